@@ -1,0 +1,63 @@
+# One command for each habit. CMake does the work: `cmake --preset release` and friends do the same by hand.
+#
+#   make          build the program and the library     make bench    time a training step
+#   make demo     learn Fashion-MNIST without labels     make asan     the tests under the sanitizers
+#   make test     build and run the tests                make minimal  build without any optional library
+#   make format   clang-format; make tidy: clang-tidy    make install  PREFIX=/usr/local
+
+MAKEFLAGS += --no-print-directory
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+# The demo's command; its data may lie in .deps, see tools/setup.sh.
+DATA = .deps/usr/share/datasets/fashion-mnist
+DEMO = build/release/mec pretrain examples/configs/fashion_mnist.toml --out build/demo \
+    $(if $(wildcard $(DATA)),--set data.path=$(DATA))
+
+all: build/release
+
+# Ninja where there is one. Libraries unpacked by `tools/setup.sh --prefix .deps` are found. Configuring each time takes
+# a second and notices a library that came or went. A cache from another folder (a copied tree) is dropped, since CMake
+# would refuse it.
+NINJA = $(if $(shell command -v ninja 2>/dev/null),-G Ninja)
+DEPS = $(if $(wildcard .deps/usr),-DCMAKE_PREFIX_PATH=$(CURDIR)/.deps/usr)
+here = grep -qsx 'CMAKE_HOME_DIRECTORY:INTERNAL=$(CURDIR)' $@/CMakeCache.txt
+configure = if $(here); then cmake --preset $(@F) $(DEPS); else \
+    rm -rf $@/CMakeCache.txt $@/CMakeFiles; cmake --preset $(@F) $(NINJA) $(DEPS); fi
+ctest = ctest --test-dir $< --output-on-failure
+
+BUILDS = build/release build/dev build/asan build/minimal
+$(BUILDS): setup
+	@$(configure)
+	@cmake --build $@ -j $(JOBS) $(ONLY)
+demo bench: ONLY = --target mec_cli
+
+setup:
+	@tools/setup.sh --check || tools/setup.sh
+
+demo: build/release
+	$(DEMO)
+
+test: build/release
+	@$(ctest) --label-exclude slow
+
+bench: build/release
+	$</mec bench step
+
+asan: build/asan
+	@$(ctest) --label-exclude 'slow|style'
+
+minimal: build/minimal
+
+tidy: build/dev
+	@git ls-files -co --exclude-standard 'src/*.cpp' | xargs clang-tidy --quiet -p $<
+
+format:
+	@git ls-files -co --exclude-standard '*.h' '*.cpp' | xargs clang-format -i
+
+install: build/release
+	cmake --install $< --prefix $(PREFIX)
+
+clean:
+	rm -rf build
+
+.PHONY: $(BUILDS) all setup demo test bench asan minimal tidy format install clean

@@ -1,0 +1,51 @@
+# Options, compiler flags, and the target `mec_options` that every room, test and example compiles with.
+
+option(MEC_WERROR "Warnings are errors" OFF)
+option(MEC_NATIVE "Build for this machine's processor only (-march=native)" OFF)
+option(MEC_SANITIZE "Address and undefined-behaviour sanitizers" OFF)
+option(MEC_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
+option(MEC_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
+option(MEC_BENCH "Build the benchmarks" ${PROJECT_IS_TOP_LEVEL})
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+# Recompiling after a change of branch, or for another preset, costs next to nothing with ccache.
+find_program(MEC_CCACHE ccache)
+mark_as_advanced(MEC_CCACHE)
+if(MEC_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${MEC_CCACHE}")
+endif()
+
+# These go into CMAKE_CXX_FLAGS, not into the target, because they must come first on the command line:
+# mec_isa_sources() overrides both for its files.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
+  set(MEC_X86 ON)
+endif()
+if(MEC_NATIVE)
+  string(APPEND CMAKE_CXX_FLAGS " -march=native")
+elseif(MEC_X86)
+  string(APPEND CMAKE_CXX_FLAGS " -march=x86-64-v2")
+endif()
+# No fused multiply-add behind our back: the same source gives the same bits on every processor.
+string(APPEND CMAKE_CXX_FLAGS " -ffp-contract=off")
+
+# Includes read "mec/tensor/ops.h", here and from an installed copy: <build>/include/mec -> src.
+set(MEC_INCLUDE_DIR "${PROJECT_BINARY_DIR}/include")
+file(MAKE_DIRECTORY "${MEC_INCLUDE_DIR}")
+file(CREATE_LINK "${PROJECT_SOURCE_DIR}/src" "${MEC_INCLUDE_DIR}/mec" SYMBOLIC)
+
+add_library(mec_options INTERFACE)
+target_include_directories(mec_options INTERFACE "${MEC_INCLUDE_DIR}")
+target_compile_options(mec_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow $<$<BOOL:${MEC_WERROR}>:-Werror>)
+if(MEC_SANITIZE)
+  set(flags -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_compile_options(mec_options INTERFACE ${flags})
+  target_link_options(mec_options INTERFACE ${flags})
+endif()

@@ -1,0 +1,43 @@
+#include "mec/autograd/ops/batch_norm.h"
+
+#include "mec/tensor/ops/elementwise.h"
+
+namespace mec {
+
+namespace {
+
+Tensor data_of(const Variable& v) { return v ? v.data() : Tensor(); }
+
+// In evaluation the statistics are constants, so only the affine map's gradient remains: dx = g·γ/√(var + eps). With sums of
+// zero the training rule is exactly that.
+BatchNormSums zero_sums(const Tensor& like) {
+  return {Tensor::zeros(like.shape(), like.dtype(), like.device()), Tensor::zeros(like.shape(), like.dtype(), like.device())};
+}
+
+}  // namespace
+
+Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, const Variable& residual,
+                    const BatchNormStatistics& running, const BatchNormOptions& options) {
+  const Tensor& X = x.data();
+  const std::int64_t rows = X.dim(-1) ? X.numel() / X.dim(-1) : 0;
+  check<ValueError>(!options.training || rows > 1, "batch_norm: statistics of a batch need at least two rows, but ", X.shape(),
+                    " has ", rows, "; use a larger batch, or evaluation mode");
+  const BatchNormStatistics statistics = options.training ? batch_norm_statistics(X) : running;
+  const BatchNormArgs args{.eps = options.eps, .relu = options.relu};
+  const Tensor y = batch_norm_apply(X, statistics, data_of(gamma), data_of(beta), data_of(residual), args);
+  if (options.training && options.update_running) batch_norm_update_running(statistics, running, rows, options.momentum);
+
+  return record("batch_norm", y, {x, gamma, beta, residual},
+                [X, Y = options.relu ? y : Tensor(), statistics, G = data_of(gamma), rows, args, training = options.training](
+                    const Tensor& dy, const Needs& need) -> Grads {
+                  const BatchNormSums sums = batch_norm_grad_reduce(dy, X, Y, statistics, args);
+                  BatchNormInputGrads in;
+                  if (need[0] || need[3]) {
+                    in = batch_norm_grad_apply(dy, X, Y, statistics, G, training ? sums : zero_sums(statistics.mean),
+                                               static_cast<double>(rows), need[3], args);
+                  }
+                  return {in.dx, sums.dgamma, sums.dbeta, in.dadd};
+                });
+}
+
+}  // namespace mec

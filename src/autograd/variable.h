@@ -1,0 +1,100 @@
+// Variable: a tensor together with its gradient and its place in the graph of operations that made it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "mec/tensor/tensor.h"
+
+namespace mec {
+
+struct Node;
+class Needs;
+
+// Gradients of an operation's inputs, in order; an undefined tensor where none was needed.
+using Grads = std::vector<Tensor>;
+using Rule = std::function<Grads(const Tensor& dy, const Needs& need)>;
+
+// A handle: copies share data, gradient and graph position. Made directly it is a leaf; record() makes the others.
+class Variable {
+ public:
+  Variable() = default;
+  explicit Variable(Tensor data, bool requires_grad = false);
+
+  explicit operator bool() const { return state_ != nullptr; }
+  const Tensor& data() const;
+  const Shape& shape() const { return data().shape(); }
+  bool requires_grad() const;
+
+  // Leaves only. ValueError for the result of an operation.
+  void set_data(Tensor replacement);  // same shape and dtype: moves a parameter into another buffer
+  void assign(const Tensor& values);  // copies values into the data, and into its low-precision copy
+  void set_requires_grad(bool requires_grad);
+  void set_grad_buffer(Tensor buffer);  // same shape and dtype: gradients are written here from now on, in place
+  void clear_grad();                    // the next gradient overwrites instead of adding
+
+  // The gradient; undefined before the first backward and after clear_grad().
+  Tensor grad() const;
+
+  // Called with the complete gradient in each backward that reaches this variable. ValueError without requires_grad.
+  void add_hook(std::function<void(const Tensor& grad)> hook);
+
+  // The data as `dtype`: itself, or the low-precision copy that belongs to a parameter, or a conversion made now.
+  Tensor operand(Dtype dtype) const;
+  void set_low_precision(Tensor copy);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+
+  friend Variable record(const char*, Tensor, const std::vector<Variable>&, Rule);
+  friend void backward(const std::vector<Variable>&, const std::vector<Tensor>&);
+};
+
+// What a backward rule is asked for.
+class Needs {
+ public:
+  // The engine offers to let input i's gradient be written where it belongs.
+  struct Destination {
+    Tensor tensor;            // undefined: nothing is offered, return a fresh tensor
+    bool accumulate = false;  // add to what is there
+  };
+
+  explicit Needs(const Node& node);
+  bool operator[](std::size_t input) const;
+  // A rule that wrote into the destination returns its tensor; one that ignores it returns another, and the engine adds.
+  Destination destination(std::size_t input) const;
+  // Whether `grad` is the destination that was handed out for input i.
+  bool was_written(std::size_t input, const Tensor& grad) const;
+
+ private:
+  const Node& node_;
+  mutable std::vector<Tensor> offered_;
+};
+
+// Puts an operation into the graph: `value` was computed from `inputs`, `rule` maps its gradient to theirs. A rule captures
+// tensors, never variables. Where no input requires a gradient, or under NoGrad, it is dropped at once, and with it all that it
+// saved.
+Variable record(const char* name, Tensor value, const std::vector<Variable>& inputs, Rule rule);
+
+// Adds to every leaf the gradient of Σ_i ⟨cotangents[i], outputs[i]⟩. Closures are freed as they run, so a graph is walked
+// once. ShapeError or DtypeError, under the operation's name, for a rule whose gradients do not fit; ValueError for outputs
+// without a graph.
+void backward(const std::vector<Variable>& outputs, const std::vector<Tensor>& cotangents);
+// The same for one output of one element, with cotangent 1.
+void backward(const Variable& loss);
+
+// While one lives, operations of this thread are not recorded.
+class NoGrad {
+ public:
+  NoGrad();
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool before_;
+};
+
+}  // namespace mec

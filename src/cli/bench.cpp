@@ -1,0 +1,135 @@
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <iostream>
+
+#include <nlohmann/json.hpp>
+
+#include "mec/cli/commands.h"
+#include "mec/cli/options.h"
+#include "mec/ssl/learner.h"
+#include "mec/ssl/mec.h"
+#include "mec/ssl/step.h"
+#include "mec/tensor/ops.h"
+
+namespace mec::cli {
+
+namespace {
+
+struct BenchOptions {
+  ModelSettings model{.arch = "resnet18", .stem = "cifar"};
+  std::int64_t channels = 3, size = 32, batch = 64;
+  std::string precision = "f32";
+  int warmup = 2, steps = 5;
+  DeviceOptions device;
+};
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+double peak_mib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;  // Linux counts in KiB
+}
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+double rounded(double value, double digits) { return std::round(value * digits) / digits; }
+
+struct StepTimes {
+  double warmup = 0;
+  std::vector<double> steps;
+  double loss = 0;
+};
+
+// Two views of random images that lie in memory already, so that only compute is timed.
+StepTimes time_steps(const BenchOptions& options, const Device& device) {
+  const TrainSettings train{.batch = options.batch, .precision = options.precision};
+  Learner learner({.model = options.model, .train = train, .in_channels = options.channels}, device);
+  const MecSettings settings{.on_divergence = OnDivergence::warn};  // λ as given: the official loss does not adapt it
+  const MecObjective objective(settings);
+  const Shape shape{options.batch, options.size, options.size, device->image_channels(options.channels)};
+  std::vector<Tensor> views;
+  for (std::uint64_t view = 0; view < 2; ++view) views.push_back(random(shape, Dtype::f32, device, {.seed = view + 1}));
+  const StepScalars scalars(Dtype::f32, device);
+  scalars.set({.rate = 0.05, .ema = 0.996, .lambda = coding_lambda(options.batch, options.model.dim, settings.eps2)});
+
+  const auto step = [&] {  // reads the loss back, which waits for the device
+    const StepOutput output = training_step(learner, objective, views, scalars);
+    std::vector<std::vector<double>> records;
+    for (const Tensor& record : output.records) records.push_back(record.to(Dtype::f64).to_vector<double>());
+    return objective.summarize(records).front().second;
+  };
+  StepTimes times;
+  auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < options.warmup; ++i) step();
+  times.warmup = seconds_since(start);
+  for (int i = 0; i < options.steps; ++i) {
+    start = std::chrono::steady_clock::now();
+    times.loss = step();
+    times.steps.push_back(seconds_since(start));
+  }
+  return times;
+}
+
+void run_bench(const BenchOptions& options) {
+  const Device device = options.device.make();
+  const StepTimes times = time_steps(options, device);
+  const double middle = median(times.steps);
+  const nlohmann::ordered_json out{{"peer", "mec " MEC_VERSION},
+                                   {"arch", options.model.arch},
+                                   {"stem", options.model.stem},
+                                   {"width", options.model.width},
+                                   {"size", options.size},
+                                   {"batch", options.batch},
+                                   {"dim", options.model.dim},
+                                   {"dtype", options.precision},
+                                   {"channels_last", true},
+                                   {"compile", false},
+                                   {"device", device->name()},
+                                   {"step_ms", rounded(middle * 1e3, 100)},
+                                   {"min_ms", rounded(*std::ranges::min_element(times.steps) * 1e3, 100)},
+                                   {"images_per_s", rounded(static_cast<double>(options.batch) / middle, 100)},
+                                   {"peak_mib", rounded(peak_mib(), 10)},
+                                   {"warmup_s", rounded(times.warmup, 100)},
+                                   {"mu", static_cast<double>(options.batch + options.model.dim) / 2},
+                                   {"loss", times.loss}};
+  std::cout << out.dump() << "\n";
+}
+
+}  // namespace
+
+void add_bench(CLI::App& program) {
+  CLI::App* bench = program.add_subcommand("bench", "Speed");
+  bench->require_subcommand(1);
+  const auto options = std::make_shared<BenchOptions>();
+  CLI::App* command = bench->add_subcommand("step", "One training step on random images: median time, images/s, peak memory");
+  const auto size = [&](const char* name, std::int64_t& member, const char* what) {
+    command->add_option(name, member, what)->check(CLI::PositiveNumber)->capture_default_str();
+  };
+  command->add_option("--arch", options->model.arch, "resnet10, resnet18, resnet34 or resnet50")->capture_default_str();
+  command->add_option("--stem", options->model.stem, "cifar or imagenet")->capture_default_str();
+  size("--width", options->model.width, "Channels of the first stage");
+  size("--channels", options->channels, "Of the images");
+  size("--size", options->size, "Pixels on a side");
+  size("--batch", options->batch, "Images in a step; each is seen in two views");
+  size("--dim", options->model.dim, "Width of the embedding");
+  command->add_option("--proj-hidden", options->model.proj_hidden, "Of the projector; 0: as wide as the encoder's output")
+      ->check(CLI::NonNegativeNumber);
+  size("--pred-hidden", options->model.pred_hidden, "Of the predictor");
+  command->add_option("--precision", options->precision, "f32 or bf16")->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();
+  command->add_option("--warmup", options->warmup, "Steps before those that count")->check(CLI::NonNegativeNumber)->capture_default_str();
+  command->add_option("--steps", options->steps, "Steps that count")->check(CLI::PositiveNumber)->capture_default_str();
+  add_device_options(*command, options->device);
+  command->callback([options] { run_bench(*options); });
+}
+
+}  // namespace mec::cli

@@ -1,0 +1,15 @@
+// The subcommands. Each adds its options to the program and runs as the callback of its parser.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace mec::cli {
+
+void add_pretrain(CLI::App& program);
+void add_eval(CLI::App& program);
+void add_embed(CLI::App& program);
+void add_loss(CLI::App& program);
+void add_bench(CLI::App& program);
+void add_info(CLI::App& program);
+
+}  // namespace mec::cli

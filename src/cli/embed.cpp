@@ -1,0 +1,66 @@
+#include <iostream>
+
+#include "mec/cli/commands.h"
+#include "mec/cli/encoder_source.h"
+#include "mec/cli/program.h"
+#include "mec/eval/features.h"
+#include "mec/tensor/io/npy.h"
+
+namespace mec::cli {
+
+namespace {
+
+struct EmbedCommand {
+  EncoderOptions encoder;
+  DataOptions data;
+  std::string split = "test";
+  std::string images;
+  std::string out;
+  DeviceOptions device;
+  std::string precision = "f32";
+};
+
+// Checked before the encoder meets them: its first convolution would speak of channels as the device stores them.
+Tensor read_images(const std::string& path, const EncoderSource& source, const Device& device) {
+  const Tensor images = read_npy(path, device);
+  const std::int64_t channels = source.info().encoder.in_channels;
+  check<ShapeError>(images.rank() == 4 && images.dim(3) == channels, path, ": the encoder takes images (N,H,W,", channels,
+                    "), but the array is ", images.shape());
+  return images;
+}
+
+void run_embed(const EmbedCommand& options) {
+  if (!options.images.empty() && options.data.path) throw UsageError("--data and --images exclude each other");
+  const EncoderSource source(options.encoder);
+  const Device device = options.device.make();
+  const Dtype dtype = parse_precision(options.precision, device);
+  const StreamOptions stream{.batch = options.data.batch, .workers = options.data.workers};
+
+  ImageStream images;
+  if (options.images.empty()) {
+    const DatasetPtr dataset = source.open_data(options.data, parse_split(options.split));
+    images = stream_dataset(dataset, source.eval_view(*dataset), device, stream);
+  } else {
+    images = stream_array(read_images(options.images, source, device), source.normalization(), options.images, device, stream);
+  }
+  const Tensor features = embed(source.load(device), images, dtype).x;
+  write_npy(options.out, features);
+  std::cout << "wrote " << options.out << ": " << features.shape() << " " << features.dtype() << "\n";
+}
+
+}  // namespace
+
+void add_embed(CLI::App& program) {
+  const auto options = std::make_shared<EmbedCommand>();
+  CLI::App* command = program.add_subcommand("embed", "Features of images, as an .npy file");
+  add_encoder_options(*command, options->encoder);
+  add_data_options(*command, options->data);
+  command->add_option("--split", options->split, "train or test")->check(CLI::IsMember({"train", "test"}))->capture_default_str();
+  command->add_option("--images", options->images, "Instead of a data set: .npy (N,H,W,C), f32 and normalised, or raw u8");
+  command->add_option("--out", options->out, "Features (N,d), f32, .npy")->required();
+  command->add_option("--precision", options->precision, "f32 or bf16: of the encoder")->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();
+  add_device_options(*command, options->device);
+  command->callback([options] { run_embed(*options); });
+}
+
+}  // namespace mec::cli

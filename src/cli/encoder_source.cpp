@@ -1,0 +1,102 @@
+#include "mec/cli/encoder_source.h"
+
+#include "mec/cli/program.h"
+#include "mec/cli/run_directory.h"
+#include "mec/cli/settings_file.h"
+#include "mec/nn/initialize.h"
+#include "mec/nn/weights.h"
+#include "mec/tensor/io/safetensors.h"
+
+namespace mec::cli {
+
+namespace {
+
+// From the flags alone, as far as they go.
+WeightsInfo info_from_flags(const EncoderOptions& options) {
+  WeightsInfo info;
+  info.encoder.in_channels = options.channels.value_or(3);
+  const Normalization preset = normalization_preset(options.normalization.value_or("imagenet"))
+                                   .for_channels(static_cast<int>(info.encoder.in_channels));
+  info.mean.assign(preset.mean.begin(), preset.mean.end());
+  info.std.assign(preset.std.begin(), preset.std.end());
+  return info;
+}
+
+WeightsInfo find_info(const std::filesystem::path& weights, const EncoderOptions& options) {
+  const auto metadata = read_safetensors_metadata(weights);
+  const bool explained = metadata.contains("arch") || !options.arch;  // with neither, reading says what is missing
+  const bool other_images = options.channels || options.normalization;
+  WeightsInfo info = explained ? to_weights_info(metadata, weights.string()) : info_from_flags(options);
+  if (explained && other_images) {
+    const WeightsInfo flags = info_from_flags(options);
+    info.encoder.in_channels = flags.encoder.in_channels;
+    info.mean = flags.mean;
+    info.std = flags.std;
+  }
+  if (options.arch) info.encoder.arch = *options.arch;
+  if (options.stem) info.encoder.stem = stem_of(*options.stem);
+  if (options.width) info.encoder.width = *options.width;
+  if (options.size) info.image_size = *options.size;
+  return info;
+}
+
+}  // namespace
+
+void add_encoder_options(CLI::App& command, EncoderOptions& options) {
+  command.add_option("source", options.source, "Folder of a run, or a weights file (.safetensors)")->required();
+  command.add_option("--arch", options.arch, "resnet10, resnet18, resnet34 or resnet50; for files that do not say it")
+      ->group("Weights without metadata");
+  command.add_option("--stem", options.stem, "imagenet or cifar")->group("Weights without metadata");
+  command.add_option("--width", options.width, "Channels of the first stage")->group("Weights without metadata");
+  command.add_option("--channels", options.channels, "Of the images: 1 or 3")->check(CLI::IsMember({1, 3}))->group("Weights without metadata");
+  command.add_option("--size", options.size, "Pixels on a side")->check(CLI::PositiveNumber)->group("Weights without metadata");
+  command.add_option("--normalization", options.normalization, "mnist, fashion-mnist, cifar10, cifar100 or imagenet (default)")
+      ->group("Weights without metadata");
+}
+
+EncoderSource::EncoderSource(const EncoderOptions& options) : weights_(options.source) {
+  if (std::filesystem::is_directory(weights_)) {
+    settings_ = read_settings(weights_ / kSettingsFile);
+    weights_ /= kEncoderFile;
+  }
+  info_ = find_info(weights_, options);
+}
+
+Normalization EncoderSource::normalization() const {
+  return {.mean = {info_.mean.begin(), info_.mean.end()}, .std = {info_.std.begin(), info_.std.end()}};
+}
+
+ResNet EncoderSource::load(const Device& device) const {
+  ResNet encoder(info_.encoder, device);
+  load_weights(weights_, encoder);
+  return encoder;
+}
+
+ResNet EncoderSource::random(const Device& device) const {
+  ResNet encoder(info_.encoder, device);
+  initialize(encoder, settings_ ? settings_->train.seed : 0, "encoder.");
+  return encoder;
+}
+
+DatasetPtr EncoderSource::open_data(const DataOptions& options, Split split) const {
+  if (!options.path && !settings_) throw UsageError("--data is needed: a weights file does not say what to evaluate on");
+  const std::string same_kind = settings_ && !options.path ? settings_->data.kind : "auto";
+  return open_dataset({.path = options.path ? *options.path : settings_->data.path,
+                       .kind = options.kind.value_or(same_kind),
+                       .split = split,
+                       .limit = options.limit,
+                       .channels = static_cast<int>(info_.encoder.in_channels)});
+}
+
+TransformPtr EncoderSource::make_view(const Dataset& dataset, Normalization normalization) const {
+  return make_eval_transform(EvalViewSettings::for_images(dataset.info().size, static_cast<int>(info_.image_size)), std::move(normalization));
+}
+
+TransformPtr EncoderSource::eval_view(const Dataset& dataset) const { return make_view(dataset, normalization()); }
+
+TransformPtr EncoderSource::raw_view(const Dataset& dataset) const {
+  const auto channels = static_cast<std::size_t>(info_.encoder.in_channels);
+  return make_view(dataset, {.mean = std::vector<float>(channels, 0.0F), .std = std::vector<float>(channels, 1.0F)});
+}
+
+}  // namespace mec::cli

@@ -1,0 +1,50 @@
+// Where an encoder comes from: a run's folder, or a weights file that explains itself or is explained by flags.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "mec/cli/options.h"
+#include "mec/data/transform.h"
+#include "mec/nn/weights_info.h"
+#include "mec/ssl/settings.h"
+
+namespace mec::cli {
+
+// For files without metadata; given beside metadata, they go before it.
+struct EncoderOptions {
+  std::string source;
+  std::optional<std::string> arch, stem, normalization;
+  std::optional<std::int64_t> width, channels, size;
+};
+void add_encoder_options(CLI::App& command, EncoderOptions& options);  // DIR|WEIGHTS, --arch, --stem, --width, --channels, …
+
+class EncoderSource {
+ public:
+  // IoError when there is neither a run nor a weights file, or when nobody says what network it is.
+  explicit EncoderSource(const EncoderOptions& options);
+
+  const WeightsInfo& info() const { return info_; }
+  const std::optional<PretrainSettings>& settings() const { return settings_; }  // of a run's folder
+  Normalization normalization() const;
+
+  ResNet load(const Device& device) const;               // IoError lists what does not fit
+  ResNet random(const Device& device) const;             // as the run's encoder was before the first step
+
+  // The data set, with the channels that the encoder takes, and the view it takes them in. UsageError when nobody says where it is.
+  DatasetPtr open_data(const DataOptions& options, Split split) const;
+  TransformPtr eval_view(const Dataset& dataset) const;
+  TransformPtr raw_view(const Dataset& dataset) const;   // the same with pixels in [0, 1], not normalised
+
+ private:
+  TransformPtr make_view(const Dataset& dataset, Normalization normalization) const;
+
+  std::filesystem::path weights_;
+  std::optional<PretrainSettings> settings_;
+  WeightsInfo info_;
+};
+
+}  // namespace mec::cli

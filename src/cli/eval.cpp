@@ -1,0 +1,152 @@
+#include <cstdio>
+#include <iomanip>
+#include <iostream>
+
+#include <nlohmann/json.hpp>
+
+#include "mec/cli/commands.h"
+#include "mec/cli/encoder_source.h"
+#include "mec/eval/report.h"
+
+namespace mec::cli {
+
+namespace {
+
+struct EvalOptions {
+  EncoderOptions encoder;
+  DataOptions data;
+  DeviceOptions device;
+  std::string precision = "f32";
+  KnnOptions knn;
+  LinearProbeOptions linear;
+  bool baselines = true;
+  bool json = false;
+};
+
+struct Evaluation {
+  std::int64_t train_images = 0, test_images = 0;
+  std::string data;
+  ReportOptions scores;
+  std::vector<ReportRow> rows;
+};
+
+Evaluation evaluate(const EvalOptions& options, const ReportOptions& scores) {
+  const EncoderSource source(options.encoder);
+  const Device device = options.device.make();
+  const Dtype dtype = parse_precision(options.precision, device);
+  const DatasetPtr train = source.open_data(options.data, Split::train), test = source.open_data(options.data, Split::test);
+  const StreamOptions how{.batch = options.data.batch, .workers = options.data.workers};
+  const auto raw = [&](const DatasetPtr& dataset) { return pixel_features(stream_dataset(dataset, source.raw_view(*dataset), device, how)); };
+  Evaluation out{.train_images = train->size(), .test_images = test->size(), .data = train->info().kind, .scores = scores, .rows = {}};
+  const auto add_encoder = [&](const std::string& name, const ResNet& encoder) {
+    const auto features = [&](const DatasetPtr& dataset) {
+      return embed(encoder, stream_dataset(dataset, source.eval_view(*dataset), device, how), dtype);
+    };
+    out.rows.push_back(make_report_row(name, features(train), features(test), scores));
+  };
+  const ResNet encoder = source.load(device);  // first: what is wrong with it should show before minutes of work
+  if (options.baselines) {
+    out.rows.push_back(make_report_row("raw pixels", raw(train), raw(test), scores));
+    add_encoder("random encoder", source.random(device));
+  }
+  add_encoder(source.settings() ? "MEC encoder" : "encoder", encoder);
+  return out;
+}
+
+std::string percent(double share) {
+  char text[16];
+  std::snprintf(text, sizeof text, "%.2f %%", 100 * share);
+  return text;
+}
+
+void print_table(const Evaluation& evaluation) {
+  const auto& [knn, linear] = evaluation.scores;
+  std::cout << evaluation.data << ": " << evaluation.train_images << " training images, " << evaluation.test_images
+            << " test images\n";
+  if (knn) std::cout << "kNN:    " << describe(*knn) << "\n";
+  if (linear) std::cout << "linear: " << describe(*linear) << "\n";
+  std::cout << "\n" << std::left << std::setw(16) << "features" << std::right << std::setw(7) << "width";
+  if (knn) std::cout << std::setw(10) << "kNN";
+  if (linear) std::cout << std::setw(10) << "linear";
+  std::cout << "\n";
+  bool unfinished = false;
+  for (const ReportRow& row : evaluation.rows) {
+    std::cout << std::left << std::setw(16) << row.features << std::right << std::setw(7) << row.width;
+    if (row.knn) std::cout << std::setw(10) << percent(*row.knn);
+    if (row.linear) std::cout << std::setw(10) << percent(row.linear->accuracy) << (row.linear->converged ? "" : " *");
+    unfinished = unfinished || (row.linear && !row.linear->converged);
+    std::cout << "\n";
+  }
+  if (unfinished) std::cout << "* the probe has not converged; raise --iterations\n";
+}
+
+void print_json(const Evaluation& evaluation) {
+  using Json = nlohmann::ordered_json;
+  const auto& [knn, linear] = evaluation.scores;
+  Json out{{"data", evaluation.data}, {"train_images", evaluation.train_images}, {"test_images", evaluation.test_images}};
+  if (knn) {
+    out["knn"] = {{"k", knn->k}, {"temperature", knn->temperature}, {"distance", knn->distance == Distance::cosine ? "cosine" : "euclidean"},
+                  {"center", knn->center}};
+  }
+  if (linear) out["linear"] = {{"c", linear->c}, {"tolerance", linear->tolerance}, {"standardized", true}};
+  out["rows"] = Json::array();
+  for (const ReportRow& row : evaluation.rows) {
+    Json line{{"features", row.features}, {"width", row.width}};
+    if (row.knn) line["knn_accuracy"] = *row.knn;
+    if (row.linear) {
+      line["linear_accuracy"] = row.linear->accuracy;
+      line["linear_converged"] = row.linear->converged;
+      line["linear_iterations"] = row.linear->iterations;
+    }
+    out["rows"].push_back(line);
+  }
+  std::cout << out.dump() << "\n";
+}
+
+void run_eval(const EvalOptions& options, bool knn, bool linear) {
+  ReportOptions scores{.knn = std::nullopt, .linear = std::nullopt};
+  if (knn) scores.knn = options.knn;
+  if (linear) scores.linear = options.linear;
+  const Evaluation evaluation = evaluate(options, scores);
+  if (options.json) print_json(evaluation);
+  else print_table(evaluation);
+}
+
+void add_knn_options(CLI::App& command, EvalOptions& options) {
+  command.add_option("--k", options.knn.k, "Neighbours that vote")->check(CLI::PositiveNumber)->capture_default_str();
+  command.add_option("--temperature", options.knn.temperature, "A vote weighs exp(cosine/T)")->check(CLI::PositiveNumber)->capture_default_str();
+  const std::map<std::string, Distance> distances{{"cosine", Distance::cosine}, {"euclidean", Distance::euclidean}};
+  command.add_option("--distance", options.knn.distance, "cosine or euclidean")->transform(CLI::CheckedTransformer(distances));
+  command.add_flag("--center", options.knn.center, "Subtract the training features' mean first");
+}
+
+void add_linear_options(CLI::App& command, EvalOptions& options) {
+  command.add_option("--C", options.linear.c, "Inverse strength of the penalty, as in scikit-learn")->check(CLI::PositiveNumber)->capture_default_str();
+  command.add_option("--iterations", options.linear.max_iterations, "At most so many steps of L-BFGS")->check(CLI::PositiveNumber)->capture_default_str();
+}
+
+void add_mode(CLI::App& eval, const char* name, const char* what, bool knn, bool linear) {
+  const auto options = std::make_shared<EvalOptions>();
+  CLI::App* command = eval.add_subcommand(name, what);
+  add_encoder_options(*command, options->encoder);
+  add_data_options(*command, options->data);
+  if (knn) add_knn_options(*command, *options);
+  if (linear) add_linear_options(*command, *options);
+  command->add_flag("!--no-baselines", options->baselines, "Leave out raw pixels and the random encoder");
+  command->add_flag("--json", options->json, "One JSON object instead of a table");
+  command->add_option("--precision", options->precision, "f32 or bf16: of the encoder")->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();
+  add_device_options(*command, options->device);
+  command->callback([options, knn, linear] { run_eval(*options, knn, linear); });
+}
+
+}  // namespace
+
+void add_eval(CLI::App& program) {
+  CLI::App* eval = program.add_subcommand("eval", "Accuracy of an encoder's features, beside raw pixels and a random encoder");
+  eval->require_subcommand(1);
+  add_mode(*eval, "knn", "Weighted k nearest neighbours", true, false);
+  add_mode(*eval, "linear", "Linear probe: logistic regression, converged", false, true);
+  add_mode(*eval, "table", "Both", true, true);
+}
+
+}  // namespace mec::cli

@@ -1,0 +1,99 @@
+#include <fstream>
+#include <iostream>
+
+#include "mec/cli/commands.h"
+#include "mec/cli/run_directory.h"
+#include "mec/tensor/devices.h"
+#include "mec/tensor/io/input_file.h"
+#include "mec/tensor/io/safetensors.h"
+
+namespace mec::cli {
+
+namespace {
+
+#if defined(__clang__)
+constexpr const char* kCompiler = "clang " __clang_version__;
+#else
+constexpr const char* kCompiler = "g++ " __VERSION__;
+#endif
+
+struct Part {
+  const char* name;
+  bool found;
+  const char* without;  // what its absence costs
+};
+
+// Macros of the build: 1 where a part was found, absent elsewhere.
+constexpr Part kParts[] = {
+#if MEC_HAVE_OPENMP
+    {"OpenMP", true, ""},
+#else
+    {"OpenMP", false, "one thread for everything"},
+#endif
+#if MEC_HAVE_ONEDNN
+    {"oneDNN", true, ""},
+#else
+    {"oneDNN", false, "convolutions by our own loops, several times slower"},
+#endif
+#if MEC_HAVE_BLAS
+    {"BLAS", true, ""},
+#else
+    {"BLAS", false, "matrix products and factorisations by our own loops, slower"},
+#endif
+#if MEC_HAVE_ZLIB
+    {"zlib", true, ""},
+#else
+    {"zlib", false, ".gz files are refused"},
+#endif
+};
+
+std::string cpu_model() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  }
+  return "unknown processor";
+}
+
+void print_build() {
+  std::cout << "mec " MEC_VERSION ", " << kCompiler << "\n";
+  for (const Part& part : kParts) {
+    std::cout << "  " << part.name << ": " << (part.found ? "found" : "missing: ") << part.without << "\n";
+  }
+  const CpuDescription cpu = describe_cpu();
+  std::cout << cpu_model() << ", " << cpu.instruction_set << " loops, " << cpu.threads << " threads\n";
+}
+
+// A file's last line, "" when it has none.
+std::string last_line(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  std::string last;
+  for (std::string line; std::getline(file, line);) last = line;
+  return last;
+}
+
+void print_run(const std::filesystem::path& path) {
+  check<IoError>(std::filesystem::is_regular_file(path / kSettingsFile), path.string(), ": not the folder of a run, it has no ", kSettingsFile);
+  const auto settings = read_file(path / kSettingsFile);
+  std::cout << "settings (" << kSettingsFile << ")\n" << std::string(settings.begin(), settings.end());
+  if (std::filesystem::exists(path / kEncoderFile)) {
+    std::cout << "\nweights (" << kEncoderFile << ")\n";
+    for (const auto& [key, value] : read_safetensors_metadata(path / kEncoderFile)) std::cout << key << ": " << value << "\n";
+  }
+  const std::string metrics = last_line(path / kMetricsFile);
+  if (!metrics.empty()) std::cout << "\nlast step (" << kMetricsFile << ")\n" << metrics << "\n";
+}
+
+}  // namespace
+
+void add_info(CLI::App& program) {
+  const auto path = std::make_shared<std::string>();
+  CLI::App* command = program.add_subcommand("info", "What this build has, or what a run's folder holds");
+  command->add_option("dir", *path, "Folder of a run");
+  command->callback([path] {
+    if (path->empty()) print_build();
+    else print_run(*path);
+  });
+}
+
+}  // namespace mec::cli

@@ -1,0 +1,30 @@
+#include "mec/cli/options.h"
+
+#include "mec/tensor/backend.h"
+
+namespace mec::cli {
+
+void add_device_options(CLI::App& command, DeviceOptions& options) {
+  command.add_option("--device", options.device, "cpu, or reference: plain loops, for comparison")
+      ->check(CLI::IsMember({"cpu", "reference"}))
+      ->capture_default_str();
+  command.add_option("--threads", options.threads, "Threads of the CPU device; 0: all")->check(CLI::Range(0, 4096));
+}
+
+Dtype parse_precision(const std::string& name, const Device& device) {
+  check<ValueError>(name == "f32" || name == "bf16", "precision is f32 or bf16, but is '", name, "'");
+  const Dtype dtype = name == "bf16" ? Dtype::bf16 : Dtype::f32;
+  check<ValueError>(device->supports(dtype), "precision: the ", device->name(), " device does not compute in ", dtype);
+  return dtype;
+}
+
+void add_data_options(CLI::App& command, DataOptions& options) {
+  command.add_option("--data", options.path, "Folder of the data set; default: the one that the run trained on");
+  command.add_option("--kind", options.kind, "auto, mnist, fashion-mnist, cifar10, cifar100 or folder");
+  command.add_option("--limit", options.limit, "At most so many images of each split, spread evenly; 0: all")
+      ->check(CLI::NonNegativeNumber);
+  command.add_option("--workers", options.workers, "Threads that read images")->check(CLI::Range(0, 1024))->capture_default_str();
+  command.add_option("--batch", options.batch, "Images embedded at a time")->check(CLI::PositiveNumber)->capture_default_str();
+}
+
+}  // namespace mec::cli

@@ -1,0 +1,34 @@
+// Options that several subcommands share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <optional>
+#include <string>
+
+#include "mec/data/dataset.h"
+#include "mec/tensor/devices.h"
+
+namespace mec::cli {
+
+struct DeviceOptions {
+  std::string device = "cpu";
+  int threads = 0;
+
+  Device make() const { return make_device(device, {.threads = threads}); }
+};
+void add_device_options(CLI::App& command, DeviceOptions& options);  // --device, --threads
+
+// "f32" or "bf16"; ValueError for another word or what the device does not compute in.
+Dtype parse_precision(const std::string& name, const Device& device);
+
+// Which images to evaluate on; what is not said comes from the run's settings.
+struct DataOptions {
+  std::optional<std::string> path, kind;
+  std::int64_t limit = 0;
+  int workers = 1;
+  std::int64_t batch = 256;
+};
+void add_data_options(CLI::App& command, DataOptions& options);  // --data, --kind, --limit, --workers, --batch
+
+}  // namespace mec::cli

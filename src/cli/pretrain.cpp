@@ -1,0 +1,99 @@
+#include <unistd.h>
+
+#include <iostream>
+
+#include "mec/cli/commands.h"
+#include "mec/cli/options.h"
+#include "mec/cli/progress.h"
+#include "mec/cli/run_directory.h"
+#include "mec/cli/settings_file.h"
+
+namespace mec::cli {
+
+namespace {
+
+struct PretrainOptions {
+  std::string config;
+  std::string out;
+  std::vector<std::string> assignments;
+  DeviceOptions device;
+  std::optional<std::string> precision;
+  std::optional<std::int64_t> seed;
+};
+
+// The file, then --set, then the flags that have names of their own.
+PretrainSettings collect_settings(const PretrainOptions& options) {
+  PretrainSettings settings = read_settings(options.config);
+  for (const std::string& assignment : options.assignments) apply_assignment(settings, assignment);
+  if (options.precision) settings.train.precision = *options.precision;
+  if (options.seed) settings.train.seed = static_cast<std::uint64_t>(*options.seed);
+  check<ValueError>(settings.method == "mec", "method is \"mec\", but is \"", settings.method, "\"");
+  check<ValueError>(!settings.data.path.empty(), "data.path is missing: it names the folder of the images");
+  settings.data.path = std::filesystem::absolute(settings.data.path).string();  // the run is evaluated from anywhere
+  return settings;
+}
+
+DatasetPtr open_data(const DataSettings& data) {
+  return open_dataset({.path = data.path,
+                       .kind = data.kind,
+                       .split = parse_split(data.split),
+                       .limit = data.limit,
+                       .channels = static_cast<int>(data.channels)});
+}
+
+WeightsInfo describe_encoder(const ResNet& encoder, const TransformPtr& views) {
+  const Normalization& normalization = views->normalization();
+  return {.encoder = encoder.config,
+          .image_size = views->size(0).width,
+          .mean = {normalization.mean.begin(), normalization.mean.end()},
+          .std = {normalization.std.begin(), normalization.std.end()}};
+}
+
+void run_pretrain(const PretrainOptions& options) {
+  const PretrainSettings settings = collect_settings(options);
+  const TrainSettings& train_settings = settings.train;
+  const Device device = options.device.make();
+  const MecObjective objective(settings.mec);
+
+  const DatasetPtr dataset = open_data(settings.data);
+  const TransformPtr views = make_augmentation(settings.augment, dataset->info().normalization);
+  Loader loader(dataset, views,
+                {.batch = train_settings.batch,
+                 .epochs = train_settings.epochs,
+                 .shuffle = true,
+                 .drop_last = true,
+                 .seed = train_settings.seed,
+                 .workers = static_cast<int>(settings.data.workers)},
+                device);
+  const TrainPlan plan(settings, loader.batches_per_epoch());  // refuses settings before anything is written
+  Learner learner({.model = settings.model, .train = train_settings, .in_channels = dataset->info().channels}, device);
+
+  const std::filesystem::path out =
+      options.out.empty() ? "runs" / std::filesystem::path(options.config).stem() : std::filesystem::path(options.out);
+  RunDirectory directory(out, settings, describe_encoder(learner.online.encoder, views));
+  std::cout << "pre-training " << settings.model.arch << " (width " << settings.model.width << ") on " << dataset->size()
+            << " images of " << dataset->info().kind << ": " << train_settings.epochs << " epochs of " << plan.steps_per_epoch()
+            << " steps" << std::endl;
+  Progress progress(std::cout, isatty(STDOUT_FILENO) != 0);
+  train(learner, objective, loader, settings, {&directory, &progress});
+  std::cout << "wrote " << out.string() << std::endl;
+}
+
+}  // namespace
+
+void add_pretrain(CLI::App& program) {
+  const auto options = std::make_shared<PretrainOptions>();
+  CLI::App* command = program.add_subcommand("pretrain", "Train an encoder without labels");
+  command->add_option("config", options->config, "Settings (TOML); examples/configs has some")->required();
+  command->add_option("--out", options->out, "Folder for settings, metrics and weights; default: runs/<name of CONFIG>");
+  command->add_option("--set", options->assignments, "section.key=value: change a setting; may be repeated")
+      ->take_all()
+      ->expected(1)
+      ->type_name("K=V");
+  add_device_options(*command, options->device);
+  command->add_option("--precision", options->precision, "f32 or bf16: of activations")->check(CLI::IsMember({"f32", "bf16"}));
+  command->add_option("--seed", options->seed, "Of initial weights, order and augmentation")->check(CLI::NonNegativeNumber);
+  command->callback([options] { run_pretrain(*options); });
+}
+
+}  // namespace mec::cli

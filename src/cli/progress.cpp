@@ -1,0 +1,76 @@
+#include "mec/cli/progress.h"
+
+#include <cstdio>
+
+namespace mec::cli {
+
+namespace {
+
+constexpr int kBarWidth = 20;
+// Often enough to look alive; rarely enough not to fill a log file.
+constexpr auto kTerminalPause = std::chrono::milliseconds(100);
+constexpr auto kLogPause = std::chrono::seconds(15);
+
+std::string fixed(double value, int digits) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+std::string clock_text(double seconds) {  // "1:02:03" or "2:03"
+  const auto whole = static_cast<long long>(seconds + 0.5);
+  char text[32];
+  if (whole >= 3600) std::snprintf(text, sizeof text, "%lld:%02lld:%02lld", whole / 3600, whole / 60 % 60, whole % 60);
+  else std::snprintf(text, sizeof text, "%lld:%02lld", whole / 60, whole % 60);
+  return text;
+}
+
+std::string bar(std::int64_t step, std::int64_t steps) {
+  const auto full = static_cast<std::size_t>(kBarWidth * step / steps);
+  return concat('[', std::string(full, '#'), std::string(kBarWidth - full, '.'), "] ");
+}
+
+}  // namespace
+
+Progress::Progress(std::ostream& out, bool terminal) : out_(out), terminal_(terminal), shown_(Clock::now()) {}
+
+Progress::~Progress() {
+  if (standing_) out_ << std::endl;
+}
+
+std::string Progress::describe(const StepReport& report) const {
+  std::string text = concat("epoch ", report.epoch, "  step ", report.step, "/", report.steps);
+  if (seconds_ > 0) {
+    const double rate = static_cast<double>(images_) / seconds_;
+    const double left = static_cast<double>((report.steps - report.step) * report.images) / rate;
+    text += concat("  ", fixed(rate, 0), " images/s  ETA ", clock_text(left));
+  }
+  for (const auto& [name, value] : report.metrics) {
+    if (name == "loss") text += "  loss " + fixed(value, 4);
+    if (name == "coding_length") text += "  coding length " + fixed(value, 1);
+    if (name == "spectral_norm") text += "  norm " + fixed(value, 3) + (value >= 1 ? " (the series would diverge)" : "");
+  }
+  return text;
+}
+
+void Progress::on_step(const StepReport& report) {
+  if (report.step > 1) {
+    seconds_ += report.seconds;
+    images_ += report.images;
+  }
+  line_ = describe(report);
+  const auto pause = terminal_ ? Clock::duration(kTerminalPause) : Clock::duration(kLogPause);
+  if (Clock::now() - shown_ < pause) return;
+  shown_ = Clock::now();
+  if (terminal_) out_ << "\r\033[K" << bar(report.step, report.steps) << line_ << std::flush;
+  else out_ << line_ << std::endl;
+  standing_ = terminal_;
+}
+
+void Progress::on_epoch(std::int64_t, Learner&) {
+  shown_ = Clock::now();
+  out_ << (terminal_ ? "\r\033[K" : "") << line_ << std::endl;
+  standing_ = false;
+}
+
+}  // namespace mec::cli

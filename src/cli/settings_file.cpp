@@ -1,0 +1,102 @@
+#include "mec/cli/settings_file.h"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "mec/cli/program.h"
+#include "mec/cli/settings_table.h"
+#include "mec/tensor/io/input_file.h"
+
+namespace mec::cli {
+
+namespace {
+
+struct Assignment {
+  std::string key;
+  SettingValue value;
+};
+
+SettingValue to_value(const std::string& key, const toml::node& node) {
+  if (const auto* v = node.as_boolean()) return v->get();
+  if (const auto* v = node.as_integer()) return v->get();
+  if (const auto* v = node.as_floating_point()) return v->get();
+  if (const auto* v = node.as_string()) return v->get();
+  throw ValueError(concat(key, " is a single number, a text, or true or false, but got a list or a date"));
+}
+
+void flatten(const toml::table& table, const std::string& prefix, std::vector<Assignment>& out) {
+  for (const auto& [name, node] : table) {
+    const std::string key = prefix + std::string(name.str());
+    if (const toml::table* inner = node.as_table()) flatten(*inner, key + ".", out);
+    else out.push_back({key, to_value(key, node)});
+  }
+}
+
+std::string to_toml(double number) {
+  std::array<char, 32> digits{};
+  std::string text(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
+  return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
+}
+std::string to_toml(std::int64_t number) { return std::to_string(number); }
+std::string to_toml(bool flag) { return flag ? "true" : "false"; }
+std::string to_toml(const std::string& text) {
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' || c == '\\' ? std::string{'\\', c} : std::string{c};
+  return quoted + "\"";
+}
+
+}  // namespace
+
+PretrainSettings read_settings(const std::filesystem::path& path) {
+  const auto bytes = read_file(path);
+  PretrainSettings settings;
+  try {
+    std::vector<Assignment> assignments;
+    flatten(toml::parse(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size())), "", assignments);
+    // What sets all views at once goes before what sets a single one, and their number before both.
+    const auto rank = [](const Assignment& a) {
+      return a.key == "augment.views" ? 0 : 1 + std::count(a.key.begin(), a.key.end(), '.');
+    };
+    std::ranges::stable_sort(assignments, {}, rank);
+    for (const auto& [key, value] : assignments) assign_setting(settings, key, value);
+  } catch (const toml::parse_error& error) {
+    throw ValueError(concat(path.string(), ":", error.source().begin.line, ": ", error.description()));
+  } catch (const ValueError& error) {
+    throw ValueError(concat(path.string(), ": ", error.what()));
+  }
+  return settings;
+}
+
+void apply_assignment(PretrainSettings& settings, const std::string& assignment) {
+  const std::size_t equals = assignment.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    throw UsageError(concat("--set takes section.key=value, but got '", assignment, "'"));
+  }
+  const std::string key = assignment.substr(0, equals), text = assignment.substr(equals + 1);
+  SettingValue value = text;
+  try {
+    value = to_value(key, *toml::parse("value = " + text).get("value"));
+  } catch (const toml::parse_error&) {  // not TOML: a text without quotes
+  }
+  assign_setting(settings, key, value);
+}
+
+std::string write_settings(const PretrainSettings& settings) {
+  PretrainSettings copy = settings;  // the table binds members for writing
+  std::string text, section;
+  for (const Setting& setting : bind_settings(copy)) {
+    if (setting.shorthand) continue;
+    const std::size_t dot = setting.key.rfind('.');
+    const std::string of = dot == std::string::npos ? "" : setting.key.substr(0, dot);
+    if (of != section) text += concat("\n[", of, "]\n");
+    section = of;
+    const auto value = std::visit([](const auto& v) { return to_toml(v); }, setting.get());
+    text += concat(dot == std::string::npos ? setting.key : setting.key.substr(dot + 1), " = ", value, "\n");
+  }
+  return text;
+}
+
+}  // namespace mec::cli

@@ -1,0 +1,21 @@
+// Settings as TOML text, and from the command line.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "mec/ssl/settings.h"
+
+namespace mec::cli {
+
+// The defaults, changed by the file. IoError when it cannot be read; ValueError, naming the file (and line where TOML itself is broken), for
+// what it says wrongly.
+PretrainSettings read_settings(const std::filesystem::path& path);
+
+// "section.key=value", the value as in TOML; a text may go without quotes. UsageError without '=', ValueError as above.
+void apply_assignment(PretrainSettings& settings, const std::string& assignment);
+
+// All settings, complete: reading the text gives the same settings back.
+std::string write_settings(const PretrainSettings& settings);
+
+}  // namespace mec::cli

@@ -1,0 +1,30 @@
+// The names of all settings: one table ties each key to its member, and reading, checking, `--set`, the nearest known name and writing
+// back all follow from it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "mec/ssl/settings.h"
+
+namespace mec::cli {
+
+using SettingValue = std::variant<bool, std::int64_t, double, std::string>;  // what TOML knows
+
+struct Setting {
+  std::string key;                               // "train.lr"
+  std::function<SettingValue()> get;
+  std::function<void(const SettingValue&)> set;  // ValueError, naming the key, for a wrong type or a value out of range
+  bool shorthand = false;                        // sets several others at once: not written back
+};
+
+// One for each key, bound to the members of `settings`, which must outlive them; "augment.views" ends their life.
+std::vector<Setting> bind_settings(PretrainSettings& settings);
+
+// ValueError for an unknown key, with the nearest known one.
+void assign_setting(PretrainSettings& settings, const std::string& key, const SettingValue& value);
+
+}  // namespace mec::cli

@@ -1,0 +1,28 @@
+// The fixed view for evaluation.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "mec/data/augment/planes.h"
+#include "mec/data/normalization.h"
+
+namespace mec {
+
+struct EvalViewSettings {
+  int size = 224;    // of the square centre crop
+  int resize = 256;  // of the shorter side before it, at least `size`
+
+  // What suits a data set whose images are of `image` size ({0, 0} when they differ): images that already are
+  // size×size are taken as they are, others are resized to 8/7 of `size`, as in 256 for 224.
+  static EvalViewSettings for_images(ImageSize image, int size);
+};
+
+// ValueError unless 0 < size ≤ resize.
+void validate(const EvalViewSettings& settings);
+
+// torchvision's Resize(resize, antialias=True) and CenterCrop(size), then normalise. out (size,size,image_channels) f32.
+void apply_eval_view(const Image& image, const EvalViewSettings& settings, const Normalization& normalization,
+                     std::int64_t image_channels, std::span<float> out);
+
+}  // namespace mec

@@ -1,0 +1,110 @@
+#include "mec/data/dataset.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "mec/data/formats.h"
+#include "mec/data/memory_dataset.h"
+#include "mec/tensor/error.h"
+
+namespace mec {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Subset : public Dataset {
+ public:
+  Subset(DatasetPtr dataset, std::vector<std::int64_t> indices) : dataset_(std::move(dataset)), indices_(std::move(indices)) {
+    for (const auto index : indices_) {
+      check<ValueError>(index >= 0 && index < dataset_->size(), "make_subset: image ", index, " of a data set of ",
+                        dataset_->size());
+    }
+  }
+
+  const DatasetInfo& info() const override { return dataset_->info(); }
+  std::int64_t size() const override { return static_cast<std::int64_t>(indices_.size()); }
+  Image read(std::int64_t i) const override { return dataset_->read(at(i)); }
+  std::int32_t label(std::int64_t i) const override { return dataset_->label(at(i)); }
+
+ private:
+  std::int64_t at(std::int64_t i) const {
+    check<ValueError>(i >= 0 && i < size(), "image ", i, " of a subset of ", size());
+    return indices_[static_cast<std::size_t>(i)];
+  }
+
+  DatasetPtr dataset_;
+  std::vector<std::int64_t> indices_;
+};
+
+// Every size/limit-th image: folders are sorted by class, so the first ones would all be of one.
+DatasetPtr limited(DatasetPtr dataset, std::int64_t limit) {
+  if (limit == 0 || limit >= dataset->size()) return dataset;
+  std::vector<std::int64_t> indices(static_cast<std::size_t>(limit));
+  for (std::int64_t i = 0; i < limit; ++i) indices[static_cast<std::size_t>(i)] = i * dataset->size() / limit;
+  return make_subset(std::move(dataset), std::move(indices));
+}
+
+DatasetPtr with_channels(DatasetPtr dataset, int channels) {
+  if (channels == 0 || channels == dataset->info().channels) return dataset;
+  DatasetInfo info = dataset->info();
+  info.channels = channels;
+  info.normalization = info.normalization.for_channels(channels);
+  std::vector<std::uint8_t> pixels;
+  std::vector<std::int32_t> labels;
+  for (std::int64_t i = 0; i < dataset->size(); ++i) {
+    const Image image = with_channels(dataset->read(i), channels);
+    pixels.insert(pixels.end(), image.pixels.begin(), image.pixels.end());
+    labels.push_back(dataset->label(i));
+  }
+  return std::make_shared<MemoryDataset>(std::move(info), std::move(pixels), std::move(labels));
+}
+
+std::string detect_kind(const fs::path& folder) {
+  if (formats::is_idx(folder)) {
+    std::string path = fs::absolute(folder).string();
+    for (char& c : path) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return path.find("fashion") != std::string::npos ? "fashion-mnist" : "mnist";
+  }
+  if (formats::is_cifar(folder, 10)) return "cifar10";
+  if (formats::is_cifar(folder, 100)) return "cifar100";
+  return "folder";
+}
+
+DatasetPtr open_kind(const DatasetOptions& options) {
+  if (options.kind == "mnist" || options.kind == "fashion-mnist") return formats::open_idx(options);
+  if (options.kind == "cifar10") return formats::open_cifar(options, 10);
+  if (options.kind == "cifar100") return formats::open_cifar(options, 100);
+  if (options.kind == "folder") return formats::open_image_folder(options);
+  throw ValueError(concat("open_dataset: no data set is of kind '", options.kind,
+                          "'; there are auto, mnist, fashion-mnist, cifar10, cifar100 and folder"));
+}
+
+}  // namespace
+
+DatasetPtr make_subset(DatasetPtr dataset, std::vector<std::int64_t> indices) {
+  check<ValueError>(dataset != nullptr, "make_subset: there is no data set");
+  return std::make_shared<Subset>(std::move(dataset), std::move(indices));
+}
+
+DatasetPtr open_dataset(const DatasetOptions& options) {
+  check<ValueError>(options.channels == 0 || options.channels == 1 || options.channels == 3,
+                    "open_dataset: channels are 1, 3 or 0 (as stored), not ", options.channels);
+  check<ValueError>(options.limit >= 0, "open_dataset: the limit is not negative, but it is ", options.limit);
+  try {
+    check<IoError>(fs::is_directory(options.path), "cannot open the data set '", options.path.string(),
+                   "': there is no such folder");
+    DatasetOptions found = options;
+    if (options.kind == "auto") found.kind = detect_kind(options.path);
+    return with_channels(limited(open_kind(found), options.limit), options.channels);
+  } catch (const fs::filesystem_error& error) {  // a folder that may not be read
+    throw IoError(concat("cannot open the data set '", options.path.string(), "': ", error.what()));
+  }
+}
+
+Split parse_split(const std::string& name) {
+  if (name == "train") return Split::train;
+  if (name == "test") return Split::test;
+  throw ValueError(concat("a data set has the splits train and test, not '", name, "'"));
+}
+
+}  // namespace mec

@@ -1,0 +1,58 @@
+// Data sets: numbered images, with labels or without.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mec/data/image.h"
+#include "mec/data/normalization.h"
+
+namespace mec {
+
+struct DatasetInfo {
+  std::string kind;  // "fashion-mnist", "folder", …
+  int channels = 0;  // 1 or 3, of every image
+  ImageSize size;    // {0, 0} when images differ
+  bool has_labels = false;
+  std::vector<std::string> class_names;  // empty without labels
+  Normalization normalization;           // for `channels` channels
+};
+
+// All of it may be called from several threads at once.
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+
+  virtual const DatasetInfo& info() const = 0;
+  virtual std::int64_t size() const = 0;
+  // Image i in [0, size()). ValueError outside, IoError when its file is missing or damaged.
+  virtual Image read(std::int64_t i) const = 0;
+  // Class of image i. ValueError where there are no labels.
+  virtual std::int32_t label(std::int64_t i) const = 0;
+};
+using DatasetPtr = std::shared_ptr<const Dataset>;
+
+enum class Split : std::uint8_t { train, test };
+
+struct DatasetOptions {
+  std::filesystem::path path;
+  std::string kind = "auto";  // or mnist, fashion-mnist, cifar10, cifar100, folder
+  Split split = Split::train;
+  std::int64_t limit = 0;  // at most so many images, spread evenly over the data set; 0 takes all
+  int channels = 0;        // 1 or 3; 0 takes what is stored (3 from image folders)
+};
+
+// Opens a folder of IDX files (plain or gzip), of CIFAR's binary batches, or of JPEG and PNG images. "auto" goes by the
+// file names; IDX files are Fashion-MNIST's when "fashion" is part of the path. IoError when nothing known lies there.
+DatasetPtr open_dataset(const DatasetOptions& options);
+
+// The images at `indices` of another data set, in that order. ValueError for an index outside it.
+DatasetPtr make_subset(DatasetPtr dataset, std::vector<std::int64_t> indices);
+
+// "train" or "test"; ValueError for another word.
+Split parse_split(const std::string& name);
+
+}  // namespace mec

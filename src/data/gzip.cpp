@@ -1,0 +1,85 @@
+#include "mec/data/gzip.h"
+
+#include "mec/tensor/error.h"
+#include "mec/tensor/io/input_file.h"
+
+#if MEC_HAVE_ZLIB
+#include <zlib.h>
+
+#include <algorithm>
+#include <limits>
+#endif
+
+namespace mec {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+#if MEC_HAVE_ZLIB
+
+class Inflater {
+ public:
+  explicit Inflater(const std::string& name) {
+    constexpr int kGzipOnly = 16 + MAX_WBITS;
+    check<IoError>(inflateInit2(&stream_, kGzipOnly) == Z_OK, name, ": zlib could not be started");
+  }
+  ~Inflater() { inflateEnd(&stream_); }
+  Inflater(const Inflater&) = delete;
+  Inflater& operator=(const Inflater&) = delete;
+  z_stream* operator->() { return &stream_; }
+  int run() { return inflate(&stream_, Z_NO_FLUSH); }
+  int restart() { return inflateReset(&stream_); }
+
+ private:
+  z_stream stream_{};
+};
+
+Bytes unpack(const Bytes& packed, const std::string& name) {
+  constexpr std::size_t kMax = std::numeric_limits<uInt>::max();
+  check<IoError>(packed.size() <= kMax, name, ": gzip files above 4 GiB are not supported");
+  Inflater inflater(name);
+  inflater->next_in = const_cast<Bytef*>(packed.data());  // zlib's interface predates const
+  inflater->avail_in = static_cast<uInt>(packed.size());
+
+  // Grown as data arrive: the size that a damaged file claims for itself is not believed.
+  Bytes content(std::max<std::size_t>(4 * packed.size(), 4096));
+  std::size_t used = 0;
+  while (true) {
+    if (used == content.size()) content.resize(2 * content.size());
+    const std::size_t room = std::min(content.size() - used, kMax);
+    inflater->next_out = content.data() + used;
+    inflater->avail_out = static_cast<uInt>(room);
+    const int status = inflater.run();
+    used += room - inflater->avail_out;
+    if (status == Z_STREAM_END) {
+      if (inflater->avail_in == 0) break;
+      check<IoError>(inflater.restart() == Z_OK, name, ": zlib could not be restarted");  // a further gzip member
+      continue;
+    }
+    check<IoError>(status == Z_OK || status == Z_BUF_ERROR, name,
+                   ": the gzip data are damaged: ", inflater->msg ? inflater->msg : "unknown reason");
+    check<IoError>(inflater->avail_in > 0 || inflater->avail_out == 0, name, ": the gzip file is truncated");
+  }
+  content.resize(used);
+  return content;
+}
+
+#else
+
+Bytes unpack(const Bytes&, const std::string& name) {
+  throw IoError(concat(name, ": this build of mec has no zlib and cannot read gzip; unpack the file (gunzip -k ", name,
+                       ") or build with zlib"));
+}
+
+#endif
+
+}  // namespace
+
+Bytes read_maybe_gzip(const std::filesystem::path& path) {
+  Bytes content = read_file(path);
+  const bool is_gzip = content.size() >= 2 && content[0] == 0x1f && content[1] == 0x8b;
+  check<IoError>(is_gzip || path.extension() != ".gz", path.string(), ": named .gz, but it is not a gzip file");
+  return is_gzip ? unpack(content, path.string()) : content;
+}
+
+}  // namespace mec

@@ -1,0 +1,26 @@
+// Mean and standard deviation that images are normalised with.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace mec {
+
+// Of pixel values scaled to [0, 1], one entry for each channel: y = (x − mean)/std.
+struct Normalization {
+  std::vector<float> mean;
+  std::vector<float> std;
+  bool operator==(const Normalization&) const = default;
+
+  // For images that were converted to 1 or 3 channels: one value is repeated, three are averaged. ValueError for others.
+  Normalization for_channels(int channels) const;
+};
+
+// ValueError unless there are `channels` finite means and as many positive deviations.
+void validate(const Normalization& normalization, int channels);
+
+// Published statistics of a training set: "mnist", "fashion-mnist", "cifar10", "cifar100" or "imagenet". ValueError
+// lists these for another name.
+Normalization normalization_preset(const std::string& name);
+
+}  // namespace mec

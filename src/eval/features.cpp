@@ -1,0 +1,116 @@
+#include "mec/eval/features.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "mec/nn/layout.h"
+#include "mec/tensor/ops.h"
+
+namespace mec {
+
+namespace {
+
+// "[3,0]" for element `flat` of a shape.
+std::string position_of(std::int64_t flat, const Shape& shape) {
+  std::string text = "]";
+  for (int i = shape.rank() - 1; i >= 0; --i) {
+    text = concat(i > 0 ? "," : "[", flat % shape[i], text);
+    flat /= shape[i];
+  }
+  return text;
+}
+
+// Turns each batch of images into rows (n,d), and stacks them in one matrix.
+template <class Make>
+Features stack(const ImageStream& images, const Make& make) {
+  check<ValueError>(images.size > 0, "embed: there are no images");
+  Features all;
+  std::int64_t done = 0;
+  while (const std::optional<Batch> batch = images.next()) {
+    const Tensor& view = batch->views.at(0);
+    const Tensor rows = make(view);
+    check<ShapeError>(rows.rank() == 2 && rows.dim(0) == view.dim(0), "embed: images ", view.shape(),
+                      " should give as many rows, but the result is ", rows.shape());
+    if (!all.x) all.x = Tensor({images.size, rows.dim(1)}, Dtype::f32, rows.device());
+    all.x.rows(done, done + rows.dim(0)).copy_from(rows);
+    all.labels.insert(all.labels.end(), batch->labels.begin(), batch->labels.end());
+    done += rows.dim(0);
+  }
+  check<ShapeError>(done == images.size, "embed: ", images.size, " images were announced, but ", done, " came");
+  return all;
+}
+
+// Raw bytes as the network wants them.
+std::vector<float> normalize_bytes(const std::vector<std::uint8_t>& bytes, const Normalization& normalization) {
+  const std::size_t channels = normalization.mean.size();
+  std::vector<float> values(bytes.size());
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const std::size_t c = i % channels;
+    values[i] = (static_cast<float>(bytes[i]) / 255.0F - normalization.mean[c]) / normalization.std[c];
+  }
+  return values;
+}
+
+}  // namespace
+
+std::int64_t count_classes(const char* op, const Features& features) {
+  check<ShapeError>(features.x && features.x.rank() == 2, op, ": features are a matrix (N,d)");
+  check<ValueError>(!features.labels.empty(), op, ": labels are needed, but the data have none");
+  check<ShapeError>(static_cast<std::int64_t>(features.labels.size()) == features.x.dim(0), op, ": features ", features.x.shape(),
+                    " need as many labels as rows, but there are ", features.labels.size());
+  const auto [low, high] = std::minmax_element(features.labels.begin(), features.labels.end());
+  check<ValueError>(*low >= 0, op, ": labels count from 0, but one is ", *low);
+  return std::int64_t{*high} + 1;
+}
+
+ImageStream stream_dataset(const DatasetPtr& dataset, const TransformPtr& eval_view, const Device& device,
+                           const StreamOptions& options) {
+  const auto loader = std::make_shared<Loader>(
+      dataset, eval_view, LoaderOptions{.batch = options.batch, .workers = options.workers}, device);
+  return {.size = dataset->size(), .file_channels = dataset->info().channels, .next = [loader] { return loader->next(); }};
+}
+
+ImageStream stream_array(const Tensor& images, const Normalization& normalization, const std::string& name, const Device& device,
+                         const StreamOptions& options) {
+  check<ShapeError>(images.rank() == 4 && images.numel() > 0, name, ": images are (N,H,W,C), but the array is ", images.shape());
+  check<DtypeError>(images.dtype() == Dtype::f32 || images.dtype() == Dtype::u8, name,
+                    ": images are normalised f32 or raw u8, but the array is ", images.dtype());
+  check<ValueError>(options.batch > 0, "embed: a batch has at least one image, but is ", options.batch);
+  const std::int64_t channels = images.dim(3), size = images.dim(0);
+  const bool raw = images.dtype() == Dtype::u8;
+  if (raw) validate(normalization, static_cast<int>(channels));
+  else check_finite(images, name);
+
+  const auto next = [=, begin = std::int64_t{0}]() mutable -> std::optional<Batch> {
+    if (begin == size) return std::nullopt;
+    const std::int64_t end = std::min(begin + options.batch, size);
+    const Tensor part = images.rows(begin, end);
+    begin = end;
+    const auto values = raw ? normalize_bytes(part.to_vector<std::uint8_t>(), normalization) : part.to_vector<float>();
+    Batch batch;
+    batch.views = {with_channels(Tensor::from(values, part.shape(), device), device->image_channels(channels))};
+    return batch;
+  };
+  return {.size = size, .file_channels = channels, .next = next};
+}
+
+Features embed(const Module& encoder, const ImageStream& images, Dtype dtype) {
+  const NoGrad no_grad;
+  return stack(images, [&](const Tensor& view) { return encoder.forward(Variable(view.to(dtype)), kEvaluation).data(); });
+}
+
+Features pixel_features(const ImageStream& images) {
+  return stack(images, [&](const Tensor& view) {
+    const Tensor pixels = view.dim(3) == images.file_channels ? view : with_channels(view, images.file_channels);
+    return pixels.reshape({pixels.dim(0), -1});
+  });
+}
+
+void check_finite(const Tensor& x, const std::string& name) {
+  const auto values = x.to(Dtype::f64).to_vector<double>();
+  const auto bad = std::find_if(values.begin(), values.end(), [](double v) { return !std::isfinite(v); });
+  if (bad == values.end()) return;
+  throw ValueError(concat(name, ": all values must be finite, but the one at ", position_of(bad - values.begin(), x.shape()), " is ", *bad));
+}
+
+}  // namespace mec

@@ -1,0 +1,38 @@
+#include "mec/nn/batch_norm.h"
+
+namespace mec {
+
+BatchNorm::BatchNorm(const BatchNormLayerOptions& options, const Placement& where)
+    : channels(options.channels), eps(options.eps), momentum(options.momentum) {
+  check<ValueError>(channels > 0, "BatchNorm: at least one channel, but got ", channels);
+  const Shape shape{channels};
+  if (options.affine) {
+    weight = make_parameter(shape, where, ParameterKind::norm, {Initializer::Kind::constant, options.initial_gamma});
+    bias = make_parameter(shape, where, ParameterKind::norm, {Initializer::Kind::constant, 0.0});
+  }
+  running = {Tensor::full(shape, 0.0, where.dtype, where.device), Tensor::full(shape, 1.0, where.dtype, where.device)};
+}
+
+Variable BatchNorm::forward(const Variable& x, const Pass& pass) const { return forward_fused(x, {}, pass); }
+
+Variable BatchNorm::forward_fused(const Variable& x, const BatchNormFusion& fusion, const Pass& pass) const {
+  check<ShapeError>(x.data().rank() >= 2 && x.data().dim(-1) == channels, "BatchNorm: made for ", channels,
+                    " channels, but the input is ", x.shape(), " (channels come last)");
+  return batch_norm(x, weight, bias, fusion.residual, running,
+                    {.eps = eps,
+                     .momentum = momentum,
+                     .relu = fusion.relu,
+                     .training = pass.training,
+                     .update_running = pass.update_running});
+}
+
+void BatchNorm::visit(const std::string& prefix, Visitor& visitor) {
+  if (weight) {
+    visitor.parameter(prefix + "weight", weight);
+    visitor.parameter(prefix + "bias", bias);
+  }
+  visitor.buffer(prefix + "running_mean", running.mean);
+  visitor.buffer(prefix + "running_var", running.var);
+}
+
+}  // namespace mec

@@ -1,0 +1,32 @@
+// Convolutional layer.
+#pragma once
+
+#include "mec/nn/module.h"
+#include "mec/tensor/backend.h"
+
+namespace mec {
+
+struct Conv2dOptions {
+  std::int64_t in = 0;
+  std::int64_t out = 0;
+  std::int64_t kernel = 1;
+  std::int64_t stride = 1;
+  std::int64_t pad = 0;
+  std::int64_t dilation = 1;
+  std::int64_t groups = 1;
+  bool bias = false;           // a batch norm that follows has one
+  std::int64_t stored_in = 0;  // channels of the input as stored, the last stored_in − in of them zero; 0: in
+};
+
+// (N,H,W,in) -> (N,Ho,Wo,out) in x's dtype.
+struct Conv2d : Module {
+  Conv2d(const Conv2dOptions& options, const Placement& where);
+  Variable forward(const Variable& x, const Pass& pass) const override;
+  void visit(const std::string& prefix, Visitor& visitor) override;
+
+  Conv2dArgs args;
+  Parameter weight;  // (out,kernel,kernel,in/groups)
+  Parameter bias;    // (out), or undefined
+};
+
+}  // namespace mec

@@ -1,0 +1,61 @@
+#include "mec/nn/layout.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <vector>
+
+namespace mec {
+
+namespace {
+
+// t seen as (n,a,b) with its inner two dimensions exchanged, as `shape`.
+Tensor exchange_inner(const Tensor& t, std::int64_t a, std::int64_t b, const Shape& shape) {
+  const std::int64_t bytes = size_of(t.dtype()), n = a > 0 && b > 0 ? t.numel() / (a * b) : 0;
+  std::vector<std::byte> from(t.bytes()), to(t.bytes());
+  t.download(from.data());
+  for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t j = 0; j < a; ++j) {
+      for (std::int64_t k = 0; k < b; ++k) {
+        std::copy_n(from.data() + ((i * a + j) * b + k) * bytes, bytes, to.data() + ((i * b + k) * a + j) * bytes);
+      }
+    }
+  }
+  return Tensor::from_bytes(to.data(), shape, t.dtype(), t.device());
+}
+
+}  // namespace
+
+Shape with_channels(const Shape& shape, std::int64_t channels) {
+  check<ShapeError>(shape.rank() >= 1, "with_channels: a scalar has no channels");
+  std::array<std::int64_t, Shape::kMaxRank> dims{};
+  std::ranges::copy(shape.dims(), dims.begin());
+  const auto rank = static_cast<std::size_t>(shape.rank());
+  dims[rank - 1] = channels;
+  return Shape(std::span<const std::int64_t>(dims.data(), rank));
+}
+
+Tensor with_channels(const Tensor& t, std::int64_t channels) {
+  const Shape shape = with_channels(t.shape(), channels);
+  const std::int64_t old_channels = t.dim(-1), bytes = size_of(t.dtype());
+  const std::int64_t rows = old_channels ? t.numel() / old_channels : 0;
+  std::vector<std::byte> from(t.bytes()), to(static_cast<std::size_t>(shape.numel() * bytes));
+  t.download(from.data());
+  for (std::int64_t row = 0; row < rows; ++row) {
+    std::copy_n(from.data() + row * old_channels * bytes, std::min(old_channels, channels) * bytes,
+                to.data() + row * channels * bytes);
+  }
+  return Tensor::from_bytes(to.data(), shape, t.dtype(), t.device());
+}
+
+Tensor ohwi_to_oihw(const Tensor& w) {
+  check<ShapeError>(w.rank() == 4, "ohwi_to_oihw: a weight is (O,H,W,I), but got ", w.shape());
+  return exchange_inner(w, w.dim(1) * w.dim(2), w.dim(3), {w.dim(0), w.dim(3), w.dim(1), w.dim(2)});
+}
+
+Tensor oihw_to_ohwi(const Tensor& w) {
+  check<ShapeError>(w.rank() == 4, "oihw_to_ohwi: a weight is (O,I,H,W), but got ", w.shape());
+  return exchange_inner(w, w.dim(1), w.dim(2) * w.dim(3), {w.dim(0), w.dim(2), w.dim(3), w.dim(1)});
+}
+
+}  // namespace mec

@@ -1,0 +1,88 @@
+// Module: a struct with named members and one visit(). Parameters, buffers, state, checkpoints and the flat table all follow
+// from visit(), so that nothing can be forgotten.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "mec/autograd/variable.h"
+
+namespace mec {
+
+// What a parameter is, for grouping: norms and biases are commonly left out of weight decay and LARS.
+enum class ParameterKind { weight, bias, norm };
+
+// What a parameter starts from; initialize() in initialize.h draws it.
+struct Initializer {
+  enum class Kind { constant, normal, uniform } kind = Kind::constant;
+  double value = 0.0;  // the constant, the standard deviation around 0, or the bound of [−value, value)
+};
+
+struct Parameter {
+  Variable value;  // f32 (or f64 in tests)
+  ParameterKind kind = ParameterKind::weight;
+  Initializer init = {};
+  // Channels (last dimension) that exist in files, where a device stores more (Backend::image_channels); 0: all of them.
+  std::int64_t file_channels = 0;
+
+  explicit operator bool() const { return static_cast<bool>(value); }
+  operator const Variable&() const { return value; }
+};
+
+// Where a layer's parameters live, and their dtype.
+struct Placement {
+  Placement(Device d, Dtype t = Dtype::f32) : device(std::move(d)), dtype(t) {}  // implicit: a device is mostly enough
+  Device device;
+  Dtype dtype;
+};
+
+// A parameter that requires a gradient. Constants are in place at once; what is to be drawn stays NaN until initialize() or
+// load_weights() fills it, so that forgetting both shows in the first loss.
+Parameter make_parameter(const Shape& shape, const Placement& where, ParameterKind kind, const Initializer& init);
+
+// How a forward pass treats what differs between training and evaluation.
+struct Pass {
+  bool training = true;        // batch norm uses the batch's statistics
+  bool update_running = true;  // and folds them into its running ones
+};
+inline constexpr Pass kTraining{};
+inline constexpr Pass kEvaluation{.training = false, .update_running = false};
+
+class Visitor {
+ public:
+  virtual ~Visitor() = default;
+  virtual void parameter(const std::string& name, Parameter& parameter) = 0;
+  virtual void buffer(const std::string& name, Tensor& buffer) = 0;  // state without a gradient: running statistics
+};
+
+class Module {
+ public:
+  virtual ~Module() = default;
+  virtual Variable forward(const Variable& x, const Pass& pass) const = 0;
+  // Calls the visitor for every parameter and buffer, in a fixed order, each name behind prefix, empty or ending in a dot
+  // ("layer1.0." makes "layer1.0.conv1.weight").
+  virtual void visit(const std::string& prefix, Visitor& visitor) = 0;
+};
+
+// What visit() would show, as lists. The handles are the module's own: assigning to them changes it.
+struct NamedParameter {
+  std::string name;
+  Parameter parameter;
+};
+struct NamedBuffer {
+  std::string name;
+  Tensor tensor;
+};
+std::vector<NamedParameter> parameters_of(Module& module, const std::string& prefix = "");
+std::vector<NamedBuffer> buffers_of(Module& module, const std::string& prefix = "");
+
+// No parameter requires a gradient from now on: a teacher, a finished encoder. Before a table is made of it, if at all.
+void freeze(Module& module);
+
+// Copies every parameter and buffer of `source` into `target`: a teacher starts as its student. ValueError unless both have the
+// same names in the same order, ShapeError unless in the same sizes.
+void copy_state(Module& source, Module& target);
+
+}  // namespace mec

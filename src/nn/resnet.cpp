@@ -1,0 +1,133 @@
+#include "mec/nn/resnet.h"
+
+#include "mec/autograd/ops/pooling.h"
+
+namespace mec {
+
+namespace {
+
+struct Arch {
+  const char* name;
+  bool bottleneck;
+  std::array<int, 4> blocks;
+};
+constexpr std::array<Arch, 4> kArchs{{{"resnet10", false, {1, 1, 1, 1}},
+                                      {"resnet18", false, {2, 2, 2, 2}},
+                                      {"resnet34", false, {3, 4, 6, 3}},
+                                      {"resnet50", true, {3, 4, 6, 3}}}};
+
+const Arch& arch_of(const ResNetConfig& config) {
+  check<ValueError>(config.width >= 1 && config.in_channels >= 1, "ResNet: width and in_channels are at least 1, but are ",
+                    config.width, " and ", config.in_channels);
+  for (const Arch& arch : kArchs) {
+    if (config.arch == arch.name) return arch;
+  }
+  throw ValueError(concat("ResNet: unknown arch '", config.arch, "'; there are resnet10, resnet18, resnet34 and resnet50"));
+}
+
+Conv2dOptions stem_options(const ResNetConfig& config, const Placement& where) {
+  Conv2dOptions options{.in = config.in_channels, .out = config.width, .kernel = 7, .stride = 2, .pad = 3};
+  if (config.stem == Stem::cifar) options = {.in = config.in_channels, .out = config.width, .kernel = 3, .stride = 1, .pad = 1};
+  options.stored_in = where.device->image_channels(config.in_channels);
+  return options;
+}
+
+}  // namespace
+
+const char* name_of(Stem stem) { return stem == Stem::cifar ? "cifar" : "imagenet"; }
+
+Stem stem_of(const std::string& name) {
+  check<ValueError>(name == "cifar" || name == "imagenet", "ResNet: unknown stem '", name, "'; there are imagenet and cifar");
+  return name == "cifar" ? Stem::cifar : Stem::imagenet;
+}
+
+std::array<std::int64_t, 4> stage_channels(const ResNetConfig& config) {
+  const std::int64_t first = config.width * (arch_of(config).bottleneck ? 4 : 1);
+  return {first, 2 * first, 4 * first, 8 * first};
+}
+
+ResidualBlock::ResidualBlock(const Options& o, const Placement& where) {
+  const auto add = [&](const Conv2dOptions& conv, double gamma) {
+    path.push_back({Conv2d(conv, where), BatchNorm({.channels = conv.out, .initial_gamma = gamma}, where)});
+  };
+  const double last_gamma = o.zero_init ? 0.0 : 1.0;
+  if (o.bottleneck) {
+    add({.in = o.in, .out = o.inner}, 1.0);
+    add({.in = o.inner, .out = o.inner, .kernel = 3, .stride = o.stride, .pad = 1}, 1.0);
+    add({.in = o.inner, .out = o.out}, last_gamma);
+  } else {
+    add({.in = o.in, .out = o.inner, .kernel = 3, .stride = o.stride, .pad = 1}, 1.0);
+    add({.in = o.inner, .out = o.out, .kernel = 3, .pad = 1}, last_gamma);
+  }
+  if (o.stride != 1 || o.in != o.out) {
+    downsample = ConvNorm{Conv2d({.in = o.in, .out = o.out, .stride = o.stride}, where), BatchNorm({.channels = o.out}, where)};
+  }
+}
+
+Variable ResidualBlock::forward(const Variable& x, const Pass& pass) const {
+  const Variable shortcut = downsample ? downsample->norm.forward(downsample->conv.forward(x, pass), pass) : x;
+  Variable y = x;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    const bool last = i + 1 == path.size();
+    y = path[i].norm.forward_fused(path[i].conv.forward(y, pass), {.residual = last ? shortcut : Variable(), .relu = true},
+                                   pass);
+  }
+  return y;
+}
+
+void ResidualBlock::visit(const std::string& prefix, Visitor& visitor) {
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    path[i].conv.visit(prefix + "conv" + std::to_string(i + 1) + ".", visitor);
+    path[i].norm.visit(prefix + "bn" + std::to_string(i + 1) + ".", visitor);
+  }
+  if (!downsample) return;
+  downsample->conv.visit(prefix + "downsample.0.", visitor);
+  downsample->norm.visit(prefix + "downsample.1.", visitor);
+}
+
+ResNet::ResNet(const ResNetConfig& c, const Placement& where)
+    : config(c), conv1(stem_options(c, where), where), bn1({.channels = c.width}, where) {
+  const Arch& arch = arch_of(config);
+  const auto out = stage_channels(config);
+  for (std::size_t stage = 0; stage < 4; ++stage) {
+    for (int block = 0; block < arch.blocks[stage]; ++block) {
+      const std::int64_t before = stage ? out[stage - 1] : config.width;
+      stages[stage].push_back(ResidualBlock({.in = block ? out[stage] : before,
+                                             .inner = config.width << stage,
+                                             .out = out[stage],
+                                             .stride = block == 0 && stage > 0 ? 2 : 1,
+                                             .bottleneck = arch.bottleneck,
+                                             .zero_init = config.zero_init_residual},
+                                            where));
+    }
+  }
+}
+
+std::array<Variable, 4> ResNet::features(const Variable& x, const Pass& pass) const {
+  const std::int64_t channels = conv1.weight.value.data().dim(-1);
+  check<ShapeError>(x.data().rank() == 4 && x.data().dim(3) == channels, config.arch, ": expects images (N,H,W,", channels,
+                    "), ", config.in_channels, " channels as this device stores them, but got ", x.shape());
+  check<ShapeError>(x.data().numel() > 0, config.arch, ": there are no pixels in ", x.shape());
+  Variable y = bn1.forward_fused(conv1.forward(x, pass), {.relu = true}, pass);
+  if (config.stem == Stem::imagenet) y = max_pool.forward(y, pass);
+  std::array<Variable, 4> outputs;
+  for (std::size_t stage = 0; stage < 4; ++stage) {
+    for (const ResidualBlock& block : stages[stage]) y = block.forward(y, pass);
+    outputs[stage] = y;
+  }
+  return outputs;
+}
+
+Variable ResNet::forward(const Variable& x, const Pass& pass) const { return global_avg_pool(features(x, pass)[3]); }
+
+void ResNet::visit(const std::string& prefix, Visitor& visitor) {
+  conv1.visit(prefix + "conv1.", visitor);
+  bn1.visit(prefix + "bn1.", visitor);
+  for (std::size_t stage = 0; stage < 4; ++stage) {
+    for (std::size_t block = 0; block < stages[stage].size(); ++block) {
+      stages[stage][block].visit(prefix + "layer" + std::to_string(stage + 1) + "." + std::to_string(block) + ".", visitor);
+    }
+  }
+}
+
+}  // namespace mec

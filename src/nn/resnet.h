@@ -1,0 +1,70 @@
+// Residual networks (He et al. 2016) as torchvision has them, under torchvision's parameter names: "v1.5", the stride of a
+// bottleneck on its 3x3 convolution.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mec/nn/batch_norm.h"
+#include "mec/nn/convolution.h"
+#include "mec/nn/sequential.h"
+
+namespace mec {
+
+enum class Stem { imagenet, cifar };  // 7x7 stride 2 and max pool | 3x3 stride 1 alone
+const char* name_of(Stem stem);
+Stem stem_of(const std::string& name);  // ValueError names what exists
+
+struct ResNetConfig {
+  std::string arch = "resnet18";  // resnet10, resnet18, resnet34, resnet50
+  std::int64_t width = 64;        // channels of the stem and of the first stage's inner convolutions
+  std::int64_t in_channels = 3;
+  Stem stem = Stem::imagenet;
+  bool zero_init_residual = true;  // the last norm of each block starts at γ = 0 (Goyal et al. 2017)
+};
+
+// Channels of the four stages' outputs. ValueError for an unknown arch or a width below 1.
+std::array<std::int64_t, 4> stage_channels(const ResNetConfig& config);
+
+// ReLU(path(x) + shortcut(x)), the path made of convolutions each with a norm, and a ReLU after all but the last. Two
+// convolutions 3x3 make torchvision's BasicBlock; 1x1, 3x3, 1x1 its Bottleneck.
+struct ResidualBlock : Module {
+  struct ConvNorm {
+    Conv2d conv;
+    BatchNorm norm;
+  };
+  struct Options {
+    std::int64_t in = 0, inner = 0, out = 0, stride = 1;
+    bool bottleneck = false;
+    bool zero_init = true;
+  };
+
+  ResidualBlock(const Options& options, const Placement& where);
+  Variable forward(const Variable& x, const Pass& pass) const override;
+  void visit(const std::string& prefix, Visitor& visitor) override;
+
+  std::vector<ConvNorm> path;
+  std::optional<ConvNorm> downsample;  // where the shortcut changes size
+};
+
+// Images (N,H,W,C) to features (N, out_features()), in the images' dtype. C is in_channels as the device stores them,
+// Backend::image_channels(in_channels); H and W are any sizes from 1.
+struct ResNet : Module {
+  // Parameters need initialize() or load_weights().
+  ResNet(const ResNetConfig& config, const Placement& where);
+
+  Variable forward(const Variable& x, const Pass& pass) const override;         // pooled over the last stage's pixels
+  std::array<Variable, 4> features(const Variable& x, const Pass& pass) const;  // each stage's output (N,h,w,stage_channels)
+  void visit(const std::string& prefix, Visitor& visitor) override;
+  std::int64_t out_features() const { return stage_channels(config)[3]; }
+
+  ResNetConfig config;
+  Conv2d conv1;
+  BatchNorm bn1;
+  MaxPool2d max_pool;                                // in the ImageNet stem
+  std::array<std::vector<ResidualBlock>, 4> stages;  // layer1 … layer4
+};
+
+}  // namespace mec

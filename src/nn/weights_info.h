@@ -1,0 +1,25 @@
+// What a weights file says of itself, so that it can be used without knowing how it was made.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "mec/nn/resnet.h"
+
+namespace mec {
+
+struct WeightsInfo {
+  ResNetConfig encoder;           // arch, stem, width and in_channels
+  std::int64_t image_size = 224;  // pixels on a side that it was trained on
+  std::vector<double> mean, std;  // of each channel, in units where a pixel lies in [0,1]; the network sees (pixel − mean)/std
+};
+
+// To and from a safetensors file's metadata. ValueError when there is not one mean and one positive std for each channel.
+std::map<std::string, std::string> to_metadata(const WeightsInfo& info);
+// IoError, naming `file`, for a missing key, a value that cannot be read, or another version of this format.
+WeightsInfo to_weights_info(const std::map<std::string, std::string>& metadata, const std::string& file);
+WeightsInfo read_weights_info(const std::filesystem::path& path);
+
+}  // namespace mec

@@ -1,0 +1,30 @@
+// StepScalars: all numbers that change from step to step, in one small block of device memory that the kernels read.
+//
+// A recorded step bakes in its host numbers; only what lies here can change between replays.
+#pragma once
+
+#include "mec/tensor/tensor.h"
+
+namespace mec {
+
+// The host's side of the block.
+struct StepValues {
+  double rate = 0;     // learning rate
+  double ema = 1;      // the teacher keeps this share of itself
+  double lambda = 1;   // of the coding length, warm-up included
+};
+
+class StepScalars {
+ public:
+  StepScalars(Dtype dtype, const Device& device);
+
+  void set(const StepValues& values) const;  // uploads: before the step, never inside a recording
+  Tensor rate() const { return block_.slice(0, {1}); }
+  Tensor ema() const { return block_.slice(1, {1}); }
+  Tensor lambda() const { return block_.slice(2, {1}); }
+
+ private:
+  Tensor block_;  // (3)
+};
+
+}  // namespace mec

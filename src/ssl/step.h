@@ -1,0 +1,26 @@
+// One training step, made of its named parts.
+#pragma once
+
+#include "mec/ssl/learner.h"
+#include "mec/ssl/objective.h"
+
+namespace mec {
+
+// What a step leaves in device memory, to be read when it suits.
+struct StepOutput {
+  std::vector<Tensor> records;  // of the objective
+  Tensor finite;                // (1): 1 when every gradient is finite
+};
+
+// Teacher embeddings of every view, in f32, nothing saved for backward.
+std::vector<Tensor> embed_teachers(const Learner& learner, const std::vector<Tensor>& views);
+// Student embedding of one view, in f32.
+Variable embed_student(const Learner& learner, const Tensor& view);
+// Optimiser step, low-precision copies, teacher average.
+void update(Learner& learner, const StepScalars& scalars);
+
+// embed, objective, backward, update. views: (N,H,W,C) each, in the parameters' dtype or the activations'. No host read-back: recordable.
+StepOutput training_step(Learner& learner, const Objective& objective, const std::vector<Tensor>& views,
+                         const StepScalars& scalars);
+
+}  // namespace mec

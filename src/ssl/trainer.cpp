@@ -1,0 +1,108 @@
+#include "mec/ssl/trainer.h"
+
+#include <chrono>
+#include <cmath>
+#include <deque>
+
+#include "mec/nn/optim/schedule.h"
+
+namespace mec {
+
+namespace {
+
+// Steps whose figures may still lie unread in device memory: reading at once would make a GPU wait for every step.
+constexpr std::size_t kMetricDelay = 2;
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::int64_t steps_of(const WarmupLength& length, std::int64_t steps_per_epoch) {
+  if (length.steps >= 0) return length.steps;
+  return std::llround(length.epochs * static_cast<double>(steps_per_epoch));
+}
+
+void check_settings(const PretrainSettings& settings) {
+  const TrainSettings& train = settings.train;
+  check<ValueError>(train.epochs >= 1, "train.epochs is at least 1, but is ", train.epochs);
+  check<ValueError>(train.batch >= 2, "train.batch is at least 2, since batch norm needs two rows, but is ", train.batch);
+  check<ValueError>(train.lr >= 0 && std::isfinite(train.lr), "train.lr is a finite number from 0, but is ", train.lr);
+  check<ValueError>(train.weight_decay >= 0, "train.weight_decay is not negative, but is ", train.weight_decay);
+  check<ValueError>(train.ema >= 0 && train.ema <= 1, "train.ema lies in [0, 1], but is ", train.ema);
+  check<ValueError>(train.warmup.epochs >= 0 && settings.mec.lambda_warmup.epochs >= 0, "warm-ups are not negative, but are ",
+                    train.warmup.epochs, " and ", settings.mec.lambda_warmup.epochs, " epochs");
+  check<ValueError>(settings.mec.lambda_warmup_factor >= 1, "mec.lambda_warmup_factor is at least 1, but is ",
+                    settings.mec.lambda_warmup_factor);
+  check<ValueError>(settings.mec.eps2 > 0, "mec.eps2 is positive, but is ", settings.mec.eps2);
+}
+
+// A step that was launched and whose figures have not been read.
+struct Pending {
+  StepReport report;
+  StepOutput output;
+};
+
+// Reads the figures back and checks them.
+void finish(Pending& pending, const Objective& objective) {
+  std::vector<std::vector<double>> records;
+  for (const Tensor& record : pending.output.records) records.push_back(record.to(Dtype::f64).to_vector<double>());
+  StepReport& report = pending.report;
+  report.metrics = objective.summarize(records);
+  const double loss = report.metrics.front().second;
+  check<NumericalError>(std::isfinite(loss) && pending.output.finite.item() == 1.0, "training: step ", report.step, " of ",
+                        report.steps, " has ", std::isfinite(loss) ? "a gradient that is not finite" : "a loss that is not finite",
+                        " (loss ", loss, ", learning rate ", report.values.rate,
+                        "); lower train.lr or lengthen train.warmup_epochs");
+  objective.check_step(report.metrics);
+}
+
+}  // namespace
+
+TrainPlan::TrainPlan(const PretrainSettings& settings, std::int64_t steps_per_epoch)
+    : settings_(settings), steps_per_epoch_(steps_per_epoch), steps_(settings.train.epochs * steps_per_epoch) {
+  check_settings(settings);
+  check<ValueError>(steps_per_epoch >= 1, "training: an epoch has at least one step, but has ", steps_per_epoch);
+}
+
+StepValues TrainPlan::at(std::int64_t step) const {
+  const TrainSettings& train = settings_.train;
+  const MecTrainSettings& mec = settings_.mec;
+  const double lambda = coding_lambda(train.batch, settings_.model.dim, mec.eps2);
+  return {.rate = warmup_cosine(step, train.lr, {.total = steps_, .warmup = steps_of(train.warmup, steps_per_epoch_)}),
+          .ema = ema_coefficient(step, train.ema, steps_),
+          .lambda = lambda / inverse_lambda_factor(step, steps_of(mec.lambda_warmup, steps_per_epoch_), mec.lambda_warmup_factor)};
+}
+
+void train(Learner& learner, const Objective& objective, Loader& loader, const PretrainSettings& settings,
+           const std::vector<Observer*>& observers) {
+  const TrainPlan plan(settings, loader.batches_per_epoch());
+  const StepScalars scalars(learner.parameters.values().dtype(), learner.parameters.values().device());
+  std::deque<Pending> pending;
+  auto last = std::chrono::steady_clock::now();
+  const auto report_until = [&](std::size_t left) {
+    while (pending.size() > left) {
+      finish(pending.front(), objective);
+      pending.front().report.seconds = seconds_since(last);
+      last = std::chrono::steady_clock::now();
+      for (Observer* observer : observers) observer->on_step(pending.front().report);
+      pending.pop_front();
+    }
+  };
+
+  for (std::int64_t step = 0; step < plan.steps(); ++step) {
+    const auto wait = std::chrono::steady_clock::now();
+    const std::optional<Batch> batch = loader.next();
+    check<ValueError>(batch.has_value(), "training: the loader ended after ", step, " of ", plan.steps(), " steps");
+    StepReport report{.step = step + 1, .steps = plan.steps(), .epoch = step / plan.steps_per_epoch() + 1,
+                      .images = batch->views.front().dim(0), .values = plan.at(step), .metrics = {}, .seconds = 0,
+                      .data_seconds = seconds_since(wait)};
+    scalars.set(report.values);
+    pending.push_back({report, training_step(learner, objective, batch->views, scalars)});
+    report_until(kMetricDelay);
+    if ((step + 1) % plan.steps_per_epoch() != 0) continue;
+    report_until(0);
+    for (Observer* observer : observers) observer->on_epoch(report.epoch, learner);
+  }
+}
+
+}  // namespace mec

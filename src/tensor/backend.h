@@ -1,0 +1,169 @@
+// Backend: every kernel a device must provide. All work on tensor memory goes through this one class.
+//
+// Kernels are pure virtual, so that a missing one does not compile. They write into views that the caller made, allocate no
+// tensor memory, and trust that `ops/` has checked shapes and dtypes. A scalar that may change from step to step is a one-element
+// view in device memory, never a number: a recorded step reads it afresh at each replay.
+// Letters: N batch, H W C image, O output channels, K kernel size; (R,C) rows and columns of a matrix.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "mec/tensor/allocator.h"
+#include "mec/tensor/functors.h"
+#include "mec/tensor/philox.h"
+#include "mec/tensor/tensor.h"
+
+namespace mec {
+
+struct MatmulArgs {
+  bool trans_a = false;
+  bool trans_b = false;
+  bool accumulate = false;  // add into the result instead of overwriting it
+};
+
+// Applies to both spatial axes; kernel sizes come from the weight.
+struct Conv2dArgs {
+  std::int64_t stride = 1;
+  std::int64_t pad = 0;
+  std::int64_t dilation = 1;
+  std::int64_t groups = 1;
+  // Gradients only: add into the result instead of overwriting it. A bf16 gradient may be rounded before it is added.
+  bool accumulate = false;
+};
+
+struct BatchNormArgs {
+  double eps = 1e-5;
+  bool relu = false;
+};
+
+struct Pool2dArgs {
+  std::int64_t kernel = 3;
+  std::int64_t stride = 2;
+  std::int64_t pad = 1;
+};
+
+// Scalars known when a step is recorded; `alpha_device`, where given, multiplies alpha by a one-element view.
+struct AxpbyArgs {
+  double alpha = 1.0;
+  double beta = 0.0;
+  ConstView alpha_device = {};
+};
+
+enum class Reduce : std::uint8_t { all, over_rows, over_columns };  // (R,C) to one value, to (C), to (R)
+
+struct SgdArgs {
+  double rate_factor = 1.0;
+  double momentum = 0.9;
+  double weight_decay = 0.0;
+};
+
+// Trust ratio of LARS (You, Gitman & Ginsburg 2017) for each segment: eta·‖w‖/(‖g‖ + wd·‖w‖), 1 where either norm is 0.
+struct LarsArgs {
+  double eta = 0.001;
+  double weight_decay = 0.0;
+  double eps = 0.0;
+};
+
+// How the coding length's λ is chosen from the measured norm of K = PZᵀ; see ssl/coding.h.
+struct CodingScaleArgs {
+  bool adapt = true;           // λ_eff = λ·min(1, limit/‖λK‖₂), otherwise λ_eff = λ
+  double limit = 0.9;
+};
+
+struct CodingLossArgs {
+  std::int64_t order = 4;      // the number of traces that are summed
+  double rows = 1;             // m
+  double width = 1;            // d
+  double weight = 1.0;         // of this direction in the loss
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual std::string name() const = 0;                 // "cpu", "reference", …
+  virtual CachingAllocator& allocator() = 0;
+  // Channels in which images of `file_channels` channels are stored; the rest are zeros (GPUs want 8).
+  virtual std::int64_t image_channels(std::int64_t file_channels) const { return file_channels; }
+  virtual bool supports(Dtype dtype) const = 0;         // as a dtype of activations
+
+  // --- Memory -------------------------------------------------------------------------------------------------------------
+  virtual void upload(const void* host, View y) = 0;
+  virtual void download(ConstView x, void* host) = 0;                  // waits for the device
+  virtual void copy(ConstView x, View y) = 0;                          // converts between any two dtypes
+  virtual void fill(View y, double value) = 0;
+  virtual void fill_random(View y, const RandomArgs&) = 0;             // f32, f64
+  virtual void transpose(ConstView x, View y) = 0;                     // (R,C) -> (C,R)
+  virtual void gather_rows(ConstView x, ConstView index, View y) = 0;  // (R,…), i64 (M) -> (M,…)
+
+  // --- Element by element ---------------------------------------------------------------------------------------------------
+  virtual void unary(UnaryOp, ConstView x, View y) = 0;
+  virtual void unary_grad(UnaryOp, ConstView x, ConstView dy, View dx) = 0;
+  virtual void binary(BinaryOp, ConstView a, ConstView b, View y) = 0;      // b may be shorter: it is repeated along a
+  virtual void axpby(ConstView x, View y, const AxpbyArgs&) = 0;            // y = alpha·x + beta·y; beta 0 never reads y
+  virtual void reduce(Reduce, ConstView x, View y) = 0;                     // sums; result f64 for f64, else f32
+  virtual void all_finite(ConstView x, View flag) = 0;                      // flag (1) f32: 1 or 0
+
+  // --- Products and convolutions: f32 accumulation for bf16; y and dw may be f32 when the operands are bf16 --------------------
+  virtual void matmul(ConstView a, ConstView b, View c, const MatmulArgs&) = 0;                          // (M,K)(K,N) -> (M,N)
+  virtual void conv2d(ConstView x, ConstView w, View y, const Conv2dArgs&) = 0;                          // NHWC, OHWI -> NHWC
+  virtual void conv2d_grad_input(ConstView dy, ConstView w, View dx, const Conv2dArgs&) = 0;
+  virtual void conv2d_grad_weight(ConstView dy, ConstView x, View dw, const Conv2dArgs&) = 0;            // (O,Kh,Kw,C/groups)
+
+  // --- Batch norm over rows of (R,C): statistics and parameters are f32 (f64 for f64) ------------------------------------------
+  virtual void batch_norm_statistics(ConstView x, View mean, View var) = 0;                              // biased variance
+  // y = γ(x − mean)/√(var + eps) + β, then + add, then ReLU. gamma, beta and add may be empty.
+  virtual void batch_norm_apply(ConstView x, ConstView mean, ConstView var, ConstView gamma, ConstView beta, ConstView add,
+                                View y, const BatchNormArgs&) = 0;
+  // With g = dy where y > 0 (or dy without ReLU; y may then be empty): dgamma = Σ g x̂, dbeta = Σ g.
+  virtual void batch_norm_grad_reduce(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var, View dgamma,
+                                      View dbeta, const BatchNormArgs&) = 0;
+  // dx from the sums above over `count` rows, and dadd = g where a residual was added. dx may be dy itself.
+  virtual void batch_norm_grad_apply(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var, ConstView gamma,
+                                     ConstView dgamma, ConstView dbeta, double count, View dx, View dadd,
+                                     const BatchNormArgs&) = 0;
+
+  // --- Pooling, NHWC -----------------------------------------------------------------------------------------------------------
+  virtual void max_pool2d(ConstView x, View y, View argmax, const Pool2dArgs&) = 0;   // argmax u8: index within the window
+  virtual void max_pool2d_grad(ConstView dy, ConstView argmax, View dx, const Pool2dArgs&) = 0;
+  virtual void global_avg_pool(ConstView x, View y) = 0;                              // (N,H,W,C) -> (N,C)
+  virtual void global_avg_pool_grad(ConstView dy, View dx) = 0;
+
+  // --- Rows of (R,C) -------------------------------------------------------------------------------------------------------------
+  virtual void normalize_rows(ConstView x, View y, View inv_norm, double eps) = 0;    // y = x/max(‖x‖, eps)
+  virtual void normalize_rows_grad(ConstView y, ConstView inv_norm, ConstView dy, View dx) = 0;
+  // loss (R) = −log softmax(logits)[label]; dlogits = softmax − onehot, both unscaled. labels i32; a negative label gives 0.
+  virtual void cross_entropy(ConstView logits, ConstView labels, View loss, View dlogits) = 0;
+  // The k largest of each row, in falling order, ties by lower index. values (R,k), indices i32 (R,k).
+  virtual void top_k(ConstView x, View values, View indices) = 0;
+
+  // --- Decompositions of square matrices, f32 and f64 -------------------------------------------------------------------------------
+  // In place: a becomes LU of PA = LU; pivots i32; result (2) = {log|det|, sign of det} (sign 0 when singular).
+  virtual void lu(View a, View pivots, View log_det) = 0;
+  virtual void lu_inverse(ConstView lu, ConstView pivots, View inverse) = 0;
+  // In place: the lower triangle becomes L of A = LLᵀ; result (2) = {log det, 1}, or {NaN, 0} when A is not positive definite.
+  virtual void cholesky(View a, View log_det) = 0;
+
+  // --- Coding length; see ssl/coding.h for the formulas --------------------------------------------------------------------------
+  // traces[k−1] = tr Cᵏ, k = 1…n, from the powers C¹…Cʰ, h = ⌈n/2⌉: tr Cⁱ⁺ʲ = Σ Cⁱ ∘ (Cʲ)ᵀ.
+  virtual void power_traces(std::span<const ConstView> powers, View traces) = 0;
+  // y = coefficients[0]·I + Σ coefficients[j]·Cʲ over the given powers.
+  virtual void matrix_polynomial(std::span<const ConstView> powers, std::span<const double> coefficients, View y) = 0;
+  virtual void symmetrize(ConstView x, View y) = 0;                                                        // (x + xᵀ)/2
+  // scale (3) = {λ_eff, ‖λK‖₂, ‖λ_eff K‖₂} from λ (1) and two vectors u, v = K u: ‖K‖₂ ≈ ‖v‖/‖u‖.
+  virtual void coding_scale(ConstView lambda, ConstView u, ConstView v, View scale, const CodingScaleArgs&) = 0;
+  // result (2) = {weight·(−1/λ_eff)/m·T, weight·μT}, T = Σ (−1)^{k+1}/k·traces[k−1], μ = (m + d)/2.
+  virtual void coding_loss(ConstView traces, ConstView scale, View result, const CodingLossArgs&) = 0;
+
+  // --- Optimiser, over flat buffers ------------------------------------------------------------------------------------------------
+  // Segment s is [offsets[s], offsets[s+1]) (i64, S+1); rate (1) and, where not empty, segment_rates (S) multiply.
+  virtual void sgd_update(View w, ConstView g, View v, ConstView rate, ConstView offsets, ConstView segment_rates,
+                          const SgdArgs&) = 0;
+  virtual void lars_rates(ConstView w, ConstView g, ConstView offsets, View segment_rates, const LarsArgs&) = 0;
+  virtual void ema_update(View teacher, ConstView w, ConstView coefficient) = 0;       // t ← c·t + (1−c)·w
+};
+
+}  // namespace mec

@@ -1,0 +1,88 @@
+// The CPU backend's part that does not depend on the instruction set: memory, random numbers, and the choice, for products,
+// convolutions and decompositions, between a library and our own portable kernels.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <mutex>
+
+#include "mec/tensor/backend.h"
+#include "mec/tensor/devices.h"
+
+namespace mec::cpu {
+
+class OneDnn;
+
+// Which of a convolution's three tensors is the result; the other two are its operands in the order of the Backend's methods.
+enum class ConvDirection : std::uint8_t { forward, grad_input, grad_weight };
+
+// Taps of a kernel that the portable convolutions keep on the stack: 16 x 16.
+constexpr std::int64_t kMaxPortableTaps = 256;
+
+class CpuBackend : public Backend {
+ public:
+  explicit CpuBackend(const CpuOptions& options);
+  ~CpuBackend() override;
+
+  std::string name() const override;
+  CachingAllocator& allocator() override;
+  std::int64_t image_channels(std::int64_t file_channels) const override;
+  bool supports(Dtype dtype) const override;
+
+  void upload(const void* host, View y) override;
+  void download(ConstView x, void* host) override;
+  void fill_random(View y, const RandomArgs&) override;
+
+  void matmul(ConstView a, ConstView b, View c, const MatmulArgs&) override;
+  void conv2d(ConstView x, ConstView w, View y, const Conv2dArgs&) override;
+  void conv2d_grad_input(ConstView dy, ConstView w, View dx, const Conv2dArgs&) override;
+  void conv2d_grad_weight(ConstView dy, ConstView x, View dw, const Conv2dArgs&) override;
+  void lu(View a, View pivots, View log_det) override;
+  void lu_inverse(ConstView lu, ConstView pivots, View inverse) override;
+  void cholesky(View a, View log_det) override;
+
+  // oneDNN's name for the kernel that it would use, empty when it is our own.
+  std::string convolution_kernel(ConvDirection direction, ConstView a, ConstView b, ConstView result, const Conv2dArgs& args);
+
+ protected:
+  // Memory for the time of one kernel, from a block that grows to the largest request and is kept. Holds the backend's lock:
+  // threads that share a device take turns where a kernel needs such memory.
+  class Scratch {
+   public:
+    Scratch(CpuBackend& backend, std::size_t bytes);
+    ~Scratch();
+    Scratch(const Scratch&) = delete;
+    Scratch& operator=(const Scratch&) = delete;
+
+    std::byte* data() const { return data_; }
+    template <class T> T* as() const { return reinterpret_cast<T*>(data_); }
+
+   private:
+    CpuBackend& backend_;
+    std::byte* data_;
+  };
+
+  int threads() const { return threads_; }
+
+  // The portable kernels: for what the libraries do not offer.
+  virtual void portable_matmul(ConstView a, ConstView b, View c, const MatmulArgs&) = 0;
+  virtual void portable_conv2d(ConstView x, ConstView w, View y, const Conv2dArgs&) = 0;
+  virtual void portable_conv2d_grad_input(ConstView dy, ConstView w, View dx, const Conv2dArgs&) = 0;
+  virtual void portable_conv2d_grad_weight(ConstView dy, ConstView x, View dw, const Conv2dArgs&) = 0;
+  virtual void portable_lu(View a, View pivots) = 0;
+  virtual void portable_lu_inverse(ConstView lu, ConstView pivots, View inverse) = 0;
+  virtual bool portable_cholesky(View a) = 0;  // false: not positive definite
+
+ private:
+  bool library_convolution(ConvDirection direction, ConstView a, ConstView b, View result, const Conv2dArgs& args);
+
+  const int threads_;
+  const bool portable_;
+  CachingAllocator allocator_;
+  std::mutex mutex_;  // guards scratch_ and what plans keep: a kernel with scratch memory never calls another that needs some
+  std::byte* scratch_ = nullptr;
+  std::size_t scratch_bytes_ = 0;
+  std::unique_ptr<OneDnn> onednn_;
+};
+
+}  // namespace mec::cpu

@@ -1,0 +1,32 @@
+// The instruction sets that the loops were compiled for (cmake/MecIsa.cmake), and the choice among them at run time.
+#pragma once
+
+#include <vector>
+
+#include "mec/tensor/cpu/backend.h"
+
+namespace mec::cpu {
+
+namespace baseline {
+CpuBackend* make_backend(const CpuOptions& options);  // the caller owns it, here and below
+}
+#if MEC_ISA_AVX2
+namespace avx2 {
+CpuBackend* make_backend(const CpuOptions& options);
+}
+#endif
+#if MEC_ISA_AVX512
+namespace avx512 {
+CpuBackend* make_backend(const CpuOptions& options);
+}
+#endif
+
+struct IsaVariant {
+  const char* name;
+  CpuBackend* (*make)(const CpuOptions& options);
+};
+
+// The variants that this processor can run, the best one last.
+std::vector<IsaVariant> supported_isas();
+
+}  // namespace mec::cpu

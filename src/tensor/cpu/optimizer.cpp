@@ -1,0 +1,82 @@
+#include <cmath>
+
+#include "mec/tensor/cpu/loops.h"
+
+namespace mec::cpu::MEC_ISA {
+namespace {
+
+template <class T> void sgd_range(int threads, T* w, const T* g, T* v, std::int64_t n, functor::SgdStep<T> step) {
+  parallel_for(threads, n, kGrain, [=](std::int64_t begin, std::int64_t end) {
+#pragma omp simd
+    for (std::int64_t i = begin; i < end; ++i) {
+      T weight = w[i], velocity = v[i];
+      step(weight, g[i], velocity);
+      w[i] = weight;
+      v[i] = velocity;
+    }
+  });
+}
+
+// ‖x‖ from sums over pieces, put together in f64: a layer has millions of elements.
+template <class T> T norm(const T* x, std::int64_t n) {
+  double total = 0;
+  for (std::int64_t begin = 0; begin < n; begin += kGrain) {
+    const std::int64_t end = smaller(n, begin + kGrain);
+    T sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (std::int64_t i = begin; i < end; ++i) sum += x[i] * x[i];
+    total += static_cast<double>(sum);
+  }
+  return T(std::sqrt(total));
+}
+
+}  // namespace
+
+void LoopsBackend::sgd_update(View w, ConstView g, View v, ConstView rate, ConstView offsets, ConstView segment_rates,
+                              const SgdArgs& args) {
+  const auto* const ends = static_cast<const std::int64_t*>(offsets.data);
+  const std::int64_t segments = numel(offsets.shape) - 1;
+  with_real(w.dtype, [&]<class T>() {
+    const T base = *static_cast<const T*>(rate.data) * T(args.rate_factor);
+    const auto run = [&](std::int64_t begin, std::int64_t end, T segment_rate) {
+      sgd_range(threads(), static_cast<T*>(w.data) + begin, static_cast<const T*>(g.data) + begin,
+                static_cast<T*>(v.data) + begin, end - begin,
+                functor::SgdStep<T>{segment_rate, T(args.momentum), T(args.weight_decay)});
+    };
+    if (!segment_rates.data) return run(ends[0], ends[segments], base);
+    const T* const factors = static_cast<const T*>(segment_rates.data);
+    for (std::int64_t s = 0; s < segments; ++s) run(ends[s], ends[s + 1], base * factors[s]);
+  });
+}
+
+void LoopsBackend::lars_rates(ConstView w, ConstView g, ConstView offsets, View segment_rates, const LarsArgs& args) {
+  const auto* const ends = static_cast<const std::int64_t*>(offsets.data);
+  with_real(w.dtype, [&]<class T>() {
+    const functor::LarsRate<T> ratio{T(args.eta), T(args.weight_decay), T(args.eps)};
+    const T* const weights = static_cast<const T*>(w.data);
+    const T* const gradients = static_cast<const T*>(g.data);
+    T* const rates = static_cast<T*>(segment_rates.data);
+    parallel_tasks(threads(), numel(offsets.shape) - 1, [=](std::int64_t s) {
+      const std::int64_t n = ends[s + 1] - ends[s];
+      rates[s] = ratio(norm(weights + ends[s], n), norm(gradients + ends[s], n));
+    });
+  });
+}
+
+void LoopsBackend::ema_update(View teacher, ConstView w, ConstView coefficient) {
+  with_real(w.dtype, [&]<class T>() {
+    const functor::EmaStep<T> step{*static_cast<const T*>(coefficient.data)};
+    T* const t = static_cast<T*>(teacher.data);
+    const T* const weights = static_cast<const T*>(w.data);
+    parallel_for(threads(), numel(w.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
+#pragma omp simd
+      for (std::int64_t i = begin; i < end; ++i) {
+        T value = t[i];
+        step(value, weights[i]);
+        t[i] = value;
+      }
+    });
+  });
+}
+
+}  // namespace mec::cpu::MEC_ISA

@@ -1,0 +1,34 @@
+// Writing a file so that readers see the old content or the new, never a part of it.
+#pragma once
+
+#include <cstddef>
+#include <cstdio>
+#include <filesystem>
+#include <string_view>
+
+namespace mec {
+
+// Writes go to a temporary file beside the target; commit() moves it into place in one step. Without commit() (an
+// exception, a full disk) the target stays as it was and the temporary file is removed.
+class AtomicFile {
+ public:
+  // IoError when the folder is missing or cannot be written.
+  explicit AtomicFile(std::filesystem::path target);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(const void* data, std::size_t bytes);
+  void write(std::string_view text) { write(text.data(), text.size()); }
+  // Flushes to the disk and renames: after a power cut, too, the file is whole. IoError when either fails.
+  void commit();
+
+ private:
+  [[noreturn]] void fail(const char* what) const;  // from errno
+
+  std::filesystem::path target_;
+  std::filesystem::path temporary_;
+  std::FILE* file_ = nullptr;
+};
+
+}  // namespace mec

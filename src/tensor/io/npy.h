@@ -1,0 +1,17 @@
+// NumPy's array files (numpy.lib.format, versions 1 to 3): little-endian, C order.
+#pragma once
+
+#include <filesystem>
+
+#include "mec/tensor/tensor.h"
+
+namespace mec {
+
+// f4, f8, u1, i4 and i8 become f32, f64, u8, i32 and i64. IoError for another element type, Fortran order, big-endian
+// values, more than six dimensions, a damaged or truncated file, and bytes after the array.
+Tensor read_npy(const std::filesystem::path& path, const Device& device);
+
+// Replaces the file atomically. bf16, which NumPy does not know, is written as f32.
+void write_npy(const std::filesystem::path& path, const Tensor& tensor);
+
+}  // namespace mec

@@ -1,0 +1,90 @@
+#include "mec/tensor/ops/batch_norm.h"
+
+#include <algorithm>
+
+#include "mec/tensor/ops/common.h"
+#include "mec/tensor/ops/elementwise.h"
+
+namespace mec {
+using namespace ops;
+
+namespace {
+
+void check_channels(const char* op, const Tensor& x, const Tensor& per_channel, const char* what) {
+  check_device(op, {&x, &per_channel});
+  check<ShapeError>(per_channel.shape() == Shape{x.dim(-1)}, op, ": ", what, " has one value for each of the ", x.dim(-1),
+                    " channels of ", x.shape(), ", but is ", per_channel.shape());
+  check_dtype(op, per_channel, accumulator_of(x.dtype()), what);
+}
+
+void check_input(const char* op, const Tensor& x, const BatchNormStatistics& statistics) {
+  check_floating(op, x, "the input");
+  check<ShapeError>(x.rank() >= 2 && x.numel() > 0, op, ": the input has rows and channels, but is ", x.shape());
+  check_channels(op, x, statistics.mean, "the mean");
+  check_channels(op, x, statistics.var, "the variance");
+}
+
+void check_like(const char* op, const Tensor& x, const Tensor& other, const char* what) {
+  check_device(op, {&x, &other});
+  check_same_shape(op, x, other);
+  check_dtype(op, other, x.dtype(), what);
+}
+
+}  // namespace
+
+BatchNormStatistics batch_norm_statistics(const Tensor& x) {
+  check_floating("batch_norm", x, "the input");
+  check<ShapeError>(x.rank() >= 2 && x.numel() > 0, "batch_norm: the input has rows and channels, but is ", x.shape());
+  const Dtype dtype = accumulator_of(x.dtype());
+  BatchNormStatistics s{Tensor({x.dim(-1)}, dtype, x.device()), Tensor({x.dim(-1)}, dtype, x.device())};
+  x.backend().batch_norm_statistics(x, s.mean, s.var);
+  return s;
+}
+
+void batch_norm_update_running(const BatchNormStatistics& batch, const BatchNormStatistics& running, std::int64_t rows,
+                               double momentum) {
+  const double unbiased = static_cast<double>(rows) / static_cast<double>(std::max<std::int64_t>(rows - 1, 1));
+  axpby(batch.mean, running.mean, {.alpha = momentum, .beta = 1.0 - momentum});
+  axpby(batch.var, running.var, {.alpha = momentum * unbiased, .beta = 1.0 - momentum});
+}
+
+Tensor batch_norm_apply(const Tensor& x, const BatchNormStatistics& statistics, const Tensor& gamma, const Tensor& beta,
+                        const Tensor& add, const BatchNormArgs& args) {
+  check_input("batch_norm", x, statistics);
+  check<ValueError>(static_cast<bool>(gamma) == static_cast<bool>(beta), "batch_norm: gamma and beta come together or not at all");
+  if (gamma) check_channels("batch_norm", x, gamma, "gamma");
+  if (beta) check_channels("batch_norm", x, beta, "beta");
+  if (add) check_like("batch_norm", x, add, "the residual");
+  Tensor y(x.shape(), x.dtype(), x.device());
+  x.backend().batch_norm_apply(x, statistics.mean, statistics.var, gamma, beta, add, y, args);
+  return y;
+}
+
+BatchNormSums batch_norm_grad_reduce(const Tensor& dy, const Tensor& x, const Tensor& y, const BatchNormStatistics& statistics,
+                                     const BatchNormArgs& args) {
+  check_input("batch_norm_grad", x, statistics);
+  check_like("batch_norm_grad", x, dy, "the gradient");
+  if (args.relu) check_like("batch_norm_grad", x, y, "the output");
+  BatchNormSums sums{Tensor(statistics.mean.shape(), statistics.mean.dtype(), x.device()),
+                     Tensor(statistics.mean.shape(), statistics.mean.dtype(), x.device())};
+  x.backend().batch_norm_grad_reduce(dy, x, y, statistics.mean, statistics.var, sums.dgamma, sums.dbeta, args);
+  return sums;
+}
+
+BatchNormInputGrads batch_norm_grad_apply(const Tensor& dy, const Tensor& x, const Tensor& y,
+                                          const BatchNormStatistics& statistics, const Tensor& gamma, const BatchNormSums& sums,
+                                          double count, bool want_dadd, const BatchNormArgs& args) {
+  check_input("batch_norm_grad", x, statistics);
+  check_like("batch_norm_grad", x, dy, "the gradient");
+  if (args.relu) check_like("batch_norm_grad", x, y, "the output");
+  if (gamma) check_channels("batch_norm_grad", x, gamma, "gamma");
+  check_channels("batch_norm_grad", x, sums.dgamma, "dgamma");
+  check_channels("batch_norm_grad", x, sums.dbeta, "dbeta");
+  BatchNormInputGrads grads{Tensor(x.shape(), x.dtype(), x.device()),
+                            want_dadd ? Tensor(x.shape(), x.dtype(), x.device()) : Tensor()};
+  x.backend().batch_norm_grad_apply(dy, x, y, statistics.mean, statistics.var, gamma, sums.dgamma, sums.dbeta, count, grads.dx,
+                                    grads.dadd, args);
+  return grads;
+}
+
+}  // namespace mec

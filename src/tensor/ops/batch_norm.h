@@ -1,0 +1,42 @@
+// Batch norm (Ioffe & Szegedy 2015) over the rows of x seen as (R,C), C the last dimension, with residual add and ReLU folded in.
+//
+// Four kernels, so that ranks can meet between the two of each direction: statistics | apply, gradient sums | gradient.
+#pragma once
+
+#include "mec/tensor/backend.h"
+#include "mec/tensor/tensor.h"
+
+namespace mec {
+
+struct BatchNormStatistics {
+  Tensor mean;  // (C)
+  Tensor var;   // (C), divided by R
+};
+// Statistics of any floating x, in f32 (f64 for f64). ShapeError when there is not even one row.
+BatchNormStatistics batch_norm_statistics(const Tensor& x);
+
+// running ← (1 − momentum)·running + momentum·batch, with the unbiased variance R/(R−1)·var as PyTorch keeps it.
+void batch_norm_update_running(const BatchNormStatistics& batch, const BatchNormStatistics& running, std::int64_t rows,
+                               double momentum);
+
+// y = γ(x − mean)/√(var + eps) + β (+ add), then ReLU where asked. gamma and beta (C), both or neither; add as x, or undefined.
+Tensor batch_norm_apply(const Tensor& x, const BatchNormStatistics& statistics, const Tensor& gamma, const Tensor& beta,
+                        const Tensor& add, const BatchNormArgs& args);
+
+struct BatchNormSums {
+  Tensor dgamma;  // (C), Σ g x̂
+  Tensor dbeta;   // (C), Σ g, with g = dy where y > 0 under ReLU, else dy
+};
+BatchNormSums batch_norm_grad_reduce(const Tensor& dy, const Tensor& x, const Tensor& y, const BatchNormStatistics& statistics,
+                                     const BatchNormArgs& args);
+
+struct BatchNormInputGrads {
+  Tensor dx;
+  Tensor dadd;  // g; undefined unless it was asked for
+};
+// Gradient of x where `statistics` came from `count` rows that include it.
+BatchNormInputGrads batch_norm_grad_apply(const Tensor& dy, const Tensor& x, const Tensor& y,
+                                          const BatchNormStatistics& statistics, const Tensor& gamma, const BatchNormSums& sums,
+                                          double count, bool want_dadd, const BatchNormArgs& args);
+
+}  // namespace mec

@@ -1,0 +1,54 @@
+// Checks that operations share. Private to tensor/ops.
+#pragma once
+
+#include <initializer_list>
+
+#include "mec/tensor/backend.h"
+#include "mec/tensor/tensor.h"
+
+namespace mec::ops {
+
+inline void check_defined(const char* op, const Tensor& t, const char* what) {
+  check<ValueError>(static_cast<bool>(t), op, ": ", what, " is an undefined tensor");
+}
+
+// All defined tensors live on one device.
+inline void check_device(const char* op, std::initializer_list<const Tensor*> tensors) {
+  const Tensor* first = nullptr;
+  for (const Tensor* t : tensors) {
+    if (!*t) continue;
+    if (!first) first = t;
+    check<ValueError>(t->device() == first->device(), op, ": inputs live on two devices, ", first->backend().name(), " and ",
+                      t->backend().name(), "; move one with Tensor::to(device)");
+  }
+}
+
+inline void check_rank(const char* op, const Tensor& t, int rank, const char* what, const char* layout) {
+  check_defined(op, t, what);
+  check<ShapeError>(t.rank() == rank, op, ": ", what, " is ", layout, ", but got ", t.shape());
+}
+
+inline void check_dtype(const char* op, const Tensor& t, Dtype dtype, const char* what) {
+  check_defined(op, t, what);
+  check<DtypeError>(t.dtype() == dtype, op, ": ", what, " must be ", dtype, ", but is ", t.dtype());
+}
+
+inline void check_same_shape(const char* op, const Tensor& a, const Tensor& b) {
+  check_defined(op, a, "the first tensor");
+  check_defined(op, b, "the second tensor");
+  check<ShapeError>(a.shape() == b.shape(), op, ": shapes ", a.shape(), " and ", b.shape(), " differ");
+}
+
+// A floating dtype that the device computes in.
+inline void check_floating(const char* op, const Tensor& t, const char* what) {
+  check_defined(op, t, what);
+  check<DtypeError>(is_floating(t.dtype()) && t.backend().supports(t.dtype()), op, ": ", what, " is ", t.dtype(),
+                    ", which the ", t.backend().name(), " device does not compute in");
+}
+
+inline void check_real(const char* op, const Tensor& t, const char* what) {
+  check_floating(op, t, what);
+  check<DtypeError>(t.dtype() != Dtype::bf16, op, ": ", what, " must be f32 or f64, but is bf16; convert it with to(Dtype::f32)");
+}
+
+}  // namespace mec::ops

@@ -1,0 +1,96 @@
+#include "mec/tensor/ops/elementwise.h"
+
+#include <algorithm>
+
+#include "mec/tensor/ops/common.h"
+
+namespace mec {
+using namespace ops;
+
+Tensor unary(UnaryOp op, const Tensor& x) {
+  check_floating("unary", x, "the input");
+  Tensor y(x.shape(), x.dtype(), x.device());
+  x.backend().unary(op, x, y);
+  return y;
+}
+
+Tensor unary_grad(UnaryOp op, const Tensor& x, const Tensor& dy) {
+  check_floating("unary_grad", x, "the input");
+  check_same_shape("unary_grad", x, dy);
+  check_device("unary_grad", {&x, &dy});
+  check_dtype("unary_grad", dy, x.dtype(), "the gradient");
+  Tensor dx(x.shape(), x.dtype(), x.device());
+  x.backend().unary_grad(op, x, dy, dx);
+  return dx;
+}
+
+Tensor binary(BinaryOp op, const Tensor& a, const Tensor& b) {
+  check_floating("binary", a, "the first operand");
+  check_defined("binary", b, "the second operand");
+  check_device("binary", {&a, &b});
+  check_dtype("binary", b, a.dtype(), "the second operand");
+  const auto tail = a.shape().dims().last(static_cast<std::size_t>(std::min(a.rank(), b.rank())));
+  check<ShapeError>(b.rank() <= a.rank() && std::ranges::equal(tail, b.shape().dims()), "binary: the second operand ", b.shape(),
+                    " must have the shape of the first, ", a.shape(), ", or of its trailing dimensions");
+  Tensor y(a.shape(), a.dtype(), a.device());
+  a.backend().binary(op, a, b, y);
+  return y;
+}
+
+Tensor scale(const Tensor& x, double alpha) {
+  check_floating("scale", x, "the input");
+  Tensor y(x.shape(), x.dtype(), x.device());
+  x.backend().axpby(x, y, {.alpha = alpha});
+  return y;
+}
+
+Tensor scale(const Tensor& x, const Tensor& factor, double alpha) {
+  check_floating("scale", x, "the input");
+  check_real("scale", factor, "the factor");
+  check_device("scale", {&x, &factor});
+  check<ShapeError>(factor.numel() == 1, "scale: the factor has one element, but got ", factor.shape());
+  Tensor y(x.shape(), x.dtype(), x.device());
+  x.backend().axpby(x, y, {.alpha = alpha, .alpha_device = factor});
+  return y;
+}
+
+void axpby(const Tensor& x, const Tensor& y, const AxpbyArgs& args) {
+  check_floating("axpby", x, "the input");
+  check_floating("axpby", y, "the result");
+  check_device("axpby", {&x, &y});
+  check_same_shape("axpby", x, y);
+  x.backend().axpby(x, y, args);
+}
+
+Tensor reduce(Reduce how, const Tensor& x) {
+  check_floating("reduce", x, "the input");
+  check<ShapeError>(how == Reduce::all || x.rank() >= 1, "reduce: a scalar has no rows or columns");
+  Shape shape;
+  if (how == Reduce::over_rows) shape = Shape{x.dim(-1)};
+  if (how == Reduce::over_columns) shape = Shape{x.dim(-1) ? x.numel() / x.dim(-1) : 0};
+  Tensor y(shape, accumulator_of(x.dtype()), x.device());
+  x.backend().reduce(how, x, y);
+  return y;
+}
+
+Tensor all_finite(const Tensor& x) {
+  check_floating("all_finite", x, "the input");
+  Tensor flag({1}, Dtype::f32, x.device());
+  x.backend().all_finite(x, flag);
+  return flag;
+}
+
+Tensor random(const Shape& shape, Dtype dtype, const Device& device, const RandomArgs& args) {
+  Tensor y(shape, dtype, device);
+  fill_random(y, args);
+  return y;
+}
+
+void fill_random(const Tensor& y, const RandomArgs& args) {
+  check_real("fill_random", y, "the tensor");
+  check<ShapeError>(y.numel() <= std::int64_t{1} << 32, "fill_random: one stream has 2^32 draws, but ", y.shape(), " has ",
+                    y.numel(), " elements; fill it in parts, each with its own stream");
+  y.backend().fill_random(y, args);
+}
+
+}  // namespace mec

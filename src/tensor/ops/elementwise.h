@@ -1,0 +1,40 @@
+// Element by element, sums, and filling with random numbers.
+#pragma once
+
+#include "mec/tensor/backend.h"
+#include "mec/tensor/tensor.h"
+
+namespace mec {
+
+// y = f(x); any floating dtype. DtypeError otherwise.
+Tensor unary(UnaryOp op, const Tensor& x);
+// dx = dy · f'(x).
+Tensor unary_grad(UnaryOp op, const Tensor& x, const Tensor& dy);
+
+// y = a ∘ b. b has a's shape, or the shape of a's trailing dimensions, and is then repeated. ShapeError otherwise.
+Tensor binary(BinaryOp op, const Tensor& a, const Tensor& b);
+inline Tensor add(const Tensor& a, const Tensor& b) { return binary(BinaryOp::add, a, b); }
+inline Tensor sub(const Tensor& a, const Tensor& b) { return binary(BinaryOp::sub, a, b); }
+inline Tensor mul(const Tensor& a, const Tensor& b) { return binary(BinaryOp::mul, a, b); }
+inline Tensor div(const Tensor& a, const Tensor& b) { return binary(BinaryOp::div, a, b); }
+
+// alpha·x, and alpha·x with a further factor that lies in device memory (one element).
+Tensor scale(const Tensor& x, double alpha);
+Tensor scale(const Tensor& x, const Tensor& factor, double alpha = 1.0);
+// y ← alpha·x + beta·y, in place. Same shape; dtypes may differ.
+void axpby(const Tensor& x, const Tensor& y, const AxpbyArgs& args);
+inline void add_into(const Tensor& x, const Tensor& y) { axpby(x, y, {.alpha = 1.0, .beta = 1.0}); }
+
+// Sums of x seen as (R,C) with C the last dimension: one value (shape ()), (C) or (R). f64 for f64, else f32.
+Tensor reduce(Reduce how, const Tensor& x);
+inline Tensor sum(const Tensor& x) { return reduce(Reduce::all, x); }
+inline Tensor sum_rows(const Tensor& x) { return reduce(Reduce::over_rows, x); }
+
+// (1) f32: 1 when every element is finite, else 0.
+Tensor all_finite(const Tensor& x);
+
+// Philox draws: element i of the result depends on args and i alone. f32 or f64.
+Tensor random(const Shape& shape, Dtype dtype, const Device& device, const RandomArgs& args);
+void fill_random(const Tensor& y, const RandomArgs& args);
+
+}  // namespace mec

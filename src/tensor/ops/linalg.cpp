@@ -1,0 +1,38 @@
+#include "mec/tensor/ops/linalg.h"
+
+#include "mec/tensor/ops/common.h"
+
+namespace mec {
+using namespace ops;
+
+namespace {
+
+void check_square(const char* op, const Tensor& a) {
+  check_rank(op, a, 2, "the input", "a square matrix");
+  check_real(op, a, "the input");
+  check<ShapeError>(a.dim(0) == a.dim(1) && a.dim(0) > 0, op, ": the input is a square matrix, but got ", a.shape());
+}
+
+}  // namespace
+
+Lu lu(const Tensor& a) {
+  check_square("lu", a);
+  Lu out{a.clone(), Tensor({a.dim(0)}, Dtype::i32, a.device()), Tensor({2}, a.dtype(), a.device())};
+  a.backend().lu(out.lu, out.pivots, out.log_det);
+  return out;
+}
+
+Tensor lu_inverse(const Lu& factors) {
+  Tensor inverse(factors.lu.shape(), factors.lu.dtype(), factors.lu.device());
+  factors.lu.backend().lu_inverse(factors.lu, factors.pivots, inverse);
+  return inverse;
+}
+
+Cholesky cholesky(const Tensor& a) {
+  check_square("cholesky", a);
+  Cholesky out{a.clone(), Tensor({2}, a.dtype(), a.device())};
+  a.backend().cholesky(out.lower, out.log_det);
+  return out;
+}
+
+}  // namespace mec

@@ -1,0 +1,23 @@
+// Decompositions of square matrices, f32 or f64.
+#pragma once
+
+#include "mec/tensor/backend.h"
+#include "mec/tensor/tensor.h"
+
+namespace mec {
+
+struct Lu {
+  Tensor lu;       // (n,n), L below the unit diagonal and U above, of PA = LU
+  Tensor pivots;   // (n) i32, row swaps from the first row on
+  Tensor log_det;  // (2): log|det A| and the sign of det A; the sign is 0 when A is singular
+};
+Lu lu(const Tensor& a);
+Tensor lu_inverse(const Lu& factors);  // A⁻¹; not finite when A is singular
+
+struct Cholesky {
+  Tensor lower;    // (n,n), L of A = LLᵀ; above the diagonal is undetermined
+  Tensor log_det;  // (2): log det A and 1, or NaN and 0 when A is not positive definite
+};
+Cholesky cholesky(const Tensor& a);  // reads the lower triangle
+
+}  // namespace mec

@@ -1,0 +1,58 @@
+#include "mec/tensor/ops/optimizer.h"
+
+#include "mec/tensor/ops/common.h"
+
+namespace mec {
+using namespace ops;
+
+namespace {
+
+void check_flat(const char* op, const Tensor& w, const Tensor& other, const char* what) {
+  check_rank(op, w, 1, "the weights", "one flat buffer");
+  check_real(op, w, "the weights");
+  check_defined(op, other, what);
+  check_device(op, {&w, &other});
+  check_same_shape(op, w, other);
+  check_dtype(op, other, w.dtype(), what);
+}
+
+// A number, or one for each of `count` segments, that the kernel reads from device memory.
+void check_scalars(const char* op, const Tensor& w, const Tensor& values, std::int64_t count, const char* what) {
+  check_dtype(op, values, w.dtype(), what);
+  check_device(op, {&w, &values});
+  check<ShapeError>(values.numel() == count, op, ": ", what, " should hold ", count, " value(s), but is ", values.shape());
+}
+
+void check_offsets(const char* op, const Tensor& offsets) {
+  check_rank(op, offsets, 1, "the offsets", "(S+1)");
+  check_dtype(op, offsets, Dtype::i64, "the offsets");
+  check<ShapeError>(offsets.dim(0) >= 2, op, ": there is no segment in offsets ", offsets.shape());
+}
+
+}  // namespace
+
+void sgd_update(const Tensor& w, const Tensor& g, const Tensor& v, const Tensor& rate, const Tensor& offsets,
+                const Tensor& segment_rates, const SgdArgs& args) {
+  check_flat("sgd_update", w, g, "the gradient");
+  check_flat("sgd_update", w, v, "the momentum");
+  check_offsets("sgd_update", offsets);
+  check_scalars("sgd_update", w, rate, 1, "the rate");
+  if (segment_rates) check_scalars("sgd_update", w, segment_rates, offsets.numel() - 1, "the rates of the segments");
+  w.backend().sgd_update(w, g, v, rate, offsets, segment_rates, args);
+}
+
+Tensor lars_rates(const Tensor& w, const Tensor& g, const Tensor& offsets, const LarsArgs& args) {
+  check_flat("lars_rates", w, g, "the gradient");
+  check_offsets("lars_rates", offsets);
+  Tensor rates({offsets.dim(0) - 1}, w.dtype(), w.device());
+  w.backend().lars_rates(w, g, offsets, rates, args);
+  return rates;
+}
+
+void ema_update(const Tensor& teacher, const Tensor& w, const Tensor& coefficient) {
+  check_flat("ema_update", w, teacher, "the teacher");
+  check_scalars("ema_update", w, coefficient, 1, "the coefficient");
+  w.backend().ema_update(teacher, w, coefficient);
+}
+
+}  // namespace mec

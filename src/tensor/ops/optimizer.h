@@ -1,0 +1,18 @@
+// Updates of flat parameter buffers, all in place.
+#pragma once
+
+#include "mec/tensor/backend.h"
+#include "mec/tensor/tensor.h"
+
+namespace mec {
+
+// v ← μv + (g + wd·w); w ← w − rate·rate_factor·segment_rate·v over flat (P) buffers. offsets (S+1) i64 cut them into segments;
+// segment_rates (S) may be undefined (all 1). rate (1) lies in device memory.
+void sgd_update(const Tensor& w, const Tensor& g, const Tensor& v, const Tensor& rate, const Tensor& offsets,
+                const Tensor& segment_rates, const SgdArgs& args);
+// (S) trust ratios eta·‖w‖/(‖g‖ + wd·‖w‖ + eps), 1 where a norm is 0 (LARS, You et al. 2017).
+Tensor lars_rates(const Tensor& w, const Tensor& g, const Tensor& offsets, const LarsArgs& args);
+// t ← c·t + (1 − c)·w, c (1) in device memory.
+void ema_update(const Tensor& teacher, const Tensor& w, const Tensor& coefficient);
+
+}  // namespace mec

@@ -1,0 +1,64 @@
+#include "mec/tensor/ops/rows.h"
+
+#include <algorithm>
+#include <array>
+
+#include "mec/tensor/ops/common.h"
+
+namespace mec {
+using namespace ops;
+
+NormalizedRows normalize_rows(const Tensor& x, double eps) {
+  check_rank("normalize_rows", x, 2, "the input", "a matrix");
+  check_real("normalize_rows", x, "the input");
+  NormalizedRows out{Tensor(x.shape(), x.dtype(), x.device()), Tensor({x.dim(0)}, x.dtype(), x.device())};
+  x.backend().normalize_rows(x, out.y, out.inv_norm, eps);
+  return out;
+}
+
+Tensor normalize_rows_grad(const NormalizedRows& saved, const Tensor& dy) {
+  check_same_shape("normalize_rows_grad", saved.y, dy);
+  check_dtype("normalize_rows_grad", dy, saved.y.dtype(), "the gradient");
+  Tensor dx(dy.shape(), dy.dtype(), dy.device());
+  dy.backend().normalize_rows_grad(saved.y, saved.inv_norm, dy, dx);
+  return dx;
+}
+
+CrossEntropy cross_entropy(const Tensor& logits, const Tensor& labels) {
+  check_rank("cross_entropy", logits, 2, "logits", "(R,C)");
+  check_real("cross_entropy", logits, "logits");
+  check_rank("cross_entropy", labels, 1, "labels", "(R)");
+  check_dtype("cross_entropy", labels, Dtype::i32, "labels");
+  check_device("cross_entropy", {&logits, &labels});
+  check<ShapeError>(labels.dim(0) == logits.dim(0), "cross_entropy: ", logits.dim(0), " rows of logits, but ", labels.dim(0),
+                    " labels");
+  CrossEntropy out{Tensor({logits.dim(0)}, logits.dtype(), logits.device()),
+                   Tensor(logits.shape(), logits.dtype(), logits.device())};
+  logits.backend().cross_entropy(logits, labels, out.loss, out.dlogits);
+  return out;
+}
+
+TopK top_k(const Tensor& x, std::int64_t k) {
+  check_rank("top_k", x, 2, "the input", "a matrix");
+  check_real("top_k", x, "the input");
+  check<ValueError>(k >= 1 && k <= x.dim(1), "top_k: k lies between 1 and the ", x.dim(1), " columns, but is ", k);
+  TopK out{Tensor({x.dim(0), k}, x.dtype(), x.device()), Tensor({x.dim(0), k}, Dtype::i32, x.device())};
+  x.backend().top_k(x, out.values, out.indices);
+  return out;
+}
+
+Tensor gather_rows(const Tensor& x, const Tensor& index) {
+  check_defined("gather_rows", x, "the input");
+  check<ShapeError>(x.rank() >= 1, "gather_rows: a scalar has no rows");
+  check_rank("gather_rows", index, 1, "the index", "(M)");
+  check_dtype("gather_rows", index, Dtype::i64, "the index");
+  check_device("gather_rows", {&x, &index});
+  std::array<std::int64_t, Shape::kMaxRank> dims{};
+  std::copy(x.shape().dims().begin(), x.shape().dims().end(), dims.begin());
+  dims[0] = index.dim(0);
+  Tensor y(Shape(std::span<const std::int64_t>(dims.data(), static_cast<std::size_t>(x.rank()))), x.dtype(), x.device());
+  x.backend().gather_rows(x, index, y);
+  return y;
+}
+
+}  // namespace mec

@@ -1,0 +1,31 @@
+// Operations on the rows of a matrix (R,C): unit length, cross-entropy, the largest entries, gathering.
+#pragma once
+
+#include "mec/tensor/backend.h"
+#include "mec/tensor/tensor.h"
+
+namespace mec {
+
+struct NormalizedRows {
+  Tensor y;         // (R,C), x/max(‖x‖₂, eps)
+  Tensor inv_norm;  // (R), 1/max(‖x‖₂, eps)
+};
+NormalizedRows normalize_rows(const Tensor& x, double eps = 1e-12);  // f32 or f64
+// dx = (dy − y·(y·dy))·inv_norm, the projection onto the sphere's tangent.
+Tensor normalize_rows_grad(const NormalizedRows& saved, const Tensor& dy);
+
+struct CrossEntropy {
+  Tensor loss;     // (R), −log softmax(logits)[label]; 0 for a negative label
+  Tensor dlogits;  // (R,C), softmax − onehot(label); 0 for a negative label
+};
+CrossEntropy cross_entropy(const Tensor& logits, const Tensor& labels);  // (R,C) f32 or f64, (R) i32 with label < C
+
+struct TopK {
+  Tensor values;   // (R,k), falling
+  Tensor indices;  // (R,k) i32; of equals the lower index first
+};
+TopK top_k(const Tensor& x, std::int64_t k);  // f32 or f64; ValueError unless 1 ≤ k ≤ C
+
+Tensor gather_rows(const Tensor& x, const Tensor& index);  // (R,…) any dtype, (M) i64 within [0,R) -> (M,…)
+
+}  // namespace mec

@@ -1,0 +1,42 @@
+// RecordingBackend: records the kernels of a training step on any device and replays them, as a CUDA graph does.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "mec/tensor/forwarding.h"
+
+namespace mec {
+
+// Outside a recording, kernels run on the inner device at once. Between begin() and end() they are kept with their arguments
+// and not run; replay() runs them in that order. What changes from one replay to the next must lie in tensors that live before
+// the step is recorded: the caller fills them between replays. Tensors that outlive the recorded step must be kept by the
+// caller for as long as it is replayed; the memory of all others is held by this device and used by nothing else.
+class RecordingBackend final : public ForwardingBackend {
+ public:
+  explicit RecordingBackend(Device inner);
+
+  // Memory of its own, so that nothing outside can be given what a replay writes to.
+  CachingAllocator& allocator() override { return memory_; }
+
+  // Host access inside a step cannot be replayed: ValueError while recording.
+  void upload(const void* host, View y) override;
+  void download(ConstView x, void* host) override;
+
+  void begin();                                       // forgets what was recorded before, finished or not
+  void end();                                         // ValueError when nothing was begun
+  void replay() const;                                // ValueError before end()
+  std::size_t size() const { return calls_.size(); }  // recorded kernels
+
+ protected:
+  void on_call(KernelCall call) override;
+
+ private:
+  enum class State { idle, recording, recorded };
+
+  CachingAllocator memory_;
+  State state_ = State::idle;
+  std::vector<std::function<void()>> calls_;
+};
+
+}  // namespace mec

@@ -1,0 +1,130 @@
+// Every differentiable operation against central differences, in f64.
+#include <doctest/doctest.h>
+
+#include "mec/autograd/gradcheck.h"
+#include "mec/autograd/ops.h"
+#include "mec/tensor/devices.h"
+#include "mec/tensor/ops/batch_norm.h"
+#include "support/samples.h"
+
+using namespace mec;
+using namespace mec::test;
+
+namespace {
+
+const Device kDevice = make_reference_device();
+
+using Inputs = std::vector<Variable>;
+using Function = std::function<Variable(const Inputs&)>;
+
+void check_gradient(const Function& f, const std::vector<Tensor>& inputs) {
+  const GradcheckResult result = gradcheck(f, inputs);
+  CHECK_MESSAGE(result.ok, result.message);
+}
+
+Tensor sample(const Shape& shape, std::uint32_t stream = 0) { return normal(shape, kDevice, stream); }
+
+// Normal numbers moved to |x| ≥ 0.2: no difference quotient then straddles a kink or a pole at 0.
+Tensor away_from_zero(const Shape& shape, std::uint32_t stream = 0) {
+  auto values = sample(shape, stream).to_vector<double>();
+  for (double& v : values) v += v < 0 ? -0.2 : 0.2;
+  return Tensor::from(values, shape, kDevice);
+}
+
+Tensor positive(const Shape& shape) { return unary(UnaryOp::abs, away_from_zero(shape)); }
+
+BatchNormStatistics statistics_of(std::int64_t channels) { return {sample({channels}, 8), positive({channels})}; }
+
+}  // namespace
+
+TEST_CASE("element-wise operations have the gradients that differences give") {
+  for (const UnaryOp op :
+       {UnaryOp::relu, UnaryOp::neg, UnaryOp::exp, UnaryOp::square, UnaryOp::abs, UnaryOp::tanh, UnaryOp::sigmoid}) {
+    CAPTURE(static_cast<int>(op));
+    check_gradient([op](const Inputs& in) { return unary(op, in[0]); }, {away_from_zero({3, 4})});
+  }
+  check_gradient([](const Inputs& in) { return log(in[0]); }, {positive({3, 4})});
+  check_gradient([](const Inputs& in) { return sqrt(in[0]); }, {positive({3, 4})});
+}
+
+TEST_CASE("binary operations have gradients for both operands, a repeated one too") {
+  for (const Shape& b : {Shape{2, 3, 4}, Shape{3, 4}, Shape{4}, Shape{}}) {
+    CAPTURE(b);
+    const std::vector<Tensor> inputs{sample({2, 3, 4}), away_from_zero(b, 1)};
+    check_gradient([](const Inputs& in) { return add(in[0], in[1]); }, inputs);
+    check_gradient([](const Inputs& in) { return sub(in[0], in[1]); }, inputs);
+    check_gradient([](const Inputs& in) { return mul(in[0], in[1]); }, inputs);
+    check_gradient([](const Inputs& in) { return div(in[0], in[1]); }, inputs);
+  }
+}
+
+TEST_CASE("an operand without elements has a gradient without elements") {
+  const Variable a(sample({3, 0}), true), b(sample({0}), true);
+  backward({add(a, b)}, {sample({3, 0})});
+  CHECK(a.grad().shape() == Shape{3, 0});
+  CHECK(b.grad().shape() == Shape{0});
+}
+
+TEST_CASE("sums, scalings and changes of shape have the gradients that differences give") {
+  check_gradient([](const Inputs& in) { return scale(in[0], -2.5); }, {sample({3, 4})});
+  check_gradient([](const Inputs& in) { return sum(in[0]); }, {sample({3, 4})});
+  check_gradient([](const Inputs& in) { return mean(square(in[0])); }, {sample({3, 4})});
+  check_gradient([](const Inputs& in) { return reshape(in[0], {4, 3}); }, {sample({2, 6})});
+  check_gradient([](const Inputs& in) { return transpose(in[0]); }, {sample({3, 4})});
+  check_gradient([](const Inputs& in) { return to(in[0], Dtype::f64); }, {sample({3})});
+}
+
+TEST_CASE("products have the gradients that differences give") {
+  check_gradient([](const Inputs& in) { return matmul(in[0], in[1]); }, {sample({3, 4}), sample({4, 2}, 1)});
+  check_gradient([](const Inputs& in) { return linear(in[0], in[1], in[2]); },
+                 {sample({3, 4}), sample({2, 4}, 1), sample({2}, 2)});
+  check_gradient([](const Inputs& in) { return linear(in[0], in[1], {}); }, {sample({3, 4}), sample({2, 4}, 1)});
+}
+
+TEST_CASE("convolutions have the gradients that differences give") {
+  const auto check_conv = [](const Conv2dArgs& args, const Shape& x, const Shape& w) {
+    CAPTURE(w);
+    check_gradient([args](const Inputs& in) { return conv2d(in[0], in[1], args); }, {sample(x), sample(w, 1)});
+  };
+  check_conv({}, {2, 3, 4, 2}, {3, 1, 1, 2});
+  check_conv({.stride = 2, .pad = 1}, {2, 5, 4, 2}, {3, 3, 3, 2});
+  check_conv({.pad = 2, .dilation = 2}, {1, 5, 5, 2}, {2, 3, 3, 2});
+  check_conv({.stride = 2, .pad = 1, .groups = 2}, {2, 4, 4, 4}, {6, 3, 3, 2});
+}
+
+TEST_CASE("batch norm has the gradients that differences give, in training and in evaluation") {
+  for (const bool training : {true, false}) {
+    for (const bool with_relu : {true, false}) {
+      CAPTURE(training);
+      CAPTURE(with_relu);
+      // Running statistics stay out: each evaluation of the function must be the same function.
+      const BatchNormOptions options{.relu = with_relu, .training = training, .update_running = false};
+      const BatchNormStatistics running = statistics_of(3);
+      check_gradient([=](const Inputs& in) { return batch_norm(in[0], in[1], in[2], in[3], running, options); },
+                     {sample({2, 2, 2, 3}), sample({3}, 1), sample({3}, 2), sample({2, 2, 2, 3}, 3)});
+      check_gradient([=](const Inputs& in) { return batch_norm(in[0], {}, {}, {}, running, options); }, {sample({5, 3})});
+    }
+  }
+}
+
+TEST_CASE("pooling has the gradients that differences give") {
+  check_gradient([](const Inputs& in) { return max_pool2d(in[0]); }, {sample({2, 5, 6, 2})});
+  check_gradient([](const Inputs& in) { return max_pool2d(in[0], {.kernel = 2, .stride = 2, .pad = 0}); },
+                 {sample({1, 4, 4, 3})});
+  check_gradient([](const Inputs& in) { return global_avg_pool(in[0]); }, {sample({2, 3, 2, 4})});
+}
+
+TEST_CASE("rows of unit length and cross-entropy have the gradients that differences give") {
+  check_gradient([](const Inputs& in) { return normalize_rows(in[0]); }, {sample({3, 4})});
+  const Tensor labels = Tensor::from(std::vector<std::int32_t>{2, -1, 0}, {3}, kDevice);
+  check_gradient([&](const Inputs& in) { return cross_entropy(in[0], labels, 2); }, {sample({3, 4})});
+  CHECK_THROWS_AS(cross_entropy(Variable(sample({3, 4})), labels, 0), ValueError);
+}
+
+TEST_CASE("batch norm in training refuses a single row and leaves the running statistics alone") {
+  const BatchNormStatistics running = statistics_of(3);
+  const auto before = running.mean.to_vector<double>();
+  CHECK_THROWS_AS(batch_norm(Variable(sample({1, 3})), {}, {}, {}, running), ValueError);
+  CHECK_THROWS_AS(batch_norm(Variable(sample({4, 3})), Variable(sample({2})), Variable(sample({2})), {}, running), ShapeError);
+  CHECK(running.mean.to_vector<double>() == before);
+}

@@ -1,0 +1,140 @@
+#include <doctest/doctest.h>
+
+#include "data/fixtures.h"
+#include "mec/data/dataset.h"
+#include "mec/data/decode.h"
+
+using namespace mec;
+using namespace mec::test;
+
+namespace {
+
+Image decode(const std::string& file, int channels) {
+  return decode_image({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()}, channels, "x");
+}
+
+const std::string kPng = make_png(2, 1, {255, 0, 0, 10, 20, 30});
+
+}  // namespace
+
+TEST_CASE("PNG files of every kind of channels are decoded to the channels asked for") {
+  CHECK(decode(kPng, 3).pixels == std::vector<std::uint8_t>{255, 0, 0, 10, 20, 30});
+  CHECK(decode(kPng, 1).pixels == std::vector<std::uint8_t>{76, 18});  // PIL's convert("L")
+  CHECK(decode(make_png(1, 2, {3, 4}), 3).pixels == std::vector<std::uint8_t>{3, 3, 3, 4, 4, 4});
+  CHECK(decode(make_png(1, 1, {3, 99}), 1).pixels == std::vector<std::uint8_t>{3});
+  CHECK(decode(make_png(1, 1, {1, 2, 3, 99}), 3).pixels == std::vector<std::uint8_t>{1, 2, 3});
+  CHECK(decode(kPng, 3).size() == ImageSize{2, 1});
+  CHECK_THROWS_AS(decode(kPng, 2), ValueError);
+}
+
+TEST_CASE("a JPEG file is decoded within one level of libjpeg") {
+  const Image image = decode(make_jpeg(), 1);
+  REQUIRE(image.size() == ImageSize{16, 8});
+  for (int y = 0; y < 8; ++y) {
+    for (int x = 0; x < 16; ++x) {
+      const int expected = x == 9 ? 143 : 16 * x;
+      CHECK(std::abs(image.pixels[static_cast<std::size_t>(y * 16 + x)] - expected) <= 1);
+    }
+  }
+}
+
+TEST_CASE("image files that cannot be decoded are errors with their name") {
+  const TempFolder folder;
+  const auto refuses = [&](const std::string& content, const char* why) {
+    write_bytes(folder / "some.jpg", content);
+    CHECK_THROWS_WITH_AS(read_image(folder / "some.jpg", 3), doctest::Contains(concat("some.jpg: ", why).c_str()), IoError);
+  };
+  refuses("", "the image file is empty");
+  refuses("GIF89a", "neither a JPEG nor a PNG");
+  refuses(png_header(0, 1, 3) + png_chunk("IEND", ""), "cannot be decoded");
+  refuses(png_header(0xffffff, 0xffffff, 3) + png_chunk("IEND", ""), "cannot be decoded");
+  refuses(make_jpeg().substr(0, 100), "the image file is truncated");
+  std::string jpeg = make_jpeg();
+  jpeg[94] = 0;  // height and width, in the frame header
+  jpeg[95] = 0;
+  refuses(jpeg, "cannot be decoded");
+}
+
+TEST_CASE("a truncated or damaged image file is an error and never a crash") {
+  const TempFolder folder;
+  for (const auto& file : {kPng, make_jpeg()}) {
+    CHECK_NOTHROW(decode(file, 3));
+    const auto read_it = [&] { read_image(folder / "x.png", 3); };
+    check_every_truncation(folder / "x.png", file, read_it);
+    check_every_damaged_byte(folder / "x.png", file, read_it);
+  }
+}
+
+TEST_CASE("sub-folders are classes, in the order of their names") {
+  const TempFolder folder;
+  write_bytes(folder / "dog/b.png", make_png(1, 1, {2}));
+  write_bytes(folder / "dog/a/z.PNG", make_png(1, 1, {1}));
+  write_bytes(folder / "cat/x.jpeg", make_jpeg());
+  write_bytes(folder / "cat/notes.txt", "not an image");
+  write_bytes(folder / ".cache/y.png", kPng);
+  const DatasetPtr data = open_dataset({.path = folder.path(), .channels = 1});
+  CHECK(data->info().kind == "folder");
+  CHECK(data->info().size == ImageSize{});
+  CHECK(data->info().class_names == std::vector<std::string>{"cat", "dog"});
+  REQUIRE(data->size() == 3);
+  CHECK(data->label(0) == 0);
+  CHECK(data->label(2) == 1);
+  CHECK(data->read(0).size() == ImageSize{16, 8});
+  CHECK(data->read(1).pixels == std::vector<std::uint8_t>{1});
+  CHECK(data->read(2).pixels == std::vector<std::uint8_t>{2});
+}
+
+TEST_CASE("images directly in a folder have no labels and three channels by default") {
+  const TempFolder folder;
+  write_bytes(folder / "b.png", kPng);
+  write_bytes(folder / "a.png", make_png(1, 1, {9}));
+  const DatasetPtr data = open_dataset({.path = folder.path()});
+  CHECK(!data->info().has_labels);
+  CHECK(data->info().class_names.empty());
+  CHECK(data->read(0).pixels == std::vector<std::uint8_t>{9, 9, 9});
+  CHECK_THROWS_WITH_AS(data->label(0), doctest::Contains("no labels"), ValueError);
+  CHECK(data->info().normalization == normalization_preset("imagenet"));
+}
+
+TEST_CASE("a folder with train and val takes the split from there, and one without has no test split") {
+  const TempFolder folder;
+  write_bytes(folder / "train/a/1.png", kPng);
+  write_bytes(folder / "train/b/1.png", kPng);
+  write_bytes(folder / "val/a/1.png", kPng);
+  CHECK(open_dataset({.path = folder.path()})->size() == 2);
+  CHECK(open_dataset({.path = folder.path(), .split = Split::test})->size() == 1);
+  CHECK_THROWS_WITH_AS(open_dataset({.path = folder / "train", .split = Split::test}),
+                       doctest::Contains("no test/ or val/ folder"), IoError);
+}
+
+TEST_CASE("folders without images, or where it is unclear what they are, are refused") {
+  const TempFolder folder;
+  const auto refuses = [&](const char* why) {
+    CHECK_THROWS_WITH_AS(open_dataset({.path = folder.path()}), doctest::Contains(why), IoError);
+  };
+  refuses("no JPEG or PNG files here");
+  write_bytes(folder / "empty/readme.txt", "");
+  refuses("empty: this class has no JPEG or PNG");
+  write_bytes(folder / "a.png", kPng);
+  refuses("1 images beside sub-folders");
+}
+
+TEST_CASE("a subset keeps the order it was given and refuses what is not there") {
+  const auto data = random_dataset(5, {2, 2}, 1);
+  const DatasetPtr subset = make_subset(data, {4, 0});
+  CHECK(subset->size() == 2);
+  CHECK(subset->read(0).pixels == data->read(4).pixels);
+  CHECK(subset->label(1) == 0);
+  CHECK_THROWS_AS(subset->read(2), ValueError);
+  CHECK_THROWS_AS(make_subset(data, {5}), ValueError);
+}
+
+TEST_CASE("a data set in memory must have the sizes it claims") {
+  DatasetInfo info;
+  info.channels = 1;
+  info.size = {2, 2};
+  CHECK_THROWS_AS(MemoryDataset(info, std::vector<std::uint8_t>(7), {}), ShapeError);
+  CHECK_THROWS_AS(MemoryDataset(info, std::vector<std::uint8_t>(8), {1}), ShapeError);
+  info.size = {0, 2};
+  CHECK_THROWS_AS(MemoryDataset(info, {}, {}), ShapeError);
+}

@@ -1,0 +1,76 @@
+// Thin ResNets against torchvision's: features, running statistics, and every gradient, in training and in evaluation.
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "mec/nn/layout.h"
+#include "mec/nn/resnet.h"
+#include "mec/nn/weights.h"
+#include "mec/tensor/devices.h"
+#include "support/golden.h"
+
+using namespace mec;
+using namespace mec::test;
+
+namespace {
+
+// The weights come in through a file, as a PyTorch user's would.
+void load(const Golden& golden, ResNet& net) {
+  const auto path = std::filesystem::temp_directory_path() / concat("mec_golden_resnet_", getpid(), ".safetensors");
+  write_safetensors(path, golden.part("weights."));
+  load_weights(path, net);
+  std::filesystem::remove(path);
+}
+
+// Images are NCHW in the golden and convolutions OIHW; the same turn of axes brings both to ours and back.
+Tensor as_in_golden(const Tensor& t) { return t.rank() == 4 ? ohwi_to_oihw(t) : t; }
+
+void check_pass(const Golden& golden, const std::string& mode, Dtype dtype) {
+  const Tensor image = oihw_to_ohwi(golden.at("input", dtype));
+  ResNet net({.arch = golden.text("arch"),
+              .width = golden.integer("width"),
+              .in_channels = golden.integer("channels"),
+              .stem = stem_of(golden.text("stem"))},
+             {image.device(), dtype});
+  load(golden, net);
+
+  std::size_t compared = 0;
+  const auto compare = [&](const std::string& name, const Tensor& actual) {
+    ++compared;
+    const Comparison same = golden.compare(concat(mode, ".", name), as_in_golden(actual));
+    CHECK_MESSAGE(same.ok, same.message);
+  };
+  const bool training = mode == "train";
+  const Variable x(image, true);
+  const Variable y = net.forward(x, training ? kTraining : kEvaluation);
+  compare("output", y.data());
+  backward({y}, {golden.at("cotangent", dtype)});
+  compare("input_grad", x.grad());
+  for (const auto& [name, parameter] : parameters_of(net)) compare("grad." + name, parameter.value.grad());
+  if (training) {
+    for (const auto& [name, buffer] : buffers_of(net)) compare("after." + name, buffer);
+  }
+  CHECK(compared == golden.part(mode + ".").tensors.size());
+}
+
+void check_network(const std::string& name) {
+  CAPTURE(name);
+  for (const std::string mode : {"train", "eval"}) {
+    CAPTURE(mode);
+    check_pass(Golden(name, make_device("reference")), mode, Dtype::f64);
+    check_pass(Golden(name, make_device("cpu")), mode, Dtype::f32);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("ResNet-18 gives torchvision's features and gradients, with either stem") {
+  check_network("resnet18_cifar");
+  check_network("resnet18_imagenet");
+}
+
+TEST_CASE("ResNet-50 gives torchvision's features and gradients, with either stem") {
+  check_network("resnet50_cifar");
+  check_network("resnet50_imagenet");
+}

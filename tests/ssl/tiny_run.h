@@ -1,0 +1,76 @@
+// A run small enough for a test: 24 generated images, a ResNet-10 of width 4, two epochs.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "mec/data/loader.h"
+#include "mec/ssl/settings.h"
+#include "mec/ssl/step.h"
+#include "mec/tensor/philox.h"
+
+namespace mec::test {
+
+// Gray images of `size` pixels a side: blobs whose place depends on the image, and noise.
+class GeneratedImages : public Dataset {
+ public:
+  GeneratedImages(std::int64_t count, int size) : count_(count) {
+    info_ = {.kind = "generated", .channels = 1, .size = {size, size}, .has_labels = false, .class_names = {},
+             .normalization = {.mean = {0.5F}, .std = {0.25F}}};
+  }
+  const DatasetInfo& info() const override { return info_; }
+  std::int64_t size() const override { return count_; }
+  std::int32_t label(std::int64_t) const override { throw ValueError("generated images have no labels"); }
+  Image read(std::int64_t i) const override {
+    RandomStream draw(7, static_cast<std::uint64_t>(i), 0, Purpose::test);
+    Image image{.width = info_.size.width, .height = info_.size.height, .channels = 1, .pixels = {}};
+    const auto cx = static_cast<int>(draw.below(static_cast<std::uint64_t>(image.width)));
+    for (int y = 0; y < image.height; ++y) {
+      for (int x = 0; x < image.width; ++x) {
+        const bool inside = (x - cx) * (x - cx) + (y - 5) * (y - 5) < 9;
+        image.pixels.push_back(static_cast<std::uint8_t>((inside ? 180 : 20) + draw.below(60)));
+      }
+    }
+    return image;
+  }
+
+ private:
+  DatasetInfo info_;
+  std::int64_t count_;
+};
+
+inline PretrainSettings tiny_settings() {
+  PretrainSettings settings;
+  settings.model = {.arch = "resnet10", .stem = "cifar", .width = 4, .dim = 16, .pred_hidden = 8};
+  settings.mec.eps2 = 8;
+  settings.mec.lambda_warmup = {.epochs = 1};
+  settings.train.epochs = 2;
+  settings.train.batch = 8;
+  settings.train.lr = 0.1;
+  settings.train.warmup = {.epochs = 1};
+  settings.train.ema = 0.9;
+  settings.train.seed = 3;
+  for (ViewSettings& view : settings.augment.views) view.size = 10;
+  return settings;
+}
+
+inline LearnerOptions learner_options(const PretrainSettings& settings, Dtype parameters = Dtype::f32) {
+  return {.model = settings.model, .train = settings.train, .in_channels = 1, .parameters = parameters};
+}
+
+// All that training changes, as bytes on the host: equal runs have equal snapshots.
+inline std::vector<double> snapshot(Learner& learner) {
+  std::vector<double> values;
+  const auto append = [&](const Tensor& t) {
+    const auto host = t.to(Dtype::f64).to_vector<double>();
+    values.insert(values.end(), host.begin(), host.end());
+  };
+  append(learner.parameters.values());
+  append(learner.teacher_parameters.values());
+  for (const auto& [name, tensor] : learner.optimizer.state()) append(tensor);
+  for (const auto& [name, tensor] : buffers_of(learner.online)) append(tensor);
+  for (const auto& [name, tensor] : buffers_of(learner.teacher)) append(tensor);
+  return values;
+}
+
+}  // namespace mec::test

@@ -1,0 +1,170 @@
+// The loop: schedules, reports, determinism, and what stops it.
+#include "mec/ssl/trainer.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "mec/tensor/devices.h"
+#include "ssl/tiny_run.h"
+
+using namespace mec;
+using namespace mec::test;
+
+namespace {
+
+struct Reports : Observer {
+  void on_step(const StepReport& report) override { steps.push_back(report); }
+  void on_epoch(std::int64_t epoch, Learner&) override { epochs.push_back(epoch); }
+  std::vector<StepReport> steps;
+  std::vector<std::int64_t> epochs;
+};
+
+std::vector<double> run(const PretrainSettings& settings, const Device& device, int workers, Reports& reports) {
+  Learner learner(learner_options(settings), device);
+  LoaderOptions options = training_options();
+  options.batch = settings.train.batch;
+  options.epochs = settings.train.epochs;
+  options.seed = settings.train.seed;
+  options.workers = workers;
+  const auto data = std::make_shared<GeneratedImages>(26, 12);
+  Loader loader(data, make_augmentation(settings.augment, data->info().normalization), options, device);
+  train(learner, MecObjective(settings.mec), loader, settings, {&reports});
+  return snapshot(learner);
+}
+
+double metric(const StepReport& report, const std::string& name) {
+  for (const auto& [key, value] : report.metrics) {
+    if (key == name) return value;
+  }
+  FAIL("no metric " << name);
+  return NAN;
+}
+
+}  // namespace
+
+TEST_CASE("the same run twice gives the same bits, for any number of loader threads") {
+  for (const char* precision : {"f32", "bf16"}) {
+    PretrainSettings settings = tiny_settings();
+    settings.train.precision = precision;
+    Reports first, second, third;
+    const auto bits = run(settings, make_cpu_device(), 0, first);
+    CHECK(bits == run(settings, make_cpu_device(), 1, second));
+    CHECK(bits == run(settings, make_cpu_device(), 3, third));
+    REQUIRE(first.steps.size() == 6);  // 26 images, batches of 8: 3 full ones an epoch
+    for (std::size_t i = 0; i < 6; ++i) CHECK(first.steps[i].metrics == third.steps[i].metrics);
+    settings.train.seed = 4;
+    Reports other;
+    CHECK(bits != run(settings, make_cpu_device(), 0, other));
+  }
+}
+
+TEST_CASE("reports come in order, one a step, before their epoch's") {
+  Reports reports;
+  run(tiny_settings(), make_cpu_device(), 1, reports);
+  REQUIRE(reports.steps.size() == 6);
+  for (std::size_t i = 0; i < 6; ++i) {
+    CHECK(reports.steps[i].step == static_cast<std::int64_t>(i) + 1);
+    CHECK(reports.steps[i].epoch == static_cast<std::int64_t>(i) / 3 + 1);
+    CHECK(reports.steps[i].images == 8);
+    CHECK(std::isfinite(metric(reports.steps[i], "loss")));
+    CHECK(metric(reports.steps[i], "spectral_norm") > 0);
+  }
+  CHECK(reports.epochs == std::vector<std::int64_t>{1, 2});
+}
+
+TEST_CASE("schedules fit runs shorter than their warm-up") {
+  PretrainSettings settings = tiny_settings();
+  settings.train.warmup = {.epochs = 10};
+  settings.mec.lambda_warmup = {.epochs = 10};
+  const TrainPlan plan(settings, 3);
+  const double lambda = coding_lambda(8, 16, 8);
+  CHECK(plan.steps() == 6);
+  CHECK(plan.at(0).rate == 0);
+  CHECK(plan.at(0).lambda == doctest::Approx(lambda / 8));
+  CHECK(plan.at(5).rate == doctest::Approx(0.1 * 5 / 29));
+  settings.mec.lambda_warmup = {.epochs = 10, .steps = 0};  // steps go before epochs
+  settings.train.warmup = {.epochs = 10, .steps = 2};
+  const TrainPlan counted(settings, 3);
+  CHECK(counted.at(0).lambda == doctest::Approx(lambda));
+  CHECK(counted.at(2).rate == doctest::Approx(0.1));
+  CHECK(counted.at(0).ema == doctest::Approx(0.9));
+  CHECK(counted.at(5).ema > counted.at(4).ema);
+}
+
+TEST_CASE("adapting keeps the effective norm below one where eps2 alone would not") {
+  PretrainSettings settings = tiny_settings();
+  settings.mec.eps2 = 0.05;
+  settings.mec.lambda_warmup = {.epochs = 0};
+  Reports reports;
+  run(settings, make_cpu_device(), 0, reports);
+  for (const StepReport& report : reports.steps) {
+    const double norm = metric(report, "spectral_norm");
+    CHECK(norm > 1);
+    CHECK(metric(report, "eps2_effective") == doctest::Approx(0.05 * norm / 0.9).epsilon(1e-3));
+  }
+}
+
+TEST_CASE("a series that does not converge stops the run under on_divergence stop, and only then") {
+  PretrainSettings settings = tiny_settings();
+  settings.mec.eps2 = 0.05;
+  settings.mec.on_divergence = OnDivergence::stop;
+  settings.train.lr = 0;
+  Reports reports;
+  CHECK_THROWS_AS(run(settings, make_cpu_device(), 0, reports), NumericalError);
+  settings.mec.on_divergence = OnDivergence::warn;
+  CHECK_NOTHROW(run(settings, make_cpu_device(), 0, reports));
+}
+
+TEST_CASE("a loss that leaves the finite numbers stops the run and says where") {
+  PretrainSettings settings = tiny_settings();
+  settings.train.lr = 1e30;
+  settings.train.warmup = {.epochs = 0};
+  Reports reports;
+  try {
+    run(settings, make_cpu_device(), 0, reports);
+    FAIL("nothing was thrown");
+  } catch (const NumericalError& error) {
+    CHECK(std::string(error.what()).find("step 2 of 6") != std::string::npos);
+    CHECK(std::string(error.what()).find("learning rate") != std::string::npos);
+  }
+  CHECK(reports.epochs.empty());
+}
+
+TEST_CASE("settings outside their range are refused by name") {
+  const auto refused = [](auto change, const char* name) {
+    PretrainSettings settings = tiny_settings();
+    change(settings);
+    try {
+      TrainPlan plan(settings, 3);
+      FAIL("accepted: " << name);
+    } catch (const ValueError& error) {
+      CHECK(std::string(error.what()).find(name) != std::string::npos);
+    }
+  };
+  refused([](auto& s) { s.mec.eps2 = 0; }, "mec.eps2");
+  refused([](auto& s) { s.mec.eps2 = -1; }, "mec.eps2");
+  refused([](auto& s) { s.mec.eps2 = NAN; }, "mec.eps2");
+  refused([](auto& s) { s.mec.lambda_warmup_factor = 0.5; }, "mec.lambda_warmup_factor");
+  refused([](auto& s) { s.train.epochs = 0; }, "train.epochs");
+  refused([](auto& s) { s.train.batch = 1; }, "train.batch");
+  refused([](auto& s) { s.train.lr = INFINITY; }, "train.lr");
+  refused([](auto& s) { s.train.ema = 1.5; }, "train.ema");
+  refused([](auto& s) { s.train.weight_decay = -1; }, "train.weight_decay");
+}
+
+TEST_CASE("an unknown optimiser, precision, arch or stem is refused by name") {
+  const Device device = make_reference_device();
+  PretrainSettings settings = tiny_settings();
+  settings.train.optimizer = "adam";
+  CHECK_THROWS_AS(Learner(learner_options(settings), device), ValueError);
+  settings = tiny_settings();
+  settings.train.precision = "f16";
+  CHECK_THROWS_AS(Learner(learner_options(settings), device), ValueError);
+  settings = tiny_settings();
+  settings.model.arch = "resnet19";
+  CHECK_THROWS_AS(Learner(learner_options(settings), device), ValueError);
+  settings = tiny_settings();
+  settings.model.stem = "stl";
+  CHECK_THROWS_AS(Learner(learner_options(settings), device), ValueError);
+}

@@ -1,0 +1,177 @@
+#include "mec/tensor/allocator.h"
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <utility>
+#include <vector>
+
+#include "mec/tensor/error.h"
+
+using namespace mec;
+
+namespace {
+
+constexpr std::size_t kMiB = std::size_t{1} << 20;
+
+// An upstream that counts, and has no memory beyond `limit` bytes.
+struct CountingUpstream {
+  std::size_t calls = 0, held = 0, limit = 64 * kMiB;
+
+  Upstream upstream() {
+    return {.allocate = [this](std::size_t bytes) -> void* {
+              if (held + bytes > limit) return nullptr;
+              ++calls;
+              held += bytes;
+              return std::aligned_alloc(4096, bytes);
+            },
+            .release =
+                [this](void* memory, std::size_t bytes) {
+                  held -= bytes;
+                  std::free(memory);
+                }};
+  }
+};
+
+std::ptrdiff_t distance(void* from, void* to) { return static_cast<std::byte*>(to) - static_cast<std::byte*>(from); }
+
+}  // namespace
+
+TEST_CASE("allocator: blocks are aligned to 64 bytes and split off one segment") {
+  CountingUpstream source;
+  CachingAllocator allocator(source.upstream());
+  void* a = allocator.allocate(1);
+  void* b = allocator.allocate(65);
+  void* c = allocator.allocate(0);
+  CHECK(reinterpret_cast<std::uintptr_t>(a) % 64 == 0);
+  CHECK(distance(a, b) == 64);
+  CHECK(distance(b, c) == 128);
+  CHECK(source.calls == 1);
+  CHECK(allocator.stats().in_use == 64 + 128 + 64);
+  CHECK(allocator.stats().reserved == 2 * kMiB);
+}
+
+TEST_CASE("allocator: freed neighbours coalesce, on either side, and are used again") {
+  for (const bool forwards : {true, false}) {
+    CountingUpstream source;
+    CachingAllocator allocator(source.upstream());
+    void* a = allocator.allocate(kMiB);
+    void* b = allocator.allocate(kMiB / 2);
+    void* c = allocator.allocate(kMiB / 2);
+    allocator.deallocate(forwards ? a : c);
+    allocator.deallocate(b);
+    allocator.deallocate(forwards ? c : a);
+    CHECK(allocator.allocate(2 * kMiB) == a);  // only the three together are large enough
+    CHECK(source.calls == 1);
+  }
+}
+
+TEST_CASE("allocator: blocks of different segments never coalesce, even side by side") {
+  for (const bool forwards : {true, false}) {
+    std::vector<std::byte> arena(4 * 2 * kMiB);
+    std::byte* next = arena.data();
+    CachingAllocator allocator({.allocate = [&](std::size_t bytes) { return std::exchange(next, next + bytes); },
+                                .release = [](void*, std::size_t) {}});
+    void* a = allocator.allocate(2 * kMiB);
+    void* b = allocator.allocate(2 * kMiB);
+    CHECK(distance(a, b) == 2 * kMiB);
+    allocator.deallocate(forwards ? a : b);
+    allocator.deallocate(forwards ? b : a);
+    CHECK(allocator.allocate(4 * kMiB) != a);
+    CHECK(allocator.stats().segments == 3);
+  }
+}
+
+TEST_CASE("allocator: the smallest block that fits is taken") {
+  CachingAllocator allocator;
+  void* large = allocator.allocate(4096);
+  void* fence = allocator.allocate(64);
+  void* small = allocator.allocate(1024);
+  allocator.allocate(64);
+  allocator.deallocate(large);
+  allocator.deallocate(small);
+  CHECK(allocator.allocate(1000) == small);
+  CHECK(allocator.allocate(1000) == large);
+  CHECK(fence != nullptr);
+}
+
+TEST_CASE("allocator: the same sequence of calls gives the same offsets") {
+  const auto offsets = [] {
+    CountingUpstream source;
+    CachingAllocator allocator(source.upstream());
+    void* base = allocator.allocate(64);
+    std::vector<void*> live;
+    std::vector<std::ptrdiff_t> seen;
+    for (std::size_t i = 0; i < 200; ++i) {
+      live.push_back(allocator.allocate(i * 7919 % 5000));
+      seen.push_back(distance(base, live.back()));
+      if (i % 3 == 2) {
+        const auto victim = live.begin() + static_cast<std::ptrdiff_t>(i * 31 % live.size());
+        allocator.deallocate(*victim);
+        live.erase(victim);
+      }
+    }
+    return seen;
+  };
+  CHECK(offsets() == offsets());
+}
+
+TEST_CASE("allocator: the high-water mark is the most that was ever in use") {
+  CachingAllocator allocator;
+  void* a = allocator.allocate(1024);
+  void* b = allocator.allocate(2048);
+  allocator.deallocate(a);
+  CHECK(allocator.stats().in_use == 2048);
+  CHECK(allocator.stats().high_water == 3072);
+  allocator.reset_high_water();
+  CHECK(allocator.stats().high_water == 2048);
+  allocator.deallocate(b);
+  CHECK(allocator.stats().in_use == 0);
+  CHECK(allocator.stats().allocations == 2);
+}
+
+TEST_CASE("allocator: a frozen one serves cached blocks and refuses to grow") {
+  CountingUpstream source;
+  CachingAllocator allocator(source.upstream());
+  void* a = allocator.allocate(kMiB);
+  allocator.deallocate(a);
+  allocator.freeze();
+  CHECK_THROWS_WITH_AS(allocator.allocate(3 * kMiB), doctest::Contains("3145728 bytes asked for after freeze()"), MemoryError);
+  CHECK(allocator.allocate(kMiB) == a);
+  CHECK(source.calls == 1);
+  allocator.freeze(false);
+  CHECK(allocator.allocate(3 * kMiB) != nullptr);
+}
+
+TEST_CASE("allocator: when the system has no memory, the error says how much was asked for and is held") {
+  CountingUpstream source{.limit = 4 * kMiB};
+  CachingAllocator allocator(source.upstream());
+  void* a = allocator.allocate(2 * kMiB);
+  CHECK_THROWS_WITH_AS(allocator.allocate(7 * kMiB), doctest::Contains("no further 8 MiB (2 MiB are held)"), MemoryError);
+  allocator.deallocate(a);
+  CHECK(allocator.allocate(kMiB) == a);  // it still works
+}
+
+TEST_CASE("allocator: what is free when it is retired is never handed out again") {
+  CachingAllocator allocator;
+  void* kept = allocator.allocate(64);
+  void* freed = allocator.allocate(64);
+  allocator.deallocate(freed);
+  allocator.retire_free_blocks();
+  CHECK(allocator.allocate(64) != freed);
+  CHECK(allocator.stats().segments == 2);
+  allocator.deallocate(kept);
+  CHECK(allocator.allocate(64) == kept);  // still in use at that time, so it is not retired
+  CHECK(allocator.allocate(2 * kMiB - 64) != freed);
+}
+
+TEST_CASE("allocator: every segment goes back to the system in the end") {
+  CountingUpstream source;
+  {
+    CachingAllocator allocator(source.upstream());
+    allocator.deallocate(allocator.allocate(5 * kMiB));
+    allocator.allocate(3 * kMiB);
+    CHECK(source.held == 6 * kMiB);  // 5 rounded up; the 3 fit into it
+  }
+  CHECK(source.held == 0);
+}

@@ -1,0 +1,125 @@
+// Every kernel of every device against the reference in f64, over the one table of cases.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
+
+#include "mec/tensor/devices.h"
+#include "mec/tensor/ops.h"
+#include "support/guarded_device.h"
+#include "support/op_cases.h"
+
+using namespace mec;
+using namespace mec::test;
+
+namespace {
+
+class CountingDevice final : public ForwardingBackend {
+ public:
+  using ForwardingBackend::ForwardingBackend;
+  std::set<std::string> called;
+
+ protected:
+  void on_call(KernelCall call) override {
+    called.insert(call.kernel);
+    call.run();
+  }
+};
+
+// Writes one element too many.
+class OverrunningDevice final : public ForwardingBackend {
+ public:
+  using ForwardingBackend::ForwardingBackend;
+
+ protected:
+  void on_call(KernelCall call) override {
+    call.run();
+    call.outputs[0].as<float>()[call.outputs[0].numel()] = 7;
+  }
+};
+
+// The oracle computes in f64 from the very numbers that the device gets, so that only the device's own error is seen.
+void check_case(const OpCase& op, Dtype dtype, std::uint64_t seed, const Device& device) {
+  CAPTURE(op.name);
+  CAPTURE(device->name());
+  const std::string type = name_of(dtype);
+  CAPTURE(type);
+  CAPTURE(seed);
+  const auto guarded = std::make_shared<GuardedDevice>(device);
+  const auto actual = op.run(make_inputs(op, seed, dtype, dtype, guarded));
+  const auto expected = op.run(make_inputs(op, seed, dtype, Dtype::f64, make_reference_device()));
+  REQUIRE(actual.size() == expected.size());
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    CAPTURE(i);
+    const auto comparison = compare(actual[i], expected[i], tolerance_of(op.accuracy, actual[i].dtype()));
+    CHECK_MESSAGE(comparison.ok, comparison.message);
+  }
+}
+
+void check_device(const Device& device) {
+  for (const OpCase& op : op_cases()) {
+    for (const std::uint64_t seed : {1, 2}) {
+      for (const Dtype dtype : op.dtypes) check_case(op, dtype, seed, device);
+      if (device->supports(Dtype::f64)) check_case(op, Dtype::f64, seed, device);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("reference: f32 and bf16 agree with f64 on every case") { check_device(make_reference_device()); }
+
+TEST_CASE("cpu: every kernel agrees with the reference on every case") { check_device(make_cpu_device()); }
+
+TEST_CASE("cpu: every kernel agrees with the reference on one thread and on three") {
+  for (const int threads : {1, 3}) {
+    const Device device = make_cpu_device({.threads = threads});
+    for (const OpCase& op : op_cases()) check_case(op, op.dtypes.back(), 3, device);
+  }
+}
+
+TEST_CASE("the table has a case for every kernel of Backend, and each case calls the kernel that it names") {
+  std::set<std::string> called;
+  for (const OpCase& op : op_cases()) {
+    const auto device = std::make_shared<CountingDevice>(make_reference_device());
+    for (const Tensor& y : op.run(make_inputs(op, 1, Dtype::f32, Dtype::f32, device))) {
+      std::vector<std::byte> host(y.bytes());
+      y.download(host.data());
+    }
+    CHECK_MESSAGE(device->called.contains(op.kernel), op.name, " does not call ", op.kernel);
+    called.merge(device->called);
+  }
+  std::ifstream file(MEC_SOURCE_DIR "/src/tensor/backend.h");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const std::regex declaration(R"(virtual void (\w+)\()");
+  int kernels = 0;
+  for (std::sregex_iterator it(text.begin(), text.end(), declaration); it != std::sregex_iterator(); ++it) {
+    CHECK_MESSAGE(called.contains((*it)[1]), "no case in tests/support/cases_*.cpp calls ", (*it)[1].str());
+    ++kernels;
+  }
+  CHECK(kernels >= 40);  // the pattern still finds them
+}
+
+TEST_CASE("a kernel that writes past its output is found by the guarded device") {
+  const Device device = std::make_shared<GuardedDevice>(std::make_shared<OverrunningDevice>(make_reference_device()));
+  CHECK_THROWS_WITH_AS(Tensor::zeros({5}, Dtype::f32, device), doctest::Contains("fill wrote outside its outputs"), Error);
+}
+
+TEST_CASE("singular and indefinite matrices are reported in the result, not thrown") {
+  for (const Device& device : {make_reference_device(), make_cpu_device()}) {
+    CAPTURE(device->name());
+    for (const Dtype dtype : {Dtype::f32, Dtype::f64}) {
+      if (!device->supports(dtype)) continue;
+      const Tensor singular = Tensor::from<double>({1, 2, 3, 2, 4, 6, 1, 0, 1}, {3, 3}, device).to(dtype);
+      const auto determinant = lu(singular).log_det.to(Dtype::f64).to_vector<double>();
+      CHECK(determinant[1] == 0.0);
+      const Tensor indefinite = Tensor::from<double>({1, 2, 2, 1}, {2, 2}, device).to(dtype);
+      const auto log_det = cholesky(indefinite).log_det.to(Dtype::f64).to_vector<double>();
+      CHECK(std::isnan(log_det[0]));
+      CHECK(log_det[1] == 0.0);
+    }
+  }
+}

@@ -1,0 +1,123 @@
+// The CPU device's other ways to the same results: without libraries, and on each instruction set.
+#include <doctest/doctest.h>
+
+#include "mec/tensor/cpu/isa.h"
+#include "mec/tensor/devices.h"
+#include "mec/tensor/ops.h"
+#include "support/compare.h"
+#include "support/op_cases.h"
+
+using namespace mec;
+using namespace mec::test;
+
+namespace {
+
+// Against f64 on the reference device, from the very numbers that the device gets.
+void check_table(const Device& device) {
+  for (const OpCase& op : op_cases()) {
+    for (const Dtype dtype : op.dtypes) {
+      CAPTURE(op.name);
+      const std::string type = name_of(dtype);
+      CAPTURE(type);
+      const auto actual = op.run(make_inputs(op, 4, dtype, dtype, device));
+      const auto expected = op.run(make_inputs(op, 4, dtype, Dtype::f64, make_reference_device()));
+      REQUIRE(actual.size() == expected.size());
+      for (std::size_t i = 0; i < actual.size(); ++i) {
+        const auto comparison = compare(actual[i], expected[i], tolerance_of(op.accuracy, actual[i].dtype()));
+        CHECK_MESSAGE(comparison.ok, comparison.message);
+      }
+    }
+  }
+}
+
+struct ConvCase {
+  std::int64_t size, in, out, kernel;
+  Conv2dArgs args;
+};
+
+// Sizes that meet every edge of the tiles: fewer and more channels than a vector, strides that leave pixels out, big dilation.
+const std::vector<ConvCase> kConvCases = {
+    {12, 1, 16, 3, {.pad = 1}},
+    {13, 16, 33, 3, {.stride = 2, .pad = 1}},
+    {9, 70, 40, 1, {}},
+    {11, 24, 36, 3, {.stride = 3, .pad = 2, .dilation = 2, .groups = 2}},
+    {15, 6, 12, 5, {.stride = 2, .pad = 3, .groups = 6}},
+    {7, 32, 64, 7, {.pad = 3}},
+    {8, 5, 7, 2, {.stride = 4}},
+};
+
+// The three directions, twice into the same gradients, so that accumulation is seen too.
+Tensors convolve(const ConvCase& c, Dtype dtype, Dtype compute, const Device& device) {
+  const OpCase inputs{
+      .kernel = "conv2d",
+      .name = "conv2d",
+      .dtypes = {dtype},
+      .inputs = {{.shape = {3, c.size, c.size, c.in}}, {.shape = {c.out, c.kernel, c.kernel, c.in / c.args.groups}}}};
+  const Tensors in = make_inputs(inputs, 6, dtype, compute, device);
+  const Tensor y = conv2d(in[0], in[1], c.args);
+  const Tensor dy = in[0].shape().numel() >= y.numel() ? in[0].slice(0, y.shape()) : y.to(Dtype::bf16).to(compute);
+  const Tensor dx = Tensor::full(in[0].shape(), 0.5, accumulator_of(compute), device);
+  const Tensor dw = Tensor::full(in[1].shape(), 0.5, accumulator_of(compute), device);
+  Conv2dArgs add = c.args;
+  add.accumulate = true;
+  conv2d_grad_input_into(dy, in[1], dx, add);
+  conv2d_grad_weight_into(dy, in[0], dw, add);
+  return {y, dx, dw};
+}
+
+void check_convolutions(const Device& device) {
+  for (const ConvCase& c : kConvCases) {
+    for (const Dtype dtype : {Dtype::f32, Dtype::bf16}) {
+      CAPTURE(c.in);
+      CAPTURE(c.out);
+      CAPTURE(c.kernel);
+      const auto actual = convolve(c, dtype, dtype, device);
+      const auto expected = convolve(c, dtype, Dtype::f64, make_reference_device());
+      for (std::size_t i = 0; i < 3; ++i) {
+        CAPTURE(i);
+        // A gradient is the sum of thousands of terms, each rounded to 2^-24 of it; where dy is an output rounded to bf16, half
+        // an ulp of f32 may tip it to the next bf16, 2^-8 away.
+        const Tolerance tolerance{.of_rms = dtype == Dtype::f32 && i == 0 ? 1e-5 : dtype == Dtype::f32 ? 2e-3 : 2e-2};
+        const auto comparison = compare(actual[i], expected[i], tolerance);
+        CHECK_MESSAGE(comparison.ok, comparison.message);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("cpu: the portable kernels agree with the reference") {
+  const Device device = make_cpu_device({.portable = true});
+  check_table(device);
+  check_convolutions(device);
+}
+
+TEST_CASE("cpu: the libraries' convolutions agree with the reference") { check_convolutions(make_cpu_device()); }
+
+TEST_CASE("cpu: every instruction set that this processor has agrees with the reference") {
+  for (const cpu::IsaVariant& isa : cpu::supported_isas()) {
+    CAPTURE(isa.name);
+    const Device device(isa.make({.threads = 2, .portable = true}));
+    check_table(device);
+    check_convolutions(device);
+  }
+}
+
+TEST_CASE("cpu: batch statistics keep their digits when the mean is a thousand deviations away") {
+  const Device device = make_cpu_device();
+  const Tensor x = random({5000, 3}, Dtype::f32, device, {.shift = 1000.0, .seed = 3});
+  const auto fast = batch_norm_statistics(x);
+  const auto exact = batch_norm_statistics(x.to(make_reference_device()).to(Dtype::f64));
+  // Naive sums of squares in f32 would be off by 10^6 · 2^-24 = 0.06 of a variance of 1.
+  CHECK(compare(fast.var, exact.var, {.relative = 1e-4}).ok);
+  CHECK(compare(fast.mean, exact.mean, {.relative = 1e-6}).ok);
+}
+
+TEST_CASE("cpu: a kernel of more taps than the portable convolution holds is refused") {
+  const Device device = make_cpu_device({.portable = true});
+  const Tensor x = Tensor::zeros({1, 20, 20, 1}, Dtype::f32, device), w = Tensor::zeros({1, 17, 17, 1}, Dtype::f32, device);
+  CHECK_THROWS_AS(conv2d(x, w, {}), ValueError);
+}
+
+TEST_CASE("cpu: a negative number of threads is refused") { CHECK_THROWS_AS(make_cpu_device({.threads = -1}), ValueError); }
