@@ -1,6 +1,6 @@
 // Tensors: numbers in the memory of a device, and operations on them.
 //
-// Solves a small least-squares problem by the normal equations and prints the error of the solution: below 1e-6.
+// Solves a small least-squares problem by the normal equations and prints the error of the solution: below 1e-4.
 #include <cstdio>
 
 #include "mec/tensor/devices.h"

@@ -36,7 +36,7 @@ Examples make_examples(int count, std::uint64_t epoch, const Device& device) {
     for (int y = 0; y < kSize; ++y) {
       for (int x = 0; x < kSize; ++x) {
         const auto along = static_cast<float>(x * kDirection[label][0] + y * kDirection[label][1]);
-        pixels.push_back(std::sin(1.2F * along + phase) + draw.normal());
+        pixels.push_back(std::sin(1.2F * along + phase) + 0.7F * draw.normal());
       }
     }
     labels.push_back(label);
@@ -81,13 +81,13 @@ int main() {
 
   const Examples test = make_examples(512, 0, cpu);
   std::printf("before training: %.1f %%\n", 100 * accuracy(model, test));
-  for (std::uint64_t step = 1; step <= 60; ++step) {
+  for (std::uint64_t step = 1; step <= 120; ++step) {
     const Examples batch = make_examples(64, step, cpu);
     parameters.clear_grads();
     const Variable loss = cross_entropy(model.forward(Variable(batch.images), kTraining), batch.labels, 64);
     backward(loss);
     optimizer.step(rate);
-    if (step % 20 == 0) std::printf("step %llu: loss %.3f\n", static_cast<unsigned long long>(step), loss.data().item());
+    if (step % 40 == 0) std::printf("step %llu: loss %.3f\n", static_cast<unsigned long long>(step), loss.data().item());
   }
   const double reached = accuracy(model, test);
   std::printf("after training: %.1f %% of 512 new images\n", 100 * reached);

@@ -1,7 +1,7 @@
 // Maximum Entropy Coding by hand: two moons, a network of two layers, no labels.
 //
 // Two views of a point are two noisy copies of it. The embedding that codes best keeps copies together and everything else apart, and so
-// unrolls the moons: a straight line through the plane separates at most 88 % of them, one through the embedding above 97 %.
+// unrolls the moons: a straight line through the plane separates about 90 % of them, one through the embedding above 97 %.
 #include <cmath>
 #include <cstdio>
 
@@ -78,17 +78,17 @@ int main() {
   ParameterTable parameters(network);
   Sgd optimizer(parameters);
   const Tensor rate = Tensor::full({1}, 0.05, Dtype::f32, cpu);
-  const Tensor lambda = Tensor::full({1}, coding_lambda(kPoints, kWidth, 1.0), Dtype::f32, cpu);
+  const Tensor lambda = Tensor::full({1}, coding_lambda(kPoints, kWidth, kWidth), Dtype::f32, cpu);
 
   std::printf("line through the plane: %.1f %%\n", 100 * separable(moons.points, moons));
-  for (std::uint64_t step = 0; step < 300; ++step) {
+  for (std::uint64_t step = 0; step < 600; ++step) {
     parameters.clear_grads();
     const Variable p = network.forward(Variable(noisy(moons.points, 2 * step)), kTraining);
     const Variable z = network.forward(Variable(noisy(moons.points, 2 * step + 1)), kTraining);
     const CodingResult pair = coding_length_pair(p.data(), z.data(), lambda, {.order = 4, .symmetrize = true}, {.dp = true, .dz = true});
     backward({p, z}, {pair.dp, pair.dz});
     optimizer.step(rate);
-    if (step % 100 == 0) std::printf("step %3d: loss %.4f\n", static_cast<int>(step), pair.record.to_vector<float>()[0]);
+    if (step % 200 == 0) std::printf("step %3d: loss %.4f\n", static_cast<int>(step), pair.record.to_vector<float>()[0]);
   }
 
   const NoGrad no_grad;

@@ -65,7 +65,7 @@ def single_operations(rng, shape):
         yield name, {**box, "to_height": height, "to_width": width}, lambda i, s=(height, width): crop(i, s, **box)
     for (name, parameters), function in zip(factors.items(), JITTER):
         yield name, parameters, lambda i, f=function, p=parameters: f(i, p["factor"])
-    for name, sign in (("hue_forward", 1), ("hue_backward", -1)):  # far enough that some hues pass the end of the circle
+    for name, sign in (("hue_forward", 1), ("hue_backward", -1)):  # some hues pass the circle's end
         shift = float(np.float32(sign * rng.uniform(0.25, 0.5)))
         yield name, {"shift": shift}, lambda i, s=shift: tv.adjust_hue(i, s)
     yield "grayscale", {}, gray

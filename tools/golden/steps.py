@@ -1,4 +1,4 @@
-"""Ten steps of the whole recipe, as the official code does them (github.com/xinliu20/MEC, main_pretrain.py, builder.py).
+"""Ten steps of the whole recipe, as the official code has it (github.com/xinliu20/MEC: main_pretrain.py, builder.py).
 
 Where this differs from it: the encoder is a thin ResNet-18; its weights are random, and so are the images; the last
 Linear of the projector has no bias (the official one is frozen, and the batch norm behind it removes it anyhow); the
