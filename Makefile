@@ -8,10 +8,8 @@
 MAKEFLAGS += --no-print-directory
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
-# The demo's command; its data may lie in .deps, see tools/setup.sh.
+# Fashion-MNIST's place when `tools/setup.sh --prefix .deps` unpacked it.
 DATA = .deps/usr/share/datasets/fashion-mnist
-DEMO = build/release/mec pretrain examples/configs/fashion_mnist.toml --out build/demo \
-    $(if $(wildcard $(DATA)),--set data.path=$(DATA))
 
 all: build/release
 
@@ -35,7 +33,9 @@ setup:
 	@tools/setup.sh --check || tools/setup.sh
 
 demo: build/release
-	$(DEMO)
+	rm -rf build/demo
+	$</mec pretrain examples/configs/fashion_mnist.toml --out build/demo $(if $(wildcard $(DATA)),--set data.path=$(DATA))
+	$</mec eval table build/demo
 
 test: build/release
 	@$(ctest) --label-exclude slow

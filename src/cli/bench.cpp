@@ -125,8 +125,12 @@ void add_bench(CLI::App& program) {
   command->add_option("--proj-hidden", options->model.proj_hidden, "Of the projector; 0: as wide as the encoder's output")
       ->check(CLI::NonNegativeNumber);
   size("--pred-hidden", options->model.pred_hidden, "Of the predictor");
-  command->add_option("--precision", options->precision, "f32 or bf16")->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();
-  command->add_option("--warmup", options->warmup, "Steps before those that count")->check(CLI::NonNegativeNumber)->capture_default_str();
+  command->add_option("--precision", options->precision, "f32 or bf16")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->capture_default_str();
+  command->add_option("--warmup", options->warmup, "Steps before those that count")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_option("--steps", options->steps, "Steps that count")->check(CLI::PositiveNumber)->capture_default_str();
   add_device_options(*command, options->device);
   command->callback([options] { run_bench(*options); });

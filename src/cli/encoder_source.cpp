@@ -15,8 +15,8 @@ namespace {
 WeightsInfo info_from_flags(const EncoderOptions& options) {
   WeightsInfo info;
   info.encoder.in_channels = options.channels.value_or(3);
-  const Normalization preset = normalization_preset(options.normalization.value_or("imagenet"))
-                                   .for_channels(static_cast<int>(info.encoder.in_channels));
+  const Normalization preset =
+      normalization_preset(options.normalization.value_or("imagenet")).for_channels(static_cast<int>(info.encoder.in_channels));
   info.mean.assign(preset.mean.begin(), preset.mean.end());
   info.std.assign(preset.std.begin(), preset.std.end());
   return info;
@@ -48,7 +48,9 @@ void add_encoder_options(CLI::App& command, EncoderOptions& options) {
       ->group("Weights without metadata");
   command.add_option("--stem", options.stem, "imagenet or cifar")->group("Weights without metadata");
   command.add_option("--width", options.width, "Channels of the first stage")->group("Weights without metadata");
-  command.add_option("--channels", options.channels, "Of the images: 1 or 3")->check(CLI::IsMember({1, 3}))->group("Weights without metadata");
+  command.add_option("--channels", options.channels, "Of the images: 1 or 3")
+      ->check(CLI::IsMember({1, 3}))
+      ->group("Weights without metadata");
   command.add_option("--size", options.size, "Pixels on a side")->check(CLI::PositiveNumber)->group("Weights without metadata");
   command.add_option("--normalization", options.normalization, "mnist, fashion-mnist, cifar10, cifar100 or imagenet (default)")
       ->group("Weights without metadata");
@@ -89,7 +91,8 @@ DatasetPtr EncoderSource::open_data(const DataOptions& options, Split split) con
 }
 
 TransformPtr EncoderSource::make_view(const Dataset& dataset, Normalization normalization) const {
-  return make_eval_transform(EvalViewSettings::for_images(dataset.info().size, static_cast<int>(info_.image_size)), std::move(normalization));
+  return make_eval_transform(EvalViewSettings::for_images(dataset.info().size, static_cast<int>(info_.image_size)),
+                             std::move(normalization));
 }
 
 TransformPtr EncoderSource::eval_view(const Dataset& dataset) const { return make_view(dataset, normalization()); }

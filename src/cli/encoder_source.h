@@ -31,13 +31,14 @@ class EncoderSource {
   const std::optional<PretrainSettings>& settings() const { return settings_; }  // of a run's folder
   Normalization normalization() const;
 
-  ResNet load(const Device& device) const;               // IoError lists what does not fit
-  ResNet random(const Device& device) const;             // as the run's encoder was before the first step
+  ResNet load(const Device& device) const;    // IoError lists what does not fit
+  ResNet random(const Device& device) const;  // as the run's encoder was before the first step
 
-  // The data set, with the channels that the encoder takes, and the view it takes them in. UsageError when nobody says where it is.
+  // The data set, with the channels that the encoder takes, and the view it takes them in. UsageError when nobody says where it
+  // is.
   DatasetPtr open_data(const DataOptions& options, Split split) const;
   TransformPtr eval_view(const Dataset& dataset) const;
-  TransformPtr raw_view(const Dataset& dataset) const;   // the same with pixels in [0, 1], not normalised
+  TransformPtr raw_view(const Dataset& dataset) const;  // the same with pixels in [0, 1], not normalised
 
  private:
   TransformPtr make_view(const Dataset& dataset, Normalization normalization) const;

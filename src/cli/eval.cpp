@@ -36,8 +36,11 @@ Evaluation evaluate(const EvalOptions& options, const ReportOptions& scores) {
   const Dtype dtype = parse_precision(options.precision, device);
   const DatasetPtr train = source.open_data(options.data, Split::train), test = source.open_data(options.data, Split::test);
   const StreamOptions how{.batch = options.data.batch, .workers = options.data.workers};
-  const auto raw = [&](const DatasetPtr& dataset) { return pixel_features(stream_dataset(dataset, source.raw_view(*dataset), device, how)); };
-  Evaluation out{.train_images = train->size(), .test_images = test->size(), .data = train->info().kind, .scores = scores, .rows = {}};
+  const auto raw = [&](const DatasetPtr& dataset) {
+    return pixel_features(stream_dataset(dataset, source.raw_view(*dataset), device, how));
+  };
+  Evaluation out{
+      .train_images = train->size(), .test_images = test->size(), .data = train->info().kind, .scores = scores, .rows = {}};
   const auto add_encoder = [&](const std::string& name, const ResNet& encoder) {
     const auto features = [&](const DatasetPtr& dataset) {
       return embed(encoder, stream_dataset(dataset, source.eval_view(*dataset), device, how), dtype);
@@ -85,7 +88,9 @@ void print_json(const Evaluation& evaluation) {
   const auto& [knn, linear] = evaluation.scores;
   Json out{{"data", evaluation.data}, {"train_images", evaluation.train_images}, {"test_images", evaluation.test_images}};
   if (knn) {
-    out["knn"] = {{"k", knn->k}, {"temperature", knn->temperature}, {"distance", knn->distance == Distance::cosine ? "cosine" : "euclidean"},
+    out["knn"] = {{"k", knn->k},
+                  {"temperature", knn->temperature},
+                  {"distance", knn->distance == Distance::cosine ? "cosine" : "euclidean"},
                   {"center", knn->center}};
   }
   if (linear) out["linear"] = {{"c", linear->c}, {"tolerance", linear->tolerance}, {"standardized", true}};
@@ -114,15 +119,21 @@ void run_eval(const EvalOptions& options, bool knn, bool linear) {
 
 void add_knn_options(CLI::App& command, EvalOptions& options) {
   command.add_option("--k", options.knn.k, "Neighbours that vote")->check(CLI::PositiveNumber)->capture_default_str();
-  command.add_option("--temperature", options.knn.temperature, "A vote weighs exp(cosine/T)")->check(CLI::PositiveNumber)->capture_default_str();
+  command.add_option("--temperature", options.knn.temperature, "A vote weighs exp(cosine/T)")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   const std::map<std::string, Distance> distances{{"cosine", Distance::cosine}, {"euclidean", Distance::euclidean}};
   command.add_option("--distance", options.knn.distance, "cosine or euclidean")->transform(CLI::CheckedTransformer(distances));
   command.add_flag("--center", options.knn.center, "Subtract the training features' mean first");
 }
 
 void add_linear_options(CLI::App& command, EvalOptions& options) {
-  command.add_option("--C", options.linear.c, "Inverse strength of the penalty, as in scikit-learn")->check(CLI::PositiveNumber)->capture_default_str();
-  command.add_option("--iterations", options.linear.max_iterations, "At most so many steps of L-BFGS")->check(CLI::PositiveNumber)->capture_default_str();
+  command.add_option("--C", options.linear.c, "Inverse strength of the penalty, as in scikit-learn")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--iterations", options.linear.max_iterations, "At most so many steps of L-BFGS")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
 }
 
 void add_mode(CLI::App& eval, const char* name, const char* what, bool knn, bool linear) {
@@ -134,7 +145,9 @@ void add_mode(CLI::App& eval, const char* name, const char* what, bool knn, bool
   if (linear) add_linear_options(*command, *options);
   command->add_flag("!--no-baselines", options->baselines, "Leave out raw pixels and the random encoder");
   command->add_flag("--json", options->json, "One JSON object instead of a table");
-  command->add_option("--precision", options->precision, "f32 or bf16: of the encoder")->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();
+  command->add_option("--precision", options->precision, "f32 or bf16: of the encoder")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->capture_default_str();
   add_device_options(*command, options->device);
   command->callback([options, knn, linear] { run_eval(*options, knn, linear); });
 }

@@ -73,7 +73,8 @@ std::string last_line(const std::filesystem::path& path) {
 }
 
 void print_run(const std::filesystem::path& path) {
-  check<IoError>(std::filesystem::is_regular_file(path / kSettingsFile), path.string(), ": not the folder of a run, it has no ", kSettingsFile);
+  check<IoError>(std::filesystem::is_regular_file(path / kSettingsFile), path.string(), ": not the folder of a run, it has no ",
+                 kSettingsFile);
   const auto settings = read_file(path / kSettingsFile);
   std::cout << "settings (" << kSettingsFile << ")\n" << std::string(settings.begin(), settings.end());
   if (std::filesystem::exists(path / kEncoderFile)) {

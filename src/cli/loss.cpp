@@ -65,8 +65,9 @@ void run_loss(const LossOptions& options) {
                                                  {.dp = !options.grad_p.empty(), .dz = !options.grad_z.empty()});
   const auto record = result.record.to_vector<double>();
   const double norm = lambda * spectral_norm_of_product(normalize_rows(p.values).y, normalize_rows(z.values).y);
-  check<NumericalError>(at(record, CodingRecord::sign) > 0, "mec: det(I + C) ≤ 0, so its logarithm does not exist (the norm of C is ",
-                        norm, "); raise --eps2 above ", options.eps2 * norm, ", or use a series (--order 4)");
+  check<NumericalError>(at(record, CodingRecord::sign) > 0,
+                        "mec: det(I + C) ≤ 0, so its logarithm does not exist (the norm of C is ", norm,
+                        "); raise --eps2 above ", options.eps2 * norm, ", or use a series (--order 4)");
 
   if (result.dp) write_npy(options.grad_p, result.dp.to(p.dtype));
   if (result.dz) write_npy(options.grad_z, result.dz.to(z.dtype));
@@ -88,7 +89,8 @@ void add_loss(CLI::App& program) {
   CLI::App* loss = program.add_subcommand("loss", "The value of an objective for embeddings in files");
   loss->require_subcommand(1);
   const auto options = std::make_shared<LossOptions>();
-  CLI::App* command = loss->add_subcommand("mec", "Maximum entropy coding: loss, coding length, and whether the series converges");
+  CLI::App* command =
+      loss->add_subcommand("mec", "Maximum entropy coding: loss, coding length, and whether the series converges");
   command->add_option("--p", options->p, "Student embeddings (m,d), .npy, f32 or f64; rows are normalised")->required();
   command->add_option("--z", options->z, "Teacher embeddings, the same size")->required();
   command->add_option("--eps2", options->eps2, "Distortion")->capture_default_str();

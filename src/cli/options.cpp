@@ -23,7 +23,9 @@ void add_data_options(CLI::App& command, DataOptions& options) {
   command.add_option("--kind", options.kind, "auto, mnist, fashion-mnist, cifar10, cifar100 or folder");
   command.add_option("--limit", options.limit, "At most so many images of each split, spread evenly; 0: all")
       ->check(CLI::NonNegativeNumber);
-  command.add_option("--workers", options.workers, "Threads that read images")->check(CLI::Range(0, 1024))->capture_default_str();
+  command.add_option("--workers", options.workers, "Threads that read images")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
   command.add_option("--batch", options.batch, "Images embedded at a time")->check(CLI::PositiveNumber)->capture_default_str();
 }
 

@@ -74,7 +74,7 @@ void run_pretrain(const PretrainOptions& options) {
   std::cout << "pre-training " << settings.model.arch << " (width " << settings.model.width << ") on " << dataset->size()
             << " images of " << dataset->info().kind << ": " << train_settings.epochs << " epochs of " << plan.steps_per_epoch()
             << " steps" << std::endl;
-  Progress progress(std::cout, isatty(STDOUT_FILENO) != 0);
+  Progress progress(std::cout, isatty(STDOUT_FILENO) != 0 ? kProgressBar : kProgressLog);
   train(learner, objective, loader, settings, {&directory, &progress});
   std::cout << "wrote " << out.string() << std::endl;
 }

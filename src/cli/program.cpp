@@ -13,7 +13,7 @@ namespace {
 int fail(std::string message, int status) {
   std::replace(message.begin(), message.end(), '\n', ' ');
   std::cout.flush();
-  std::cerr << "mec: " << message << "\n";
+  std::cerr << "error: " << message << "\n";
   return status;
 }
 

@@ -7,9 +7,6 @@ namespace mec::cli {
 namespace {
 
 constexpr int kBarWidth = 20;
-// Often enough to look alive; rarely enough not to fill a log file.
-constexpr auto kTerminalPause = std::chrono::milliseconds(100);
-constexpr auto kLogPause = std::chrono::seconds(15);
 
 std::string fixed(double value, int digits) {
   char text[64];
@@ -32,7 +29,7 @@ std::string bar(std::int64_t step, std::int64_t steps) {
 
 }  // namespace
 
-Progress::Progress(std::ostream& out, bool terminal) : out_(out), terminal_(terminal), shown_(Clock::now()) {}
+Progress::Progress(std::ostream& out, const ProgressStyle& style) : out_(out), style_(style), shown_(Clock::now()) {}
 
 Progress::~Progress() {
   if (standing_) out_ << std::endl;
@@ -59,17 +56,16 @@ void Progress::on_step(const StepReport& report) {
     images_ += report.images;
   }
   line_ = describe(report);
-  const auto pause = terminal_ ? Clock::duration(kTerminalPause) : Clock::duration(kLogPause);
-  if (Clock::now() - shown_ < pause) return;
+  if (Clock::now() - shown_ < style_.pause) return;
   shown_ = Clock::now();
-  if (terminal_) out_ << "\r\033[K" << bar(report.step, report.steps) << line_ << std::flush;
+  if (style_.terminal) out_ << "\r\033[K" << bar(report.step, report.steps) << line_ << std::flush;
   else out_ << line_ << std::endl;
-  standing_ = terminal_;
+  standing_ = style_.terminal;
 }
 
 void Progress::on_epoch(std::int64_t, Learner&) {
   shown_ = Clock::now();
-  out_ << (terminal_ ? "\r\033[K" : "") << line_ << std::endl;
+  out_ << (style_.terminal ? "\r\033[K" : "") << line_ << std::endl;
   standing_ = false;
 }
 

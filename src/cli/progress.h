@@ -9,10 +9,17 @@
 
 namespace mec::cli {
 
+struct ProgressStyle {
+  bool terminal = false;            // lines can be drawn over
+  std::chrono::milliseconds pause;  // between two of them
+};
+// Often enough to look alive; rarely enough not to fill a log file.
+inline constexpr ProgressStyle kProgressBar{.terminal = true, .pause = std::chrono::milliseconds(100)};
+inline constexpr ProgressStyle kProgressLog{.terminal = false, .pause = std::chrono::seconds(15)};
+
 class Progress : public Observer {
  public:
-  // Writes to `out`; `terminal` says whether lines can be drawn over.
-  Progress(std::ostream& out, bool terminal);
+  Progress(std::ostream& out, const ProgressStyle& style);
   ~Progress() override;  // ends the line of a bar that a failure left standing
 
   void on_step(const StepReport& report) override;
@@ -23,12 +30,12 @@ class Progress : public Observer {
   std::string describe(const StepReport& report) const;
 
   std::ostream& out_;
-  bool terminal_;
-  double seconds_ = 0;      // since the first step, whose set-up would spoil the rate
+  ProgressStyle style_;
+  double seconds_ = 0;  // since the first step, whose set-up would spoil the rate
   std::int64_t images_ = 0;
   Clock::time_point shown_;
-  std::string line_;        // the latest step's
-  bool standing_ = false;   // a bar is drawn and its line not ended
+  std::string line_;       // the latest step's
+  bool standing_ = false;  // a bar is drawn and its line not ended
 };
 
 }  // namespace mec::cli

@@ -10,8 +10,8 @@
 namespace mec::cli {
 
 inline constexpr const char* kSettingsFile = "settings.toml";
-inline constexpr const char* kMetricsFile = "metrics.jsonl";   // one line per step; the same command writes the same bytes
-inline constexpr const char* kTimingsFile = "timings.jsonl";   // measured, so different each time
+inline constexpr const char* kMetricsFile = "metrics.jsonl";  // one line per step; the same command writes the same bytes
+inline constexpr const char* kTimingsFile = "timings.jsonl";  // measured, so different each time
 inline constexpr const char* kEncoderFile = "encoder.safetensors";
 
 // Writes the run's files while it trains: metrics and timings at each step, the encoder after each epoch.

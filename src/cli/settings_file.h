@@ -8,8 +8,8 @@
 
 namespace mec::cli {
 
-// The defaults, changed by the file. IoError when it cannot be read; ValueError, naming the file (and line where TOML itself is broken), for
-// what it says wrongly.
+// The defaults, changed by the file. IoError when it cannot be read; ValueError, naming the file (and line where TOML itself is
+// broken), for what it says wrongly.
 PretrainSettings read_settings(const std::filesystem::path& path);
 
 // "section.key=value", the value as in TOML; a text may go without quotes. UsageError without '=', ValueError as above.

@@ -36,11 +36,11 @@ double shortest(float value) {
 }
 
 [[noreturn]] void wrong_type(const std::string& key, const char* expected, const SettingValue& value) {
-  throw ValueError(concat(key, " is ", expected, ", but got ", std::holds_alternative<std::string>(value) ? "the text " : "", text_of(value)));
+  throw ValueError(concat(key, " is ", expected, ", but got ", std::holds_alternative<std::string>(value) ? "the text " : "",
+                          text_of(value)));
 }
 
-template <class T>
-T number_from(const std::string& key, const SettingValue& value, const Range& range) {
+template <class T> T number_from(const std::string& key, const SettingValue& value, const Range& range) {
   double number = 0;
   if (const auto* whole = std::get_if<std::int64_t>(&value)) number = static_cast<double>(*whole);
   else if (const auto* real = std::get_if<double>(&value); real && std::is_floating_point_v<T>) number = *real;
@@ -63,31 +63,36 @@ class Table {
   explicit Table(std::string prefix) : prefix_(std::move(prefix)) {}
 
   void add(const std::string& name, bool& member) {
-    put(name, [&member] { return SettingValue(member); }, [&member, key = prefix_ + name](const SettingValue& value) {
-      const bool* flag = std::get_if<bool>(&value);
-      if (!flag) wrong_type(key, "true or false", value);
-      member = *flag;
-    });
+    put(
+        name, [&member] { return SettingValue(member); },
+        [&member, key = prefix_ + name](const SettingValue& value) {
+          const bool* flag = std::get_if<bool>(&value);
+          if (!flag) wrong_type(key, "true or false", value);
+          member = *flag;
+        });
   }
   void add(const std::string& name, std::string& member) {
-    put(name, [&member] { return SettingValue(member); }, [&member, key = prefix_ + name](const SettingValue& value) {
-      const std::string* text = std::get_if<std::string>(&value);
-      if (!text) wrong_type(key, "a text in quotes", value);
-      member = *text;
-    });
+    put(
+        name, [&member] { return SettingValue(member); },
+        [&member, key = prefix_ + name](const SettingValue& value) {
+          const std::string* text = std::get_if<std::string>(&value);
+          if (!text) wrong_type(key, "a text in quotes", value);
+          member = *text;
+        });
   }
   template <class T>
-    requires std::is_arithmetic_v<T>
+  requires std::is_arithmetic_v<T>
   void add(const std::string& name, T& member, const Range& range = {}) {
     const auto get = [&member]() -> SettingValue {
       if constexpr (std::is_integral_v<T>) return static_cast<std::int64_t>(member);
       else if constexpr (std::is_same_v<T, float>) return shortest(member);
       else return member;
     };
-    put(name, get, [&member, range, key = prefix_ + name](const SettingValue& value) { member = number_from<T>(key, value, range); });
+    put(name, get,
+        [&member, range, key = prefix_ + name](const SettingValue& value) { member = number_from<T>(key, value, range); });
   }
   template <class E>
-    requires std::is_enum_v<E>
+  requires std::is_enum_v<E>
   void add(const std::string& name, E& member, const std::vector<std::pair<std::string, E>>& names) {
     const auto get = [&member, names] {
       return SettingValue(std::ranges::find(names, member, &std::pair<std::string, E>::second)->first);
@@ -192,12 +197,14 @@ std::vector<Setting> bind_view(ViewSettings& view, const std::string& prefix) {
 // "augment.views" is their number; "augment.viewN.size" is one view's, and "augment.size" sets all views at once.
 std::vector<Setting> bind_augment(AugmentSettings& augment) {
   Table t("augment.");
-  t.put("views", [&augment] { return SettingValue(static_cast<std::int64_t>(augment.views.size())); },
-        [&augment](const SettingValue& value) {
-          augment.views.resize(number_from<std::size_t>("augment.views", value, {.low = 2, .high = 100}), official_second_view());
-        });
+  t.put(
+      "views", [&augment] { return SettingValue(static_cast<std::int64_t>(augment.views.size())); },
+      [&augment](const SettingValue& value) {
+        augment.views.resize(number_from<std::size_t>("augment.views", value, {.low = 2, .high = 100}), official_second_view());
+      });
   std::vector<std::vector<Setting>> each;
-  for (std::size_t i = 0; i < augment.views.size(); ++i) each.push_back(bind_view(augment.views[i], concat("augment.view", i + 1, ".")));
+  for (std::size_t i = 0; i < augment.views.size(); ++i)
+    each.push_back(bind_view(augment.views[i], concat("augment.view", i + 1, ".")));
   std::vector<Setting> all = t.settings;
   for (const auto& view : each) all.insert(all.end(), view.begin(), view.end());
   ViewSettings names;  // only its keys are used

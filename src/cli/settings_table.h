@@ -1,5 +1,5 @@
-// The names of all settings: one table ties each key to its member, and reading, checking, `--set`, the nearest known name and writing
-// back all follow from it.
+// The names of all settings: one table ties each key to its member, and reading, checking, `--set`, the nearest known name and
+// writing back all follow from it.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace mec::cli {
 using SettingValue = std::variant<bool, std::int64_t, double, std::string>;  // what TOML knows
 
 struct Setting {
-  std::string key;                               // "train.lr"
+  std::string key;  // "train.lr"
   std::function<SettingValue()> get;
   std::function<void(const SettingValue&)> set;  // ValueError, naming the key, for a wrong type or a value out of range
   bool shorthand = false;                        // sets several others at once: not written back

@@ -21,8 +21,7 @@ std::string position_of(std::int64_t flat, const Shape& shape) {
 }
 
 // Turns each batch of images into rows (n,d), and stacks them in one matrix.
-template <class Make>
-Features stack(const ImageStream& images, const Make& make) {
+template <class Make> Features stack(const ImageStream& images, const Make& make) {
   check<ValueError>(images.size > 0, "embed: there are no images");
   Features all;
   std::int64_t done = 0;
@@ -56,8 +55,8 @@ std::vector<float> normalize_bytes(const std::vector<std::uint8_t>& bytes, const
 std::int64_t count_classes(const char* op, const Features& features) {
   check<ShapeError>(features.x && features.x.rank() == 2, op, ": features are a matrix (N,d)");
   check<ValueError>(!features.labels.empty(), op, ": labels are needed, but the data have none");
-  check<ShapeError>(static_cast<std::int64_t>(features.labels.size()) == features.x.dim(0), op, ": features ", features.x.shape(),
-                    " need as many labels as rows, but there are ", features.labels.size());
+  check<ShapeError>(static_cast<std::int64_t>(features.labels.size()) == features.x.dim(0), op, ": features ",
+                    features.x.shape(), " need as many labels as rows, but there are ", features.labels.size());
   const auto [low, high] = std::minmax_element(features.labels.begin(), features.labels.end());
   check<ValueError>(*low >= 0, op, ": labels count from 0, but one is ", *low);
   return std::int64_t{*high} + 1;
@@ -65,14 +64,15 @@ std::int64_t count_classes(const char* op, const Features& features) {
 
 ImageStream stream_dataset(const DatasetPtr& dataset, const TransformPtr& eval_view, const Device& device,
                            const StreamOptions& options) {
-  const auto loader = std::make_shared<Loader>(
-      dataset, eval_view, LoaderOptions{.batch = options.batch, .workers = options.workers}, device);
+  const auto loader =
+      std::make_shared<Loader>(dataset, eval_view, LoaderOptions{.batch = options.batch, .workers = options.workers}, device);
   return {.size = dataset->size(), .file_channels = dataset->info().channels, .next = [loader] { return loader->next(); }};
 }
 
-ImageStream stream_array(const Tensor& images, const Normalization& normalization, const std::string& name, const Device& device,
-                         const StreamOptions& options) {
-  check<ShapeError>(images.rank() == 4 && images.numel() > 0, name, ": images are (N,H,W,C), but the array is ", images.shape());
+ImageStream stream_array(const Tensor& images, const Normalization& normalization, const std::string& name,
+                         const Device& device, const StreamOptions& options) {
+  check<ShapeError>(images.rank() == 4 && images.numel() > 0, name, ": images are (N,H,W,C), but the array is ",
+                    images.shape());
   check<DtypeError>(images.dtype() == Dtype::f32 || images.dtype() == Dtype::u8, name,
                     ": images are normalised f32 or raw u8, but the array is ", images.dtype());
   check<ValueError>(options.batch > 0, "embed: a batch has at least one image, but is ", options.batch);
@@ -110,7 +110,8 @@ void check_finite(const Tensor& x, const std::string& name) {
   const auto values = x.to(Dtype::f64).to_vector<double>();
   const auto bad = std::find_if(values.begin(), values.end(), [](double v) { return !std::isfinite(v); });
   if (bad == values.end()) return;
-  throw ValueError(concat(name, ": all values must be finite, but the one at ", position_of(bad - values.begin(), x.shape()), " is ", *bad));
+  throw ValueError(
+      concat(name, ": all values must be finite, but the one at ", position_of(bad - values.begin(), x.shape()), " is ", *bad));
 }
 
 }  // namespace mec

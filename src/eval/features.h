@@ -17,8 +17,8 @@ struct Features {
   std::vector<std::int32_t> labels;  // (N), or empty
 };
 
-// One more than the largest label. ShapeError unless x is a matrix with a label for each row, ValueError for a negative label or
-// none at all; `op` names the caller.
+// One more than the largest label. ShapeError unless x is a matrix with a label for each row, ValueError for a negative label
+// or none at all; `op` names the caller.
 std::int64_t count_classes(const char* op, const Features& features);
 
 // All images in order, in batches with a single view.
@@ -37,13 +37,14 @@ struct StreamOptions {
 ImageStream stream_dataset(const DatasetPtr& dataset, const TransformPtr& eval_view, const Device& device,
                            const StreamOptions& options = {});
 
-// An array of images (N,H,W,C): f32, normalised already, or u8, which `normalization` is then for. ShapeError unless there are four
-// dimensions; DtypeError for another element type; ValueError, naming `name` and the position, for an f32 value that is not finite.
-ImageStream stream_array(const Tensor& images, const Normalization& normalization, const std::string& name, const Device& device,
-                         const StreamOptions& options = {});
+// An array of images (N,H,W,C): f32, normalised already, or u8, which `normalization` is then for. ShapeError unless there are
+// four dimensions; DtypeError for another element type; ValueError, naming `name` and the position, for an f32 value that is
+// not finite.
+ImageStream stream_array(const Tensor& images, const Normalization& normalization, const std::string& name,
+                         const Device& device, const StreamOptions& options = {});
 
-// The encoder's output in f32, in evaluation mode and without a graph; images enter it as `dtype`. ShapeError when it does not give one
-// row for each image. An encoder with random weights goes the same way.
+// The encoder's output in f32, in evaluation mode and without a graph; images enter it as `dtype`. ShapeError when it does not
+// give one row for each image. An encoder with random weights goes the same way.
 Features embed(const Module& encoder, const ImageStream& images, Dtype dtype = Dtype::f32);
 
 // The streamed pixels themselves, d = H·W·C.

@@ -16,9 +16,9 @@ Tensor mean_of_rows(const Tensor& x) { return batch_norm_statistics(x).mean; }
 
 // Rows ready for comparison. Euclidean rows are centred as well: distances stay, and their rounding errors shrink.
 struct Comparison {
-  Tensor train;           // (N,d)
-  Tensor x;               // (M,d)
-  Tensor train_squares;   // (N), squared lengths; euclidean only
+  Tensor train;          // (N,d)
+  Tensor x;              // (M,d)
+  Tensor train_squares;  // (N), squared lengths; euclidean only
   std::vector<float> x_squares;
 };
 

@@ -1,5 +1,5 @@
-// Weighted k-nearest-neighbour classification of features (Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance
-// Discrimination", CVPR 2018, section 3.4): a number that needs no training.
+// Weighted k-nearest-neighbour classification of features (Wu et al., "Unsupervised Feature Learning via Non-Parametric
+// Instance Discrimination", CVPR 2018, section 3.4): a number that needs no training.
 #pragma once
 
 #include <string>
@@ -14,9 +14,9 @@ enum class Distance { cosine, euclidean };
 // A number means nothing without these, so they travel with it.
 struct KnnOptions {
   std::int64_t k = 20;
-  double temperature = 0.07;            // cosine only
+  double temperature = 0.07;  // cosine only
   Distance distance = Distance::cosine;
-  bool center = false;                  // subtract the training features' mean first; without effect on euclidean
+  bool center = false;  // subtract the training features' mean first; without effect on euclidean
 };
 
 // "k = 20, T = 0.07, cosine, not centred"

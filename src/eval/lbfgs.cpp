@@ -109,7 +109,10 @@ LbfgsResult minimize_lbfgs(const SmoothFunction& function, std::vector<double> s
     point = std::move(next);
   }
   const double gradient_norm = largest(point.gradient);
-  return {.x = std::move(point.x), .value = point.value, .gradient_norm = gradient_norm, .iterations = iterations,
+  return {.x = std::move(point.x),
+          .value = point.value,
+          .gradient_norm = gradient_norm,
+          .iterations = iterations,
           .converged = gradient_norm <= options.tolerance};
 }
 

@@ -13,19 +13,19 @@ using SmoothFunction = std::function<double(const std::vector<double>& x, std::v
 using Preconditioner = std::function<std::vector<double>(const std::vector<double>& gradient)>;
 
 struct LbfgsOptions {
-  int memory = 10;            // curvature pairs kept
+  int memory = 10;  // curvature pairs kept
   int max_iterations = 1000;
-  double tolerance = 1e-5;    // converged when the largest |gradient| entry is at most this
-  double value_noise = 0;     // relative rounding error of the value, which a step need not beat
+  double tolerance = 1e-5;           // converged when the largest |gradient| entry is at most this
+  double value_noise = 0;            // relative rounding error of the value, which a step need not beat
   Preconditioner precondition = {};  // none: the identity
 };
 
 struct LbfgsResult {
   std::vector<double> x;
   double value = 0;
-  double gradient_norm = 0;   // largest entry
+  double gradient_norm = 0;  // largest entry
   int iterations = 0;
-  bool converged = false;     // false: out of iterations, or no step got lower any more
+  bool converged = false;  // false: out of iterations, or no step got lower any more
 };
 
 // Nocedal & Wright, "Numerical Optimization" (2006), algorithm 7.5, with the weak-Wolfe line search by bisection of Lewis &

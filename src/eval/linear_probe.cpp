@@ -41,14 +41,15 @@ class ProbeLoss {
 
   std::size_t size() const { return static_cast<std::size_t>(weights_ + classes_); }
 
-  // Böhning's bound on the Hessian (1992) is ½(XᵀX/N + penalty) for each class, intercepts apart since the columns are centred. Its inverse
-  // undoes the correlation of the features: raw pixels of Fashion-MNIST converge in a tenth of the steps.
+  // Böhning's bound on the Hessian (1992) is ½(XᵀX/N + penalty) for each class, intercepts apart since the columns are centred.
+  // Its inverse undoes the correlation of the features: raw pixels of Fashion-MNIST converge in a tenth of the steps.
   Preconditioner preconditioner() const {
     const std::int64_t d = x_.dim(1);
     Tensor gram = scale(matmul(x_, x_, {.trans_a = true}), 1.0 / static_cast<double>(x_.dim(0))).to(Dtype::f64);
     const Tensor inverse = lu_inverse(lu(matrix_polynomial({gram}, {penalty_ + kRidge, 1.0})));
     return [inverse, d, classes = classes_](const std::vector<double>& gradient) {
-      const Tensor g = Tensor::from(std::span(gradient).first(static_cast<std::size_t>(d * classes)), {d, classes}, inverse.device());
+      const Tensor g =
+          Tensor::from(std::span(gradient).first(static_cast<std::size_t>(d * classes)), {d, classes}, inverse.device());
       auto direction = matmul(inverse, g).to_vector<double>();
       direction.insert(direction.end(), gradient.end() - classes, gradient.end());
       return direction;
@@ -104,7 +105,8 @@ LinearProbe fit_linear_probe(const Features& train, const LinearProbeOptions& op
   const ProbeLoss loss(standardize(train.x, probe.scaling), labels, classes, 1.0 / (options.c * static_cast<double>(n)));
   // f32 logits: the mean loss is known to seven digits.
   const LbfgsResult best = minimize_lbfgs(loss, std::vector<double>(loss.size(), 0.0),
-                                          {.max_iterations = options.max_iterations, .tolerance = options.tolerance,
+                                          {.max_iterations = options.max_iterations,
+                                           .tolerance = options.tolerance,
                                            .value_noise = 1e-7,
                                            .precondition = loss.preconditioner()});
   probe.weight = loss.weight(best.x);

@@ -9,8 +9,9 @@
 
 namespace mec {
 
-// What scikit-learn's make_pipeline(StandardScaler(), LogisticRegression(C)) minimises: Σ_i loss_i + ‖W‖²/(2C) over standardised
-// features, the intercepts unpenalised. The tolerance is on the largest entry of that gradient divided by the number of rows.
+// What scikit-learn's make_pipeline(StandardScaler(), LogisticRegression(C)) minimises: Σ_i loss_i + ‖W‖²/(2C) over
+// standardised features, the intercepts unpenalised. The tolerance is on the largest entry of that gradient divided by the
+// number of rows.
 struct LinearProbeOptions {
   double c = 1.0;
   double tolerance = 1e-4;

@@ -3,7 +3,8 @@
 namespace mec {
 
 double accuracy(const std::vector<std::int32_t>& predicted, const std::vector<std::int32_t>& labels) {
-  check<ShapeError>(predicted.size() == labels.size(), "accuracy: ", predicted.size(), " predictions, but ", labels.size(), " labels");
+  check<ShapeError>(predicted.size() == labels.size(), "accuracy: ", predicted.size(), " predictions, but ", labels.size(),
+                    " labels");
   check<ValueError>(!labels.empty(), "accuracy: there are no labels");
   std::size_t right = 0;
   for (std::size_t i = 0; i < labels.size(); ++i) right += predicted[i] == labels[i];
@@ -16,7 +17,8 @@ double knn_accuracy(const Features& train, const Features& test, const KnnOption
 
 LinearScore linear_accuracy(const Features& train, const Features& test, const LinearProbeOptions& options) {
   const LinearProbe probe = fit_linear_probe(train, options);
-  return {.accuracy = accuracy(classify(probe, test.x), test.labels), .converged = probe.converged, .iterations = probe.iterations};
+  return {
+      .accuracy = accuracy(classify(probe, test.x), test.labels), .converged = probe.converged, .iterations = probe.iterations};
 }
 
 ReportRow make_report_row(const std::string& name, const Features& train, const Features& test, const ReportOptions& options) {

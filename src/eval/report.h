@@ -37,6 +37,7 @@ struct ReportRow {
   std::optional<LinearScore> linear;
 };
 
-ReportRow make_report_row(const std::string& name, const Features& train, const Features& test, const ReportOptions& options = {});
+ReportRow make_report_row(const std::string& name, const Features& train, const Features& test,
+                          const ReportOptions& options = {});
 
 }  // namespace mec

@@ -159,7 +159,8 @@ class Backend {
   virtual void coding_loss(ConstView traces, ConstView scale, View result, const CodingLossArgs&) = 0;
 
   // --- Optimiser, over flat buffers ------------------------------------------------------------------------------------------------
-  // Segment s is [offsets[s], offsets[s+1]) (i64, S+1); rate (1) and, where not empty, segment_rates (S) multiply.
+  // Segment s is [offsets[s], offsets[s+1]) (i64, S+1); rate (1) scales the step,
+  // segment_rates (S), where not empty, what enters v.
   virtual void sgd_update(View w, ConstView g, View v, ConstView rate, ConstView offsets, ConstView segment_rates,
                           const SgdArgs&) = 0;
   virtual void lars_rates(ConstView w, ConstView g, ConstView offsets, View segment_rates, const LarsArgs&) = 0;

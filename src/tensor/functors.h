@@ -84,12 +84,13 @@ struct BatchNormGrad {
   MEC_HOST_DEVICE T operator()(T g, T x) const { return g * a + x * b + c; }
 };
 
-// v ← μv + (g + wd·w); w ← w − lr·v (SGD with momentum as PyTorch defines it).
+// v ← μv + trust·(g + wd·w); w ← w − rate·v: with trust 1 SGD with momentum as PyTorch defines it, else LARS (You, Gitman & Ginsburg 2017,
+// algorithm 1), whose trust ratio enters the momentum.
 template <class T>
 struct SgdStep {
-  T rate, momentum, weight_decay;
+  T rate, trust, momentum, weight_decay;
   MEC_HOST_DEVICE void operator()(T& w, T g, T& v) const {
-    v = momentum * v + (g + weight_decay * w);
+    v = momentum * v + trust * (g + weight_decay * w);
     w -= rate * v;
   }
 };

@@ -36,7 +36,9 @@ struct Case {
             .channels = static_cast<int>(t.dim(2)),
             .pixels = t.to_vector<std::uint8_t>()};
   }
-  CropBox crop() const { return {.top = integer("top"), .left = integer("left"), .height = integer("height"), .width = integer("width")}; }
+  CropBox crop() const {
+    return {.top = integer("top"), .left = integer("left"), .height = integer("height"), .width = integer("width")};
+  }
 };
 
 Planes whole(const Image& image) {
@@ -60,7 +62,8 @@ std::vector<float> run_chain(const Case& c) {
   settings.size = c.integer("size");
   settings.blur_kernel = c.integer("kernel");
   settings.solarize_threshold = c.real("threshold");
-  ViewParams params{.crop = c.crop(), .blur_sigma = c.real("sigma"), .gray = c.integer("gray") != 0, .solarize = true, .flip = true};
+  ViewParams params{
+      .crop = c.crop(), .blur_sigma = c.real("sigma"), .gray = c.integer("gray") != 0, .solarize = true, .flip = true};
   for (std::size_t i = 0; i < params.jitter.size(); ++i) {
     params.jitter_order[i] = static_cast<Jitter>(c.integer(concat("order", i)));
     params.jitter[i] = c.real(concat("jitter", i));
@@ -100,7 +103,8 @@ TEST_CASE("a resized crop is torchvision's, smaller and larger") {
   for (const char* operation : {"crop_down", "crop_up"}) {
     for (const char* picture : kImages) {
       const Case c{golden, operation, picture};
-      check_levels(c, levels(resized_crop(c.image(), c.crop(), {.width = c.integer("to_width"), .height = c.integer("to_height")})));
+      check_levels(
+          c, levels(resized_crop(c.image(), c.crop(), {.width = c.integer("to_width"), .height = c.integer("to_height")})));
     }
   }
 }

@@ -35,8 +35,12 @@ DatasetPtr gray_images(int n) {
     pixels.insert(pixels.end(), 16, static_cast<std::uint8_t>(10 * i));
     labels.push_back(i % 3);
   }
-  return std::make_shared<MemoryDataset>(DatasetInfo{.kind = "test", .channels = 1, .size = {4, 4}, .has_labels = true,
-                                                     .class_names = {"a", "b", "c"}, .normalization = {{0.5F}, {0.25F}}},
+  return std::make_shared<MemoryDataset>(DatasetInfo{.kind = "test",
+                                                     .channels = 1,
+                                                     .size = {4, 4},
+                                                     .has_labels = true,
+                                                     .class_names = {"a", "b", "c"},
+                                                     .normalization = {{0.5F}, {0.25F}}},
                                          pixels, labels);
 }
 
@@ -72,10 +76,12 @@ TEST_CASE("pixel features are the pixels as they are streamed") {
 TEST_CASE("an array of raw images is normalised, an array of floats is taken as it is") {
   const Device device = make_reference_device();
   const std::vector<std::uint8_t> raw{0, 255, 51, 0};
-  const ImageStream bytes = stream_array(Tensor::from(raw, {2, 1, 1, 2}, device), {{0.5F, 0.5F}, {0.25F, 0.5F}}, "raw.npy", device);
+  const ImageStream bytes =
+      stream_array(Tensor::from(raw, {2, 1, 1, 2}, device), {{0.5F, 0.5F}, {0.25F, 0.5F}}, "raw.npy", device);
   CHECK(pixel_features(bytes).x.to_vector<float>() == std::vector<float>{-2, 1, (0.2F - 0.5F) / 0.25F, -1});
   const Tensor array = Tensor::from(std::vector<float>{7, 8, 9}, {3, 1, 1, 1}, device);
-  CHECK(pixel_features(stream_array(array, {}, "x.npy", device, {.batch = 2})).x.to_vector<float>() == std::vector<float>{7, 8, 9});
+  CHECK(pixel_features(stream_array(array, {}, "x.npy", device, {.batch = 2})).x.to_vector<float>() ==
+        std::vector<float>{7, 8, 9});
 }
 
 TEST_CASE("an array that holds no images is refused by name and position") {

@@ -26,7 +26,8 @@ TEST_CASE("the linear probe finds scikit-learn's optimum and its accuracy") {
     const Tensor expected = transpose(golden.at("weight", Dtype::f32));  // scikit-learn has (K,d)
     const test::Comparison same = test::compare(probe.weight, expected, {.of_rms = 0.02});
     CHECK_MESSAGE(same.ok, same.message);
-    const Tensor logits = add(matmul(batch_norm_apply(train.x, probe.scaling, {}, {}, {}, {.eps = 0}), probe.weight), probe.bias);
+    const Tensor logits =
+        add(matmul(batch_norm_apply(train.x, probe.scaling, {}, {}, {}, {.eps = 0}), probe.weight), probe.bias);
     const Tensor labels = Tensor::from(train.labels, {train.x.dim(0)}, train.x.device());
     CHECK(sum(cross_entropy(logits, labels).loss).item() / 600 ==
           doctest::Approx(golden.at("cross_entropy", Dtype::f64).item()).epsilon(1e-3));

@@ -44,7 +44,8 @@ TEST_CASE("the linear probe ends where its gradient vanishes") {
   const LinearProbe probe = fit_linear_probe(train, {.tolerance = 1e-5});
   REQUIRE(probe.converged);
   CHECK(probe.gradient_norm <= 1e-5);
-  // Optimality in terms of the fit: the mean predicted probability of each class is the class's share, since intercepts are free.
+  // Optimality in terms of the fit: the mean predicted probability of each class is the class's share, since intercepts are
+  // free.
   const Tensor scaled = batch_norm_apply(train.x, probe.scaling, {}, {}, {}, {.eps = 0});
   const auto logits = add(matmul(scaled, probe.weight), probe.bias).to_vector<float>();
   double share = 0;
@@ -67,7 +68,8 @@ TEST_CASE("a stronger penalty makes smaller weights") {
 TEST_CASE("the linear probe does not care about the features' units") {
   const Features train = clouds(300, 4), test = clouds(300, 5);
   const auto stretch = [](const Tensor& x) {
-    return add(mul(x, Tensor::from(std::vector<float>{100, 0.01F, 1, 1}, {4}, x.device())), Tensor::full({4}, 5, Dtype::f32, x.device()));
+    return add(mul(x, Tensor::from(std::vector<float>{100, 0.01F, 1, 1}, {4}, x.device())),
+               Tensor::full({4}, 5, Dtype::f32, x.device()));
   };
   const auto plain = classify(fit_linear_probe(train), test.x);
   const auto stretched = classify(fit_linear_probe({.x = stretch(train.x), .labels = train.labels}), stretch(test.x));

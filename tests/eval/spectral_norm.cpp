@@ -16,7 +16,8 @@ double norm_of_diagonal(const std::vector<double>& p, const std::vector<double>&
   const auto m = static_cast<std::int64_t>(p.size());
   const auto diagonal = [&](const std::vector<double>& entries) {
     std::vector<double> values(static_cast<std::size_t>(m * width), 0.0);
-    for (std::int64_t i = 0; i < std::min(m, width); ++i) values[static_cast<std::size_t>(i * width + i)] = entries[static_cast<std::size_t>(i)];
+    for (std::int64_t i = 0; i < std::min(m, width); ++i)
+      values[static_cast<std::size_t>(i * width + i)] = entries[static_cast<std::size_t>(i)];
     return Tensor::from(values, {m, width}, device);
   };
   return spectral_norm_of_product(diagonal(p), diagonal(z));

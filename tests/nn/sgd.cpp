@@ -99,23 +99,32 @@ TEST_CASE("each group has its own decay, rate factor or constant rate") {
   }
 }
 
-TEST_CASE("LARS scales each parameter's step by its trust ratio, and leaves excluded groups alone") {
+TEST_CASE("LARS scales what enters each parameter's momentum by its trust ratio, and leaves excluded groups alone") {
   Sequential net = network();
   ParameterTable table(
       net, {{.name = "biases", .kinds = {ParameterKind::bias}, .lars = false}, {.name = "rest", .weight_decay = 0.2}});
   Sgd optimizer(table, {.lars_eta = 0.01});
-  run_backward(net);
-  const State before = values_of(net), g = gradients_of(net);
-  optimizer.step(rate_of(0.1));
-  for (const auto& [parameter, now] : values_of(net)) {
-    const std::string name = parameter;
-    CAPTURE(name);
-    Values expected = before.at(name);
-    const bool weight = name.ends_with("weight");
-    const double decay = weight ? 0.2 : 0.0;
-    const double trust = weight ? 0.01 * norm(expected) / (norm(g.at(name)) + decay * norm(expected)) : 1.0;
-    for (std::size_t i = 0; i < expected.size(); ++i) expected[i] -= 0.1 * trust * (g.at(name)[i] + decay * expected[i]);
-    check_close(now, expected);
+  State velocity;
+  for (const double rate : {0.1, 0.4, 0.02}) {  // a rate outside and a trust ratio inside the momentum differ from the second step on
+    table.clear_grads();
+    run_backward(net);
+    const State before = values_of(net), g = gradients_of(net);
+    optimizer.step(rate_of(rate));
+    for (const auto& [parameter, now] : values_of(net)) {
+      const std::string name = parameter;
+      CAPTURE(name);
+      Values expected = before.at(name);
+      const bool weight = name.ends_with("weight");
+      const double decay = weight ? 0.2 : 0.0;
+      const double trust = weight ? 0.01 * norm(expected) / (norm(g.at(name)) + decay * norm(expected)) : 1.0;
+      Values& v = velocity[name];
+      v.resize(expected.size(), 0.0);
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        v[i] = 0.9 * v[i] + trust * (g.at(name)[i] + decay * expected[i]);
+        expected[i] -= rate * v[i];
+      }
+      check_close(now, expected);
+    }
   }
 }
 

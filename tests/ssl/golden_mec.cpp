@@ -47,7 +47,8 @@ void check_pair(const Golden& golden, Side side, Dtype dtype) {
 
 TEST_CASE("loss, coding length and both gradients of a pair are PyTorch's") {
   for (const char* sizes : {"m_below_d", "m_above_d"}) {
-    for (const char* kind : {"order_1", "order_2", "order_3", "order_4", "exact", "order_2_symmetrized", "order_4_symmetrized"}) {
+    for (const char* kind :
+         {"order_1", "order_2", "order_3", "order_4", "exact", "order_2_symmetrized", "order_4_symmetrized"}) {
       for (const Setting& setting : kSettings) {
         const std::string name = concat("mec_", sizes, "_", kind);
         CAPTURE(name);

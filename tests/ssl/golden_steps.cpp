@@ -84,8 +84,9 @@ void check_run(const std::string& device_name, Dtype dtype) {
   const Device device = make_device(device_name);
   const Golden golden("ten_steps", device);
   const PretrainSettings settings = settings_of(golden);
-  Learner learner({.model = settings.model, .train = settings.train, .in_channels = golden.integer("channels"), .parameters = dtype},
-                  device);
+  Learner learner(
+      {.model = settings.model, .train = settings.train, .in_channels = golden.integer("channels"), .parameters = dtype},
+      device);
   load_initial(golden, learner);
 
   const MecObjective objective(settings.mec);
@@ -100,7 +101,8 @@ void check_run(const std::string& device_name, Dtype dtype) {
   }
   const Comparison same = golden.compare("loss", Tensor::from(losses, {plan.steps()}, device).to(dtype));
   CHECK_MESSAGE(same.ok, same.message);
-  const std::size_t compared = check_state(golden, "final.", learner.online) + check_state(golden, "final.teacher.", learner.teacher);
+  const std::size_t compared =
+      check_state(golden, "final.", learner.online) + check_state(golden, "final.teacher.", learner.teacher);
   CHECK(compared == golden.part("final.").tensors.size());
 }
 

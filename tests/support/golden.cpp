@@ -51,8 +51,8 @@ SafetensorsFile Golden::part(const std::string& prefix) const {
 
 Comparison Golden::compare(const std::string& tensor, const Tensor& actual) const {
   const Tensor expected = find(tensor);
-  check<DtypeError>(actual.dtype() == Dtype::f64 || actual.dtype() == Dtype::f32, "golden: ", tensor, " is compared in f64 or f32, not ",
-                    actual.dtype());
+  check<DtypeError>(actual.dtype() == Dtype::f64 || actual.dtype() == Dtype::f32, "golden: ", tensor,
+                    " is compared in f64 or f32, not ", actual.dtype());
   if (actual.shape() != expected.shape()) {
     return {false, concat(tensor, ": shape ", actual.shape(), " instead of ", expected.shape())};
   }

@@ -11,8 +11,8 @@ namespace mec::test {
 
 class Golden {
  public:
-  // Reads <name>.safetensors from the folder in the environment variable MEC_GOLDEN_DIR, or else from tests/golden. IoError when
-  // it is not there: a golden that is missing is a failure, not a reason to skip.
+  // Reads <name>.safetensors from the folder in the environment variable MEC_GOLDEN_DIR, or else from tests/golden. IoError
+  // when it is not there: a golden that is missing is a failure, not a reason to skip.
   Golden(const std::string& name, const Device& device);
 
   // The tensor, converted; IoError when the file has none of that name.
@@ -25,8 +25,8 @@ class Golden {
   // The tensors whose names begin with `prefix`, without it: for load_weights(), or to see that all have been compared.
   SafetensorsFile part(const std::string& prefix) const;
 
-  // `actual` against the tensor. The error allowed, relative to the largest entry of the golden's, is 1e-10 in f64, and in f32 1e-4
-  // or, where that is more, three times what PyTorch's own f32 was away from its f64.
+  // `actual` against the tensor. The error allowed, relative to the largest entry of the golden's, is 1e-10 in f64, and in f32
+  // 1e-4 or, where that is more, three times what PyTorch's own f32 was away from its f64.
   Comparison compare(const std::string& tensor, const Tensor& actual) const;
 
  private:

@@ -2,13 +2,13 @@
 
 namespace mec::cpu::MEC_ISA {
 
+// No `omp simd` on these two: some of the functions have no vector form, and clang warns of a promise that it cannot keep.
 void LoopsBackend::unary(UnaryOp op, ConstView x, View y) {
   with_floating(x.dtype, [&]<class T>() {
     dispatch_op(op, [&]<class Op>() {
       const T* const in = static_cast<const T*>(x.data);
       T* const out = static_cast<T*>(y.data);
       parallel_for(threads(), numel(x.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
-#pragma omp simd
         for (std::int64_t i = begin; i < end; ++i) put(out[i], Op::value(Accumulator<T>(in[i])));
       });
     });
@@ -23,7 +23,6 @@ void LoopsBackend::unary_grad(UnaryOp op, ConstView x, ConstView dy, View dx) {
       const T* const gradient = static_cast<const T*>(dy.data);
       T* const out = static_cast<T*>(dx.data);
       parallel_for(threads(), numel(x.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
-#pragma omp simd
         for (std::int64_t i = begin; i < end; ++i) {
           const A at = A(in[i]);
           put(out[i], A(gradient[i]) * Op::slope(at, Op::value(at)));

@@ -38,14 +38,14 @@ void LoopsBackend::sgd_update(View w, ConstView g, View v, ConstView rate, Const
   const std::int64_t segments = numel(offsets.shape) - 1;
   with_real(w.dtype, [&]<class T>() {
     const T base = *static_cast<const T*>(rate.data) * T(args.rate_factor);
-    const auto run = [&](std::int64_t begin, std::int64_t end, T segment_rate) {
+    const auto run = [&](std::int64_t begin, std::int64_t end, T trust) {
       sgd_range(threads(), static_cast<T*>(w.data) + begin, static_cast<const T*>(g.data) + begin,
                 static_cast<T*>(v.data) + begin, end - begin,
-                functor::SgdStep<T>{segment_rate, T(args.momentum), T(args.weight_decay)});
+                functor::SgdStep<T>{base, trust, T(args.momentum), T(args.weight_decay)});
     };
-    if (!segment_rates.data) return run(ends[0], ends[segments], base);
+    if (!segment_rates.data) return run(ends[0], ends[segments], T(1));
     const T* const factors = static_cast<const T*>(segment_rates.data);
-    for (std::int64_t s = 0; s < segments; ++s) run(ends[s], ends[s + 1], base * factors[s]);
+    for (std::int64_t s = 0; s < segments; ++s) run(ends[s], ends[s + 1], factors[s]);
   });
 }
 

@@ -166,7 +166,7 @@ void sum_phase(const Direction& d, const Phase& phase, const A* plane, const A* 
 // The images of one worker. `make_phase(index, phase)` gives each of the phases.
 template <class T, class R, class A, class MakePhase>
 void sum_images(const Direction& d, const T* source, const A* packed, A* plane, R* result, std::int64_t begin, std::int64_t end,
-                std::int64_t phases, bool accumulate, MakePhase make_phase) {
+                std::int64_t phases, bool accumulate, MakePhase make_phase) noexcept {
   const std::int64_t panel_values = d.taps * d.depth * kTileColumns<A>;
   for (std::int64_t n = begin; n < end; ++n) {
     load_plane(d.source, source + n * d.source.h * d.source.w * d.source.channels, plane);

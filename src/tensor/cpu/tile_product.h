@@ -34,7 +34,8 @@ template <class A> struct TileTask {
 template <class A> struct Tile2d { A at[kTileRows][kTileColumns<A>]; };
 
 // tile[r][c] = Σ over stretches and k of left(r,k)·right(k,c), c < kVectors·kLanes.
-template <int kVectors, class A> void sum_tile(const TileTask<A>& task, Tile2d<A>& tile) {
+// noexcept, like whatever a parallel region calls: otherwise clang adds a shared helper to this file (see parallel.h).
+template <int kVectors, class A> void sum_tile(const TileTask<A>& task, Tile2d<A>& tile) noexcept {
   typedef A Vector __attribute__((vector_size(kVectorBytes)));
   Vector sum[kTileRows][kVectors] = {};
   for (std::int64_t s = 0; s < task.count; ++s) {
@@ -55,13 +56,13 @@ template <int kVectors, class A> void sum_tile(const TileTask<A>& task, Tile2d<A
   for (int r = 0; r < kTileRows; ++r) std::memcpy(tile.at[r], sum[r], sizeof sum[r]);
 }
 
-template <class A> void sum_tile(const TileTask<A>& task, std::int64_t columns, Tile2d<A>& tile) {
+template <class A> void sum_tile(const TileTask<A>& task, std::int64_t columns, Tile2d<A>& tile) noexcept {
   if (columns <= kLanes<A>) sum_tile<1>(task, tile);
   else sum_tile<2>(task, tile);
 }
 
 // One row of a tile into the result, which may be of a narrower type.
-template <class A, class R> void store_row(const A* sums, R* y, std::int64_t columns, bool accumulate) {
+template <class A, class R> void store_row(const A* sums, R* y, std::int64_t columns, bool accumulate) noexcept {
   if (accumulate) {
 #pragma omp simd
     for (std::int64_t c = 0; c < columns; ++c) put(y[c], sums[c] + A(y[c]));

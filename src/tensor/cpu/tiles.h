@@ -1,5 +1,5 @@
-// How a matrix (R,C) is cut: into chunks of rows and panels of columns, by its sizes alone. A task works on one chunk of one panel.
-// Sums of chunks are put together in f64, in their order, so no result depends on the number of threads.
+// How a matrix (R,C) is cut: into chunks of rows and panels of columns, by its sizes alone. A task works on one chunk of one
+// panel. Sums of chunks are put together in f64, in their order, so no result depends on the number of threads.
 #pragma once
 
 #include "mec/tensor/cpu/parallel.h"

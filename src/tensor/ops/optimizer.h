@@ -6,7 +6,7 @@
 
 namespace mec {
 
-// v ← μv + (g + wd·w); w ← w − rate·rate_factor·segment_rate·v over flat (P) buffers. offsets (S+1) i64 cut them into segments;
+// v ← μv + segment_rate·(g + wd·w); w ← w − rate·rate_factor·v over flat (P) buffers. offsets (S+1) i64 cut them into segments;
 // segment_rates (S) may be undefined (all 1). rate (1) lies in device memory.
 void sgd_update(const Tensor& w, const Tensor& g, const Tensor& v, const Tensor& rate, const Tensor& offsets,
                 const Tensor& segment_rates, const SgdArgs& args);

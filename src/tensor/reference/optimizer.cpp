@@ -10,7 +10,7 @@ void ReferenceBackend::sgd_update(View w, ConstView g, View v, ConstView rate, C
   dispatch_real("sgd_update", w.dtype, [&]<class T>() {
     const T base = rate.as<T>()[0] * T(args.rate_factor);
     for (std::int64_t s = 0; s + 1 < offsets.numel(); ++s) {
-      const functor::SgdStep<T> step{segment_rates ? base * segment_rates.as<T>()[s] : base, T(args.momentum),
+      const functor::SgdStep<T> step{base, segment_rates ? segment_rates.as<T>()[s] : T(1), T(args.momentum),
                                      T(args.weight_decay)};
       for (std::int64_t i = ends[s]; i < ends[s + 1]; ++i) step(w.as<T>()[i], g.as<T>()[i], v.as<T>()[i]);
     }

@@ -1,0 +1,27 @@
+#include <doctest/doctest.h>
+
+#include <filesystem>
+
+#include "mec/cli/settings_file.h"
+#include "mec/cli/settings_table.h"
+#include "tensor/io_files.h"
+
+using namespace mec;
+using namespace mec::cli;
+using namespace mec::test;
+
+TEST_CASE("the example settings can be read, and explain every key") {
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(MEC_SOURCE_DIR) / "examples/configs")) {
+    ++files;
+    CAPTURE(entry.path().string());
+    PretrainSettings settings;
+    REQUIRE_NOTHROW(settings = read_settings(entry.path()));
+    const std::string text = read_bytes(entry.path());
+    for (const Setting& setting : bind_settings(settings)) {
+      const std::string name = concat("\n", setting.key.substr(setting.key.rfind('.') + 1), " = ");
+      CHECK_MESSAGE(text.find(name) != std::string::npos, setting.key);
+    }
+  }
+  CHECK(files >= 3);
+}

@@ -1,0 +1,84 @@
+// Runs the real program, as a shell would.
+#pragma once
+
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "data/fixtures.h"
+
+namespace mec::test {
+
+struct ProgramResult {
+  int status = -1;
+  std::string out, err;
+};
+
+// MEC_PROGRAM in the environment goes before the one that was built with the tests.
+inline ProgramResult run_program(const TempFolder& folder, const std::vector<std::string>& arguments) {
+  const char* chosen = std::getenv("MEC_PROGRAM");
+  std::string command = chosen ? chosen : MEC_PROGRAM;
+  for (const std::string& argument : arguments) command += " '" + argument + "'";
+  const std::filesystem::path out = folder / "stdout.txt", err = folder / "stderr.txt";
+  const int status = std::system(concat(command, " >", out.string(), " 2>", err.string()).c_str());
+  const ProgramResult result{
+      .status = WIFEXITED(status) ? WEXITSTATUS(status) : -1, .out = read_bytes(out), .err = read_bytes(err)};
+  std::filesystem::remove(out);
+  std::filesystem::remove(err);
+  return result;
+}
+
+// Names of all files and folders below, to see that a failure left nothing behind.
+inline std::set<std::string> listing(const TempFolder& folder) {
+  std::set<std::string> names;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path())) names.insert(entry.path().string());
+  return names;
+}
+
+// The program fails with this status and one line on stderr that holds `why`, and leaves the folder as it was.
+inline void check_fails(const TempFolder& folder, int status, const std::string& why,
+                        const std::vector<std::string>& arguments) {
+  const auto before = listing(folder);
+  const ProgramResult result = run_program(folder, arguments);
+  CAPTURE(result.err);
+  CHECK(result.status == status);
+  CHECK(std::ranges::count(result.err, '\n') == 1);
+  CHECK(result.err.starts_with("error: "));
+  CHECK(result.err.find(why) != std::string::npos);
+  CHECK(listing(folder) == before);
+}
+
+// A data set of 8x8 images in MNIST's format: a bright bar whose place is the label, 0 to 3, on noise.
+inline void write_images(const std::filesystem::path& folder, int train, int test) {
+  for (const auto& [prefix, count] : {std::pair("train", train), std::pair("t10k", test)}) {
+    std::string pixels, labels;
+    RandomStream random(static_cast<std::uint64_t>(count), 0, 0, Purpose::test);
+    for (int i = 0; i < count; ++i) {
+      const int label = i % 4;
+      for (int pixel = 0; pixel < 64; ++pixel) {
+        const int bar = pixel % 8 / 2 == label ? 150 : 0;
+        pixels += static_cast<char>(bar + static_cast<int>(random.below(100)));
+      }
+      labels += static_cast<char>(label);
+    }
+    const auto n = static_cast<std::uint32_t>(count);
+    write_bytes(folder / concat(prefix, "-images-idx3-ubyte"), make_idx({n, 8, 8}, pixels));
+    write_bytes(folder / concat(prefix, "-labels-idx1-ubyte"), make_idx({n}, labels));
+  }
+}
+
+// Settings of a run of two epochs of two steps on these images: seconds, even in a sanitised build.
+inline std::string tiny_config(const std::filesystem::path& data) {
+  return concat("[model]\narch = \"resnet10\"\nstem = \"cifar\"\nwidth = 4\ndim = 16\npred_hidden = 8\n",
+                "[mec]\neps2 = 16\nlambda_warmup_epochs = 1\n",
+                "[train]\nepochs = 2\nbatch = 16\nlr = 0.1\nwarmup_epochs = 1\nema = 0.9\n", "[data]\npath = \"", data.string(),
+                "\"\n[augment]\nsize = 8\nblur_probability = 0\n");
+}
+
+}  // namespace mec::test

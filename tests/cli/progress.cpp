@@ -1,0 +1,48 @@
+#include "mec/cli/progress.h"
+
+#include <doctest/doctest.h>
+
+#include <sstream>
+
+using namespace mec;
+using namespace mec::cli;
+
+namespace {
+
+StepReport report(std::int64_t step, double norm) {
+  return {.step = step,
+          .steps = 4,
+          .epoch = 1,
+          .images = 100,
+          .values = {},
+          .metrics = {{"loss", -0.5}, {"coding_length", 12}, {"spectral_norm", norm}},
+          .seconds = 10,
+          .data_seconds = 0};
+}
+
+constexpr std::chrono::milliseconds kAtOnce(0), kNever(1000000);
+
+}  // namespace
+
+TEST_CASE("on a terminal one line is drawn over, and ended when the run ends early") {
+  std::ostringstream out;
+  {
+    Progress progress(out, {.terminal = true, .pause = kAtOnce});
+    progress.on_step(report(1, 0.3));
+    progress.on_step(report(2, 0.3));
+    CHECK(out.str().find('\n') == std::string::npos);
+    CHECK(
+        out.str().find(
+            "[##########..........] epoch 1  step 2/4  10 images/s  ETA 0:20  loss -0.5000  coding length 12.0  norm 0.300") !=
+        std::string::npos);
+  }
+  CHECK(out.str().ends_with("\n"));
+}
+
+TEST_CASE("elsewhere whole lines are written, few of them, and the norm's trouble is named") {
+  std::ostringstream out;
+  Progress often(out, {.terminal = false, .pause = kAtOnce}), seldom(out, {.terminal = false, .pause = kNever});
+  often.on_step(report(1, 1.5));
+  seldom.on_step(report(1, 1.5));
+  CHECK(out.str() == "epoch 1  step 1/4  loss -0.5000  coding length 12.0  norm 1.500 (the series would diverge)\n");
+}

@@ -1,0 +1,122 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "mec/cli/program.h"
+#include "mec/cli/settings_file.h"
+#include "mec/cli/settings_table.h"
+#include "tensor/io_files.h"
+
+using namespace mec;
+using namespace mec::cli;
+using namespace mec::test;
+
+namespace {
+
+PretrainSettings read_text(const std::string& text) {
+  const TempFolder folder;
+  write_bytes(folder / "config.toml", text);
+  return read_settings(folder / "config.toml");
+}
+
+}  // namespace
+
+TEST_CASE("settings reach their members, and the others keep their defaults") {
+  const PretrainSettings settings = read_text(
+      "[model]\narch = \"resnet18\"\nwidth = 16\n[mec]\nside = \"feature\"\neps2 = 100\non_divergence = \"stop\"\n"
+      "lambda_warmup_steps = 7\n[train]\nseed = 5\nlr = 1\n[data]\npath = \"x\"\n");
+  CHECK(settings.model.arch == "resnet18");
+  CHECK(settings.model.width == 16);
+  CHECK(settings.mec.side == Side::feature);
+  CHECK(settings.mec.eps2 == 100);
+  CHECK(settings.mec.on_divergence == OnDivergence::stop);
+  CHECK(settings.mec.lambda_warmup.steps == 7);
+  CHECK(settings.train.seed == 5);
+  CHECK(settings.train.lr == 1);
+  CHECK(settings.data.path == "x");
+  CHECK(settings.model.dim == PretrainSettings{}.model.dim);
+}
+
+TEST_CASE("an augmentation setting goes to all views, or to one of them, which then wins") {
+  const PretrainSettings settings =
+      read_text("[augment.view2]\nsize = 20\n[augment.view3]\nhue = 0.3\n[augment]\nviews = 3\nsize = 28\n");
+  REQUIRE(settings.augment.views.size() == 3);
+  CHECK(settings.augment.views[0].size == 28);
+  CHECK(settings.augment.views[1].size == 20);
+  CHECK(settings.augment.views[2].size == 28);
+  CHECK(settings.augment.views[2].hue == 0.3F);
+  CHECK(settings.augment.views[0].hue == ViewSettings{}.hue);
+}
+
+TEST_CASE("settings that were written are read back the same") {
+  PretrainSettings settings = read_text("[augment]\nviews = 3\n");
+  // Every setting is moved off its default, so that one that is not written or not read shows.
+  for (const Setting& setting : bind_settings(settings)) {
+    if (setting.shorthand || setting.key == "augment.views") continue;
+    const SettingValue value = setting.get();
+    if (const auto* flag = std::get_if<bool>(&value)) setting.set(!*flag);
+    else if (const auto* whole = std::get_if<std::int64_t>(&value)) setting.set(*whole == 0 ? 2 : *whole + 1);
+    else if (const auto* number = std::get_if<double>(&value)) setting.set(*number + 0.0625);
+  }
+  settings.data.path = "a \"quoted\" \\ path";
+  settings.mec.side = Side::batch;
+  settings.mec.on_divergence = OnDivergence::warn;
+  const std::string text = write_settings(settings);
+  CHECK(write_settings(read_text(text)) == text);
+  CHECK(read_text(text).data.path == settings.data.path);
+  CHECK(read_text(text).train.ema == settings.train.ema);
+}
+
+TEST_CASE("every setting is written, floats as they were given") {
+  PretrainSettings settings = read_text("[augment]\nhue = 0.1\n[train]\nlr = 2\n");
+  const std::string text = write_settings(settings);
+  CHECK(text.find("hue = 0.1\n") != std::string::npos);
+  CHECK(text.find("lr = 2.0\n") != std::string::npos);
+  const auto all = bind_settings(settings);
+  const auto written = std::ranges::count_if(all, [](const Setting& s) { return !s.shorthand; });
+  CHECK(std::ranges::count(text, '=') == written);
+}
+
+TEST_CASE("an unknown setting is refused with the nearest known name") {
+  CHECK_THROWS_WITH_AS(read_text("[mec]\nepsilon2 = 64\n"),
+                       doctest::Contains("unknown setting 'mec.epsilon2'; did you mean 'mec.eps2'?"), ValueError);
+  CHECK_THROWS_WITH_AS(read_text("[train]\nbatchsize = 64\n"), doctest::Contains("did you mean 'train.batch'?"), ValueError);
+  CHECK_THROWS_WITH_AS(read_text("[augment.view2]\nsizes = 64\n"), doctest::Contains("did you mean 'augment.view2.size'?"),
+                       ValueError);
+}
+
+TEST_CASE("a setting of the wrong type or out of range is refused by name") {
+  CHECK_THROWS_WITH_AS(read_text("[train]\nepochs = 1.5\n"), doctest::Contains("train.epochs is a whole number, but got 1.5"),
+                       ValueError);
+  CHECK_THROWS_WITH_AS(read_text("[train]\nlr = \"high\"\n"), doctest::Contains("train.lr is a number, but got the text high"),
+                       ValueError);
+  CHECK_THROWS_WITH_AS(read_text("[train]\nlr = nan\n"), doctest::Contains("train.lr is a finite number"), ValueError);
+  CHECK_THROWS_WITH_AS(read_text("[mec]\nsymmetrize = 1\n"), doctest::Contains("mec.symmetrize is true or false"), ValueError);
+  CHECK_THROWS_WITH_AS(read_text("[mec]\nside = \"left\"\n"),
+                       doctest::Contains("mec.side is one of auto, batch, feature, but is 'left'"), ValueError);
+  CHECK_THROWS_WITH_AS(read_text("[model]\nwidth = 0\n"), doctest::Contains("model.width is at least 1, but is 0"), ValueError);
+  CHECK_THROWS_WITH_AS(read_text("[model]\narch = 18\n"), doctest::Contains("model.arch is a text in quotes"), ValueError);
+  CHECK_THROWS_WITH_AS(read_text("[train]\nlr = [1, 2]\n"), doctest::Contains("train.lr is a single"), ValueError);
+  CHECK_THROWS_WITH_AS(read_text("[augment]\nblur_kernel = 9999999999\n"),
+                       doctest::Contains("augment.view1.blur_kernel is too large"), ValueError);
+}
+
+TEST_CASE("broken TOML is reported with file and line") {
+  CHECK_THROWS_WITH_AS(read_text("[train]\nlr = = 3\n"), doctest::Contains("config.toml:2: "), ValueError);
+}
+
+TEST_CASE("--set takes TOML's values, and texts without quotes") {
+  PretrainSettings settings;
+  apply_assignment(settings, "train.lr=0.25");
+  apply_assignment(settings, "mec.symmetrize=true");
+  apply_assignment(settings, "mec.side=batch");
+  apply_assignment(settings, "data.path=/some/where=else");
+  apply_assignment(settings, "data.kind=\"folder\"");
+  CHECK(settings.train.lr == 0.25);
+  CHECK(settings.mec.symmetrize);
+  CHECK(settings.mec.side == Side::batch);
+  CHECK(settings.data.path == "/some/where=else");
+  CHECK(settings.data.kind == "folder");
+  CHECK_THROWS_AS(apply_assignment(settings, "train.lr"), UsageError);
+  CHECK_THROWS_AS(apply_assignment(settings, "train.learning=1"), ValueError);
+}
