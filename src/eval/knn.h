@@ -23,7 +23,7 @@ struct KnnOptions {
 std::string describe(const KnnOptions& options);
 
 // Class of each row of x (M,d): the k nearest training rows vote, with weight exp(s/T) for a cosine similarity s, or
-// 1/(distance + 1e-8), as solo-learn has it, for euclidean. Of equal votes the lowest class wins. ValueError for k outside
+// 1/(distance + 1e-8) for euclidean. Of equal votes the lowest class wins. ValueError for k outside
 // [1, rows], T ≤ 0, or missing labels; ShapeError when the widths differ.
 std::vector<std::int32_t> knn_classify(const Features& train, const Tensor& x, const KnnOptions& options = {});
 

@@ -12,17 +12,25 @@
 namespace mec {
 namespace {
 
+const Device& shared_device() {
+  static const Device device = make_reference_device();
+  return device;
+}
+
 // The mean of each channel, so that the expected features can be read off the images; notes how it was called.
 struct MeanEncoder : Module {
   Variable forward(const Variable& x, const Pass& pass) const override {
     training = training || pass.training;
     largest_batch = std::max(largest_batch, x.shape()[0]);
     dtype = x.data().dtype();
-    return global_avg_pool(x);
+    const Variable y = mul(global_avg_pool(x), to(factor, dtype));
+    recorded = recorded || y.requires_grad();
+    return y;
   }
   void visit(const std::string&, Visitor&) override {}
 
-  mutable bool training = false;
+  Variable factor{Tensor::full({1}, 1.0, Dtype::f32, shared_device()), true};
+  mutable bool training = false, recorded = false;
   mutable std::int64_t largest_batch = 0;
   mutable Dtype dtype = Dtype::f64;
 };
@@ -48,33 +56,34 @@ ImageStream gray_stream(int n, const Device& device, const StreamOptions& option
   return stream_dataset(gray_images(n), make_eval_transform({.size = 4, .resize = 4}, {{0.5F}, {0.25F}}), device, options);
 }
 
-TEST_CASE("embedding keeps the order of the images across batches, in evaluation mode") {
-  const Device device = make_reference_device();
+TEST_CASE("embedding keeps the order of the images across batches, in evaluation mode and without a graph") {
+  const Device& device = shared_device();
   const MeanEncoder encoder;
   const Features features = embed(encoder, gray_stream(7, device, {.batch = 3, .workers = 2}));
   REQUIRE(features.x.shape() == Shape{7, 1});
   const auto values = features.x.to_vector<float>();
   for (std::size_t i = 0; i < 7; ++i) CHECK(values[i] == doctest::Approx((10.0 * static_cast<double>(i) / 255 - 0.5) / 0.25));
   CHECK_FALSE(encoder.training);
+  CHECK_FALSE(encoder.recorded);
   CHECK(encoder.largest_batch == 3);
   CHECK(features.labels == std::vector<std::int32_t>{0, 1, 2, 0, 1, 2, 0});
 }
 
 TEST_CASE("features are f32 when images enter the encoder as bf16") {
   const MeanEncoder encoder;
-  const Features features = embed(encoder, gray_stream(2, make_reference_device()), Dtype::bf16);
+  const Features features = embed(encoder, gray_stream(2, shared_device()), Dtype::bf16);
   CHECK(encoder.dtype == Dtype::bf16);
   CHECK(features.x.dtype() == Dtype::f32);
 }
 
 TEST_CASE("pixel features are the pixels as they are streamed") {
-  const Features features = pixel_features(gray_stream(3, make_reference_device()));
+  const Features features = pixel_features(gray_stream(3, shared_device()));
   REQUIRE(features.x.shape() == Shape{3, 16});
   CHECK(features.x.to_vector<float>()[16] == doctest::Approx((10.0 / 255 - 0.5) / 0.25));
 }
 
 TEST_CASE("an array of raw images is normalised, an array of floats is taken as it is") {
-  const Device device = make_reference_device();
+  const Device& device = shared_device();
   const std::vector<std::uint8_t> raw{0, 255, 51, 0};
   const ImageStream bytes =
       stream_array(Tensor::from(raw, {2, 1, 1, 2}, device), {{0.5F, 0.5F}, {0.25F, 0.5F}}, "raw.npy", device);
@@ -85,7 +94,7 @@ TEST_CASE("an array of raw images is normalised, an array of floats is taken as 
 }
 
 TEST_CASE("an array that holds no images is refused by name and position") {
-  const Device device = make_reference_device();
+  const Device& device = shared_device();
   const Tensor nan = Tensor::from(std::vector<float>{0, 0, 0, std::numeric_limits<float>::quiet_NaN()}, {2, 1, 2, 1}, device);
   CHECK_THROWS_WITH_AS(stream_array(nan, {}, "x.npy", device),
                        doctest::Contains("x.npy: all values must be finite, but the one at [1,0,1,0] is"), ValueError);
@@ -97,7 +106,7 @@ TEST_CASE("an encoder must give one row for each image") {
   struct Flat : MeanEncoder {
     Variable forward(const Variable& x, const Pass&) const override { return reshape(x, {1, x.data().numel()}); }
   };
-  CHECK_THROWS_AS(embed(Flat{}, gray_stream(4, make_reference_device())), ShapeError);
+  CHECK_THROWS_AS(embed(Flat{}, gray_stream(4, shared_device())), ShapeError);
 }
 
 }  // namespace

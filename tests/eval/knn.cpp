@@ -33,7 +33,7 @@ std::int32_t classify_by_sorting(const std::vector<double>& similarity, const st
 }
 
 TEST_CASE("kNN on random features agrees with sorting all neighbours, for each distance") {
-  constexpr std::int64_t n = 150, m = 40, d = 6;
+  constexpr std::int64_t n = 150, m = 1100, d = 6;  // queries go in blocks of 1024
   Features train{.x = random({n, d}, Dtype::f32, device(), {.shift = 0.5, .seed = 1}), .labels = {}};
   for (std::int32_t i = 0; i < n; ++i) train.labels.push_back(i % 7 % 4);
   const Tensor x = random({m, d}, Dtype::f32, device(), {.shift = 0.5, .seed = 2});
