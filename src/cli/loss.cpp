@@ -51,8 +51,6 @@ Embeddings read_embeddings(const std::string& path, const Device& device) {
   return {x.to(Dtype::f64), x.dtype()};
 }
 
-double at(const std::vector<double>& record, CodingRecord field) { return record.at(static_cast<std::size_t>(field)); }
-
 void run_loss(const LossOptions& options) {
   const CodingOptions coding = coding_options(options);
   const Device device = options.device.make();

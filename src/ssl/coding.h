@@ -32,6 +32,9 @@ struct CodingNeeds {
 // Where each figure of a pair stands in CodingResult::record.
 enum class CodingRecord : int { loss, coding_length, lambda, spectral_norm, effective_norm, sign, width_over_rows, count };
 
+// One figure of a record that was read back.
+inline double at(const std::vector<double>& record, CodingRecord field) { return record.at(static_cast<std::size_t>(field)); }
+
 struct CodingResult {
   Tensor record;  // (7), in the order of CodingRecord: weighted loss and coding length, λ as used, ‖λPZᵀ‖₂ before and after adapting,
                   // sign of det(I + C) (1 for a series), d/m

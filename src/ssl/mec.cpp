@@ -8,8 +8,6 @@ namespace mec {
 
 namespace {
 
-double at(const std::vector<double>& record, CodingRecord field) { return record.at(static_cast<std::size_t>(field)); }
-
 double metric(const Metrics& metrics, const std::string& name) {
   for (const auto& [key, value] : metrics) {
     if (key == name) return value;

@@ -6,15 +6,7 @@ using namespace mec::test;
 
 namespace {
 
-struct Fixture {
-  TempFolder folder;
-  std::string config = (folder / "config.toml").string();
-
-  Fixture() {
-    write_images(folder / "data", 40, 20);
-    write_bytes(config, tiny_config(folder / "data"));
-  }
-  std::string at(const std::string& name) const { return (folder / name).string(); }
+struct Fixture : RunFixture {
   void fails(int status, const std::string& why, std::vector<std::string> more = {}) const {
     more.insert(more.begin(), {"pretrain", config, "--out", at("run")});
     check_fails(folder, status, why, more);

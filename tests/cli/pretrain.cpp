@@ -12,15 +12,7 @@ using namespace mec::test;
 
 namespace {
 
-struct Fixture {
-  TempFolder folder;
-  std::string config = (folder / "config.toml").string();
-
-  Fixture() {
-    write_images(folder / "data", 40, 20);
-    write_bytes(config, tiny_config(folder / "data"));
-  }
-  std::string at(const std::string& name) const { return (folder / name).string(); }
+struct Fixture : RunFixture {
   ProgramResult run(const std::vector<std::string>& arguments) const {
     const ProgramResult result = run_program(folder, arguments);
     REQUIRE_MESSAGE(result.status == 0, result.err);

@@ -81,4 +81,16 @@ inline std::string tiny_config(const std::filesystem::path& data) {
                 "\"\n[augment]\nsize = 8\nblur_probability = 0\n");
 }
 
+// A folder with these images in `data` and these settings in `config.toml`.
+struct RunFixture {
+  TempFolder folder;
+  std::string config = (folder / "config.toml").string();
+
+  RunFixture() {
+    write_images(folder / "data", 40, 20);
+    write_bytes(config, tiny_config(folder / "data"));
+  }
+  std::string at(const std::string& name) const { return (folder / name).string(); }
+};
+
 }  // namespace mec::test

@@ -27,7 +27,7 @@ Tensor lambda_of(const Tensor& p, double eps2) {
 }
 
 double figure(const CodingResult& result, CodingRecord field) {
-  return result.record.to_vector<double>().at(static_cast<std::size_t>(field));
+  return at(result.record.to_vector<double>(), field);
 }
 
 double largest_difference(const Tensor& a, const Tensor& b) {
