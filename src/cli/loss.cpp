@@ -1,4 +1,5 @@
 #include <iostream>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
@@ -28,6 +29,9 @@ struct LossOptions {
 CodingOptions coding_options(const LossOptions& options) {
   if (options.symmetrize && options.side == Side::feature) {
     throw UsageError("--symmetrize needs the batch side: the traces of the two sides then differ");
+  }
+  if (!options.grad_p.empty() && options.grad_p == options.grad_z) {
+    throw UsageError(concat("--grad-p and --grad-z both name ", options.grad_p, "; each gradient needs a file of its own"));
   }
   CodingOptions coding{.side = options.side, .symmetrize = options.symmetrize};
   coding.exact = options.order == "exact";
@@ -67,8 +71,12 @@ void run_loss(const LossOptions& options) {
                         "mec: det(I + C) ≤ 0, so its logarithm does not exist (the norm of C is ", norm,
                         "); raise --eps2 above ", options.eps2 * norm, ", or use a series (--order 4)");
 
-  if (result.dp) write_npy(options.grad_p, result.dp.to(p.dtype));
-  if (result.dz) write_npy(options.grad_z, result.dz.to(z.dtype));
+  // Both files or neither: the first appears when the second is complete.
+  std::optional<AtomicFile> grad_p, grad_z;
+  if (result.dp) write_npy(grad_p.emplace(options.grad_p), result.dp.to(p.dtype));
+  if (result.dz) write_npy(grad_z.emplace(options.grad_z), result.dz.to(z.dtype));
+  if (grad_p) grad_p->commit();
+  if (grad_z) grad_z->commit();
   const double coding_length = at(record, CodingRecord::coding_length);
   const nlohmann::ordered_json out{{"loss", at(record, CodingRecord::loss)},
                                    {"coding_length", coding_length},

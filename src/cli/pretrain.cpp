@@ -41,10 +41,15 @@ DatasetPtr open_data(const DataSettings& data) {
                        .channels = static_cast<int>(data.channels)});
 }
 
-WeightsInfo describe_encoder(const ResNet& encoder, const TransformPtr& views) {
+Normalization normalization_of(const DataSettings& data, const DatasetInfo& info) {
+  if (data.mean.empty() && data.std.empty()) return info.normalization;
+  return {.mean = {data.mean.begin(), data.mean.end()}, .std = {data.std.begin(), data.std.end()}};
+}
+
+WeightsInfo describe_encoder(const ResNet& encoder, const TransformPtr& views, const DataSettings& data) {
   const Normalization& normalization = views->normalization();
   return {.encoder = encoder.config,
-          .image_size = views->size(0).width,
+          .image_size = data.eval_size > 0 ? data.eval_size : views->size(0).width,
           .mean = {normalization.mean.begin(), normalization.mean.end()},
           .std = {normalization.std.begin(), normalization.std.end()}};
 }
@@ -56,7 +61,7 @@ void run_pretrain(const PretrainOptions& options) {
   const MecObjective objective(settings.mec);
 
   const DatasetPtr dataset = open_data(settings.data);
-  const TransformPtr views = make_augmentation(settings.augment, dataset->info().normalization);
+  const TransformPtr views = make_augmentation(settings.augment, normalization_of(settings.data, dataset->info()));
   Loader loader(dataset, views,
                 {.batch = train_settings.batch,
                  .epochs = train_settings.epochs,
@@ -70,7 +75,7 @@ void run_pretrain(const PretrainOptions& options) {
 
   const std::filesystem::path out =
       options.out.empty() ? "runs" / std::filesystem::path(options.config).stem() : std::filesystem::path(options.out);
-  RunDirectory directory(out, settings, describe_encoder(learner.online.encoder, views));
+  RunDirectory directory(out, settings, describe_encoder(learner.online.encoder, views, settings.data));
   std::cout << "pre-training " << settings.model.arch << " (width " << settings.model.width << ") on " << dataset->size()
             << " images of " << dataset->info().kind << ": " << train_settings.epochs << " epochs of " << plan.steps_per_epoch()
             << " steps" << std::endl;

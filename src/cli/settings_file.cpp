@@ -24,7 +24,16 @@ SettingValue to_value(const std::string& key, const toml::node& node) {
   if (const auto* v = node.as_integer()) return v->get();
   if (const auto* v = node.as_floating_point()) return v->get();
   if (const auto* v = node.as_string()) return v->get();
-  throw ValueError(concat(key, " is a single number, a text, or true or false, but got a list or a date"));
+  if (const toml::array* list = node.as_array()) {
+    std::vector<double> numbers;
+    for (const toml::node& entry : *list) {
+      const auto number = entry.value<double>();
+      check<ValueError>(number.has_value(), key, " is a list of something else than numbers");
+      numbers.push_back(*number);
+    }
+    return numbers;
+  }
+  throw ValueError(concat(key, " is a number, a text, true or false, or a list of numbers, but got a date"));
 }
 
 void flatten(const toml::table& table, const std::string& prefix, std::vector<Assignment>& out) {
@@ -42,6 +51,11 @@ std::string to_toml(double number) {
 }
 std::string to_toml(std::int64_t number) { return std::to_string(number); }
 std::string to_toml(bool flag) { return flag ? "true" : "false"; }
+std::string to_toml(const std::vector<double>& numbers) {
+  std::string list;
+  for (const double number : numbers) list += (list.empty() ? "" : ", ") + to_toml(number);
+  return "[" + list + "]";
+}
 std::string to_toml(const std::string& text) {
   std::string quoted = "\"";
   for (const char c : text) quoted += c == '"' || c == '\\' ? std::string{'\\', c} : std::string{c};

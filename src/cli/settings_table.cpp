@@ -22,8 +22,14 @@ struct Range {
 constexpr Range kFromZero{.low = 0};
 constexpr Range kFromOne{.low = 1};
 
+template <class T> std::string to_text(const T& value) { return concat(std::boolalpha, value); }
+std::string to_text(const std::vector<double>& list) {
+  std::string text;
+  for (const double number : list) text += concat(text.empty() ? "" : ", ", number);
+  return concat("[", text, "]");
+}
 std::string text_of(const SettingValue& value) {
-  return std::visit([](const auto& v) { return concat(std::boolalpha, v); }, value);
+  return std::visit([](const auto& v) { return to_text(v); }, value);
 }
 
 // 0.4F as 0.4, not as the double 0.4000000059604645.
@@ -78,6 +84,15 @@ class Table {
           const std::string* text = std::get_if<std::string>(&value);
           if (!text) wrong_type(key, "a text in quotes", value);
           member = *text;
+        });
+  }
+  void add(const std::string& name, std::vector<double>& member) {
+    put(
+        name, [&member] { return SettingValue(member); },
+        [&member, key = prefix_ + name](const SettingValue& value) {
+          const std::vector<double>* list = std::get_if<std::vector<double>>(&value);
+          if (!list) wrong_type(key, "a list of numbers, as in [0.5]", value);
+          member = *list;
         });
   }
   template <class T>
@@ -167,7 +182,10 @@ std::vector<Setting> bind_data(DataSettings& data) {
   t.add("split", data.split);
   t.add("limit", data.limit, kFromZero);
   t.add("channels", data.channels, {.low = 0, .high = 3});
+  t.add("mean", data.mean);
+  t.add("std", data.std);
   t.add("workers", data.workers, {.low = 0, .high = 1024});
+  t.add("eval_size", data.eval_size, {.low = 0, .high = 65536});
   return t.settings;
 }
 

@@ -12,7 +12,7 @@
 
 namespace mec::cli {
 
-using SettingValue = std::variant<bool, std::int64_t, double, std::string>;  // what TOML knows
+using SettingValue = std::variant<bool, std::int64_t, double, std::string, std::vector<double>>;  // what TOML knows
 
 struct Setting {
   std::string key;  // "train.lr"

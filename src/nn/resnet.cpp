@@ -103,13 +103,17 @@ ResNet::ResNet(const ResNetConfig& c, const Placement& where)
   }
 }
 
-std::array<Variable, 4> ResNet::features(const Variable& x, const Pass& pass) const {
+Variable ResNet::stem(const Variable& x, const Pass& pass) const {
   const std::int64_t channels = conv1.weight.value.data().dim(-1);
   check<ShapeError>(x.data().rank() == 4 && x.data().dim(3) == channels, config.arch, ": expects images (N,H,W,", channels,
                     "), ", config.in_channels, " channels as this device stores them, but got ", x.shape());
   check<ShapeError>(x.data().numel() > 0, config.arch, ": there are no pixels in ", x.shape());
-  Variable y = bn1.forward_fused(conv1.forward(x, pass), {.relu = true}, pass);
-  if (config.stem == Stem::imagenet) y = max_pool.forward(y, pass);
+  const Variable y = bn1.forward_fused(conv1.forward(x, pass), {.relu = true}, pass);
+  return config.stem == Stem::imagenet ? max_pool.forward(y, pass) : y;
+}
+
+std::array<Variable, 4> ResNet::features(const Variable& x, const Pass& pass) const {
+  Variable y = stem(x, pass);
   std::array<Variable, 4> outputs;
   for (std::size_t stage = 0; stage < 4; ++stage) {
     for (const ResidualBlock& block : stages[stage]) y = block.forward(y, pass);
@@ -118,7 +122,13 @@ std::array<Variable, 4> ResNet::features(const Variable& x, const Pass& pass) co
   return outputs;
 }
 
-Variable ResNet::forward(const Variable& x, const Pass& pass) const { return global_avg_pool(features(x, pass)[3]); }
+Variable ResNet::forward(const Variable& x, const Pass& pass) const {
+  Variable y = stem(x, pass);
+  for (const auto& stage : stages) {
+    for (const ResidualBlock& block : stage) y = block.forward(y, pass);
+  }
+  return global_avg_pool(y);
+}
 
 void ResNet::visit(const std::string& prefix, Visitor& visitor) {
   conv1.visit(prefix + "conv1.", visitor);

@@ -57,6 +57,7 @@ struct ResNet : Module {
 
   Variable forward(const Variable& x, const Pass& pass) const override;         // pooled over the last stage's pixels
   std::array<Variable, 4> features(const Variable& x, const Pass& pass) const;  // each stage's output (N,h,w,stage_channels)
+  Variable stem(const Variable& x, const Pass& pass) const;                     // what the first stage sees
   void visit(const std::string& prefix, Visitor& visitor) override;
   std::int64_t out_features() const { return stage_channels(config)[3]; }
 

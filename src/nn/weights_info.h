@@ -12,7 +12,7 @@ namespace mec {
 
 struct WeightsInfo {
   ResNetConfig encoder;           // arch, stem, width and in_channels
-  std::int64_t image_size = 224;  // pixels on a side that it was trained on
+  std::int64_t image_size = 224;  // pixels on a side that it is used at
   std::vector<double> mean, std;  // of each channel, in units where a pixel lies in [0,1]; the network sees (pixel − mean)/std
 };
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "mec/data/augment/view.h"
 #include "mec/ssl/mec.h"
@@ -50,9 +51,11 @@ struct DataSettings {
   std::string path;
   std::string kind = "auto";          // auto, mnist, fashion-mnist, cifar10, cifar100, folder
   std::string split = "train";
-  std::int64_t limit = 0;             // use the first so many images; 0: all
+  std::int64_t limit = 0;             // at most so many images, spread evenly; 0: all
   std::int64_t channels = 0;          // 0: as the files have
+  std::vector<double> mean, std;      // of pixels in [0, 1], one for each channel; empty: what is published for the data set
   std::int64_t workers = 1;           // loader threads; 0: none
+  std::int64_t eval_size = 0;         // pixels on a side when the encoder is used; 0: the first view's
 };
 
 struct PretrainSettings {

@@ -33,6 +33,7 @@ TEST_CASE_FIXTURE(Fixture, "settings that make no sense are refused before anyth
   fails_with("data.split=validation", "validation");
   fails_with("data.kind=imagenet", "imagenet");
   fails_with("data.path=\"\"", "data.path is missing");
+  fails_with("data.mean=[0.5, 0.5, 0.5]", "normalization: 3 means and 0 deviations for images of 1 channels");
 }
 
 TEST_CASE_FIXTURE(Fixture, "damaged data are refused by name") {

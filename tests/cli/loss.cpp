@@ -104,6 +104,10 @@ TEST_CASE_FIXTURE(Fixture, "mec loss refuses bad input in one line and writes no
   fails(1, "det(I + C) ≤ 0", {"--p", one, "--z", minus, "--eps2", "1", "--order", "exact", "--grad-p", gp});
   fails(1, "raise --eps2 above 2", {"--p", one, "--z", minus, "--eps2", "1", "--order", "exact"});
   fails(1, "nowhere", {"--p", p, "--z", p, "--grad-p", (folder / "nowhere" / "gp.npy").string()});
+  fails(1, "nowhere", {"--p", p, "--z", p, "--grad-p", gp, "--grad-z", (folder / "nowhere" / "gz.npy").string()});
+  const std::filesystem::path taken = folder / "taken";
+  std::filesystem::create_directory(taken);
+  fails(1, "taken: Is a directory", {"--p", p, "--z", p, "--grad-p", gp, "--grad-z", taken.string()});
 }
 
 TEST_CASE_FIXTURE(Fixture, "mec loss tells wrong usage apart") {
@@ -111,6 +115,7 @@ TEST_CASE_FIXTURE(Fixture, "mec loss tells wrong usage apart") {
   fails(2, "--symmetrize needs the batch side", {"--p", p, "--z", p, "--symmetrize", "--side", "feature"});
   fails(2, "--order is a whole number or 'exact', but is 'four'", {"--p", p, "--z", p, "--order", "four"});
   fails(2, "--side", {"--p", p, "--z", p, "--side", "left"});
+  fails(2, "each gradient needs a file of its own", {"--p", p, "--z", p, "--grad-p", "g.npy", "--grad-z", "g.npy"});
   fails(2, "--z is required", {"--p", p});
   fails(2, "--bogus", {"--p", p, "--z", p, "--bogus"});
 }

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/program.h"
+#include "mec/nn/weights_info.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/npy.h"
 #include "mec/tensor/io/safetensors.h"
@@ -74,6 +75,23 @@ TEST_CASE_FIXTURE(Fixture, "the settings that a run wrote repeat it") {
   run({"pretrain", at("a/settings.toml"), "--out", at("b"), "--threads", "1"});
   CHECK(read_bytes(folder / "a/encoder.safetensors") == read_bytes(folder / "b/encoder.safetensors"));
   CHECK(read_bytes(folder / "a/settings.toml") == read_bytes(folder / "b/settings.toml"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a run normalises as it is told, and its weights say how") {
+  pretrain("a");
+  pretrain("b", {"--set", "data.mean=[0.25]", "--set", "data.std=[0.5]"});
+  const WeightsInfo info = read_weights_info(folder / "b/encoder.safetensors");
+  CHECK(info.mean == std::vector<double>{0.25});
+  CHECK(info.std == std::vector<double>{0.5});
+  CHECK(read_bytes(folder / "a/metrics.jsonl") != read_bytes(folder / "b/metrics.jsonl"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "an encoder is used at the size that it was trained on, or another that was set") {
+  pretrain("small", {"--set", "augment.size=6"});
+  pretrain("both", {"--set", "augment.size=6", "--set", "data.eval_size=8"});
+  CHECK(read_weights_info(folder / "small/encoder.safetensors").image_size == 6);
+  CHECK(read_weights_info(folder / "both/encoder.safetensors").image_size == 8);
+  CHECK(read_bytes(folder / "small/metrics.jsonl") == read_bytes(folder / "both/metrics.jsonl"));
 }
 
 TEST_CASE_FIXTURE(Fixture, "a run works in bf16, and on the reference device") {

@@ -57,6 +57,7 @@ TEST_CASE("settings that were written are read back the same") {
     if (const auto* flag = std::get_if<bool>(&value)) setting.set(!*flag);
     else if (const auto* whole = std::get_if<std::int64_t>(&value)) setting.set(*whole == 0 ? 2 : *whole + 1);
     else if (const auto* number = std::get_if<double>(&value)) setting.set(*number + 0.0625);
+    else if (std::holds_alternative<std::vector<double>>(value)) setting.set(std::vector<double>{0.25, 1.0});
   }
   settings.data.path = "a \"quoted\" \\ path";
   settings.mec.side = Side::batch;
@@ -96,7 +97,10 @@ TEST_CASE("a setting of the wrong type or out of range is refused by name") {
                        doctest::Contains("mec.side is one of auto, batch, feature, but is 'left'"), ValueError);
   CHECK_THROWS_WITH_AS(read_text("[model]\nwidth = 0\n"), doctest::Contains("model.width is at least 1, but is 0"), ValueError);
   CHECK_THROWS_WITH_AS(read_text("[model]\narch = 18\n"), doctest::Contains("model.arch is a text in quotes"), ValueError);
-  CHECK_THROWS_WITH_AS(read_text("[train]\nlr = [1, 2]\n"), doctest::Contains("train.lr is a single"), ValueError);
+  CHECK_THROWS_WITH_AS(read_text("[train]\nlr = [1, 2]\n"), doctest::Contains("train.lr is a number, but got [1, 2]"),
+                       ValueError);
+  CHECK_THROWS_WITH_AS(read_text("[data]\nmean = 0.5\n"), doctest::Contains("data.mean is a list of numbers"), ValueError);
+  CHECK_THROWS_WITH_AS(read_text("[data]\nstd = [0.5, \"x\"]\n"), doctest::Contains("data.std is a list of"), ValueError);
   CHECK_THROWS_WITH_AS(read_text("[augment]\nblur_kernel = 9999999999\n"),
                        doctest::Contains("augment.view1.blur_kernel is too large"), ValueError);
 }
@@ -112,6 +116,8 @@ TEST_CASE("--set takes TOML's values, and texts without quotes") {
   apply_assignment(settings, "mec.side=batch");
   apply_assignment(settings, "data.path=/some/where=else");
   apply_assignment(settings, "data.kind=\"folder\"");
+  apply_assignment(settings, "data.std=[0.5, 1, 2]");
+  CHECK(settings.data.std == std::vector<double>{0.5, 1, 2});
   CHECK(settings.train.lr == 0.25);
   CHECK(settings.mec.symmetrize);
   CHECK(settings.mec.side == Side::batch);

@@ -57,12 +57,19 @@ TEST_CASE("a file in a missing folder is an IoError with its name and reason") {
   CHECK_THROWS_WITH_AS(AtomicFile(folder / "file/a"), doctest::Contains("Not a directory"), IoError);
 }
 
-TEST_CASE("a target that cannot be replaced is an IoError, and the temporary file goes") {
+TEST_CASE("a target that is a folder is refused before anything is written") {
   const TempFolder folder;
   std::filesystem::create_directory(folder / "a");
+  CHECK_THROWS_WITH_AS(AtomicFile(folder / "a"), doctest::Contains("a: Is a directory"), IoError);
+  CHECK(files_in(folder) == 1);
+}
+
+TEST_CASE("a target that cannot be replaced is an IoError, and the temporary file goes") {
+  const TempFolder folder;
   {
     AtomicFile file(folder / "a");
     file.write("content");
+    std::filesystem::create_directory(folder / "a");
     CHECK_THROWS_WITH_AS(file.commit(), doctest::Contains("cannot replace"), IoError);
   }
   CHECK(files_in(folder) == 1);

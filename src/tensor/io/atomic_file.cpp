@@ -11,6 +11,11 @@
 namespace mec {
 
 AtomicFile::AtomicFile(std::filesystem::path target) : target_(std::move(target)) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(target_, ignored)) {
+    errno = EISDIR;
+    fail("replace");
+  }
   // Created exclusively, so that two writers of one target (also on two hosts with one process number) never share it.
   int fd = -1;
   for (int attempt = 0; fd < 0; ++attempt) {

@@ -12,12 +12,13 @@ namespace mec {
 // exception, a full disk) the target stays as it was and the temporary file is removed.
 class AtomicFile {
  public:
-  // IoError when the folder is missing or cannot be written.
+  // IoError when the folder is missing or cannot be written, or when the target is itself a folder.
   explicit AtomicFile(std::filesystem::path target);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
+  const std::filesystem::path& target() const { return target_; }
   void write(const void* data, std::size_t bytes);
   void write(std::string_view text) { write(text.data(), text.size()); }
   // Flushes to the disk and renames: after a power cut, too, the file is whole. IoError when either fails.

@@ -9,7 +9,6 @@
 #include <string_view>
 #include <vector>
 
-#include "mec/tensor/io/atomic_file.h"
 #include "mec/tensor/io/input_file.h"
 
 namespace mec {
@@ -182,7 +181,13 @@ Tensor read_npy(const std::filesystem::path& path, const Device& device) {
 }
 
 void write_npy(const std::filesystem::path& path, const Tensor& tensor) {
-  check<ValueError>(static_cast<bool>(tensor), "write_npy: ", path.string(), ": the tensor is undefined");
+  AtomicFile file(path);
+  write_npy(file, tensor);
+  file.commit();
+}
+
+void write_npy(AtomicFile& file, const Tensor& tensor) {
+  check<ValueError>(static_cast<bool>(tensor), "write_npy: ", file.target().string(), ": the tensor is undefined");
   const Tensor source = tensor.dtype() == Dtype::bf16 ? tensor.to(Dtype::f32) : tensor;
   std::string descr;
   for (const auto& type : kTypes) {
@@ -200,13 +205,11 @@ void write_npy(const std::filesystem::path& path, const Tensor& tensor) {
   std::vector<std::byte> values(source.bytes());
   source.download(values.data());
   const auto length = static_cast<std::uint16_t>(header.size());
-  AtomicFile file(path);
   file.write(kMagic);
   file.write(std::string_view("\x01\x00", 2));
   file.write(&length, sizeof(length));
   file.write(header);
   file.write(values.data(), values.size());
-  file.commit();
 }
 
 }  // namespace mec

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "mec/tensor/io/atomic_file.h"
 #include "mec/tensor/tensor.h"
 
 namespace mec {
@@ -13,5 +14,7 @@ Tensor read_npy(const std::filesystem::path& path, const Device& device);
 
 // Replaces the file atomically. bf16, which NumPy does not know, is written as f32.
 void write_npy(const std::filesystem::path& path, const Tensor& tensor);
+// The same into a file that the caller commits, so that several appear together or not at all.
+void write_npy(AtomicFile& file, const Tensor& tensor);
 
 }  // namespace mec
