@@ -9,6 +9,7 @@
 
 #include "mec/cli/commands.h"
 #include "mec/cli/options.h"
+#include "mec/cli/profile_table.h"
 #include "mec/ssl/learner.h"
 #include "mec/ssl/mec.h"
 #include "mec/ssl/step.h"
@@ -23,6 +24,7 @@ struct BenchOptions {
   std::int64_t channels = 3, size = 32, batch = 64;
   std::string precision = "f32";
   int warmup = 2, steps = 5;
+  bool profile = false;
   DeviceOptions device;
 };
 
@@ -51,7 +53,7 @@ struct StepTimes {
 };
 
 // Two views of random images that lie in memory already, so that only compute is timed.
-StepTimes time_steps(const BenchOptions& options, const Device& device) {
+StepTimes time_steps(const BenchOptions& options, const Device& device, ProfilingBackend* profiler) {
   const TrainSettings train{.batch = options.batch, .precision = options.precision};
   Learner learner({.model = options.model, .train = train, .in_channels = options.channels}, device);
   const MecSettings settings{.on_divergence = OnDivergence::warn};  // λ as given: the official loss does not adapt it
@@ -62,8 +64,11 @@ StepTimes time_steps(const BenchOptions& options, const Device& device) {
   const StepScalars scalars(Dtype::f32, device);
   scalars.set({.rate = 0.05, .ema = 0.996, .lambda = coding_lambda(options.batch, options.model.dim, settings.eps2)});
 
+  const auto on_part = [&](const char* part) {
+    if (profiler) profiler->begin_phase(part);
+  };
   const auto step = [&] {  // reads the loss back, which waits for the device
-    const StepOutput output = training_step(learner, objective, views, scalars);
+    const StepOutput output = training_step(learner, objective, views, scalars, on_part);
     std::vector<std::vector<double>> records;
     for (const Tensor& record : output.records) records.push_back(record.to(Dtype::f64).to_vector<double>());
     return objective.summarize(records).front().second;
@@ -72,6 +77,7 @@ StepTimes time_steps(const BenchOptions& options, const Device& device) {
   auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < options.warmup; ++i) step();
   times.warmup = seconds_since(start);
+  if (profiler) profiler->reset();
   for (int i = 0; i < options.steps; ++i) {
     start = std::chrono::steady_clock::now();
     times.loss = step();
@@ -81,8 +87,9 @@ StepTimes time_steps(const BenchOptions& options, const Device& device) {
 }
 
 void run_bench(const BenchOptions& options) {
-  const Device device = options.device.make();
-  const StepTimes times = time_steps(options, device);
+  const auto profiler = options.profile ? std::make_shared<ProfilingBackend>(options.device.make()) : nullptr;
+  const Device device = profiler ? profiler : options.device.make();
+  const StepTimes times = time_steps(options, device, profiler.get());
   const double middle = median(times.steps);
   const nlohmann::ordered_json out{{"peer", "mec " MEC_VERSION},
                                    {"arch", options.model.arch},
@@ -103,6 +110,9 @@ void run_bench(const BenchOptions& options) {
                                    {"mu", static_cast<double>(options.batch + options.model.dim) / 2},
                                    {"loss", times.loss}};
   std::cout << out.dump() << "\n";
+  if (!profiler) return;
+  print_profile(std::cout << "\n", profiler->profiles(), options.steps);
+  std::cout << "\ntensor memory at its highest: " << device->allocator().stats().high_water / (1 << 20) << " MiB\n";
 }
 
 }  // namespace
@@ -132,6 +142,7 @@ void add_bench(CLI::App& program) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--steps", options->steps, "Steps that count")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_flag("--profile", options->profile, "Then say where the time of a step goes, by part and kernel");
   add_device_options(*command, options->device);
   command->callback([options] { run_bench(*options); });
 }

@@ -25,7 +25,8 @@ void update(Learner& learner, const StepScalars& scalars) {
 }
 
 StepOutput training_step(Learner& learner, const Objective& objective, const std::vector<Tensor>& views,
-                         const StepScalars& scalars) {
+                         const StepScalars& scalars, const OnPart& on_part) {
+  on_part("teacher");
   learner.parameters.clear_grads();
   const std::vector<Tensor> teachers = embed_teachers(learner, views);
   StepOutput out;
@@ -35,15 +36,19 @@ StepOutput training_step(Learner& learner, const Objective& objective, const std
   for (std::size_t first = 0; first < views.size(); first += together) {
     std::vector<Variable> embedded;
     std::vector<StudentView> students;
+    on_part("student");
     for (std::size_t view = first; view < first + together; ++view) {
       embedded.push_back(embed_student(learner, views[view]));
       students.push_back({static_cast<std::int64_t>(view), embedded.back().data()});
     }
+    on_part("objective");
     const ObjectiveResult result = objective(students, teachers, scalars);
     students.clear();
+    on_part("backward");
     backward(embedded, result.gradients);
     out.records.insert(out.records.end(), result.records.begin(), result.records.end());
   }
+  on_part("update");
   out.finite = all_finite(learner.parameters.gradients());
   update(learner, scalars);
   return out;

@@ -1,6 +1,8 @@
 // One training step, made of its named parts.
 #pragma once
 
+#include <functional>
+
 #include "mec/ssl/learner.h"
 #include "mec/ssl/objective.h"
 
@@ -19,8 +21,11 @@ Variable embed_student(const Learner& learner, const Tensor& view);
 // Optimiser step, low-precision copies, teacher average.
 void update(Learner& learner, const StepScalars& scalars);
 
+// Is told the name of each part as it begins: teacher, student, objective, backward, update.
+using OnPart = std::function<void(const char*)>;
+
 // embed, objective, backward, update. views: (N,H,W,C) each, in the parameters' dtype or the activations'. No host read-back: recordable.
 StepOutput training_step(Learner& learner, const Objective& objective, const std::vector<Tensor>& views,
-                         const StepScalars& scalars);
+                         const StepScalars& scalars, const OnPart& on_part = [](const char*) {});
 
 }  // namespace mec

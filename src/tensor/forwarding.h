@@ -12,8 +12,9 @@ namespace mec {
 
 // One call of a kernel with its arguments bound by value, so that it can run now, later, or again.
 struct KernelCall {
-  const char* kernel;         // the name of the member of Backend
-  std::vector<View> outputs;  // the views it may write
+  const char* kernel;             // the name of the member of Backend
+  std::vector<ConstView> inputs;  // the views it reads
+  std::vector<View> outputs;      // the views it may write
   std::function<void()> run;
 };
 
@@ -146,16 +147,20 @@ class ForwardingBackend : public Backend {
   template <class T> static const T& owned(const T& argument) { return argument; }
   template <class T> static std::vector<T> owned(std::span<const T> argument) { return {argument.begin(), argument.end()}; }
 
-  template <class T> static void add_output(std::vector<View>& outputs, const T& argument) {
+  template <class T> static void add_views(KernelCall& call, const T& argument) {
     if constexpr (std::is_same_v<T, View>) {
-      if (argument.data) outputs.push_back(argument);
+      if (argument.data) call.outputs.push_back(argument);
+    } else if constexpr (std::is_same_v<T, ConstView>) {
+      if (argument.data) call.inputs.push_back(argument);
+    } else if constexpr (std::is_same_v<T, std::span<const ConstView>>) {
+      call.inputs.insert(call.inputs.end(), argument.begin(), argument.end());
     }
   }
 
   template <class... Parameters, class... Arguments>
   void forward(const char* name, void (Backend::*kernel)(Parameters...), const Arguments&... arguments) {
-    KernelCall call{.kernel = name, .outputs = {}, .run = {}};
-    (add_output(call.outputs, arguments), ...);
+    KernelCall call{.kernel = name, .inputs = {}, .outputs = {}, .run = {}};
+    (add_views(call, arguments), ...);
     call.run = [device = inner_.get(), kernel, saved = std::make_tuple(owned(arguments)...)] {
       std::apply([&](const auto&... values) { (device->*kernel)(values...); }, saved);
     };
