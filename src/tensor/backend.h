@@ -141,7 +141,8 @@ class Backend {
   virtual void top_k(ConstView x, View values, View indices) = 0;
 
   // --- Decompositions of square matrices, f32 and f64 -------------------------------------------------------------------------------
-  // In place: a becomes LU of PA = LU; pivots i32; result (2) = {log|det|, sign of det} (sign 0 when singular).
+  // In place: a becomes LU of PA = LU; pivots i32, counted as the device likes, for its own lu_inverse;
+  // result (2) = {log|det|, sign of det} (sign 0 when singular).
   virtual void lu(View a, View pivots, View log_det) = 0;
   virtual void lu_inverse(ConstView lu, ConstView pivots, View inverse) = 0;
   // In place: the lower triangle becomes L of A = LLᵀ; result (2) = {log det, 1}, or {NaN, 0} when A is not positive definite.
