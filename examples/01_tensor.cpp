@@ -17,7 +17,7 @@ int main() {
   const Tensor y = matmul(a, answer);
 
   // w = (aᵀa)⁻¹ aᵀy
-  const Tensor gram = matmul(a, a, {.trans_a = true});                           // (5,5)
+  const Tensor gram = matmul(a, a, {.trans_a = true});                             // (5,5)
   const Tensor w = matmul(lu_inverse(lu(gram)), matmul(a, y, {.trans_a = true}));  // (5,1)
 
   const double error = reduce(Reduce::all, unary(UnaryOp::abs, sub(w, answer))).item();

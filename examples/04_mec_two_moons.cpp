@@ -24,8 +24,8 @@ namespace {
 constexpr std::int64_t kPoints = 400, kWidth = 16;
 
 struct Moons {
-  Tensor points;                // (N,2)
-  std::vector<float> moon;      // −1 or 1
+  Tensor points;            // (N,2)
+  std::vector<float> moon;  // −1 or 1
 };
 
 Moons make_moons(const Device& device) {
@@ -85,7 +85,8 @@ int main() {
     parameters.clear_grads();
     const Variable p = network.forward(Variable(noisy(moons.points, 2 * step)), kTraining);
     const Variable z = network.forward(Variable(noisy(moons.points, 2 * step + 1)), kTraining);
-    const CodingResult pair = coding_length_pair(p.data(), z.data(), lambda, {.order = 4, .symmetrize = true}, {.dp = true, .dz = true});
+    const CodingResult pair =
+        coding_length_pair(p.data(), z.data(), lambda, {.order = 4, .symmetrize = true}, {.dp = true, .dz = true});
     backward({p, z}, {pair.dp, pair.dz});
     optimizer.step(rate);
     if (step % 200 == 0) std::printf("step %3d: loss %.4f\n", static_cast<int>(step), pair.record.to_vector<float>()[0]);

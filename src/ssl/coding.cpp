@@ -16,10 +16,10 @@ double sign_of_power(std::int64_t k) { return k % 2 == 0 ? 1.0 : -1.0; }
 
 // T and the matrix Q with ∂T/∂C = Qᵀ, the latter scaled by `factor`.
 struct Expansion {
-  Tensor traces;   // T is their alternating sum, or the single log|det|
+  Tensor traces;  // T is their alternating sum, or the single log|det|
   std::int64_t terms = 1;
-  Tensor sign;     // (1), of det(I + C); undefined for a series
-  Tensor gradient; // factor·Q
+  Tensor sign;      // (1), of det(I + C); undefined for a series
+  Tensor gradient;  // factor·Q
 };
 
 // Q = Σ_{k<n} (−C)ᵏ. With h = ⌈n/2⌉ powers at hand from the traces, Q = B₀ + B₁Cʰ needs one more product:
@@ -59,8 +59,9 @@ void check_pair(const Tensor& p, const Tensor& z, const Tensor& lambda, const Co
   check<DtypeError>(p.dtype() == z.dtype() && lambda.dtype() == p.dtype(), "mec: p, z and lambda share a dtype, but are ",
                     p.dtype(), ", ", z.dtype(), " and ", lambda.dtype());
   check<ValueError>(options.exact || options.order >= 1, "mec: the order of the series is at least 1, but is ", options.order);
-  check<ValueError>(!options.symmetrize || options.side != Side::feature,
-                    "mec: only the batch-wise matrix can be symmetrised, because tr Cᵏ of the two sides then differ; use side batch");
+  check<ValueError>(
+      !options.symmetrize || options.side != Side::feature,
+      "mec: only the batch-wise matrix can be symmetrised, because tr Cᵏ of the two sides then differ; use side batch");
 }
 
 bool choose_batch_side(const Tensor& p, const CodingOptions& options) {
@@ -121,8 +122,8 @@ CodingResult coding_length_pair(const Tensor& p, const Tensor& z, const Tensor& 
   // λ cancels: ∂loss/∂K = −weight/m ∂T/∂C, which is Qᵀ·factor.
   const double factor = -options.weight / static_cast<double>(p.dim(0));
   const bool want_gradient = needs.dp || needs.dz;
-  const Expansion expansion = options.exact ? expand_exact(c, factor, want_gradient)
-                                            : expand_series(c, options.order, factor, want_gradient);
+  const Expansion expansion =
+      options.exact ? expand_exact(c, factor, want_gradient) : expand_series(c, options.order, factor, want_gradient);
   CodingResult out{.record = make_record(expansion, scales, options, p.shape()), .dp = {}, .dz = {}};
   const Tensor& q = expansion.gradient;
   if (needs.dp) {  // batch: dP = Qᵀ Z; feature: dP = Z Qᵀ

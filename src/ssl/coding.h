@@ -16,12 +16,12 @@ enum class Side { automatic, batch, feature };
 enum class OnDivergence { adapt, warn, stop };
 
 struct CodingOptions {
-  std::int64_t order = 4;      // of the series; ignored when exact
-  bool exact = false;          // log det(I + C) by LU
+  std::int64_t order = 4;  // of the series; ignored when exact
+  bool exact = false;      // log det(I + C) by LU
   Side side = Side::automatic;
-  bool symmetrize = false;     // (C + Cᵀ)/2 for C: real eigenvalues, so an even order is bounded (loss ≥ −1). Batch side only.
-  bool adapt = false;          // use λ·min(1, 0.9/‖λPZᵀ‖₂); no effect for order 1 and exact
-  double weight = 1.0;         // of this pair in the loss
+  bool symmetrize = false;  // (C + Cᵀ)/2 for C: real eigenvalues, so an even order is bounded (loss ≥ −1). Batch side only.
+  bool adapt = false;       // use λ·min(1, 0.9/‖λPZᵀ‖₂); no effect for order 1 and exact
+  double weight = 1.0;      // of this pair in the loss
 };
 
 struct CodingNeeds {
@@ -36,8 +36,9 @@ enum class CodingRecord : int { loss, coding_length, lambda, spectral_norm, effe
 inline double at(const std::vector<double>& record, CodingRecord field) { return record.at(static_cast<std::size_t>(field)); }
 
 struct CodingResult {
-  Tensor record;  // (7), in the order of CodingRecord: weighted loss and coding length, λ as used, ‖λPZᵀ‖₂ before and after adapting,
-                  // sign of det(I + C) (1 for a series), d/m
+  Tensor
+      record;  // (7), in the order of CodingRecord: weighted loss and coding length, λ as used, ‖λPZᵀ‖₂ before and after adapting,
+      // sign of det(I + C) (1 for a series), d/m
   Tensor dp, dz;  // (m,d), where needed
 };
 

@@ -8,7 +8,8 @@ namespace mec {
 namespace {
 
 Dtype parse_precision(const std::string& precision, Dtype parameters, const Device& device) {
-  check<ValueError>(precision == "f32" || precision == "bf16", "train.precision is \"f32\" or \"bf16\", but is \"", precision, "\"");
+  check<ValueError>(precision == "f32" || precision == "bf16", "train.precision is \"f32\" or \"bf16\", but is \"", precision,
+                    "\"");
   const Dtype dtype = precision == "bf16" ? Dtype::bf16 : parameters;
   check<ValueError>(device->supports(dtype), "train.precision: the ", device->name(), " device does not compute in ", dtype);
   return dtype;

@@ -10,8 +10,8 @@ namespace mec {
 
 struct LearnerOptions {
   ModelSettings model;
-  TrainSettings train;          // optimiser, seed, precision
-  std::int64_t in_channels = 3; // of the images' files
+  TrainSettings train;           // optimiser, seed, precision
+  std::int64_t in_channels = 3;  // of the images' files
   Dtype parameters = Dtype::f32;
 };
 
@@ -21,7 +21,7 @@ class Learner {
   // precision, or a precision that the device does not compute in.
   Learner(const LearnerOptions& options, const Device& device);
 
-  Dtype activations;                  // dtype in which images enter the networks
+  Dtype activations;  // dtype in which images enter the networks
   OnlineNetwork online;
   TeacherNetwork teacher;
   ParameterTable parameters;          // of online

@@ -39,7 +39,8 @@ ObjectiveResult MecObjective::operator()(const std::vector<StudentView>& student
     Tensor gradient;
     for (std::int64_t view = 0; view < views; ++view) {
       if (view == student.view) continue;
-      const CodingResult pair = coding_length_pair(student.embedding, teachers[static_cast<std::size_t>(view)], scalars.lambda(), options);
+      const CodingResult pair =
+          coding_length_pair(student.embedding, teachers[static_cast<std::size_t>(view)], scalars.lambda(), options);
       out.records.push_back(pair.record);
       if (gradient) add_into(pair.dp, gradient);
       else gradient = pair.dp;
@@ -67,8 +68,9 @@ void MecObjective::check_step(const Metrics& metrics) const {
   const double norm = metric(metrics, "spectral_norm");
   const double enough = metric(metrics, "eps2_effective") * norm;  // the norm is proportional to λ, so to 1/ε²
   check<NumericalError>(settings_.on_divergence != OnDivergence::stop || settings_.exact || settings_.order == 1 || norm < 1,
-                        "mec: the series does not converge, its matrix has norm ", norm, " ≥ 1 (on_divergence is \"stop\"); raise mec.eps2 above ",
-                        enough, ", or use mec.symmetrize or on_divergence = \"adapt\"");
+                        "mec: the series does not converge, its matrix has norm ", norm,
+                        " ≥ 1 (on_divergence is \"stop\"); raise mec.eps2 above ", enough,
+                        ", or use mec.symmetrize or on_divergence = \"adapt\"");
   check<NumericalError>(!settings_.exact || metric(metrics, "determinant_sign") > 0,
                         "mec: det(I + C) ≤ 0, so its logarithm does not exist; raise mec.eps2 above ", enough,
                         " or use the series");

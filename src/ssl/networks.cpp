@@ -20,8 +20,11 @@ ResNetConfig encoder_config(const ModelSettings& settings, std::int64_t in_chann
 Sequential make_projector(std::int64_t in, std::int64_t hidden, std::int64_t dim, const Placement& where) {
   Sequential layers;
   layers.add(Linear({.in = in, .out = hidden, .bias = false}, where)).add(BatchNorm({.channels = hidden}, where)).add(ReLU());
-  layers.add(Linear({.in = hidden, .out = hidden, .bias = false}, where)).add(BatchNorm({.channels = hidden}, where)).add(ReLU());
-  layers.add(Linear({.in = hidden, .out = dim, .bias = false}, where)).add(BatchNorm({.channels = dim, .affine = false}, where));
+  layers.add(Linear({.in = hidden, .out = hidden, .bias = false}, where))
+      .add(BatchNorm({.channels = hidden}, where))
+      .add(ReLU());
+  layers.add(Linear({.in = hidden, .out = dim, .bias = false}, where))
+      .add(BatchNorm({.channels = dim, .affine = false}, where));
   return layers;
 }
 

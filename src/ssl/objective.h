@@ -11,8 +11,8 @@
 namespace mec {
 
 struct StudentView {
-  std::int64_t view = 0;   // which view of the batch
-  Tensor embedding;        // (m,d) f32 (f64 in tests)
+  std::int64_t view = 0;  // which view of the batch
+  Tensor embedding;       // (m,d) f32 (f64 in tests)
 };
 
 struct ObjectiveResult {

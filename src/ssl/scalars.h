@@ -9,9 +9,9 @@ namespace mec {
 
 // The host's side of the block.
 struct StepValues {
-  double rate = 0;     // learning rate
-  double ema = 1;      // the teacher keeps this share of itself
-  double lambda = 1;   // of the coding length, warm-up included
+  double rate = 0;    // learning rate
+  double ema = 1;     // the teacher keeps this share of itself
+  double lambda = 1;  // of the coding length, warm-up included
 };
 
 class StepScalars {

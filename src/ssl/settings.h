@@ -12,13 +12,13 @@
 namespace mec {
 
 struct ModelSettings {
-  std::string arch = "resnet50";      // resnet10, resnet18, resnet34, resnet50
-  std::string stem = "imagenet";      // imagenet: 7x7 stride 2 and max-pool; cifar: 3x3 stride 1
-  std::int64_t width = 64;            // channels of the first stage
+  std::string arch = "resnet50";  // resnet10, resnet18, resnet34, resnet50
+  std::string stem = "imagenet";  // imagenet: 7x7 stride 2 and max-pool; cifar: 3x3 stride 1
+  std::int64_t width = 64;        // channels of the first stage
   bool zero_init_residual = true;
-  std::int64_t dim = 2048;            // d, width of the embedding
-  std::int64_t proj_hidden = 0;       // of the projector; 0: the encoder's output width
-  std::int64_t pred_hidden = 512;     // of the predictor
+  std::int64_t dim = 2048;         // d, width of the embedding
+  std::int64_t proj_hidden = 0;    // of the projector; 0: the encoder's output width
+  std::int64_t pred_hidden = 512;  // of the predictor
 };
 
 // A warm-up is as long as `epochs` says, or as `steps` where that is not negative; it may be longer than the run.
@@ -28,34 +28,34 @@ struct WarmupLength {
 };
 
 struct MecTrainSettings : MecSettings {
-  double lambda_warmup_factor = 8;    // 1/λ, and so ε², starts at this multiple and falls to 1 linearly
+  double lambda_warmup_factor = 8;  // 1/λ, and so ε², starts at this multiple and falls to 1 linearly
   WarmupLength lambda_warmup{.epochs = 10};
 };
 
 struct TrainSettings {
   std::int64_t epochs = 100;
   std::int64_t batch = 1024;
-  std::string optimizer = "sgd";      // sgd, lars
-  double lr = 2.0;                    // peak, for the whole batch
+  std::string optimizer = "sgd";  // sgd, lars
+  double lr = 2.0;                // peak, for the whole batch
   WarmupLength warmup{.epochs = 10};
   double momentum = 0.9;
   double weight_decay = 1e-5;
-  bool decay_norm_and_bias = true;    // the official recipe decays everything
+  bool decay_norm_and_bias = true;  // the official recipe decays everything
   double lars_eta = 0.001;
-  double ema = 0.996;                 // rises to 1 along a cosine
+  double ema = 0.996;  // rises to 1 along a cosine
   std::uint64_t seed = 0;
-  std::string precision = "f32";      // f32, bf16: of activations and operands
+  std::string precision = "f32";  // f32, bf16: of activations and operands
 };
 
 struct DataSettings {
   std::string path;
-  std::string kind = "auto";          // auto, mnist, fashion-mnist, cifar10, cifar100, folder
+  std::string kind = "auto";  // auto, mnist, fashion-mnist, cifar10, cifar100, folder
   std::string split = "train";
-  std::int64_t limit = 0;             // at most so many images, spread evenly; 0: all
-  std::int64_t channels = 0;          // 0: as the files have
-  std::vector<double> mean, std;      // of pixels in [0, 1], one for each channel; empty: what is published for the data set
-  std::int64_t workers = 1;           // loader threads; 0: none
-  std::int64_t eval_size = 0;         // pixels on a side when the encoder is used; 0: the first view's
+  std::int64_t limit = 0;         // at most so many images, spread evenly; 0: all
+  std::int64_t channels = 0;      // 0: as the files have
+  std::vector<double> mean, std;  // of pixels in [0, 1], one for each channel; empty: what is published for the data set
+  std::int64_t workers = 1;       // loader threads; 0: none
+  std::int64_t eval_size = 0;     // pixels on a side when the encoder is used; 0: the first view's
 };
 
 struct PretrainSettings {

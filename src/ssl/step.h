@@ -25,7 +25,8 @@ void update(Learner& learner, const StepScalars& scalars);
 using OnPart = std::function<void(const char*)>;
 
 // embed, objective, backward, update. views: (N,H,W,C) each, in the parameters' dtype or the activations'. No host read-back: recordable.
-StepOutput training_step(Learner& learner, const Objective& objective, const std::vector<Tensor>& views,
-                         const StepScalars& scalars, const OnPart& on_part = [](const char*) {});
+StepOutput training_step(
+    Learner& learner, const Objective& objective, const std::vector<Tensor>& views, const StepScalars& scalars,
+    const OnPart& on_part = [](const char*) {});
 
 }  // namespace mec

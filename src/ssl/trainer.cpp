@@ -50,9 +50,9 @@ void finish(Pending& pending, const Objective& objective) {
   report.metrics = objective.summarize(records);
   const double loss = report.metrics.front().second;
   check<NumericalError>(std::isfinite(loss) && pending.output.finite.item() == 1.0, "training: step ", report.step, " of ",
-                        report.steps, " has ", std::isfinite(loss) ? "a gradient that is not finite" : "a loss that is not finite",
-                        " (loss ", loss, ", learning rate ", report.values.rate,
-                        "); lower train.lr or lengthen train.warmup_epochs");
+                        report.steps, " has ",
+                        std::isfinite(loss) ? "a gradient that is not finite" : "a loss that is not finite", " (loss ", loss,
+                        ", learning rate ", report.values.rate, "); lower train.lr or lengthen train.warmup_epochs");
   objective.check_step(report.metrics);
 }
 
@@ -68,9 +68,10 @@ StepValues TrainPlan::at(std::int64_t step) const {
   const TrainSettings& train = settings_.train;
   const MecTrainSettings& mec = settings_.mec;
   const double lambda = coding_lambda(train.batch, settings_.model.dim, mec.eps2);
-  return {.rate = warmup_cosine(step, train.lr, {.total = steps_, .warmup = steps_of(train.warmup, steps_per_epoch_)}),
-          .ema = ema_coefficient(step, train.ema, steps_),
-          .lambda = lambda / inverse_lambda_factor(step, steps_of(mec.lambda_warmup, steps_per_epoch_), mec.lambda_warmup_factor)};
+  return {
+      .rate = warmup_cosine(step, train.lr, {.total = steps_, .warmup = steps_of(train.warmup, steps_per_epoch_)}),
+      .ema = ema_coefficient(step, train.ema, steps_),
+      .lambda = lambda / inverse_lambda_factor(step, steps_of(mec.lambda_warmup, steps_per_epoch_), mec.lambda_warmup_factor)};
 }
 
 void train(Learner& learner, const Objective& objective, Loader& loader, const PretrainSettings& settings,
@@ -93,8 +94,13 @@ void train(Learner& learner, const Objective& objective, Loader& loader, const P
     const auto wait = std::chrono::steady_clock::now();
     const std::optional<Batch> batch = loader.next();
     check<ValueError>(batch.has_value(), "training: the loader ended after ", step, " of ", plan.steps(), " steps");
-    StepReport report{.step = step + 1, .steps = plan.steps(), .epoch = step / plan.steps_per_epoch() + 1,
-                      .images = batch->views.front().dim(0), .values = plan.at(step), .metrics = {}, .seconds = 0,
+    StepReport report{.step = step + 1,
+                      .steps = plan.steps(),
+                      .epoch = step / plan.steps_per_epoch() + 1,
+                      .images = batch->views.front().dim(0),
+                      .values = plan.at(step),
+                      .metrics = {},
+                      .seconds = 0,
                       .data_seconds = seconds_since(wait)};
     scalars.set(report.values);
     pending.push_back({report, training_step(learner, objective, batch->views, scalars)});

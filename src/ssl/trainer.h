@@ -28,14 +28,14 @@ class TrainPlan {
 
 // One finished step, as read back.
 struct StepReport {
-  std::int64_t step = 0;       // counted from 1
+  std::int64_t step = 0;  // counted from 1
   std::int64_t steps = 0;
-  std::int64_t epoch = 0;      // from 1
-  std::int64_t images = 0;     // in the batch
+  std::int64_t epoch = 0;   // from 1
+  std::int64_t images = 0;  // in the batch
   StepValues values;
-  Metrics metrics;             // "loss" first
-  double seconds = 0;          // since the report before: measured, so never part of files that are compared
-  double data_seconds = 0;     // of these, spent waiting for the loader
+  Metrics metrics;          // "loss" first
+  double seconds = 0;       // since the report before: measured, so never part of files that are compared
+  double data_seconds = 0;  // of these, spent waiting for the loader
 };
 
 class Observer {

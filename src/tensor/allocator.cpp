@@ -11,7 +11,7 @@
 namespace mec {
 namespace {
 
-constexpr std::size_t kGranule = 64;              // one cache line, one AVX-512 register
+constexpr std::size_t kGranule = 64;  // one cache line, one AVX-512 register
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 std::size_t round_up(std::size_t bytes, std::size_t to) { return (bytes + to - 1) / to * to; }

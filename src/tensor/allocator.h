@@ -11,11 +11,11 @@
 namespace mec {
 
 struct AllocatorStats {
-  std::size_t in_use = 0;       // bytes handed out now, rounded up
-  std::size_t high_water = 0;   // largest in_use so far
-  std::size_t reserved = 0;     // bytes taken from the system
+  std::size_t in_use = 0;      // bytes handed out now, rounded up
+  std::size_t high_water = 0;  // largest in_use so far
+  std::size_t reserved = 0;    // bytes taken from the system
   std::uint64_t allocations = 0;
-  std::uint64_t segments = 0;   // calls to the system
+  std::uint64_t segments = 0;  // calls to the system
 };
 
 // Where segments come from: huge-page host memory by default; device memory or a counting fake elsewhere.
@@ -58,8 +58,8 @@ class CachingAllocator {
 
   Upstream upstream_;
   mutable std::mutex mutex_;
-  Blocks blocks_;                                         // by address, free and used
-  std::set<std::pair<std::size_t, std::byte*>> free_;     // by size, then address
+  Blocks blocks_;                                      // by address, free and used
+  std::set<std::pair<std::size_t, std::byte*>> free_;  // by size, then address
   std::map<std::byte*, std::size_t> segments_;
   AllocatorStats stats_;
   bool frozen_ = false;

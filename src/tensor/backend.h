@@ -69,52 +69,52 @@ struct LarsArgs {
 
 // How the coding length's λ is chosen from the measured norm of K = PZᵀ; see ssl/coding.h.
 struct CodingScaleArgs {
-  bool adapt = true;           // λ_eff = λ·min(1, limit/‖λK‖₂), otherwise λ_eff = λ
+  bool adapt = true;  // λ_eff = λ·min(1, limit/‖λK‖₂), otherwise λ_eff = λ
   double limit = 0.9;
 };
 
 struct CodingLossArgs {
-  std::int64_t order = 4;      // the number of traces that are summed
-  double rows = 1;             // m
-  double width = 1;            // d
-  double weight = 1.0;         // of this direction in the loss
+  std::int64_t order = 4;  // the number of traces that are summed
+  double rows = 1;         // m
+  double width = 1;        // d
+  double weight = 1.0;     // of this direction in the loss
 };
 
 class Backend {
  public:
   virtual ~Backend() = default;
 
-  virtual std::string name() const = 0;                 // "cpu", "reference", …
+  virtual std::string name() const = 0;  // "cpu", "reference", …
   virtual CachingAllocator& allocator() = 0;
   // Channels in which images of `file_channels` channels are stored; the rest are zeros (GPUs want 8).
   virtual std::int64_t image_channels(std::int64_t file_channels) const { return file_channels; }
-  virtual bool supports(Dtype dtype) const = 0;         // as a dtype of activations
+  virtual bool supports(Dtype dtype) const = 0;  // as a dtype of activations
 
-  // --- Memory -------------------------------------------------------------------------------------------------------------
+  // --- Memory --------------------------------------------------------------------------------------------------------------
   virtual void upload(const void* host, View y) = 0;
-  virtual void download(ConstView x, void* host) = 0;                  // waits for the device
-  virtual void copy(ConstView x, View y) = 0;                          // converts between any two dtypes
+  virtual void download(ConstView x, void* host) = 0;  // waits for the device
+  virtual void copy(ConstView x, View y) = 0;          // converts between any two dtypes
   virtual void fill(View y, double value) = 0;
   virtual void fill_random(View y, const RandomArgs&) = 0;             // f32, f64
   virtual void transpose(ConstView x, View y) = 0;                     // (R,C) -> (C,R)
   virtual void gather_rows(ConstView x, ConstView index, View y) = 0;  // (R,…), i64 (M) -> (M,…)
 
-  // --- Element by element ---------------------------------------------------------------------------------------------------
+  // --- Element by element --------------------------------------------------------------------------------------------------
   virtual void unary(UnaryOp, ConstView x, View y) = 0;
   virtual void unary_grad(UnaryOp, ConstView x, ConstView dy, View dx) = 0;
-  virtual void binary(BinaryOp, ConstView a, ConstView b, View y) = 0;      // b may be shorter: it is repeated along a
-  virtual void axpby(ConstView x, View y, const AxpbyArgs&) = 0;            // y = alpha·x + beta·y; beta 0 never reads y
-  virtual void reduce(Reduce, ConstView x, View y) = 0;                     // sums; result f64 for f64, else f32
-  virtual void all_finite(ConstView x, View flag) = 0;                      // flag (1) f32: 1 or 0
+  virtual void binary(BinaryOp, ConstView a, ConstView b, View y) = 0;  // b may be shorter: it is repeated along a
+  virtual void axpby(ConstView x, View y, const AxpbyArgs&) = 0;        // y = alpha·x + beta·y; beta 0 never reads y
+  virtual void reduce(Reduce, ConstView x, View y) = 0;                 // sums; result f64 for f64, else f32
+  virtual void all_finite(ConstView x, View flag) = 0;                  // flag (1) f32: 1 or 0
 
-  // --- Products and convolutions: f32 accumulation for bf16; y and dw may be f32 when the operands are bf16 --------------------
-  virtual void matmul(ConstView a, ConstView b, View c, const MatmulArgs&) = 0;                          // (M,K)(K,N) -> (M,N)
-  virtual void conv2d(ConstView x, ConstView w, View y, const Conv2dArgs&) = 0;                          // NHWC, OHWI -> NHWC
+  // --- Products and convolutions: f32 accumulation for bf16; y and dw may be f32 when the operands are bf16 ----------------
+  virtual void matmul(ConstView a, ConstView b, View c, const MatmulArgs&) = 0;  // (M,K)(K,N) -> (M,N)
+  virtual void conv2d(ConstView x, ConstView w, View y, const Conv2dArgs&) = 0;  // NHWC, OHWI -> NHWC
   virtual void conv2d_grad_input(ConstView dy, ConstView w, View dx, const Conv2dArgs&) = 0;
-  virtual void conv2d_grad_weight(ConstView dy, ConstView x, View dw, const Conv2dArgs&) = 0;            // (O,Kh,Kw,C/groups)
+  virtual void conv2d_grad_weight(ConstView dy, ConstView x, View dw, const Conv2dArgs&) = 0;  // (O,Kh,Kw,C/groups)
 
-  // --- Batch norm over rows of (R,C): statistics and parameters are f32 (f64 for f64) ------------------------------------------
-  virtual void batch_norm_statistics(ConstView x, View mean, View var) = 0;                              // biased variance
+  // --- Batch norm over rows of (R,C): statistics and parameters are f32 (f64 for f64) --------------------------------------
+  virtual void batch_norm_statistics(ConstView x, View mean, View var) = 0;  // biased variance
   // y = γ(x − mean)/√(var + eps) + β, then + add, then ReLU. gamma, beta and add may be empty.
   virtual void batch_norm_apply(ConstView x, ConstView mean, ConstView var, ConstView gamma, ConstView beta, ConstView add,
                                 View y, const BatchNormArgs&) = 0;
@@ -126,21 +126,21 @@ class Backend {
                                      ConstView dgamma, ConstView dbeta, double count, View dx, View dadd,
                                      const BatchNormArgs&) = 0;
 
-  // --- Pooling, NHWC -----------------------------------------------------------------------------------------------------------
-  virtual void max_pool2d(ConstView x, View y, View argmax, const Pool2dArgs&) = 0;   // argmax u8: index within the window
+  // --- Pooling, NHWC -------------------------------------------------------------------------------------------------------
+  virtual void max_pool2d(ConstView x, View y, View argmax, const Pool2dArgs&) = 0;  // argmax u8: index within the window
   virtual void max_pool2d_grad(ConstView dy, ConstView argmax, View dx, const Pool2dArgs&) = 0;
-  virtual void global_avg_pool(ConstView x, View y) = 0;                              // (N,H,W,C) -> (N,C)
+  virtual void global_avg_pool(ConstView x, View y) = 0;  // (N,H,W,C) -> (N,C)
   virtual void global_avg_pool_grad(ConstView dy, View dx) = 0;
 
-  // --- Rows of (R,C) -------------------------------------------------------------------------------------------------------------
-  virtual void normalize_rows(ConstView x, View y, View inv_norm, double eps) = 0;    // y = x/max(‖x‖, eps)
+  // --- Rows of (R,C) -------------------------------------------------------------------------------------------------------
+  virtual void normalize_rows(ConstView x, View y, View inv_norm, double eps) = 0;  // y = x/max(‖x‖, eps)
   virtual void normalize_rows_grad(ConstView y, ConstView inv_norm, ConstView dy, View dx) = 0;
   // loss (R) = −log softmax(logits)[label]; dlogits = softmax − onehot, both unscaled. labels i32; a negative label gives 0.
   virtual void cross_entropy(ConstView logits, ConstView labels, View loss, View dlogits) = 0;
   // The k largest of each row, in falling order, ties by lower index. values (R,k), indices i32 (R,k).
   virtual void top_k(ConstView x, View values, View indices) = 0;
 
-  // --- Decompositions of square matrices, f32 and f64 -------------------------------------------------------------------------------
+  // --- Decompositions of square matrices, f32 and f64 ----------------------------------------------------------------------
   // In place: a becomes LU of PA = LU; pivots i32, counted as the device likes, for its own lu_inverse;
   // result (2) = {log|det|, sign of det} (sign 0 when singular).
   virtual void lu(View a, View pivots, View log_det) = 0;
@@ -148,24 +148,24 @@ class Backend {
   // In place: the lower triangle becomes L of A = LLᵀ; result (2) = {log det, 1}, or {NaN, 0} when A is not positive definite.
   virtual void cholesky(View a, View log_det) = 0;
 
-  // --- Coding length; see ssl/coding.h for the formulas --------------------------------------------------------------------------
+  // --- Coding length; see ssl/coding.h for the formulas --------------------------------------------------------------------
   // traces[k−1] = tr Cᵏ, k = 1…n, from the powers C¹…Cʰ, h = ⌈n/2⌉: tr Cⁱ⁺ʲ = Σ Cⁱ ∘ (Cʲ)ᵀ.
   virtual void power_traces(std::span<const ConstView> powers, View traces) = 0;
   // y = coefficients[0]·I + Σ coefficients[j]·Cʲ over the given powers.
   virtual void matrix_polynomial(std::span<const ConstView> powers, std::span<const double> coefficients, View y) = 0;
-  virtual void symmetrize(ConstView x, View y) = 0;                                                        // (x + xᵀ)/2
+  virtual void symmetrize(ConstView x, View y) = 0;  // (x + xᵀ)/2
   // scale (3) = {λ_eff, ‖λK‖₂, ‖λ_eff K‖₂} from λ (1) and two vectors u, v = K u: ‖K‖₂ ≈ ‖v‖/‖u‖.
   virtual void coding_scale(ConstView lambda, ConstView u, ConstView v, View scale, const CodingScaleArgs&) = 0;
   // result (2) = {weight·(−1/λ_eff)/m·T, weight·μT}, T = Σ (−1)^{k+1}/k·traces[k−1], μ = (m + d)/2.
   virtual void coding_loss(ConstView traces, ConstView scale, View result, const CodingLossArgs&) = 0;
 
-  // --- Optimiser, over flat buffers ------------------------------------------------------------------------------------------------
+  // --- Optimiser, over flat buffers ----------------------------------------------------------------------------------------
   // Segment s is [offsets[s], offsets[s+1]) (i64, S+1); rate (1) scales the step,
   // segment_rates (S), where not empty, what enters v.
   virtual void sgd_update(View w, ConstView g, View v, ConstView rate, ConstView offsets, ConstView segment_rates,
                           const SgdArgs&) = 0;
   virtual void lars_rates(ConstView w, ConstView g, ConstView offsets, View segment_rates, const LarsArgs&) = 0;
-  virtual void ema_update(View teacher, ConstView w, ConstView coefficient) = 0;       // t ← c·t + (1−c)·w
+  virtual void ema_update(View teacher, ConstView w, ConstView coefficient) = 0;  // t ← c·t + (1−c)·w
 };
 
 }  // namespace mec

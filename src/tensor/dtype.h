@@ -30,8 +30,10 @@ enum class Dtype : std::uint8_t { f32, bf16, f64, u8, i32, i64 };
 
 constexpr std::int64_t size_of(Dtype dtype) {
   switch (dtype) {
-    case Dtype::f64: case Dtype::i64: return 8;
-    case Dtype::f32: case Dtype::i32: return 4;
+    case Dtype::f64:
+    case Dtype::i64: return 8;
+    case Dtype::f32:
+    case Dtype::i32: return 4;
     case Dtype::bf16: return 2;
     case Dtype::u8: return 1;
   }
@@ -54,8 +56,7 @@ constexpr bool is_floating(Dtype dtype) { return dtype == Dtype::f32 || dtype ==
 
 inline std::ostream& operator<<(std::ostream& out, Dtype dtype) { return out << name_of(dtype); }
 
-template <class T>
-constexpr Dtype dtype_of() {
+template <class T> constexpr Dtype dtype_of() {
   if constexpr (std::is_same_v<T, float>) return Dtype::f32;
   else if constexpr (std::is_same_v<T, bf16>) return Dtype::bf16;
   else if constexpr (std::is_same_v<T, double>) return Dtype::f64;
@@ -66,15 +67,13 @@ constexpr Dtype dtype_of() {
 }
 
 // Type in which sums over T are kept: double for double, else float.
-template <class T>
-using Accumulator = std::conditional_t<std::is_same_v<T, double>, double, float>;
+template <class T> using Accumulator = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
 // The dtype of parameters, gradients of parameters and statistics that go with activations of `dtype`: f64 for f64, else f32.
 constexpr Dtype accumulator_of(Dtype dtype) { return dtype == Dtype::f64 ? Dtype::f64 : Dtype::f32; }
 
 // Calls f.template operator()<T>() with the C++ type of a floating dtype; DtypeError names `op` otherwise.
-template <class F>
-decltype(auto) dispatch_floating(const char* op, Dtype dtype, F&& f) {
+template <class F> decltype(auto) dispatch_floating(const char* op, Dtype dtype, F&& f) {
   switch (dtype) {
     case Dtype::f32: return f.template operator()<float>();
     case Dtype::bf16: return f.template operator()<bf16>();
@@ -84,8 +83,7 @@ decltype(auto) dispatch_floating(const char* op, Dtype dtype, F&& f) {
 }
 
 // The same for f32 and f64 only: statistics, losses, decompositions.
-template <class F>
-decltype(auto) dispatch_real(const char* op, Dtype dtype, F&& f) {
+template <class F> decltype(auto) dispatch_real(const char* op, Dtype dtype, F&& f) {
   switch (dtype) {
     case Dtype::f32: return f.template operator()<float>();
     case Dtype::f64: return f.template operator()<double>();
@@ -94,8 +92,7 @@ decltype(auto) dispatch_real(const char* op, Dtype dtype, F&& f) {
 }
 
 // The same for every dtype.
-template <class F>
-decltype(auto) dispatch_any(Dtype dtype, F&& f) {
+template <class F> decltype(auto) dispatch_any(Dtype dtype, F&& f) {
   switch (dtype) {
     case Dtype::f32: return f.template operator()<float>();
     case Dtype::bf16: return f.template operator()<bf16>();

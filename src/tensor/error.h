@@ -31,16 +31,14 @@ struct MemoryError : Error {  // no memory, or an allocation after freeze()
 };
 
 // Builds a message from its parts with operator<<.
-template <class... Parts>
-std::string concat(const Parts&... parts) {
+template <class... Parts> std::string concat(const Parts&... parts) {
   std::ostringstream out;
   (out << ... << parts);
   return out.str();
 }
 
 // Throws E with the concatenated parts unless ok. The parts are only put together when the rule fails.
-template <class E = ValueError, class... Parts>
-void check(bool ok, const Parts&... parts) {
+template <class E = ValueError, class... Parts> void check(bool ok, const Parts&... parts) {
   if (!ok) throw E(concat(parts...));
 }
 

@@ -54,14 +54,21 @@ struct Sigmoid {
   template <class T> static MEC_HOST_DEVICE T slope(T, T y) { return y * (T(1) - y); }
 };
 
-struct Add { template <class T> static MEC_HOST_DEVICE T value(T a, T b) { return a + b; } };
-struct Sub { template <class T> static MEC_HOST_DEVICE T value(T a, T b) { return a - b; } };
-struct Mul { template <class T> static MEC_HOST_DEVICE T value(T a, T b) { return a * b; } };
-struct Div { template <class T> static MEC_HOST_DEVICE T value(T a, T b) { return a / b; } };
+struct Add {
+  template <class T> static MEC_HOST_DEVICE T value(T a, T b) { return a + b; }
+};
+struct Sub {
+  template <class T> static MEC_HOST_DEVICE T value(T a, T b) { return a - b; }
+};
+struct Mul {
+  template <class T> static MEC_HOST_DEVICE T value(T a, T b) { return a * b; }
+};
+struct Div {
+  template <class T> static MEC_HOST_DEVICE T value(T a, T b) { return a / b; }
+};
 
 // Batch norm as y = x·scale + shift with scale = γ/√(var+ε), shift = β − mean·scale, made once per channel.
-template <class T>
-struct ChannelAffine {
+template <class T> struct ChannelAffine {
   T scale, shift;
   static MEC_HOST_DEVICE ChannelAffine of(T mean, T var, T gamma, T beta, T eps) {
     const T scale = gamma / std::sqrt(var + eps);
@@ -72,8 +79,7 @@ struct ChannelAffine {
 
 // Batch norm backward as dx = g·a + x·b + c per channel, from
 // dx = γ/σ (g − Σg/n − x̂ Σ(g x̂)/n) (Ioffe & Szegedy 2015, section 3) with x̂ = (x − mean)/σ; dgamma = Σ g x̂, dbeta = Σ g.
-template <class T>
-struct BatchNormGrad {
+template <class T> struct BatchNormGrad {
   T a, b, c;
   static MEC_HOST_DEVICE BatchNormGrad of(T mean, T var, T gamma, T eps, T dgamma, T dbeta, T count) {
     const T inv_std = T(1) / std::sqrt(var + eps);
@@ -86,8 +92,7 @@ struct BatchNormGrad {
 
 // v ← μv + trust·(g + wd·w); w ← w − rate·v: with trust 1 SGD with momentum as PyTorch defines it, else LARS (You, Gitman & Ginsburg 2017,
 // algorithm 1), whose trust ratio enters the momentum.
-template <class T>
-struct SgdStep {
+template <class T> struct SgdStep {
   T rate, trust, momentum, weight_decay;
   MEC_HOST_DEVICE void operator()(T& w, T g, T& v) const {
     v = momentum * v + trust * (g + weight_decay * w);
@@ -96,15 +101,13 @@ struct SgdStep {
 };
 
 // t ← c·t + (1 − c)·w.
-template <class T>
-struct EmaStep {
+template <class T> struct EmaStep {
   T coefficient;
   MEC_HOST_DEVICE void operator()(T& t, T w) const { t = coefficient * t + (T(1) - coefficient) * w; }
 };
 
 // Trust ratio of LARS from the norms of a segment's weights and gradients.
-template <class T>
-struct LarsRate {
+template <class T> struct LarsRate {
   T eta, weight_decay, eps;
   MEC_HOST_DEVICE T operator()(T w_norm, T g_norm) const {
     return w_norm == T(0) || g_norm == T(0) ? T(1) : eta * w_norm / (g_norm + weight_decay * w_norm + eps);
@@ -112,8 +115,7 @@ struct LarsRate {
 };
 
 // {λ_eff, ‖λK‖, ‖λ_eff K‖} from λ and the norms of u and v = K u; a zero u counts as a zero K.
-template <class T>
-struct CodingScale {
+template <class T> struct CodingScale {
   bool adapt;
   T limit;
   MEC_HOST_DEVICE std::array<T, 3> operator()(T lambda, T u_norm, T v_norm) const {
@@ -125,8 +127,7 @@ struct CodingScale {
 };
 
 // {−weight·T/(λ_eff·m), weight·μ·T} with T = Σ (−1)^{k+1}/k·traces[k−1] and μ = (m + d)/2.
-template <class T>
-struct CodingLoss {
+template <class T> struct CodingLoss {
   std::int64_t order;
   T rows, width, weight;
   MEC_HOST_DEVICE std::array<T, 2> operator()(const T* traces, T lambda) const {
@@ -139,8 +140,7 @@ struct CodingLoss {
 }  // namespace functor
 
 // Calls f.template operator()<Functor>() for the functor of op.
-template <class F>
-decltype(auto) dispatch_op(UnaryOp op, F&& f) {
+template <class F> decltype(auto) dispatch_op(UnaryOp op, F&& f) {
   switch (op) {
     case UnaryOp::relu: return f.template operator()<functor::Relu>();
     case UnaryOp::neg: return f.template operator()<functor::Neg>();
@@ -153,8 +153,7 @@ decltype(auto) dispatch_op(UnaryOp op, F&& f) {
     default: return f.template operator()<functor::Sigmoid>();
   }
 }
-template <class F>
-decltype(auto) dispatch_op(BinaryOp op, F&& f) {
+template <class F> decltype(auto) dispatch_op(BinaryOp op, F&& f) {
   switch (op) {
     case BinaryOp::add: return f.template operator()<functor::Add>();
     case BinaryOp::sub: return f.template operator()<functor::Sub>();

@@ -34,8 +34,7 @@ MEC_HOST_DEVICE inline float uniform01(std::uint32_t bits) { return static_cast<
 MEC_HOST_DEVICE inline float uniform01_open(std::uint32_t bits) { return static_cast<float>((bits >> 8) + 1) * 0x1p-24F; }
 
 // Standard normal by Box and Muller, from two words.
-template <class T>
-MEC_HOST_DEVICE T box_muller(std::uint32_t radius_bits, std::uint32_t angle_bits) {
+template <class T> MEC_HOST_DEVICE T box_muller(std::uint32_t radius_bits, std::uint32_t angle_bits) {
   const T radius = std::sqrt(T(-2) * std::log(T(uniform01_open(radius_bits))));
   return radius * std::cos(T(6.283185307179586) * T(uniform01(angle_bits)));
 }
@@ -51,15 +50,26 @@ struct RandomArgs {
 };
 
 // Element i of a tensor filled with random numbers: a function of args and i alone, on every device. There are 2^32 of them.
-template <class T>
-MEC_HOST_DEVICE T random_element(const RandomArgs& args, std::uint32_t i) {
+template <class T> MEC_HOST_DEVICE T random_element(const RandomArgs& args, std::uint32_t i) {
   const Philox4 words = philox(args.seed, {i, args.stream[0], args.stream[1], args.stream[2]});
   const T draw = args.distribution == Distribution::uniform ? T(uniform01(words[0])) : box_muller<T>(words[0], words[1]);
   return T(args.shift) + T(args.scale) * draw;
 }
 
 // What a stream of draws is for; part of every counter, so that two uses never share numbers.
-enum class Purpose : std::uint32_t { init = 1, shuffle, crop, jitter, gray, blur, solarize, flip, power_iteration, test, probe };
+enum class Purpose : std::uint32_t {
+  init = 1,
+  shuffle,
+  crop,
+  jitter,
+  gray,
+  blur,
+  solarize,
+  flip,
+  power_iteration,
+  test,
+  probe
+};
 
 // A stream of draws for (sample, epoch, purpose, view); draw() counts up within it.
 class RandomStream {
@@ -78,8 +88,8 @@ class RandomStream {
     }
     return block_[used_++];
   }
-  float uniform() { return uniform01(bits()); }                                     // [0, 1)
-  float uniform(float low, float high) { return low + (high - low) * uniform(); }   // [low, high)
+  float uniform() { return uniform01(bits()); }                                    // [0, 1)
+  float uniform(float low, float high) { return low + (high - low) * uniform(); }  // [low, high)
   bool bernoulli(float p) { return uniform() < p; }
   // A whole number in [0, n), n ≤ 2^32, by Lemire's multiplication (bias below n / 2^32).
   std::uint32_t below(std::uint64_t n) { return static_cast<std::uint32_t>((std::uint64_t{bits()} * n) >> 32); }

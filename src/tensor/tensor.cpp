@@ -8,9 +8,7 @@
 namespace mec {
 
 Storage::Storage(Device device, std::size_t bytes)
-    : device_(std::move(device)),
-      bytes_(bytes),
-      data_(static_cast<std::byte*>(device_->allocator().allocate(bytes))) {}
+    : device_(std::move(device)), bytes_(bytes), data_(static_cast<std::byte*>(device_->allocator().allocate(bytes))) {}
 
 Storage::~Storage() { device_->allocator().deallocate(data_); }
 

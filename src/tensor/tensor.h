@@ -20,8 +20,7 @@ struct View {
   Shape shape;
   Dtype dtype = Dtype::f32;
 
-  template <class T>
-  T* as() const { return static_cast<T*>(data); }
+  template <class T> T* as() const { return static_cast<T*>(data); }
   std::int64_t numel() const { return shape.numel(); }
 };
 struct ConstView {
@@ -33,8 +32,7 @@ struct ConstView {
   ConstView(const View& v) : data(v.data), shape(v.shape), dtype(v.dtype) {}
   ConstView(const void* d, const Shape& s, Dtype t) : data(d), shape(s), dtype(t) {}
   explicit operator bool() const { return data != nullptr; }
-  template <class T>
-  const T* as() const { return static_cast<const T*>(data); }
+  template <class T> const T* as() const { return static_cast<const T*>(data); }
   std::int64_t numel() const { return shape.numel(); }
 };
 
@@ -67,14 +65,12 @@ class Tensor {
   static Tensor zeros(const Shape& shape, Dtype dtype, const Device& device);
   static Tensor full(const Shape& shape, double value, Dtype dtype, const Device& device);
   // Copies host values. ShapeError when their number is not shape.numel().
-  template <class T>
-  static Tensor from(std::span<const T> values, const Shape& shape, const Device& device) {
+  template <class T> static Tensor from(std::span<const T> values, const Shape& shape, const Device& device) {
     check<ShapeError>(static_cast<std::int64_t>(values.size()) == shape.numel(), "Tensor::from: shape ", shape, " has ",
                       shape.numel(), " elements, but ", values.size(), " values were given");
     return from_bytes(values.data(), shape, dtype_of<T>(), device);
   }
-  template <class T>
-  static Tensor from(const std::vector<T>& values, const Shape& shape, const Device& device) {
+  template <class T> static Tensor from(const std::vector<T>& values, const Shape& shape, const Device& device) {
     return from(std::span<const T>(values), shape, device);
   }
   static Tensor from_bytes(const void* host, const Shape& shape, Dtype dtype, const Device& device);
@@ -101,15 +97,14 @@ class Tensor {
   // `numel` elements from element `offset` of the flattened tensor, as `shape`, sharing memory.
   Tensor slice(std::int64_t offset, const Shape& shape) const;
 
-  Tensor clone() const;                              // a copy on the same device
-  Tensor to(Dtype dtype) const;                      // converted; itself when it has that dtype already
-  Tensor to(const Device& device) const;             // copied over; itself when it lives there already
-  void copy_from(const Tensor& source) const;        // same shape; converts the dtype and crosses devices
+  Tensor clone() const;                        // a copy on the same device
+  Tensor to(Dtype dtype) const;                // converted; itself when it has that dtype already
+  Tensor to(const Device& device) const;       // copied over; itself when it lives there already
+  void copy_from(const Tensor& source) const;  // same shape; converts the dtype and crosses devices
   void fill(double value) const;
 
   // Host copies. They wait for the device: never inside a training step.
-  template <class T>
-  std::vector<T> to_vector() const {
+  template <class T> std::vector<T> to_vector() const {
     check<DtypeError>(dtype_ == dtype_of<T>(), "to_vector: the tensor is ", dtype_, ", not ", dtype_of<T>());
     std::vector<T> host(static_cast<std::size_t>(numel()));
     download(host.data());

@@ -26,9 +26,9 @@ TEST_CASE("mec bench step prints the keys of the PyTorch comparison") {
 
 TEST_CASE("mec bench step --profile accounts for the kernels of every part of a step") {
   const TempFolder folder;
-  const ProgramResult result =
-      run_program(folder, {"bench", "step", "--arch", "resnet10", "--width", "4", "--channels", "1", "--size", "8", "--batch",
-                           "8", "--dim", "16", "--pred-hidden", "8", "--steps", "2", "--warmup", "0", "--profile"});
+  const ProgramResult result = run_program(
+      folder, {"bench", "step", "--arch",        "resnet10", "--width", "4", "--channels", "1", "--size",   "8", "--batch", "8",
+               "--dim", "16",   "--pred-hidden", "8",        "--steps", "2", "--warmup",   "0", "--profile"});
   REQUIRE_MESSAGE(result.status == 0, result.err);
   for (const char* line : {"\nteacher    conv2d ", "\nstudent    conv2d ", "\nbackward   conv2d_grad_weight ",
                            "\nobjective  matmul ", "\nupdate     sgd_update ", "tensor memory at its highest: "}) {

@@ -26,9 +26,7 @@ Tensor lambda_of(const Tensor& p, double eps2) {
   return Tensor::full({1}, coding_lambda(p.dim(0), p.dim(1), eps2), Dtype::f64, p.device());
 }
 
-double figure(const CodingResult& result, CodingRecord field) {
-  return at(result.record.to_vector<double>(), field);
-}
+double figure(const CodingResult& result, CodingRecord field) { return at(result.record.to_vector<double>(), field); }
 
 double largest_difference(const Tensor& a, const Tensor& b) {
   const auto x = a.to_vector<double>(), y = b.to_vector<double>();
@@ -176,7 +174,8 @@ TEST_CASE("the spectral norm never exceeds d/eps2, and adapting brings it to 0.9
       CHECK(figure(adapted, CodingRecord::spectral_norm) == figure(plain, CodingRecord::spectral_norm));
       CHECK(figure(adapted, CodingRecord::effective_norm) <= 0.9 * (1 + kRounding));
     }
-    const double worst = figure(coding_length_pair(same, same, lambda_of(same, 0.3), {.order = 4}), CodingRecord::spectral_norm);
+    const double worst =
+        figure(coding_length_pair(same, same, lambda_of(same, 0.3), {.order = 4}), CodingRecord::spectral_norm);
     CHECK(worst == doctest::Approx(static_cast<double>(sizes.d) / 0.3).epsilon(1e-9));
   }
 }
@@ -195,7 +194,7 @@ TEST_CASE("the estimate of the norm reaches nine tenths of it on hard spectra") 
       std::vector<double> s(static_cast<std::size_t>(n), others);
       s[17] = 1.0;
       const Tensor p = transpose(mul(transpose(q), Tensor::from(s, {n}, device)));  // rows of Q scaled
-      for (const Tensor& k : {p, Tensor()}) {  // P Zᵀ = P, given or not
+      for (const Tensor& k : {p, Tensor()}) {                                       // P Zᵀ = P, given or not
         const auto [u, w] = spectral_norm_vectors(p, eye, k);
         const double estimate = std::sqrt(sum(mul(w, w)).item() / sum(mul(u, u)).item());
         CAPTURE(others);

@@ -119,7 +119,8 @@ TEST_CASE("the teacher moves by the average alone, and its statistics are its ow
   const StepScalars scalars(Dtype::f64, device);
   scalars.set({.rate = 0.1, .ema = 0.75, .lambda = 0.2});
   const auto before = learner.teacher_parameters.values().to_vector<double>();
-  training_step(learner, MecObjective(tiny_settings().mec), {images(1, device, Dtype::f64), images(2, device, Dtype::f64)}, scalars);
+  training_step(learner, MecObjective(tiny_settings().mec), {images(1, device, Dtype::f64), images(2, device, Dtype::f64)},
+                scalars);
   const auto after = learner.teacher_parameters.values().to_vector<double>();
   const auto online = learner.parameters.values().to_vector<double>();  // the teacher's entries come first
   double worst = 0, moved = 0;
@@ -131,6 +132,7 @@ TEST_CASE("the teacher moves by the average alone, and its statistics are its ow
   CHECK(moved > 1e-6);
   for (const auto& [name, parameter] : parameters_of(learner.teacher)) CHECK_FALSE(parameter.value.requires_grad());
   for (const auto& [name, buffer] : buffers_of(learner.teacher)) {
-    CHECK(buffer.to_vector<double>() != std::vector<double>(static_cast<std::size_t>(buffer.numel()), name.ends_with("mean") ? 0.0 : 1.0));
+    CHECK(buffer.to_vector<double>() !=
+          std::vector<double>(static_cast<std::size_t>(buffer.numel()), name.ends_with("mean") ? 0.0 : 1.0));
   }
 }

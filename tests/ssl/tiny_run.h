@@ -15,7 +15,11 @@ namespace mec::test {
 class GeneratedImages : public Dataset {
  public:
   GeneratedImages(std::int64_t count, int size) : count_(count) {
-    info_ = {.kind = "generated", .channels = 1, .size = {size, size}, .has_labels = false, .class_names = {},
+    info_ = {.kind = "generated",
+             .channels = 1,
+             .size = {size, size},
+             .has_labels = false,
+             .class_names = {},
              .normalization = {.mean = {0.5F}, .std = {0.25F}}};
   }
   const DatasetInfo& info() const override { return info_; }

@@ -31,20 +31,11 @@ std::vector<double> values_of(const Input& input, RandomStream random) {
   for (std::int64_t i = 0; i < input.shape.numel(); ++i) {
     double& value = values.data()[i];
     switch (input.fill) {
-      case Fill::positive:
-        value = random.uniform(0.5F, 2.5F);
-        break;
-      case Fill::integers:
-        value = input.low + random.below(static_cast<std::uint64_t>(input.high - input.low));
-        break;
-      case Fill::pivoted_matrix:
-        value = random.normal() / root + (i / columns + i % columns == columns - 1 ? 2.0 : 0.0);
-        break;
-      case Fill::contraction:
-        value = random.normal() / (2 * root);
-        break;
-      default:
-        value = random.normal();
+      case Fill::positive: value = random.uniform(0.5F, 2.5F); break;
+      case Fill::integers: value = input.low + random.below(static_cast<std::uint64_t>(input.high - input.low)); break;
+      case Fill::pivoted_matrix: value = random.normal() / root + (i / columns + i % columns == columns - 1 ? 2.0 : 0.0); break;
+      case Fill::contraction: value = random.normal() / (2 * root); break;
+      default: value = random.normal();
     }
   }
   return values;
@@ -52,14 +43,10 @@ std::vector<double> values_of(const Input& input, RandomStream random) {
 
 Dtype dtype_for(Role role, Dtype dtype) {
   switch (role) {
-    case Role::activation:
-      return dtype;
-    case Role::statistic:
-      return accumulator_of(dtype);
-    case Role::i32:
-      return Dtype::i32;
-    default:
-      return Dtype::i64;
+    case Role::activation: return dtype;
+    case Role::statistic: return accumulator_of(dtype);
+    case Role::i32: return Dtype::i32;
+    default: return Dtype::i64;
   }
 }
 

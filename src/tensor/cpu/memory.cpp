@@ -7,18 +7,12 @@ namespace {
 
 template <class F> void with_any(Dtype dtype, F f) {
   switch (dtype) {
-    case Dtype::f32:
-      return f.template operator()<float>();
-    case Dtype::bf16:
-      return f.template operator()<bf16>();
-    case Dtype::f64:
-      return f.template operator()<double>();
-    case Dtype::u8:
-      return f.template operator()<std::uint8_t>();
-    case Dtype::i32:
-      return f.template operator()<std::int32_t>();
-    default:
-      return f.template operator()<std::int64_t>();
+    case Dtype::f32: return f.template operator()<float>();
+    case Dtype::bf16: return f.template operator()<bf16>();
+    case Dtype::f64: return f.template operator()<double>();
+    case Dtype::u8: return f.template operator()<std::uint8_t>();
+    case Dtype::i32: return f.template operator()<std::int32_t>();
+    default: return f.template operator()<std::int64_t>();
   }
 }
 
@@ -87,14 +81,10 @@ void LoopsBackend::transpose(ConstView x, View y) {
     transpose_matrix(threads(), static_cast<const T*>(x.data), static_cast<T*>(y.data), x.shape[0], x.shape[1]);
   };
   switch (size_of(x.dtype)) {  // only the size of an element matters
-    case 1:
-      return run.template operator()<std::uint8_t>();
-    case 2:
-      return run.template operator()<std::uint16_t>();
-    case 4:
-      return run.template operator()<std::uint32_t>();
-    default:
-      return run.template operator()<std::uint64_t>();
+    case 1: return run.template operator()<std::uint8_t>();
+    case 2: return run.template operator()<std::uint16_t>();
+    case 4: return run.template operator()<std::uint32_t>();
+    default: return run.template operator()<std::uint64_t>();
   }
 }
 

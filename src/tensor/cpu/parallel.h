@@ -56,12 +56,9 @@ template <class F> void parallel_for(int threads, std::int64_t n, std::int64_t g
 // Like mec::dispatch_floating and its family, for dtypes that ops/ has checked: nothing to throw.
 template <class F> void with_floating(Dtype dtype, F f) {
   switch (dtype) {
-    case Dtype::f32:
-      return f.template operator()<float>();
-    case Dtype::bf16:
-      return f.template operator()<bf16>();
-    default:
-      return f.template operator()<double>();
+    case Dtype::f32: return f.template operator()<float>();
+    case Dtype::bf16: return f.template operator()<bf16>();
+    default: return f.template operator()<double>();
   }
 }
 template <class F> void with_real(Dtype dtype, F f) {

@@ -51,7 +51,8 @@ void batch_norm_update_running(const BatchNormStatistics& batch, const BatchNorm
 Tensor batch_norm_apply(const Tensor& x, const BatchNormStatistics& statistics, const Tensor& gamma, const Tensor& beta,
                         const Tensor& add, const BatchNormArgs& args) {
   check_input("batch_norm", x, statistics);
-  check<ValueError>(static_cast<bool>(gamma) == static_cast<bool>(beta), "batch_norm: gamma and beta come together or not at all");
+  check<ValueError>(static_cast<bool>(gamma) == static_cast<bool>(beta),
+                    "batch_norm: gamma and beta come together or not at all");
   if (gamma) check_channels("batch_norm", x, gamma, "gamma");
   if (beta) check_channels("batch_norm", x, beta, "beta");
   if (add) check_like("batch_norm", x, add, "the residual");

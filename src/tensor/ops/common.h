@@ -48,7 +48,8 @@ inline void check_floating(const char* op, const Tensor& t, const char* what) {
 
 inline void check_real(const char* op, const Tensor& t, const char* what) {
   check_floating(op, t, what);
-  check<DtypeError>(t.dtype() != Dtype::bf16, op, ": ", what, " must be f32 or f64, but is bf16; convert it with to(Dtype::f32)");
+  check<DtypeError>(t.dtype() != Dtype::bf16, op, ": ", what,
+                    " must be f32 or f64, but is bf16; convert it with to(Dtype::f32)");
 }
 
 }  // namespace mec::ops

@@ -30,8 +30,8 @@ Tensor binary(BinaryOp op, const Tensor& a, const Tensor& b) {
   check_device("binary", {&a, &b});
   check_dtype("binary", b, a.dtype(), "the second operand");
   const auto tail = a.shape().dims().last(static_cast<std::size_t>(std::min(a.rank(), b.rank())));
-  check<ShapeError>(b.rank() <= a.rank() && std::ranges::equal(tail, b.shape().dims()), "binary: the second operand ", b.shape(),
-                    " must have the shape of the first, ", a.shape(), ", or of its trailing dimensions");
+  check<ShapeError>(b.rank() <= a.rank() && std::ranges::equal(tail, b.shape().dims()), "binary: the second operand ",
+                    b.shape(), " must have the shape of the first, ", a.shape(), ", or of its trailing dimensions");
   Tensor y(a.shape(), a.dtype(), a.device());
   a.backend().binary(op, a, b, y);
   return y;

@@ -14,7 +14,7 @@ struct MaxPooled {
 MaxPooled max_pool2d(const Tensor& x, const Pool2dArgs& args = {});
 Tensor max_pool2d_grad(const Tensor& dy, const Tensor& argmax, const Shape& x_shape, const Pool2dArgs& args = {});
 
-Tensor global_avg_pool(const Tensor& x);                                // (N,H,W,C) -> (N,C)
+Tensor global_avg_pool(const Tensor& x);  // (N,H,W,C) -> (N,C)
 Tensor global_avg_pool_grad(const Tensor& dy, const Shape& x_shape);
 
 }  // namespace mec
