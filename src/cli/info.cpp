@@ -61,7 +61,9 @@ void print_build() {
     std::cout << "  " << part.name << ": " << (part.found ? "found" : "missing: ") << part.without << "\n";
   }
   const CpuDescription cpu = describe_cpu();
-  std::cout << cpu_model() << ", " << cpu.instruction_set << " loops, " << cpu.threads << " threads\n";
+  std::cout << cpu_model() << ", " << cpu.instruction_set << " loops, " << cpu.threads << " threads";
+  if (cpu.widens_bf16) std::cout << ", bf16 convolutions in f32 pieces (this processor multiplies bf16 no faster)";
+  std::cout << "\n";
 }
 
 // A file's last line, "" when it has none.

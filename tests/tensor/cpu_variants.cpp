@@ -93,7 +93,36 @@ TEST_CASE("cpu: the portable kernels agree with the reference") {
   check_convolutions(device);
 }
 
-TEST_CASE("cpu: the libraries' convolutions agree with the reference") { check_convolutions(make_cpu_device()); }
+TEST_CASE("cpu: the libraries' convolutions agree with the reference, whichever way they take bf16") {
+  check_convolutions(make_cpu_device({.bf16 = Bf16Convolution::native}));
+  check_convolutions(make_cpu_device({.bf16 = Bf16Convolution::widened}));
+}
+
+TEST_CASE("cpu: widened bf16 convolutions of more images than fit a piece agree with the reference") {
+  const Device device = make_cpu_device({.bf16 = Bf16Convolution::widened}), reference = make_reference_device();
+  // 4·(16 + 24)·30² = 144,000 bytes an image: pieces of 21 of the 83 images, and a last one of 20.
+  const Shape x_shape{83, 30, 30, 16}, w_shape{24, 3, 3, 16};
+  const Conv2dArgs args{.pad = 1}, add{.pad = 1, .accumulate = true};
+  const auto run = [&](const Device& on, Dtype dtype) {
+    const auto make = [&](const Shape& shape, std::uint64_t seed) {
+      return random(shape, Dtype::f32, device, {.scale = 0.1, .seed = seed}).to(Dtype::bf16).to(dtype).to(on);
+    };
+    const Tensor x = make(x_shape, 1), w = make(w_shape, 2), dy = make({83, 30, 30, 24}, 3), dx = make(x_shape, 4);
+    const Tensor dw = make(w_shape, 5).to(accumulator_of(dtype));
+    conv2d_grad_input_into(dy, w, dx, add);
+    conv2d_grad_weight_into(dy, x, dw, add);
+    return Tensors{conv2d(x, w, args), conv2d_grad_input(dy, w, x_shape, args), dx, conv2d_grad_weight(dy, x, w_shape, args),
+                   dw};
+  };
+  const Tensors actual = run(device, Dtype::bf16), expected = run(reference, Dtype::f32);
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    CAPTURE(i);
+    // One rounding to bf16 even where a gradient is added; f32 sums of up to 75,000 terms in another order.
+    const double rounding = actual[i].dtype() == Dtype::bf16 ? 1.0 / 256 : 0.0;
+    const auto comparison = compare(actual[i], expected[i], {.relative = rounding, .of_rms = 1e-4});
+    CHECK_MESSAGE(comparison.ok, comparison.message);
+  }
+}
 
 TEST_CASE("cpu: every instruction set that this processor has agrees with the reference") {
   for (const cpu::IsaVariant& isa : cpu::supported_isas()) {

@@ -15,7 +15,10 @@ using common::kGrain;
 using common::parallel_for;
 
 CpuBackend::CpuBackend(const CpuOptions& options)
-    : threads_(thread_count(options.threads)), portable_(options.portable), onednn_(std::make_unique<OneDnn>()) {}
+    : threads_(thread_count(options.threads)),
+      portable_(options.portable),
+      widens_bf16_(widens_bf16(options)),
+      onednn_(std::make_unique<OneDnn>()) {}
 CpuBackend::~CpuBackend() = default;
 
 std::string CpuBackend::name() const { return "cpu"; }
@@ -76,26 +79,6 @@ std::string CpuBackend::convolution_kernel(ConvDirection direction, ConstView a,
   const ThreadScope scope(threads_);
   const OneDnnPlan* plan = portable_ ? nullptr : onednn_->convolution(direction, a, b, result, args);
   return plan ? plan->kernel() : "";
-}
-
-bool CpuBackend::library_convolution(ConvDirection direction, ConstView a, ConstView b, View result, const Conv2dArgs& args) {
-  if (portable_ || a.numel() == 0 || b.numel() == 0 || result.numel() == 0) return false;
-  const ThreadScope scope(threads_);
-  OneDnnPlan* plan = onednn_->convolution(direction, a, b, result, args);
-  if (!plan) return false;
-  const bool add_afterwards =
-      args.accumulate && direction != ConvDirection::grad_weight;  // oneDNN adds weight gradients itself
-  const std::size_t plan_bytes = (plan->workspace_bytes() + 63) / 64 * 64;
-  const auto result_bytes = static_cast<std::size_t>(result.numel() * size_of(result.dtype));
-  const Scratch scratch(*this, plan_bytes + (add_afterwards ? result_bytes : 0));
-  if (!add_afterwards) {
-    plan->run(a.data, b.data, result.data, scratch.data());
-    return true;
-  }
-  const View sum{scratch.data() + plan_bytes, result.shape, result.dtype};
-  plan->run(a.data, b.data, sum.data, scratch.data());
-  axpby(sum, result, {.alpha = 1.0, .beta = 1.0});
-  return true;
 }
 
 namespace {

@@ -74,10 +74,13 @@ class CpuBackend : public Backend {
   virtual bool portable_cholesky(View a) = 0;  // false: not positive definite
 
  private:
+  // False when oneDNN has nothing for it.
   bool library_convolution(ConvDirection direction, ConstView a, ConstView b, View result, const Conv2dArgs& args);
+  bool widened_convolution(ConvDirection direction, ConstView a, ConstView b, View result, const Conv2dArgs& args);
 
   const int threads_;
   const bool portable_;
+  const bool widens_bf16_;
   CachingAllocator allocator_;
   std::mutex mutex_;  // guards scratch_ and what plans keep: a kernel with scratch memory never calls another that needs some
   std::byte* scratch_ = nullptr;

@@ -1,22 +1,26 @@
 #include "mec/tensor/cpu/isa.h"
 
+#include <algorithm>
+#include <chrono>
+
+#include "mec/tensor/cpu/onednn.h"
 #include "mec/tensor/cpu/threads.h"
 
 namespace mec {
 namespace cpu {
 
 std::vector<IsaVariant> supported_isas() {
-  std::vector<IsaVariant> isas{{"baseline", baseline::make_backend}};
+  std::vector<IsaVariant> isas{{"baseline", baseline::make_backend, baseline::multiply_adds}};
   // The same sets as the levels v3 and v4 of x86-64, without what no loop of ours can use.
 #if MEC_ISA_AVX2
   const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
                   __builtin_cpu_supports("bmi2");
-  if (v3) isas.push_back({"avx2", avx2::make_backend});
+  if (v3) isas.push_back({"avx2", avx2::make_backend, avx2::multiply_adds});
 #endif
 #if MEC_ISA_AVX512
   if (v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-    isas.push_back({"avx512", avx512::make_backend});
+    isas.push_back({"avx512", avx512::make_backend, avx512::multiply_adds});
   }
 #endif
   return isas;
@@ -30,7 +34,24 @@ Device make_cpu_device(const CpuOptions& options) {
 }
 
 CpuDescription describe_cpu(const CpuOptions& options) {
-  return {.instruction_set = cpu::supported_isas().back().name, .threads = cpu::thread_count(options.threads)};
+  return {.instruction_set = cpu::supported_isas().back().name,
+          .threads = cpu::thread_count(options.threads),
+          .widens_bf16 = cpu::widens_bf16(options)};
+}
+
+double peak_flops(const CpuOptions& options) {
+  const auto multiply_adds = cpu::supported_isas().back().multiply_adds;
+  const int threads = cpu::thread_count(options.threads);
+  constexpr std::int64_t kSteps = 1 << 21;  // some milliseconds
+  double best = 0;
+  for (int round = 0; round < 10; ++round) {  // the best counts: whatever else the machine does only slows a round down
+    double done = 0;
+    const auto start = std::chrono::steady_clock::now();
+#pragma omp parallel for num_threads(threads) reduction(+ : done) schedule(static)
+    for (int thread = 0; thread < threads; ++thread) done += multiply_adds(kSteps);
+    best = std::max(best, done / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return best;
 }
 
 }  // namespace mec
