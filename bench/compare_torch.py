@@ -26,6 +26,7 @@ RESNET50_224 = dict(arch="resnet50", stem="imagenet", width=64, channels=3, size
 CASES = {f"{name}-{precision}": dict(network, precision=precision)
          for name, network in (("w16", RESNET18_28), ("w64", RESNET18_32), ("r50", RESNET50_224))
          for precision in ("f32", "bf16")}
+CASES |= {f"loss-{m}x{d}": dict(rows=m, width=d, order=4) for m, d in ((1024, 2048), (2048, 512))}
 
 
 def run_side(command, threads):
@@ -39,8 +40,11 @@ def run_side(command, threads):
 def commands(case, args):
     network = [f"--{key.replace('_', '-')}={value}" for key, value in case.items() if key != "precision"]
     common = network + [f"--steps={args.steps}", f"--warmup={args.warmup}", f"--threads={args.threads}"]
+    peers = ROOT / "bench/peers"
+    if "rows" in case:
+        return {"mec": [args.mec, "bench", "loss", *common], "torch": [args.torch_python, peers / "torch_mec_loss.py", *common]}
     dtype = {"f32": "fp32", "bf16": "bf16"}[case["precision"]]
-    peer = ROOT / "bench/peers/torch_mec_step.py"
+    peer = peers / "torch_mec_step.py"
     return {"mec": [args.mec, "bench", "step", *common, f"--precision={case['precision']}"],
             "torch": [args.torch_python, peer, *common, "--channels-last", f"--dtype={dtype}"]}
 
@@ -85,12 +89,12 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, help="write every figure here (JSON)")
     args = parser.parse_args()
     result = dict(machine=machine(args), cases={})
-    print(f"{'case':<10} {'mec ms':>9} {'torch ms':>9} {'faster':>7} {'least to most':>15} {'mec MiB':>9} {'torch MiB':>9} {'memory':>7}")
+    print(f"{'case':<15} {'mec ms':>9} {'torch ms':>9} {'faster':>7} {'least to most':>15} {'mec MiB':>9} {'torch MiB':>9} {'memory':>7}")
     for name in args.case or ("w16-f32", "w16-bf16"):
         rounds = compare(CASES[name], args)
         s = summary(rounds)
         result["cases"][name] = dict(summary=s, rounds=rounds)
-        print(f"{name:<10} {s['mec_ms']:>9.1f} {s['torch_ms']:>9.1f} {s['faster']:>6.2f}x {s['least']:>6.2f} to {s['most']:<5.2f}"
+        print(f"{name:<15} {s['mec_ms']:>9.1f} {s['torch_ms']:>9.1f} {s['faster']:>6.2f}x {s['least']:>6.2f} to {s['most']:<5.2f}"
               f" {s['mec_mib']:>9.0f} {s['torch_mib']:>9.0f} {s['memory']:>6.2f}x", flush=True)
     if args.out:
         args.out.write_text(json.dumps(result, indent=1) + "\n")

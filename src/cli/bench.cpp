@@ -1,8 +1,3 @@
-#include <sys/resource.h>
-
-#include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <iostream>
 
 #include <nlohmann/json.hpp>
@@ -10,6 +5,7 @@
 #include "mec/cli/commands.h"
 #include "mec/cli/options.h"
 #include "mec/cli/profile_table.h"
+#include "mec/cli/timing.h"
 #include "mec/ssl/learner.h"
 #include "mec/ssl/mec.h"
 #include "mec/ssl/step.h"
@@ -27,24 +23,6 @@ struct BenchOptions {
   bool profile = false;
   DeviceOptions device;
 };
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double peak_mib() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;  // Linux counts in KiB
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
-
-double rounded(double value, double digits) { return std::round(value * digits) / digits; }
 
 struct StepTimes {
   double warmup = 0;
@@ -145,6 +123,8 @@ void add_bench(CLI::App& program) {
   command->add_flag("--profile", options->profile, "Then say where the time of a step goes, by part and kernel");
   add_device_options(*command, options->device);
   command->callback([options] { run_bench(*options); });
+  add_bench_loss(*bench);
+  add_bench_ops(*bench);
 }
 
 }  // namespace mec::cli

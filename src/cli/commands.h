@@ -10,6 +10,8 @@ void add_eval(CLI::App& program);
 void add_embed(CLI::App& program);
 void add_loss(CLI::App& program);
 void add_bench(CLI::App& program);
+void add_bench_loss(CLI::App& bench);
+void add_bench_ops(CLI::App& bench);
 void add_info(CLI::App& program);
 
 }  // namespace mec::cli

@@ -36,9 +36,9 @@ enum class CodingRecord : int { loss, coding_length, lambda, spectral_norm, effe
 inline double at(const std::vector<double>& record, CodingRecord field) { return record.at(static_cast<std::size_t>(field)); }
 
 struct CodingResult {
-  Tensor
-      record;  // (7), in the order of CodingRecord: weighted loss and coding length, λ as used, ‖λPZᵀ‖₂ before and after adapting,
-      // sign of det(I + C) (1 for a series), d/m
+  // (7), in the order of CodingRecord: weighted loss and coding length, λ as used, ‖λPZᵀ‖₂ before and after adapting, sign of
+  // det(I + C) (1 for a series), d/m.
+  Tensor record;
   Tensor dp, dz;  // (m,d), where needed
 };
 

@@ -33,6 +33,8 @@ double flops_of(const KernelCall& call) {
   if (kernel == "conv2d") return convolution(call.outputs[0], call.inputs[1]);
   if (kernel == "conv2d_grad_input") return convolution(call.inputs[0], call.inputs[1]);
   if (kernel == "conv2d_grad_weight") return convolution(call.inputs[0], call.outputs[0]);
+  if (kernel == "lu") return 2.0 / 3.0 * std::pow(elements(call.outputs[0]), 1.5);
+  if (kernel == "cholesky") return 1.0 / 3.0 * std::pow(elements(call.outputs[0]), 1.5);
   return 0;
 }
 

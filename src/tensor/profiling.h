@@ -17,7 +17,7 @@ struct KernelProfile {
   std::string sizes;  // "(256,28,28,16) f32, (16,3,3,16) f32 -> (256,28,28,16) f32"
   std::int64_t calls = 0;
   double seconds = 0;  // until the call returned
-  double flops = 0;    // of products and convolutions, padding counted; 0 for others
+  double flops = 0;    // of products, convolutions (padding counted) and decompositions; 0 for others
   double bytes = 0;    // of all views that were read or written, each counted once a call
 };
 

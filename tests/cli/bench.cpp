@@ -1,6 +1,9 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/program.h"
+#include "mec/tensor/devices.h"
+#include "mec/tensor/io/npy.h"
+#include "mec/tensor/ops.h"
 
 using namespace mec;
 using namespace mec::test;
@@ -34,6 +37,36 @@ TEST_CASE("mec bench step --profile accounts for the kernels of every part of a 
                            "\nobjective  matmul ", "\nupdate     sgd_update ", "tensor memory at its highest: "}) {
     CAPTURE(line);
     CHECK(result.out.find(line) != std::string::npos);
+  }
+}
+
+TEST_CASE("mec bench loss computes the loss that mec loss computes") {
+  const TempFolder folder;
+  const ProgramResult result = run_program(folder, {"bench", "loss", "--rows", "4", "--width", "6", "--steps", "1"});
+  REQUIRE_MESSAGE(result.status == 0, result.err);
+  const auto out = nlohmann::json::parse(result.out);
+  CHECK(out.at("step_ms").get<double>() >= 0);
+  const Device device = make_reference_device();
+  for (const std::uint64_t seed : {1, 2}) {
+    write_npy(folder / concat(seed, ".npy"), random({4, 6}, Dtype::f32, device, {.seed = seed}));
+  }
+  const ProgramResult same = run_program(
+      folder, {"loss", "mec", "--p", (folder / "1.npy").string(), "--z", (folder / "2.npy").string(), "--eps2", "6"});
+  REQUIRE_MESSAGE(same.status == 0, same.err);
+  CHECK(out.at("loss").get<double>() ==
+        doctest::Approx(nlohmann::json::parse(same.out).at("loss").get<double>()).epsilon(1e-5));
+}
+
+TEST_CASE("mec bench ops measures every family of kernels") {
+  const TempFolder folder;
+  const ProgramResult result = run_program(folder, {"bench", "ops", "--batch", "2", "--calls", "1", "--threads", "1"});
+  REQUIRE_MESSAGE(result.status == 0, result.err);
+  CHECK(result.out.find("measured peaks: ") == 0);
+  for (const char* kernel : {"conv2d", "conv2d_grad_input", "conv2d_grad_weight", "batch_norm_statistics", "batch_norm_apply",
+                             "batch_norm_grad_reduce", "batch_norm_grad_apply", "matmul", "power_traces", "lu", "cholesky",
+                             "max_pool2d", "sgd_update", "ema_update"}) {
+    CAPTURE(kernel);
+    CHECK(result.out.find(concat("\n", kernel, " ")) != std::string::npos);
   }
 }
 

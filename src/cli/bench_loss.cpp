@@ -1,0 +1,69 @@
+#include <iostream>
+
+#include <nlohmann/json.hpp>
+
+#include "mec/cli/commands.h"
+#include "mec/cli/options.h"
+#include "mec/cli/timing.h"
+#include "mec/ssl/coding.h"
+#include "mec/tensor/ops.h"
+
+namespace mec::cli {
+
+namespace {
+
+struct BenchLossOptions {
+  std::int64_t rows = 1024, width = 2048;
+  int order = 4, warmup = 2, steps = 20;
+  DeviceOptions device;
+};
+
+// Value and both gradients of one pair of random embeddings, f32; ε² = d keeps the series convergent whatever they are.
+void run_bench_loss(const BenchLossOptions& options) {
+  const Device device = options.device.make();
+  const Tensor p = random({options.rows, options.width}, Dtype::f32, device, {.seed = 1});
+  const Tensor z = random({options.rows, options.width}, Dtype::f32, device, {.seed = 2});
+  const double eps2 = static_cast<double>(options.width);
+  const Tensor lambda = Tensor::full({1}, coding_lambda(options.rows, options.width, eps2), Dtype::f32, device);
+  const CodingOptions coding{.order = options.order};
+  double loss = 0;
+  const auto step = [&] {
+    const CodingResult result = coding_length_pair(p, z, lambda, coding, {.dp = true, .dz = true});
+    loss = at(result.record.to(Dtype::f64).to_vector<double>(), CodingRecord::loss);
+  };
+  for (int i = 0; i < options.warmup; ++i) step();
+  std::vector<double> times;
+  for (int i = 0; i < options.steps; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    step();
+    times.push_back(seconds_since(start));
+  }
+  const nlohmann::ordered_json out{{"peer", "mec " MEC_VERSION},
+                                   {"rows", options.rows},
+                                   {"width", options.width},
+                                   {"order", options.order},
+                                   {"step_ms", rounded(median(times) * 1e3, 100)},
+                                   {"min_ms", rounded(*std::ranges::min_element(times) * 1e3, 100)},
+                                   {"peak_mib", rounded(peak_mib(), 10)},
+                                   {"loss", loss}};
+  std::cout << out.dump() << "\n";
+}
+
+}  // namespace
+
+void add_bench_loss(CLI::App& bench) {
+  const auto options = std::make_shared<BenchLossOptions>();
+  CLI::App* command = bench.add_subcommand("loss", "The MEC loss of one pair with both gradients, f32: median time");
+  const auto count = [&](const char* name, auto& member, const char* what) {
+    command->add_option(name, member, what)->check(CLI::PositiveNumber)->capture_default_str();
+  };
+  count("--rows", options->rows, "Embeddings, m");
+  count("--width", options->width, "Width of each, d");
+  count("--order", options->order, "Terms of the series");
+  count("--warmup", options->warmup, "Rounds before those that count");
+  count("--steps", options->steps, "Rounds that count");
+  add_device_options(*command, options->device);
+  command->callback([options] { run_bench_loss(*options); });
+}
+
+}  // namespace mec::cli

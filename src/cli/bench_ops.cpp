@@ -1,0 +1,162 @@
+#include <algorithm>
+#include <cstdio>
+#include <functional>
+#include <iostream>
+
+#include "mec/cli/commands.h"
+#include "mec/cli/options.h"
+#include "mec/tensor/ops.h"
+#include "mec/tensor/profiling.h"
+
+namespace mec::cli {
+
+namespace {
+
+struct BenchOpsOptions {
+  std::int64_t batch = 256;
+  std::string precision = "f32";
+  int calls = 10;
+  DeviceOptions device;
+};
+
+struct Inputs {
+  Device device;
+  Dtype dtype;  // of activations
+
+  Tensor make(const Shape& shape, Dtype type) const { return random(shape, Dtype::f32, device, {.seed = 1}).to(type); }
+  Tensor activation(const Shape& shape) const { return make(shape, dtype); }
+  Tensor f32(const Shape& shape) const { return make(shape, Dtype::f32); }
+};
+
+using Work = std::function<void()>;
+
+// The layers of ResNet-18 of width 16 on 28x28 images.
+void add_convolutions(std::vector<Work>& work, const Inputs& inputs, std::int64_t batch) {
+  struct Layer {
+    std::int64_t size, in, out, kernel, stride;
+  };
+  for (const auto& [size, in, out, kernel, stride] : std::initializer_list<Layer>{{28, 1, 16, 3, 1},
+                                                                                  {28, 16, 16, 3, 1},
+                                                                                  {28, 16, 32, 3, 2},
+                                                                                  {14, 32, 32, 3, 1},
+                                                                                  {7, 64, 64, 3, 1},
+                                                                                  {7, 64, 128, 1, 2},
+                                                                                  {4, 128, 128, 3, 1}}) {
+    const Conv2dArgs args{.stride = stride, .pad = kernel / 2};
+    const Tensor x = inputs.activation({batch, size, size, in}), w = inputs.activation({out, kernel, kernel, in});
+    const Tensor y = conv2d(x, w, args);
+    work.emplace_back([=] { conv2d(x, w, args); });
+    if (in > 1) work.emplace_back([=] { conv2d_grad_input(y, w, x.shape(), args); });
+    work.emplace_back([=] { conv2d_grad_weight(y, x, w.shape(), args); });
+  }
+}
+
+void add_batch_norms(std::vector<Work>& work, const Inputs& inputs, std::int64_t batch) {
+  for (const Shape& shape : {Shape{batch, 28, 28, 16}, Shape{batch, 4, 4, 128}}) {
+    const Tensor x = inputs.activation(shape), gamma = inputs.f32({shape[3]}), beta = inputs.f32({shape[3]});
+    const BatchNormArgs args{.relu = true};
+    const BatchNormStatistics statistics = batch_norm_statistics(x);
+    const Tensor y = batch_norm_apply(x, statistics, gamma, beta, {}, args), dy = y.clone();
+    const BatchNormSums sums = batch_norm_grad_reduce(dy, x, y, statistics, args);
+    const auto rows = static_cast<double>(x.numel() / shape[3]);
+    work.emplace_back([=] { batch_norm_statistics(x); });
+    work.emplace_back([=] { batch_norm_apply(x, statistics, gamma, beta, {}, args); });
+    work.emplace_back([=] { batch_norm_grad_reduce(dy, x, y, statistics, args); });
+    work.emplace_back([=] { batch_norm_grad_apply(dy, x, y, statistics, gamma, sums, rows, false, args); });
+  }
+}
+
+void add_objective(std::vector<Work>& work, const Inputs& inputs) {
+  const Tensor p = inputs.f32({1024, 2048}), z = p.clone(), c = inputs.f32({1024, 1024}), other = c.clone();
+  const Tensor square = matmul(c, c, {.trans_b = true});  // positive definite
+  work.emplace_back([=] { normalize_rows(p); });
+  work.emplace_back([=] { matmul(p, z, {.trans_b = true}); });
+  work.emplace_back([=] { power_traces({c, other}, 4); });
+  work.emplace_back([=] { matrix_polynomial({c, other}, {1.0, -1.0, 1.0}); });
+  work.emplace_back([=] { symmetrize(c); });
+  work.emplace_back([=] { lu(c); });
+  work.emplace_back([=] { cholesky(square); });
+}
+
+void add_the_rest(std::vector<Work>& work, const Inputs& inputs, std::int64_t batch) {
+  const Tensor x = inputs.activation({batch, 28, 28, 16}), flat = inputs.f32({1 << 22}), other = inputs.f32({1 << 22});
+  const Tensor half = inputs.f32({1}), offsets = Tensor::from<std::int64_t>({0, 1 << 22}, {2}, inputs.device);
+  const Tensor addend = x.clone(), image = inputs.activation({batch, 4, 4, 128}), momentum = inputs.f32({1 << 22});
+  const Tensor a = inputs.activation({batch, 512}), w = inputs.activation({512, 512});
+  work.emplace_back([=] { matmul(a, w); });
+  work.emplace_back([=] { x.clone(); });
+  work.emplace_back([=] { unary(UnaryOp::relu, x); });
+  work.emplace_back([=] { binary(BinaryOp::add, x, addend); });
+  work.emplace_back([=] { max_pool2d(x); });
+  work.emplace_back([=] { global_avg_pool(image); });
+  work.emplace_back([=] { all_finite(flat); });
+  work.emplace_back([=] { sgd_update(flat, other, momentum, half, offsets, {}, {}); });
+  work.emplace_back([=] { ema_update(other, flat, half); });
+}
+
+// GB/s of reading and of copying what no cache holds; the larger.
+double measure_memory(ProfilingBackend& profiler, const Tensor& large) {
+  const Tensor to(large.shape(), large.dtype(), large.device());
+  double best = 0;
+  for (int round = 0; round < 5; ++round) {
+    profiler.reset();
+    to.copy_from(large);
+    sum(large);
+    for (const KernelProfile& k : profiler.profiles()) best = std::max(best, k.bytes / k.seconds);
+  }
+  return best;
+}
+
+void print_kernel(const KernelProfile& kernel, double peak_flops, double peak_bytes) {
+  const double flops = kernel.flops / kernel.seconds, bytes = kernel.bytes / kernel.seconds;
+  std::printf("%-24s %9.3f ", kernel.kernel.c_str(), kernel.seconds / static_cast<double>(kernel.calls) * 1e3);
+  if (flops > 0) std::printf("%9.1f", flops * 1e-9);
+  else std::printf("%9s", "-");
+  std::printf(" %7.1f %4.0f %%  %s\n", bytes * 1e-9, 100 * (flops > 0 ? flops / peak_flops : bytes / peak_bytes),
+              kernel.sizes.c_str());
+}
+
+void run_bench_ops(const BenchOpsOptions& options) {
+  const auto profiler = std::make_shared<ProfilingBackend>(options.device.make());
+  const Inputs inputs{profiler, parse_precision(options.precision, profiler)};
+  std::vector<Work> work;
+  add_convolutions(work, inputs, options.batch);
+  add_batch_norms(work, inputs, options.batch);
+  add_objective(work, inputs);
+  add_the_rest(work, inputs, options.batch);
+
+  const Tensor large = Tensor::zeros({1 << 26}, Dtype::f32, profiler);
+  const double flops = peak_flops({.threads = options.device.threads}), bytes = measure_memory(*profiler, large);
+  std::printf("measured peaks: %.0f GFLOP/s f32 in registers, %.1f GB/s from memory\n\n", flops * 1e-9, bytes * 1e-9);
+  std::printf("%-24s %9s %9s %7s %6s\n", "kernel", "ms", "GFLOP/s", "GB/s", "peak");
+  for (const Work& run : work) {
+    run();  // makes plans and touches memory
+    profiler->reset();
+    for (int call = 0; call < options.calls; ++call) {
+      profiler->begin_phase("flush");  // as in a training step, the operands are not in the cache
+      large.fill(0);
+      profiler->begin_phase("run");
+      run();
+    }
+    for (const KernelProfile& kernel : profiler->profiles()) {
+      if (kernel.phase == "run") print_kernel(kernel, flops, bytes);
+    }
+  }
+}
+
+}  // namespace
+
+void add_bench_ops(CLI::App& bench) {
+  const auto options = std::make_shared<BenchOpsOptions>();
+  CLI::App* command =
+      bench.add_subcommand("ops", "Each kernel by itself: time, rate, and share of what the machine could do at best");
+  command->add_option("--batch", options->batch, "Images")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--precision", options->precision, "f32 or bf16: of activations")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->capture_default_str();
+  command->add_option("--calls", options->calls, "Calls that count")->check(CLI::PositiveNumber)->capture_default_str();
+  add_device_options(*command, options->device);
+  command->callback([options] { run_bench_ops(*options); });
+}
+
+}  // namespace mec::cli
