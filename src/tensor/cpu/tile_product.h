@@ -33,10 +33,13 @@ template <class A> struct TileTask {
 
 template <class A> struct Tile2d { A at[kTileRows][kTileColumns<A>]; };
 
+// The sums stay in registers only where every access to them has a constant index and no address: whence the unrolled loops, and the
+// loads and stores through a type that may lie anywhere instead of memcpy.
 // tile[r][c] = Σ over stretches and k of left(r,k)·right(k,c), c < kVectors·kLanes.
 // noexcept, like whatever a parallel region calls: otherwise clang adds a shared helper to this file (see parallel.h).
 template <int kVectors, class A> void sum_tile(const TileTask<A>& task, Tile2d<A>& tile) noexcept {
   typedef A Vector __attribute__((vector_size(kVectorBytes)));
+  typedef A Anywhere __attribute__((vector_size(kVectorBytes), aligned(alignof(A)), may_alias));
   Vector sum[kTileRows][kVectors] = {};
   for (std::int64_t s = 0; s < task.count; ++s) {
     const Stretch stretch = task.stretches[s];
@@ -44,7 +47,8 @@ template <int kVectors, class A> void sum_tile(const TileTask<A>& task, Tile2d<A
     std::int64_t at = stretch.left;
     for (std::int64_t k = 0; k < stretch.depth; ++k, at += task.left_step, right += task.right_step) {
       Vector column[kVectors];
-      std::memcpy(column, right, sizeof column);
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) column[v] = *reinterpret_cast<const Anywhere*>(right + v * kLanes<A>);
 #pragma GCC unroll 8
       for (int r = 0; r < kTileRows; ++r) {
         const A left = task.rows[r][at];
@@ -53,7 +57,11 @@ template <int kVectors, class A> void sum_tile(const TileTask<A>& task, Tile2d<A
       }
     }
   }
-  for (int r = 0; r < kTileRows; ++r) std::memcpy(tile.at[r], sum[r], sizeof sum[r]);
+#pragma GCC unroll 8
+  for (int r = 0; r < kTileRows; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) *reinterpret_cast<Anywhere*>(tile.at[r] + v * kLanes<A>) = sum[r][v];
+  }
 }
 
 template <class A> void sum_tile(const TileTask<A>& task, std::int64_t columns, Tile2d<A>& tile) noexcept {
