@@ -3,6 +3,7 @@
 #   make          build the program and the library     make bench    time a training step
 #   make demo     learn Fashion-MNIST without labels     make asan     the tests under the sanitizers
 #   make test     build and run the tests                make minimal  build without any optional library
+#   make slow     the tests that take minutes
 #   make format   clang-format; make tidy: clang-tidy    make install  PREFIX=/usr/local
 
 MAKEFLAGS += --no-print-directory
@@ -40,8 +41,11 @@ demo: build/release
 test: build/release
 	@$(ctest) --label-exclude slow
 
+slow: build/release
+	@$(ctest) --label-regex slow
+
 bench: build/release
-	$</mec bench step
+	$</mec bench step --profile
 
 asan: build/asan
 	@$(ctest) --label-exclude 'slow|style'
@@ -60,4 +64,4 @@ install: build/release
 clean:
 	rm -rf build
 
-.PHONY: $(BUILDS) all setup demo test bench asan minimal tidy format install clean
+.PHONY: $(BUILDS) all setup demo test slow bench asan minimal tidy format install clean

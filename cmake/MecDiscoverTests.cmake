@@ -1,8 +1,8 @@
-# cmake -Dprogram=test_tensor -Dtests_dir=<source>/tests -Doutput=FILE -P MecDiscoverTests.cmake
+# cmake -Dprogram=test_tensor [-Demulator=qemu-…;…] -Dtests_dir=<source>/tests -Doutput=FILE -P MecDiscoverTests.cmake
 #
 # Asks a doctest executable for its test cases and writes FILE, which ctest includes: one test for each source file.
 cmake_minimum_required(VERSION 3.22)
-execute_process(COMMAND "${program}" --list-test-cases --reporters=xml OUTPUT_VARIABLE xml RESULT_VARIABLE status)
+execute_process(COMMAND ${emulator} "${program}" --list-test-cases --reporters=xml OUTPUT_VARIABLE xml RESULT_VARIABLE status)
 string(REPLACE ";" "," xml "${xml}")  # a semicolon in a name would cut CMake's list
 string(REGEX MATCHALL "<TestCase [^\n]*" cases "${xml}")
 if(NOT status EQUAL 0 OR NOT cases)
@@ -24,6 +24,10 @@ endforeach()
 list(REMOVE_DUPLICATES files)
 
 set(text "")
+set(command "")
+foreach(word IN LISTS emulator program)
+  string(APPEND command " [==[${word}]==]")
+endforeach()
 foreach(file IN LISTS files)
   string(REPLACE "${tests_dir}/" "" name "${file}")
   string(REGEX REPLACE "\\.(cpp|h)$" "" name "${name}")
@@ -40,7 +44,7 @@ foreach(file IN LISTS files)
       set(filter "--test-suite-exclude=*slow*")
       set(labels "")
     endif()
-    string(APPEND text "add_test([==[${test}]==] [==[${program}]==] [==[--source-file=${file}]==] ${filter})\n")
+    string(APPEND text "add_test([==[${test}]==]${command} [==[--source-file=${file}]==] ${filter})\n")
     # A filter that matches nothing makes doctest succeed; here it is a failure.
     string(APPEND text "set_tests_properties([==[${test}]==] PROPERTIES FAIL_REGULAR_EXPRESSION "
       "\"test cases: +0 [|]\"${labels})\n")

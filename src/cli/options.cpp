@@ -9,6 +9,7 @@ void add_device_options(CLI::App& command, DeviceOptions& options) {
       ->check(CLI::IsMember({"cpu", "reference"}))
       ->capture_default_str();
   command.add_option("--threads", options.threads, "Threads of the CPU device; 0: all")->check(CLI::Range(0, 4096));
+  command.add_flag("--portable", options.portable, "Our own kernels only, as in a build without oneDNN and BLAS");
 }
 
 Dtype parse_precision(const std::string& name, const Device& device) {

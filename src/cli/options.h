@@ -14,10 +14,11 @@ namespace mec::cli {
 struct DeviceOptions {
   std::string device = "cpu";
   int threads = 0;
+  bool portable = false;
 
-  Device make() const { return make_device(device, {.threads = threads}); }
+  Device make() const { return make_device(device, {.threads = threads, .portable = portable}); }
 };
-void add_device_options(CLI::App& command, DeviceOptions& options);  // --device, --threads
+void add_device_options(CLI::App& command, DeviceOptions& options);  // --device, --threads, --portable
 
 // "f32" or "bf16"; ValueError for another word or what the device does not compute in.
 Dtype parse_precision(const std::string& name, const Device& device);

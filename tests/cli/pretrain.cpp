@@ -94,9 +94,11 @@ TEST_CASE_FIXTURE(Fixture, "an encoder is used at the size that it was trained o
   CHECK(read_bytes(folder / "small/metrics.jsonl") == read_bytes(folder / "both/metrics.jsonl"));
 }
 
-TEST_CASE_FIXTURE(Fixture, "a run works in bf16, and on the reference device") {
+TEST_CASE_FIXTURE(Fixture, "a run works in bf16, without libraries, and on the reference device") {
   pretrain("bf16", {"--precision", "bf16"});
   pretrain("reference", {"--device", "reference"});
+  pretrain("portable", {"--portable"});
+  CHECK(read_bytes(folder / "portable/encoder.safetensors") != read_bytes(folder / "reference/encoder.safetensors"));
 }
 
 TEST_CASE_FIXTURE(Fixture, "a run is evaluated beside raw pixels and a random encoder") {
