@@ -45,22 +45,16 @@ StepTimes time_steps(const BenchOptions& options, const Device& device, Profilin
   const auto on_part = [&](const char* part) {
     if (profiler) profiler->begin_phase(part);
   };
+  StepTimes times;
   const auto step = [&] {  // reads the loss back, which waits for the device
     const StepOutput output = training_step(learner, objective, views, scalars, on_part);
     std::vector<std::vector<double>> records;
     for (const Tensor& record : output.records) records.push_back(record.to(Dtype::f64).to_vector<double>());
-    return objective.summarize(records).front().second;
+    times.loss = objective.summarize(records).front().second;
   };
-  StepTimes times;
-  auto start = std::chrono::steady_clock::now();
-  for (int i = 0; i < options.warmup; ++i) step();
-  times.warmup = seconds_since(start);
+  for (const double seconds : time_rounds(options.warmup, step)) times.warmup += seconds;
   if (profiler) profiler->reset();
-  for (int i = 0; i < options.steps; ++i) {
-    start = std::chrono::steady_clock::now();
-    times.loss = step();
-    times.steps.push_back(seconds_since(start));
-  }
+  times.steps = time_rounds(options.steps, step);
   return times;
 }
 

@@ -31,13 +31,8 @@ void run_bench_loss(const BenchLossOptions& options) {
     const CodingResult result = coding_length_pair(p, z, lambda, coding, {.dp = true, .dz = true});
     loss = at(result.record.to(Dtype::f64).to_vector<double>(), CodingRecord::loss);
   };
-  for (int i = 0; i < options.warmup; ++i) step();
-  std::vector<double> times;
-  for (int i = 0; i < options.steps; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    step();
-    times.push_back(seconds_since(start));
-  }
+  time_rounds(options.warmup, step);
+  const std::vector<double> times = time_rounds(options.steps, step);
   const nlohmann::ordered_json out{{"peer", "mec " MEC_VERSION},
                                    {"rows", options.rows},
                                    {"width", options.width},

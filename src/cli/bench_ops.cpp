@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <functional>
-#include <iostream>
 
 #include "mec/cli/commands.h"
 #include "mec/cli/options.h"
+#include "mec/cli/profile_table.h"
 #include "mec/tensor/ops.h"
 #include "mec/tensor/profiling.h"
 
@@ -108,12 +108,9 @@ double measure_memory(ProfilingBackend& profiler, const Tensor& large) {
 }
 
 void print_kernel(const KernelProfile& kernel, double peak_flops, double peak_bytes) {
-  const double flops = kernel.flops / kernel.seconds, bytes = kernel.bytes / kernel.seconds;
-  std::printf("%-24s %9.3f ", kernel.kernel.c_str(), kernel.seconds / static_cast<double>(kernel.calls) * 1e3);
-  if (flops > 0) std::printf("%9.1f", flops * 1e-9);
-  else std::printf("%9s", "-");
-  std::printf(" %7.1f %4.0f %%  %s\n", bytes * 1e-9, 100 * (flops > 0 ? flops / peak_flops : bytes / peak_bytes),
-              kernel.sizes.c_str());
+  const double share = kernel.flops > 0 ? kernel.flops / peak_flops : kernel.bytes / peak_bytes;
+  std::printf("%-24s %9.3f %s %4.0f %%  %s\n", kernel.kernel.c_str(), kernel.seconds / static_cast<double>(kernel.calls) * 1e3,
+              rates(kernel).c_str(), 100 * share / kernel.seconds, kernel.sizes.c_str());
 }
 
 void run_bench_ops(const BenchOpsOptions& options) {

@@ -15,11 +15,9 @@ template <class... Values> std::string format(const char* pattern, Values... val
   return text;
 }
 
-// "   12.34    5 %     210.3     12.1": milliseconds, share of the total, GFLOP/s and GB/s.
+// "   12.34    5 % ": milliseconds and share of the total; the rates follow.
 std::string figures(const KernelProfile& profile, double total, int steps) {
-  const std::string rate = profile.flops > 0 ? format("%9.1f", profile.flops / profile.seconds * 1e-9) : format("%9s", "-");
-  return format("%9.2f %4.0f %% ", profile.seconds / steps * 1e3, 100 * profile.seconds / total) + rate +
-         format(" %7.1f", profile.bytes / profile.seconds * 1e-9);
+  return format("%9.2f %4.0f %% ", profile.seconds / steps * 1e3, 100 * profile.seconds / total) + rates(profile);
 }
 
 // Sums over the sizes, in the order in which parts first appear among `profiles`.
@@ -48,6 +46,11 @@ double seconds_of(const std::vector<KernelProfile>& profiles) {
 }
 
 }  // namespace
+
+std::string rates(const KernelProfile& profile) {
+  const std::string flops = profile.flops > 0 ? format("%9.1f", profile.flops / profile.seconds * 1e-9) : format("%9s", "-");
+  return flops + format(" %7.1f", profile.bytes / profile.seconds * 1e-9);
+}
 
 void print_profile(std::ostream& out, const std::vector<KernelProfile>& profiles, int steps) {
   const double total = seconds_of(profiles);

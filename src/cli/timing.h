@@ -4,14 +4,22 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <vector>
 
+#include "mec/tensor/clock.h"
+
 namespace mec::cli {
 
-inline double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+// Seconds of each of so many rounds of f.
+template <class F> std::vector<double> time_rounds(int rounds, F f) {
+  std::vector<double> seconds;
+  for (int round = 0; round < rounds; ++round) {
+    const auto start = std::chrono::steady_clock::now();
+    f();
+    seconds.push_back(seconds_since(start));
+  }
+  return seconds;
 }
 
 inline double peak_mib() {  // of the process so far

@@ -32,6 +32,11 @@ Conv2dOptions stem_options(const ResNetConfig& config, const Placement& where) {
   return options;
 }
 
+Variable through(const std::vector<ResidualBlock>& blocks, Variable y, const Pass& pass) {
+  for (const ResidualBlock& block : blocks) y = block.forward(y, pass);
+  return y;
+}
+
 }  // namespace
 
 const char* name_of(Stem stem) { return stem == Stem::cifar ? "cifar" : "imagenet"; }
@@ -115,18 +120,13 @@ Variable ResNet::stem(const Variable& x, const Pass& pass) const {
 std::array<Variable, 4> ResNet::features(const Variable& x, const Pass& pass) const {
   Variable y = stem(x, pass);
   std::array<Variable, 4> outputs;
-  for (std::size_t stage = 0; stage < 4; ++stage) {
-    for (const ResidualBlock& block : stages[stage]) y = block.forward(y, pass);
-    outputs[stage] = y;
-  }
+  for (std::size_t stage = 0; stage < 4; ++stage) outputs[stage] = y = through(stages[stage], std::move(y), pass);
   return outputs;
 }
 
 Variable ResNet::forward(const Variable& x, const Pass& pass) const {
   Variable y = stem(x, pass);
-  for (const auto& stage : stages) {
-    for (const ResidualBlock& block : stage) y = block.forward(y, pass);
-  }
+  for (const auto& stage : stages) y = through(stage, std::move(y), pass);
   return global_avg_pool(y);
 }
 

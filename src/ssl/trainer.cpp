@@ -1,10 +1,10 @@
 #include "mec/ssl/trainer.h"
 
-#include <chrono>
 #include <cmath>
 #include <deque>
 
 #include "mec/nn/optim/schedule.h"
+#include "mec/tensor/clock.h"
 
 namespace mec {
 
@@ -12,10 +12,6 @@ namespace {
 
 // Steps whose figures may still lie unread in device memory: reading at once would make a GPU wait for every step.
 constexpr std::size_t kMetricDelay = 2;
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 std::int64_t steps_of(const WarmupLength& length, std::int64_t steps_per_epoch) {
   if (length.steps >= 0) return length.steps;

@@ -1,9 +1,10 @@
 #include "mec/tensor/profiling.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <string_view>
+
+#include "mec/tensor/clock.h"
 
 namespace mec {
 namespace {
@@ -51,7 +52,7 @@ void ProfilingBackend::on_call(KernelCall call) {
   profile.bytes += bytes_of(call.inputs) + bytes_of(call.outputs);
   const auto start = std::chrono::steady_clock::now();
   call.run();
-  profile.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  profile.seconds += seconds_since(start);
 }
 
 std::vector<KernelProfile> ProfilingBackend::profiles() const {

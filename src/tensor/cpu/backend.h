@@ -19,6 +19,9 @@ enum class ConvDirection : std::uint8_t { forward, grad_input, grad_weight };
 // Taps of a kernel that the portable convolutions keep on the stack: 16 x 16.
 constexpr std::int64_t kMaxPortableTaps = 256;
 
+// Rounded up, so that what follows in a block of memory starts a cache line.
+constexpr std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+
 class CpuBackend : public Backend {
  public:
   explicit CpuBackend(const CpuOptions& options);

@@ -1,8 +1,8 @@
 #include "mec/tensor/cpu/isa.h"
 
 #include <algorithm>
-#include <chrono>
 
+#include "mec/tensor/clock.h"
 #include "mec/tensor/cpu/onednn.h"
 #include "mec/tensor/cpu/threads.h"
 
@@ -49,7 +49,7 @@ double peak_flops(const CpuOptions& options) {
     const auto start = std::chrono::steady_clock::now();
 #pragma omp parallel for num_threads(threads) reduction(+ : done) schedule(static)
     for (int thread = 0; thread < threads; ++thread) done += multiply_adds(kSteps);
-    best = std::max(best, done / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    best = std::max(best, done / seconds_since(start));
   }
   return best;
 }

@@ -12,7 +12,7 @@ namespace {
 // Of f32 operands and result that are at hand at a time: they stay in the second-level caches of two cores.
 constexpr std::int64_t kPieceBytes = 3 << 20;
 
-std::size_t aligned(std::int64_t bytes) { return (static_cast<std::size_t>(bytes) + 63) / 64 * 64; }
+std::size_t bytes_of(const Shape& shape, Dtype dtype) { return static_cast<std::size_t>(shape.numel() * size_of(dtype)); }
 
 // Hands out views of one block of memory, one after the other.
 class Carver {
@@ -20,7 +20,7 @@ class Carver {
   explicit Carver(std::byte* memory) : next_(memory) {}
   View take(const Shape& shape, Dtype dtype) {
     const View view{next_, shape, dtype};
-    next_ += aligned(shape.numel() * size_of(dtype));
+    next_ += aligned(bytes_of(shape, dtype));
     return view;
   }
 
@@ -46,9 +46,8 @@ bool CpuBackend::library_convolution(ConvDirection direction, ConstView a, Const
   if (!plan) return false;
   const bool add_afterwards =
       args.accumulate && direction != ConvDirection::grad_weight;  // oneDNN adds weight gradients itself
-  const std::size_t plan_bytes = aligned(static_cast<std::int64_t>(plan->workspace_bytes()));
-  const auto result_bytes = static_cast<std::size_t>(result.numel() * size_of(result.dtype));
-  const Scratch scratch(*this, plan_bytes + (add_afterwards ? result_bytes : 0));
+  const std::size_t plan_bytes = aligned(plan->workspace_bytes());
+  const Scratch scratch(*this, plan_bytes + (add_afterwards ? bytes_of(result.shape, result.dtype) : 0));
   if (!add_afterwards) {
     plan->run(a.data, b.data, result.data, scratch.data());
     return true;
@@ -92,12 +91,12 @@ bool CpuBackend::widened_convolution(ConvDirection direction, ConstView a, Const
 
   const Shape a_shape = with_images(a.shape, most), other_shape = with_images(other.shape, most);
   const Shape& weight_shape = to_weight ? result.shape : b.shape;
-  const std::size_t bytes =
-      aligned(4 * a_shape.numel()) + 2 * aligned(4 * other_shape.numel()) + aligned(4 * weight_shape.numel()) + plan_bytes;
+  std::size_t bytes = plan_bytes;
+  for (const Shape& shape : {a_shape, other_shape, weight_shape}) bytes += aligned(bytes_of(shape, Dtype::f32));
   const Scratch scratch(*this, bytes);
   Carver memory(scratch.data());
   const View wide_a = memory.take(a_shape, Dtype::f32), wide_other = memory.take(other_shape, Dtype::f32);
-  const View sum = memory.take(other_shape, Dtype::f32), weight = memory.take(weight_shape, Dtype::f32);
+  const View weight = memory.take(weight_shape, Dtype::f32);
   std::byte* const workspace = static_cast<std::byte*>(memory.take({0}, Dtype::u8).data);
 
   if (!to_weight || adds) copy(to_weight ? ConstView(result) : b, weight);
@@ -111,15 +110,7 @@ bool CpuBackend::widened_convolution(ConvDirection direction, ConstView a, Const
       continue;
     }
     plan->run(wide_a.data, weight.data, wide_other.data, workspace);
-    const View target = images_of(result, begin, end);
-    if (adds) {
-      const View piece_sum{sum.data, piece_other.shape, Dtype::f32};
-      copy(target, piece_sum);
-      axpby(piece_other, piece_sum, {.alpha = 1.0, .beta = 1.0});
-      copy(piece_sum, target);
-    } else {
-      copy(piece_other, target);
-    }
+    axpby(piece_other, images_of(result, begin, end), {.alpha = 1.0, .beta = adds ? 1.0 : 0.0});
   }
   if (to_weight) copy(weight, result);
   return true;

@@ -5,17 +5,6 @@
 namespace mec::cpu::MEC_ISA {
 namespace {
 
-template <class F> void with_any(Dtype dtype, F f) {
-  switch (dtype) {
-    case Dtype::f32: return f.template operator()<float>();
-    case Dtype::bf16: return f.template operator()<bf16>();
-    case Dtype::f64: return f.template operator()<double>();
-    case Dtype::u8: return f.template operator()<std::uint8_t>();
-    case Dtype::i32: return f.template operator()<std::int32_t>();
-    default: return f.template operator()<std::int64_t>();
-  }
-}
-
 // bf16 converts to and from f32 only.
 template <class From> auto widened(From value) {
   if constexpr (std::is_same_v<From, bf16>) return static_cast<float>(value);
@@ -52,8 +41,8 @@ template <class T> void transpose_matrix(int threads, const T* x, T* y, std::int
 void LoopsBackend::copy(ConstView x, View y) {
   const std::int64_t n = numel(x.shape);
   if (x.dtype == y.dtype) return copy_bytes(threads(), x.data, y.data, n * size_of(x.dtype));
-  with_any(x.dtype, [&]<class From>() {
-    with_any(y.dtype, [&]<class To>() {
+  dispatch_any(x.dtype, [&]<class From>() {
+    dispatch_any(y.dtype, [&]<class To>() {
       const From* const in = static_cast<const From*>(x.data);
       To* const out = static_cast<To*>(y.data);
       parallel_for(threads(), n, kGrain, [=](std::int64_t begin, std::int64_t end) {
@@ -65,7 +54,7 @@ void LoopsBackend::copy(ConstView x, View y) {
 }
 
 void LoopsBackend::fill(View y, double value) {
-  with_any(y.dtype, [&]<class T>() {
+  dispatch_any(y.dtype, [&]<class T>() {
     T* const out = static_cast<T*>(y.data);
     T element;
     put(element, value);

@@ -10,9 +10,6 @@ namespace {
 using dnnl::memory;
 using Tag = memory::format_tag;
 
-constexpr std::size_t kAlign = 64;
-std::size_t aligned(std::size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
-
 // The three descriptors of a convolution, as oneDNN is asked for them: dimensions are NCHW and OIHW whatever the layout.
 struct Descs {
   memory::desc x, w, y;

@@ -1,6 +1,8 @@
 // Convolution without a library: no patches are copied. An image is widened once into a plane with a border of zeros; then
 // every output pixel is a row of a product whose inner dimension is scattered over the plane, one stretch of channels for each
 // tap.
+#include <cstring>
+
 #include "mec/tensor/cpu/loops.h"
 #include "mec/tensor/cpu/tile_product.h"
 

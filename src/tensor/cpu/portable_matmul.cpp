@@ -1,5 +1,7 @@
 // Matrix product without a library: the left operand is widened where it is bf16, the right one is packed into panels as wide
 // as a tile, and tiles are summed in registers.
+#include <cstring>
+
 #include "mec/tensor/cpu/loops.h"
 #include "mec/tensor/cpu/tile_product.h"
 

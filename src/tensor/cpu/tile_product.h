@@ -1,8 +1,6 @@
 // The inner loop of every portable product: a tile of kTileRows rows and one or two vectors of columns is summed in registers.
 #pragma once
 
-#include <cstring>
-
 #include "mec/tensor/cpu/parallel.h"
 
 namespace mec::cpu::MEC_ISA {
