@@ -6,8 +6,7 @@ in the meantime meets both. Each round gives one ratio PyTorch/mec; the table sh
 
   bench/compare_torch.py --torch-python VENV/bin/python [--case w16-f32 ...] [--rounds 5] [--out bench/results/NAME.json]
 
-bench/README.md says how to make VENV. The two losses are compared too: they start from other random numbers, so they agree
-to a few hundredths, but a wrong loss would show.
+bench/README.md says how to make VENV. The file has both sides' losses, too; they start from other random numbers.
 """
 import argparse
 import datetime
