@@ -1,10 +1,12 @@
 #include "mec/tensor/allocator.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <iterator>
+#include <memory>
+#include <utility>
 
 #include "mec/tensor/error.h"
 
@@ -13,55 +15,119 @@ namespace {
 
 constexpr std::size_t kGranule = 64;  // one cache line, one AVX-512 register
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
+constexpr std::size_t kSmall = std::size_t{64} << 10;  // up to here a block comes from the segments of small blocks
 
 std::size_t round_up(std::size_t bytes, std::size_t to) { return (bytes + to - 1) / to * to; }
 
+class HostSegments {
+ public:
+  void* allocate(std::size_t bytes) {
+    // Address space alone, as much as the machine has memory: it costs nothing until it is made writable.
+    const std::size_t machine =
+        static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    for (const std::size_t room : {std::max(machine, bytes), bytes}) {  // the second where a limit on address space is set
+      const std::size_t length = round_up(room, kHugePage) + kHugePage;
+      void* const range = mmap(nullptr, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (range == MAP_FAILED) continue;
+      auto* const begin = reinterpret_cast<std::byte*>(round_up(reinterpret_cast<std::uintptr_t>(range), kHugePage));
+      if (make_writable(begin, bytes)) {
+        ranges_[begin] = {range, length};
+        return begin;
+      }
+      munmap(range, length);
+    }
+    return nullptr;
+  }
+  bool extend(void* memory, std::size_t size, std::size_t more) {
+    const auto& [range, length] = ranges_.at(memory);
+    auto* const end = static_cast<std::byte*>(memory) + size;
+    return static_cast<std::size_t>(static_cast<std::byte*>(range) + length - end) >= more && make_writable(end, more);
+  }
+  void release(void* memory) {
+    const auto& [range, length] = ranges_.at(memory);
+    munmap(range, length);
+    ranges_.erase(memory);
+  }
+
+ private:
+  // A fresh 6.4 MB buffer costs 2.3 ms in 4 KiB pages and 0.3 ms in huge ones, so segments ask for huge pages.
+  static bool make_writable(void* memory, std::size_t bytes) {
+    if (mprotect(memory, bytes, PROT_READ | PROT_WRITE) != 0) return false;
+    madvise(memory, bytes, MADV_HUGEPAGE);  // advice: failure only costs speed
+    return true;
+  }
+
+  std::map<void*, std::pair<void*, std::size_t>> ranges_;  // what was mapped around each segment
+};
+
 }  // namespace
 
-// A fresh 6.4 MB buffer costs 2.3 ms in 4 KiB pages and 0.3 ms in huge ones, so segments ask for huge pages.
 Upstream host_upstream() {
-  return {.allocate =
-              [](std::size_t bytes) {
-                void* memory = std::aligned_alloc(kHugePage, bytes);
-                if (memory) madvise(memory, bytes, MADV_HUGEPAGE);  // advice: failure only costs speed
-                return memory;
-              },
-          .release = [](void* memory, std::size_t) { std::free(memory); }};
+  const auto segments = std::make_shared<HostSegments>();
+  return {
+      .allocate = [segments](std::size_t bytes) { return segments->allocate(bytes); },
+      .release = [segments](void* memory, std::size_t) { segments->release(memory); },
+      .extend = [segments](void* memory, std::size_t size, std::size_t more) { return segments->extend(memory, size, more); }};
 }
 
 CachingAllocator::CachingAllocator(Upstream upstream) : upstream_(std::move(upstream)) {}
 
 CachingAllocator::~CachingAllocator() {
-  for (const auto& [memory, bytes] : segments_) upstream_.release(memory, bytes);
+  for (const Pool* pool : {&small_, &large_}) {
+    for (const auto& [memory, bytes] : pool->segments) upstream_.release(memory, bytes);
+  }
 }
 
-void CachingAllocator::insert_free(Blocks::iterator block) { free_.emplace(block->second.size, block->first); }
-void CachingAllocator::erase_free(Blocks::iterator block) { free_.erase({block->second.size, block->first}); }
-
-CachingAllocator::Blocks::iterator CachingAllocator::new_segment(std::size_t bytes) {
+// A free block of at least `bytes`, for which the system had to be asked.
+CachingAllocator::Blocks::iterator CachingAllocator::more_memory(Pool& pool, std::size_t bytes) {
   check<MemoryError>(!frozen_, "allocator: ", bytes, " bytes asked for after freeze(), and no cached block is large enough; ",
                      "run one warm-up step with the same shapes before freezing");
+  const auto block = extended_segment(pool, bytes);
+  return block != pool.blocks.end() ? block : new_segment(pool, bytes);
+}
+
+// The same by making the segment of the highest address longer, by no more than its free end lacks; end() where that cannot be.
+CachingAllocator::Blocks::iterator CachingAllocator::extended_segment(Pool& pool, std::size_t bytes) {
+  if (pool.segments.empty() || !upstream_.extend) return pool.blocks.end();
+  auto& [memory, size] = *pool.segments.rbegin();
+  auto last = std::prev(pool.blocks.end());
+  const std::size_t more = round_up(bytes - (last->second.free ? last->second.size : 0), kHugePage);
+  if (!upstream_.extend(memory, size, more)) return pool.blocks.end();
+  if (last->second.free) {
+    pool.erase_free(last);
+    last->second.size += more;
+  } else {
+    last = pool.blocks.emplace(memory + size, Block{.size = more, .free = true}).first;
+  }
+  size += more;
+  stats_.reserved += more;
+  pool.insert_free(last);
+  return last;
+}
+
+CachingAllocator::Blocks::iterator CachingAllocator::new_segment(Pool& pool, std::size_t bytes) {
   const std::size_t size = round_up(bytes, kHugePage);
   auto* memory = static_cast<std::byte*>(upstream_.allocate(size));
   check<MemoryError>(memory != nullptr, "allocator: the system has no further ", size >> 20, " MiB (", stats_.reserved >> 20,
                      " MiB are held); use a smaller batch or network");
-  segments_.emplace(memory, size);
+  pool.segments.emplace(memory, size);
   stats_.reserved += size;
   ++stats_.segments;
-  const auto block = blocks_.emplace(memory, Block{.size = size, .free = true, .first = true}).first;
-  insert_free(block);
+  const auto block = pool.blocks.emplace(memory, Block{.size = size, .free = true, .first = true}).first;
+  pool.insert_free(block);
   return block;
 }
 
 void* CachingAllocator::allocate(std::size_t bytes) {
   const std::lock_guard lock(mutex_);
   const std::size_t size = round_up(std::max<std::size_t>(bytes, 1), kGranule);
-  const auto fit = free_.lower_bound({size, nullptr});
-  const auto block = fit != free_.end() ? blocks_.find(fit->second) : new_segment(size);
-  erase_free(block);
+  Pool& pool = size <= kSmall ? small_ : large_;
+  const auto fit = pool.free.lower_bound({size, nullptr});
+  const auto block = fit != pool.free.end() ? pool.blocks.find(fit->second) : more_memory(pool, size);
+  pool.erase_free(block);
   if (block->second.size > size) {
-    const auto rest = blocks_.emplace(block->first + size, Block{.size = block->second.size - size, .free = true}).first;
-    insert_free(rest);
+    const auto rest = pool.blocks.emplace(block->first + size, Block{.size = block->second.size - size, .free = true}).first;
+    pool.insert_free(rest);
     block->second.size = size;
   }
   block->second.free = false;
@@ -73,23 +139,24 @@ void* CachingAllocator::allocate(std::size_t bytes) {
 
 void CachingAllocator::deallocate(void* pointer) noexcept {
   const std::lock_guard lock(mutex_);
-  auto block = blocks_.find(static_cast<std::byte*>(pointer));
+  Pool& pool = small_.blocks.contains(static_cast<std::byte*>(pointer)) ? small_ : large_;
+  auto block = pool.blocks.find(static_cast<std::byte*>(pointer));
   stats_.in_use -= block->second.size;
   block->second.free = true;
-  if (const auto next = std::next(block); next != blocks_.end() && next->second.free && !next->second.first) {
-    erase_free(next);
+  if (const auto next = std::next(block); next != pool.blocks.end() && next->second.free && !next->second.first) {
+    pool.erase_free(next);
     block->second.size += next->second.size;
-    blocks_.erase(next);
+    pool.blocks.erase(next);
   }
-  if (block != blocks_.begin() && !block->second.first) {
+  if (block != pool.blocks.begin() && !block->second.first) {
     if (const auto before = std::prev(block); before->second.free) {
-      erase_free(before);
+      pool.erase_free(before);
       before->second.size += block->second.size;
-      blocks_.erase(block);
+      pool.blocks.erase(block);
       block = before;
     }
   }
-  insert_free(block);
+  pool.insert_free(block);
 }
 
 void CachingAllocator::freeze(bool frozen) {
@@ -99,11 +166,13 @@ void CachingAllocator::freeze(bool frozen) {
 
 void CachingAllocator::retire_free_blocks() {
   const std::lock_guard lock(mutex_);
-  for (const auto& [size, memory] : free_) {
-    blocks_.at(memory).free = false;
-    stats_.in_use += size;
+  for (Pool* pool : {&small_, &large_}) {
+    for (const auto& [size, memory] : pool->free) {
+      pool->blocks.at(memory).free = false;
+      stats_.in_use += size;
+    }
+    pool->free.clear();
   }
-  free_.clear();
   stats_.high_water = std::max(stats_.high_water, stats_.in_use);
 }
 

@@ -1,4 +1,8 @@
 // Caching allocator: memory is taken from the system in large segments and never given back while the allocator lives.
+//
+// Where the system can, a segment grows: whatever is freed side by side then serves a larger request. Small blocks have segments of
+// their own, since one that stays, statistics of a batch norm say, would keep large neighbours apart. A step of ResNet-50 held
+// 480 MiB more than it used with a segment for every new size, 100 with one that grows, and 3 with small blocks apart.
 #pragma once
 
 #include <cstddef>
@@ -15,13 +19,15 @@ struct AllocatorStats {
   std::size_t high_water = 0;  // largest in_use so far
   std::size_t reserved = 0;    // bytes taken from the system
   std::uint64_t allocations = 0;
-  std::uint64_t segments = 0;  // calls to the system
+  std::uint64_t segments = 0;
 };
 
 // Where segments come from: huge-page host memory by default; device memory or a counting fake elsewhere.
 struct Upstream {
   std::function<void*(std::size_t)> allocate;  // null when there is none
   std::function<void(void*, std::size_t)> release;
+  // Makes the segment of `size` bytes at `memory` longer by `more`, in place; false where that cannot be. May be empty.
+  std::function<bool(void* memory, std::size_t size, std::size_t more)> extend = {};
 };
 Upstream host_upstream();
 
@@ -52,15 +58,22 @@ class CachingAllocator {
   };
   using Blocks = std::map<std::byte*, Block>;
 
-  Blocks::iterator new_segment(std::size_t bytes);
-  void insert_free(Blocks::iterator block);
-  void erase_free(Blocks::iterator block);
+  struct Pool {
+    Blocks blocks;                                      // by address, free and used
+    std::set<std::pair<std::size_t, std::byte*>> free;  // by size, then address
+    std::map<std::byte*, std::size_t> segments;
+
+    void insert_free(Blocks::iterator block) { free.emplace(block->second.size, block->first); }
+    void erase_free(Blocks::iterator block) { free.erase({block->second.size, block->first}); }
+  };
+
+  Blocks::iterator more_memory(Pool& pool, std::size_t bytes);
+  Blocks::iterator extended_segment(Pool& pool, std::size_t bytes);
+  Blocks::iterator new_segment(Pool& pool, std::size_t bytes);
 
   Upstream upstream_;
   mutable std::mutex mutex_;
-  Blocks blocks_;                                      // by address, free and used
-  std::set<std::pair<std::size_t, std::byte*>> free_;  // by size, then address
-  std::map<std::byte*, std::size_t> segments_;
+  Pool small_, large_;
   AllocatorStats stats_;
   bool frozen_ = false;
 };

@@ -159,10 +159,62 @@ TEST_CASE("allocator: what is free when it is retired is never handed out again"
   allocator.deallocate(freed);
   allocator.retire_free_blocks();
   CHECK(allocator.allocate(64) != freed);
-  CHECK(allocator.stats().segments == 2);
+  CHECK(allocator.stats().reserved == 4 * kMiB);
   allocator.deallocate(kept);
   CHECK(allocator.allocate(64) == kept);  // still in use at that time, so it is not retired
   CHECK(allocator.allocate(2 * kMiB - 64) != freed);
+}
+
+TEST_CASE("allocator: a segment that can grow does so by what its free end lacks, and stays one piece") {
+  std::vector<std::byte> arena(16 * kMiB);
+  std::vector<std::size_t> grown;
+  Upstream source{.allocate = [&](std::size_t) { return arena.data(); }, .release = [](void*, std::size_t) {}};
+  source.extend = [&](void* memory, std::size_t size, std::size_t more) {
+    CHECK(memory == arena.data());
+    if (size + more > arena.size()) return false;
+    grown.push_back(more);
+    return true;
+  };
+  CachingAllocator allocator(source);
+  void* a = allocator.allocate(3 * kMiB);  // 4 MiB, so 1 MiB is left
+  void* b = allocator.allocate(5 * kMiB);
+  CHECK(distance(a, b) == 3 * kMiB);
+  CHECK(grown == std::vector{4 * kMiB});
+  allocator.allocate(kMiB / 2);
+  void* c = allocator.allocate(6 * kMiB);
+  CHECK(grown == std::vector{4 * kMiB, 2 * kMiB, 6 * kMiB});
+  CHECK(allocator.stats().segments == 1);
+  CHECK(allocator.stats().reserved == 16 * kMiB);
+  allocator.deallocate(c);
+  allocator.deallocate(b);
+  allocator.deallocate(a);
+  CHECK(allocator.allocate(8 * kMiB) == a);  // freed blocks on both sides of what was once the end
+  allocator.freeze();
+  CHECK_THROWS_AS(allocator.allocate(8 * kMiB), MemoryError);
+  CHECK(grown.size() == 3);
+}
+
+TEST_CASE("allocator: small blocks do not come between large ones") {
+  CachingAllocator allocator;
+  void* a = allocator.allocate(kMiB);
+  void* small = allocator.allocate(64 << 10);
+  void* b = allocator.allocate(kMiB);
+  CHECK(distance(a, b) == kMiB);
+  allocator.deallocate(a);
+  allocator.deallocate(b);
+  CHECK(allocator.allocate(2 * kMiB) == a);
+  allocator.deallocate(small);
+  CHECK(allocator.allocate(100) == small);
+}
+
+TEST_CASE("allocator: host memory grows in place and can be written to its end") {
+  CachingAllocator allocator;
+  std::byte* const a = static_cast<std::byte*>(allocator.allocate(kMiB));
+  std::byte* const b = static_cast<std::byte*>(allocator.allocate(64 * kMiB));
+  b[64 * kMiB - 1] = std::byte{1};
+  CHECK(distance(a, b) == kMiB);
+  CHECK(allocator.stats().segments == 1);
+  CHECK(allocator.stats().reserved == 66 * kMiB);
 }
 
 TEST_CASE("allocator: every segment goes back to the system in the end") {
