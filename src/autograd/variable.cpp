@@ -8,8 +8,8 @@ namespace mec {
 
 struct Variable::State {
   Tensor data;
-  Tensor low_precision;
-  std::shared_ptr<Node> node;  // null where no gradient is required
+  std::function<Tensor()> remake;  // empty: the data is what is saved
+  std::shared_ptr<Node> node;      // null where no gradient is required
 };
 
 namespace {
@@ -51,14 +51,12 @@ void Variable::set_data(Tensor replacement) {
   check_fits("set_data", data(), replacement);
   check<ValueError>(!state_->node || state_->node->is_leaf, "set_data: only a leaf's data can be replaced");
   state_->data = std::move(replacement);
-  state_->low_precision = {};
 }
 
 void Variable::assign(const Tensor& values) {
   check<ShapeError>(values.shape() == shape(), "assign: a variable ", shape(), " cannot take values of ", values.shape());
   check<ValueError>(!state_->node || state_->node->is_leaf, "assign: only a leaf's data can be replaced");
   state_->data.copy_from(values);
-  if (state_->low_precision) state_->low_precision.copy_from(state_->data);
 }
 
 void Variable::set_requires_grad(bool requires_grad) {
@@ -91,15 +89,10 @@ void Variable::add_hook(std::function<void(const Tensor&)> hook) {
   state_->node->hooks.push_back(std::move(hook));
 }
 
-Tensor Variable::operand(Dtype dtype) const {
-  if (data().dtype() == dtype) return state_->data;
-  if (state_->low_precision && state_->low_precision.dtype() == dtype) return state_->low_precision;
-  return state_->data.to(dtype);
-}
+Saved Variable::saved() const { return state_ && state_->remake ? Saved(state_->remake) : Saved(data()); }
 
-void Variable::set_low_precision(Tensor copy) {
-  check<ShapeError>(copy.shape() == shape(), "set_low_precision: a copy of ", shape(), " cannot be ", copy.shape());
-  state_->low_precision = std::move(copy);
+void Variable::set_remake(std::function<Tensor()> remake) {
+  if (requires_grad()) state_->remake = std::move(remake);
 }
 
 Variable record(const char* name, Tensor value, const std::vector<Variable>& inputs, Rule rule) {

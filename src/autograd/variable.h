@@ -16,6 +16,18 @@ class Needs;
 using Grads = std::vector<Tensor>;
 using Rule = std::function<Grads(const Tensor& dy, const Needs& need)>;
 
+// A value as a backward rule keeps it: the tensor, or how to make it again from what is kept anyway.
+class Saved {
+ public:
+  explicit Saved(Tensor kept) : kept_(std::move(kept)) {}
+  explicit Saved(std::function<Tensor()> remake) : remake_(std::move(remake)) {}
+  Tensor get() const { return remake_ ? remake_() : kept_; }
+
+ private:
+  Tensor kept_;
+  std::function<Tensor()> remake_;
+};
+
 // A handle: copies share data, gradient and graph position. Made directly it is a leaf; record() makes the others.
 class Variable {
  public:
@@ -29,7 +41,7 @@ class Variable {
 
   // Leaves only. ValueError for the result of an operation.
   void set_data(Tensor replacement);  // same shape and dtype: moves a parameter into another buffer
-  void assign(const Tensor& values);  // copies values into the data, and into its low-precision copy
+  void assign(const Tensor& values);  // copies values into the data
   void set_requires_grad(bool requires_grad);
   void set_grad_buffer(Tensor buffer);  // same shape and dtype: gradients are written here from now on, in place
   void clear_grad();                    // the next gradient overwrites instead of adding
@@ -40,9 +52,10 @@ class Variable {
   // Called with the complete gradient in each backward that reaches this variable. ValueError without requires_grad.
   void add_hook(std::function<void(const Tensor& grad)> hook);
 
-  // The data as `dtype`: itself, or the low-precision copy that belongs to a parameter, or a conversion made now.
-  Tensor operand(Dtype dtype) const;
-  void set_low_precision(Tensor copy);
+  // The data for a rule that reads it later. An operation whose result costs one pass over memory says with set_remake() how to
+  // make it again, bit by bit the same, from tensors that its own rule keeps; nobody then keeps the result.
+  Saved saved() const;
+  void set_remake(std::function<Tensor()> remake);  // without effect where no gradient is required
 
  private:
   struct State;

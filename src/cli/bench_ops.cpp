@@ -57,12 +57,12 @@ void add_batch_norms(std::vector<Work>& work, const Inputs& inputs, std::int64_t
     const BatchNormArgs args{.relu = true};
     const BatchNormStatistics statistics = batch_norm_statistics(x);
     const Tensor y = batch_norm_apply(x, statistics, gamma, beta, {}, args), dy = y.clone();
-    const BatchNormSums sums = batch_norm_grad_reduce(dy, x, y, statistics, args);
+    const BatchNormSums sums = batch_norm_grad_reduce(dy, x, {}, statistics, gamma, beta, args);
     const auto rows = static_cast<double>(x.numel() / shape[3]);
     work.emplace_back([=] { batch_norm_statistics(x); });
     work.emplace_back([=] { batch_norm_apply(x, statistics, gamma, beta, {}, args); });
-    work.emplace_back([=] { batch_norm_grad_reduce(dy, x, y, statistics, args); });
-    work.emplace_back([=] { batch_norm_grad_apply(dy, x, y, statistics, gamma, sums, rows, false, args); });
+    work.emplace_back([=] { batch_norm_grad_reduce(dy, x, {}, statistics, gamma, beta, args); });
+    work.emplace_back([=] { batch_norm_grad_apply(dy, x, {}, statistics, gamma, beta, sums, rows, false, args); });
   }
 }
 

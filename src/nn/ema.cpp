@@ -39,7 +39,6 @@ void Ema::update(const Tensor& coefficient) {
   check<DtypeError>(coefficient.dtype() == dtype, "Ema: the coefficient must be ", dtype, " like the parameters, but is ",
                     coefficient.dtype());
   for (const auto& [teacher, online] : ranges_) ema_update(teacher, online, coefficient);
-  teacher_.refresh_low_precision();
 }
 
 }  // namespace mec

@@ -75,14 +75,4 @@ void ParameterTable::clear_grads() {
   for (Entry& entry : entries_) entry.variable.clear_grad();
 }
 
-void ParameterTable::keep_low_precision(Dtype dtype) {
-  low_precision_ = Tensor(values_.shape(), dtype, values_.device());
-  for (Entry& entry : entries_) entry.variable.set_low_precision(low_precision_.slice(entry.offset, entry.shape));
-  refresh_low_precision();
-}
-
-void ParameterTable::refresh_low_precision() {
-  if (low_precision_) low_precision_.copy_from(values_);
-}
-
 }  // namespace mec

@@ -1,5 +1,5 @@
-// One flat buffer for all parameters of a module, one for their gradients, one for their low-precision copies: an update is
-// then one pass over memory, however many layers there are.
+// One flat buffer for all parameters of a module and one for their gradients: an update is then one pass over memory, however
+// many layers there are.
 #pragma once
 
 #include <optional>
@@ -50,22 +50,18 @@ class ParameterTable {
   const std::vector<Entry>& entries() const { return entries_; }
   const std::vector<Group>& groups() const { return groups_; }
 
-  const Tensor& values() const { return values_; }  // (P); whoever writes here calls refresh_low_precision()
+  const Tensor& values() const { return values_; }  // (P)
   // (P). Parameters that no backward has reached since clear_grads() get zeros. ValueError where no parameter requires a
   // gradient.
   const Tensor& gradients() const;
   void clear_grads();
-
-  // From now on the variables carry a copy of their values in `dtype`, made by refresh_low_precision() for all at once.
-  void keep_low_precision(Dtype dtype);
-  void refresh_low_precision();  // nothing to do where there is no such copy
 
  private:
   void add_group(const GroupRule& rule, std::vector<NamedParameter>& members);
 
   std::vector<Entry> entries_;
   std::vector<Group> groups_;
-  Tensor values_, gradients_, low_precision_;
+  Tensor values_, gradients_;
 };
 
 }  // namespace mec

@@ -53,9 +53,6 @@ Learner::Learner(const LearnerOptions& options, const Device& device)
       parameters(online, group_rules(options.train)),
       teacher_parameters(teacher, group_rules(options.train)),
       optimizer(parameters, optimizer_options(options.train)),
-      ema(teacher_parameters, parameters) {
-  if (activations == options.parameters) return;
-  for (ParameterTable* table : {&parameters, &teacher_parameters}) table->keep_low_precision(activations);
-}
+      ema(teacher_parameters, parameters) {}
 
 }  // namespace mec

@@ -18,7 +18,7 @@ struct StepOutput {
 std::vector<Tensor> embed_teachers(const Learner& learner, const std::vector<Tensor>& views);
 // Student embedding of one view, in f32.
 Variable embed_student(const Learner& learner, const Tensor& view);
-// Optimiser step, low-precision copies, teacher average.
+// Optimiser step, teacher average.
 void update(Learner& learner, const StepScalars& scalars);
 
 // Is told the name of each part as it begins: teacher, student, objective, backward, update.

@@ -118,12 +118,13 @@ class Backend {
   // y = γ(x − mean)/√(var + eps) + β, then + add, then ReLU. gamma, beta and add may be empty.
   virtual void batch_norm_apply(ConstView x, ConstView mean, ConstView var, ConstView gamma, ConstView beta, ConstView add,
                                 View y, const BatchNormArgs&) = 0;
-  // With g = dy where y > 0 (or dy without ReLU; y may then be empty): dgamma = Σ g x̂, dbeta = Σ g.
-  virtual void batch_norm_grad_reduce(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var, View dgamma,
-                                      View dbeta, const BatchNormArgs&) = 0;
+  // With g = dy where the ReLU's output is positive (or dy without ReLU): dgamma = Σ g x̂, dbeta = Σ g. Where y is empty, the sign of
+  // the output is that of γ(x − mean)/√(var + eps) + β: a caller that added a residual gives y.
+  virtual void batch_norm_grad_reduce(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var, ConstView gamma,
+                                      ConstView beta, View dgamma, View dbeta, const BatchNormArgs&) = 0;
   // dx from the sums above over `count` rows, and dadd = g where a residual was added. dx may be dy itself.
   virtual void batch_norm_grad_apply(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var, ConstView gamma,
-                                     ConstView dgamma, ConstView dbeta, double count, View dx, View dadd,
+                                     ConstView beta, ConstView dgamma, ConstView dbeta, double count, View dx, View dadd,
                                      const BatchNormArgs&) = 0;
 
   // --- Pooling, NHWC -------------------------------------------------------------------------------------------------------

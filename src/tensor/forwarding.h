@@ -70,15 +70,15 @@ class ForwardingBackend : public Backend {
                         const BatchNormArgs& args) override {
     forward("batch_norm_apply", &Backend::batch_norm_apply, x, mean, var, gamma, beta, add, y, args);
   }
-  void batch_norm_grad_reduce(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var, View dgamma, View dbeta,
-                              const BatchNormArgs& args) override {
-    forward("batch_norm_grad_reduce", &Backend::batch_norm_grad_reduce, dy, x, y, mean, var, dgamma, dbeta, args);
+  void batch_norm_grad_reduce(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var, ConstView gamma,
+                              ConstView beta, View dgamma, View dbeta, const BatchNormArgs& args) override {
+    forward("batch_norm_grad_reduce", &Backend::batch_norm_grad_reduce, dy, x, y, mean, var, gamma, beta, dgamma, dbeta, args);
   }
   void batch_norm_grad_apply(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var, ConstView gamma,
-                             ConstView dgamma, ConstView dbeta, double count, View dx, View dadd,
+                             ConstView beta, ConstView dgamma, ConstView dbeta, double count, View dx, View dadd,
                              const BatchNormArgs& args) override {
-    forward("batch_norm_grad_apply", &Backend::batch_norm_grad_apply, dy, x, y, mean, var, gamma, dgamma, dbeta, count, dx,
-            dadd, args);
+    forward("batch_norm_grad_apply", &Backend::batch_norm_grad_apply, dy, x, y, mean, var, gamma, beta, dgamma, dbeta, count,
+            dx, dadd, args);
   }
 
   // Pooling

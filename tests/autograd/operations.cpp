@@ -128,3 +128,36 @@ TEST_CASE("batch norm in training refuses a single row and leaves the running st
   CHECK_THROWS_AS(batch_norm(Variable(sample({4, 3})), Variable(sample({2})), Variable(sample({2})), {}, running), ShapeError);
   CHECK(running.mean.to_vector<double>() == before);
 }
+
+// conv – batch norm – ReLU – conv; `kept` puts an operation between that makes the second convolution keep its input.
+TEST_CASE("a batch norm's result is not kept for a convolution, and made again it gives the same bits") {
+  const Device device = make_cpu_device();
+  for (const Dtype dtype : {Dtype::f32, Dtype::bf16}) {
+    const auto input = [&](const Shape& shape, std::uint32_t stream) { return normal(shape, device, stream, Dtype::f32); };
+    const BatchNormStatistics running{Tensor::zeros({16}, Dtype::f32, device), Tensor::full({16}, 1.0, Dtype::f32, device)};
+    const Shape shape{4, 32, 32, 16};
+    const auto run = [&](bool kept, std::size_t& in_use) {
+      const std::vector<Variable> p{Variable(input({16, 3, 3, 16}, 1), true), Variable(input({16}, 2), true),
+                                    Variable(input({16}, 3), true), Variable(input({16, 3, 3, 16}, 4), true)};
+      const Tensor x = input(shape, 5).to(dtype);
+      const std::size_t before = device->allocator().stats().in_use;
+      const auto normalised = [&] {
+        const Variable y = batch_norm(conv2d(Variable(x), p[0], {.pad = 1}), p[1], p[2], {}, running, {.relu = true});
+        return kept ? reshape(y, shape) : y;
+      };
+      const Variable out = conv2d(normalised(), p[3], {.pad = 1});
+      in_use = device->allocator().stats().in_use - before;
+      backward({out}, {input(shape, 6).to(dtype)});
+      std::vector<std::vector<float>> grads;
+      for (const Variable& v : p) grads.push_back(v.grad().to_vector<float>());
+      return grads;
+    };
+    std::size_t with = 0, without = 0;
+    run(true, with);  // the device's scratch memory grows to its size
+    const auto expected = run(true, with), actual = run(false, without);
+    CHECK(actual == expected);
+    const auto bytes = static_cast<std::size_t>(shape.numel() * size_of(dtype));
+    CHECK(without + bytes == with);
+    CHECK(without < 2 * bytes + (16 << 10));  // both convolutions' results, and statistics
+  }
+}

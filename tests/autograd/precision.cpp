@@ -49,16 +49,3 @@ TEST_CASE("parameters keep f32 gradients under bf16 activations, close to those 
     CHECK_MESSAGE(close.ok, close.message);
   }
 }
-
-TEST_CASE("a parameter's own low-precision copy is used, and follows assign()") {
-  Variable w = parameter({2, 3}, 1);
-  CHECK(w.operand(Dtype::f32).same_memory(w.data()));
-  const Tensor copy = w.data().to(Dtype::bf16);
-  w.set_low_precision(copy);
-  CHECK(w.operand(Dtype::bf16).same_memory(copy));
-  w.assign(Tensor::full({2, 3}, 3.0, Dtype::f64, kDevice));
-  CHECK(w.data().to_vector<float>() == std::vector<float>(6, 3.0F));
-  CHECK(copy.to(Dtype::f32).to_vector<float>() == std::vector<float>(6, 3.0F));
-  w.set_data(sample({2, 3}, 2));  // another buffer: the copy does not belong to it
-  CHECK_FALSE(w.operand(Dtype::bf16).same_memory(copy));
-}

@@ -182,20 +182,6 @@ TEST_CASE("a restored optimiser goes on as if it had never stopped") {
   CHECK(values_of(resumed) == values_of(net));
 }
 
-TEST_CASE("low-precision copies follow a step") {
-  Sequential net;
-  net.add(Linear({.in = 5, .out = 2}, kDevice));
-  initialize(net, 1);
-  ParameterTable table(net);
-  table.keep_low_precision(Dtype::bf16);
-  Sgd optimizer(table);
-  backward({net.forward(Variable(normal({6, 5}, kDevice, 0, Dtype::f32)), kTraining)},
-           {normal({6, 2}, kDevice, 1, Dtype::f32)});
-  optimizer.step(Tensor::full({1}, 0.5, Dtype::f32, kDevice));
-  const Variable w = parameters_of(net)[0].parameter.value;
-  CHECK(w.operand(Dtype::bf16).to(Dtype::f32).to_vector<float>() == w.data().to(Dtype::bf16).to(Dtype::f32).to_vector<float>());
-}
-
 TEST_CASE("the optimiser refuses settings out of range and a rate of another dtype") {
   Sequential net = network();
   ParameterTable table(net);

@@ -44,40 +44,47 @@ void add_apply(std::vector<OpCase>& table, const Shape& x, const Parts& parts) {
                    }});
 }
 
-// dy, x, y, mean, var, gamma, dgamma, dbeta; y's sign is the mask of the ReLU.
+// dy, x, y, mean, var, gamma, beta, dgamma, dbeta; y's sign is the mask of the ReLU where a residual was added, else x tells it.
 std::vector<Input> gradient_inputs(const Shape& x) {
   const Shape channels{x.dim(-1)};
   const Input statistic{.shape = channels, .role = Role::statistic};
   return {
       {.shape = x}, {.shape = x}, {.shape = x}, statistic, {.shape = channels, .fill = Fill::positive, .role = Role::statistic},
-      statistic,    statistic,    statistic};
+      statistic,    statistic,    statistic,    statistic};
+}
+
+struct Given {
+  Tensor y, gamma, beta;
+};
+Given given(const Parts& parts, const Tensors& in) {
+  return {parts.relu && parts.add ? in[2] : Tensor(), parts.affine ? in[5] : Tensor(), parts.affine ? in[6] : Tensor()};
 }
 
 void add_gradients(std::vector<OpCase>& table, const Shape& x, const Parts& parts) {
   const BatchNormArgs args{.eps = 1e-3, .relu = parts.relu};
-  table.push_back(
-      {.kernel = "batch_norm_grad_reduce",
-       .name = concat("batch_norm_grad_reduce ", describe(parts, x)),
-       .dtypes = kActivations,
-       .accuracy = Accuracy::accumulated,
-       .inputs = gradient_inputs(x),
-       .run = [=](const Tensors& in) -> Tensors {
-         const auto sums = batch_norm_grad_reduce(in[0], in[1], parts.relu ? in[2] : Tensor(), {in[3], in[4]}, args);
-         return {sums.dgamma, sums.dbeta};
-       }});
+  table.push_back({.kernel = "batch_norm_grad_reduce",
+                   .name = concat("batch_norm_grad_reduce ", describe(parts, x)),
+                   .dtypes = kActivations,
+                   .accuracy = Accuracy::accumulated,
+                   .inputs = gradient_inputs(x),
+                   .run = [=](const Tensors& in) -> Tensors {
+                     const auto [y, gamma, beta] = given(parts, in);
+                     const auto sums = batch_norm_grad_reduce(in[0], in[1], y, {in[3], in[4]}, gamma, beta, args);
+                     return {sums.dgamma, sums.dbeta};
+                   }});
   table.push_back({.kernel = "batch_norm_grad_apply",
                    .name = concat("batch_norm_grad_apply ", describe(parts, x)),
                    .dtypes = kActivations,
                    .accuracy = Accuracy::accumulated,
                    .inputs = gradient_inputs(x),
                    .run = [=](const Tensors& in) -> Tensors {
-                     const Tensor y = parts.relu ? in[2] : Tensor(), gamma = parts.affine ? in[5] : Tensor();
+                     const auto [y, gamma, beta] = given(parts, in);
                      const double rows = static_cast<double>(in[1].numel() / in[1].dim(-1));
-                     const auto grads =
-                         batch_norm_grad_apply(in[0], in[1], y, {in[3], in[4]}, gamma, {in[6], in[7]}, rows, parts.add, args);
+                     const auto grads = batch_norm_grad_apply(in[0], in[1], y, {in[3], in[4]}, gamma, beta, {in[7], in[8]},
+                                                              rows, parts.add, args);
                      // In place of dy, which the kernel allows.
-                     in[0].backend().batch_norm_grad_apply(in[0], in[1], y, in[3], in[4], gamma, in[6], in[7], rows, in[0],
-                                                           View{}, args);
+                     in[0].backend().batch_norm_grad_apply(in[0], in[1], y, in[3], in[4], gamma, beta, in[7], in[8], rows,
+                                                           in[0], View{}, args);
                      Tensors out{grads.dx, in[0]};
                      if (parts.add) out.push_back(grads.dadd);
                      return out;

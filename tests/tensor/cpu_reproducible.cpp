@@ -38,9 +38,9 @@ std::vector<OpCase> large_cases() {
   });
   add("batch_norm_grad", {{.shape = {20011, 24}}, {.shape = {20011, 24}}}, [](const Tensors& in) -> Tensors {
     const auto s = batch_norm_statistics(in[0]);
-    const auto sums = batch_norm_grad_reduce(in[1], in[0], in[0], s, {.relu = true});
+    const auto sums = batch_norm_grad_reduce(in[1], in[0], in[0], s, {}, {}, {.relu = true});
     return {sums.dgamma, sums.dbeta,
-            batch_norm_grad_apply(in[1], in[0], in[0], s, Tensor(), sums, 20011, false, {.relu = true}).dx};
+            batch_norm_grad_apply(in[1], in[0], in[0], s, {}, {}, sums, 20011, false, {.relu = true}).dx};
   });
   for (const Reduce how : {Reduce::all, Reduce::over_rows, Reduce::over_columns}) {
     add("reduce", {{.shape = {1009, 301}}}, [how](const Tensors& in) -> Tensors { return {reduce(how, in[0])}; });

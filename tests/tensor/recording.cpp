@@ -32,8 +32,8 @@ struct Network {
     const Tensor y = batch_norm_apply(active, statistics, {}, {}, {}, norm);
     loss.copy_from(sum(unary(UnaryOp::square, y)));
     const Tensor dy = scale(y, 2.0);
-    const auto sums = batch_norm_grad_reduce(dy, active, y, statistics, norm);
-    const Tensor dactive = batch_norm_grad_apply(dy, active, y, statistics, {}, sums, kRows, false, norm).dx;
+    const auto sums = batch_norm_grad_reduce(dy, active, y, statistics, {}, {}, norm);
+    const Tensor dactive = batch_norm_grad_apply(dy, active, y, statistics, {}, {}, sums, kRows, false, norm).dx;
     matmul_into(x, unary_grad(UnaryOp::relu, hidden, dactive), gradient.reshape({kIn, kOut}), {.trans_a = true});
     // A term that batch norm does not make invariant to the weights' scale, by way of a span of views.
     const Tensor gram = matmul(w, w, {.trans_a = true});

@@ -113,8 +113,8 @@ TEST_CASE("reference: batch norm's gradients are those of statistics and applica
     };
     const auto statistics = batch_norm_statistics(x);
     const Tensor y = forward(x, gamma, beta, add);
-    const auto sums = batch_norm_grad_reduce(dy, x, y, statistics, args);
-    const auto grads = batch_norm_grad_apply(dy, x, y, statistics, gamma, sums, 5, true, args);
+    const auto sums = batch_norm_grad_reduce(dy, x, y, statistics, gamma, beta, args);
+    const auto grads = batch_norm_grad_apply(dy, x, y, statistics, gamma, beta, sums, 5, true, args);
     const Tensor along = draw({5, 3}, 6), channel = draw({3}, 7);
     check_close(dot(grads.dx, along), slope([&](const Tensor& t) { return forward(t, gamma, beta, add); }, x, along, dy), 1e-7);
     check_close(dot(grads.dadd, along), slope([&](const Tensor& t) { return forward(x, gamma, beta, t); }, add, along, dy),

@@ -24,20 +24,30 @@ Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& be
                     " has ", rows, "; use a larger batch, or evaluation mode");
   const BatchNormStatistics statistics = options.training ? batch_norm_statistics(X) : running;
   const BatchNormArgs args{.eps = options.eps, .relu = options.relu};
-  const Tensor y = batch_norm_apply(X, statistics, data_of(gamma), data_of(beta), data_of(residual), args);
+  const Tensor gamma_data = data_of(gamma), beta_data = data_of(beta);
+  const Tensor y = batch_norm_apply(X, statistics, gamma_data, beta_data, data_of(residual), args);
   if (options.training && options.update_running) batch_norm_update_running(statistics, running, rows, options.momentum);
 
-  return record("batch_norm", y, {x, gamma, beta, residual},
-                [X, Y = options.relu ? y : Tensor(), statistics, G = data_of(gamma), rows, args, training = options.training](
-                    const Tensor& dy, const Needs& need) -> Grads {
-                  const BatchNormSums sums = batch_norm_grad_reduce(dy, X, Y, statistics, args);
-                  BatchNormInputGrads in;
-                  if (need[0] || need[3]) {
-                    in = batch_norm_grad_apply(dy, X, Y, statistics, G, training ? sums : zero_sums(statistics.mean),
-                                               static_cast<double>(rows), need[3], args);
-                  }
-                  return {in.dx, sums.dgamma, sums.dbeta, in.dadd};
-                });
+  // Without a residual nothing needs y to be kept: x tells where ReLU let the gradient through, and y is one pass away.
+  Variable out = record("batch_norm", y, {x, gamma, beta, residual},
+                        [X = x.saved(), Y = options.relu && residual ? y : Tensor(), statistics, G = gamma_data, B = beta_data,
+                         rows, args, training = options.training](const Tensor& dy, const Needs& need) -> Grads {
+                          const Tensor in = X.get();
+                          const BatchNormSums sums = batch_norm_grad_reduce(dy, in, Y, statistics, G, B, args);
+                          BatchNormInputGrads grads;
+                          if (need[0] || need[3]) {
+                            grads =
+                                batch_norm_grad_apply(dy, in, Y, statistics, G, B, training ? sums : zero_sums(statistics.mean),
+                                                      static_cast<double>(rows), need[3], args);
+                          }
+                          return {grads.dx, sums.dgamma, sums.dbeta, grads.dadd};
+                        });
+  if (!residual) {
+    out.set_remake([X = x.saved(), statistics, G = gamma_data, B = beta_data, args] {
+      return batch_norm_apply(X.get(), statistics, G, B, {}, args);
+    });
+  }
+  return out;
 }
 
 }  // namespace mec

@@ -33,15 +33,14 @@ Variable transpose(const Variable& x) {
 
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
   const Dtype dtype = x.data().dtype();
-  const Tensor w = weight.operand(dtype);
-  Tensor y = matmul(x.data(), w, {.trans_b = true});
-  if (bias) y = add(y, bias.operand(dtype));
+  Tensor y = matmul(x.data(), weight.data().to(dtype), {.trans_b = true});
+  if (bias) y = add(y, bias.data().to(dtype));
   const Dtype bias_dtype = bias ? bias.data().dtype() : dtype;
   return record(
       "linear", y, {x, weight, bias},
-      [X = x.data(), W = w, weight_dtype = weight.data().dtype(), bias_dtype](const Tensor& dy, const Needs& need) -> Grads {
-        return {need[0] ? product_for(need, 0, dy, W, {}, X.shape(), X.dtype()) : Tensor{},                    // dy W
-                need[1] ? product_for(need, 1, dy, X, {.trans_a = true}, W.shape(), weight_dtype) : Tensor{},  // dyᵀ x
+      [X = x.saved(), shape = x.shape(), W = weight.data(), bias_dtype](const Tensor& dy, const Needs& need) -> Grads {
+        return {need[0] ? product_for(need, 0, dy, W.to(dy.dtype()), {}, shape, dy.dtype()) : Tensor{},           // dy W
+                need[1] ? product_for(need, 1, dy, X.get(), {.trans_a = true}, W.shape(), W.dtype()) : Tensor{},  // dyᵀ x
                 need[2] ? sum_rows(dy).to(bias_dtype) : Tensor{}};
       });
 }

@@ -56,7 +56,6 @@ void Sgd::step(const Tensor& rate) {
                state_[g].constant_rate ? state_[g].constant_rate : rate, group.offsets, segment_rates(g),
                {.rate_factor = group.rule.rate_factor, .momentum = options_.momentum, .weight_decay = group.rule.weight_decay});
   }
-  table_.refresh_low_precision();
 }
 
 }  // namespace mec

@@ -9,6 +9,34 @@ namespace {
 
 template <class A> const A* data_of(const ConstView& view) { return static_cast<const A*>(view.data); }
 
+template <class A>
+void fill_affine(functor::ChannelAffine<A>* table, std::int64_t channels, const ConstView& mean, const ConstView& var,
+                 const ConstView& gamma, const ConstView& beta, double eps) {
+  for (std::int64_t c = 0; c < channels; ++c) {
+    table[c] = functor::ChannelAffine<A>::of(data_of<A>(mean)[c], data_of<A>(var)[c], gamma.data ? data_of<A>(gamma)[c] : A(1),
+                                             beta.data ? data_of<A>(beta)[c] : A(0), A(eps));
+  }
+}
+
+// What tells whether an output was positive: no ReLU, the output itself, or the input through the affine map.
+enum class Mask { none, output, input };
+
+// Calls f.template operator()<Mask>() for the mask of a call.
+template <class F> void with_mask(const ConstView& y, const BatchNormArgs& args, F&& f) {
+  if (!args.relu) f.template operator()<Mask::none>();
+  else if (y.data) f.template operator()<Mask::output>();
+  else f.template operator()<Mask::input>();
+}
+
+// dy[i] where the output was positive.
+template <Mask kMask, class T, class A>
+A masked(const T* dy, const T* y, std::int64_t i, A in, const functor::ChannelAffine<A>& affine) {
+  const A g = A(dy[i]);
+  if constexpr (kMask == Mask::none) return g;
+  const A output = kMask == Mask::output ? A(y[i]) : affine(in);
+  return output > A(0) ? g : A(0);
+}
+
 }  // namespace
 
 // Each chunk sums x − k and (x − k)², with k its own first row: then no digits are lost to a large mean.
@@ -110,10 +138,7 @@ void LoopsBackend::batch_norm_apply(ConstView x, ConstView mean, ConstView var, 
     using Affine = functor::ChannelAffine<A>;
     const Scratch scratch(*this, static_cast<std::size_t>(cut.channels) * sizeof(Affine));
     Affine* const table = reinterpret_cast<Affine*>(scratch.data());
-    for (std::int64_t c = 0; c < cut.channels; ++c) {
-      table[c] = Affine::of(data_of<A>(mean)[c], data_of<A>(var)[c], gamma.data ? data_of<A>(gamma)[c] : A(1),
-                            beta.data ? data_of<A>(beta)[c] : A(0), A(args.eps));
-    }
+    fill_affine(table, cut.channels, mean, var, gamma, beta, args.eps);
     const auto run = add.data ? (args.relu ? apply_tiles<T, true, true> : apply_tiles<T, true, false>)
                               : (args.relu ? apply_tiles<T, false, true> : apply_tiles<T, false, false>);
     run(threads(), cut, data_of<T>(x), data_of<T>(add), static_cast<T*>(y.data), table);
@@ -123,25 +148,29 @@ void LoopsBackend::batch_norm_apply(ConstView x, ConstView mean, ConstView var, 
 namespace {
 
 // Sums g and g·(x − mean) of each chunk into (chunks, width) each.
-template <class T, bool kRelu>
+template <class T, Mask kMask>
 void grad_sums(int threads, const Cut& cut_, const T* dy, const T* x, const T* y, const Accumulator<T>* mean,
-               Accumulator<T>* sums, Accumulator<T>* products) {
+               const functor::ChannelAffine<Accumulator<T>>* affine, Accumulator<T>* sums, Accumulator<T>* products) {
   using A = Accumulator<T>;
   const Cut cut = cut_;
   parallel_tasks(threads, cut.tasks(), [=](std::int64_t task) {
     const Tile tile(cut, task);
-    A centre[kPanel], sum[kPanel] = {}, product[kPanel] = {};
+    A centre[kPanel], scale[kPanel] = {}, shift[kPanel] = {}, sum[kPanel] = {}, product[kPanel] = {};
     per_column(cut, tile, centre, [&](std::int64_t c) { return mean[c]; });
+    if constexpr (kMask == Mask::input) {
+      per_column(cut, tile, scale, [&](std::int64_t c) { return affine[c].scale; });
+      per_column(cut, tile, shift, [&](std::int64_t c) { return affine[c].shift; });
+    }
     for_rows<kSumRows>(cut, tile, [&]<class R>(std::int64_t at, std::int64_t columns, R) {
 #pragma omp simd
       for (std::int64_t v = 0; v < columns; ++v) {
         A s = sum[v], p = product[v];
         for (std::int64_t r = 0; r < R::count; ++r) {
           const std::int64_t i = at + r * cut.width + v;
-          A g = A(dy[i]);
-          if constexpr (kRelu) g = A(y[i]) > A(0) ? g : A(0);
+          const A in = A(x[i]);
+          const A g = masked<kMask>(dy, y, i, in, {scale[v], shift[v]});
           s += g;
-          p += g * (A(x[i]) - centre[v]);
+          p += g * (in - centre[v]);
         }
         sum[v] = s;
         product[v] = p;
@@ -156,17 +185,22 @@ void grad_sums(int threads, const Cut& cut_, const T* dy, const T* x, const T* y
 
 }  // namespace
 
-void LoopsBackend::batch_norm_grad_reduce(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var, View dgamma,
-                                          View dbeta, const BatchNormArgs& args) {
+void LoopsBackend::batch_norm_grad_reduce(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var,
+                                          ConstView gamma, ConstView beta, View dgamma, View dbeta, const BatchNormArgs& args) {
   const Cut cut(numel(x.shape), numel(mean.shape), kSumWidth);
   with_floating(x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
     const std::size_t values = static_cast<std::size_t>(cut.chunks * cut.width);
-    const Scratch scratch(*this, 2 * values * sizeof(A));
+    using Affine = functor::ChannelAffine<A>;
+    const Scratch scratch(*this, 2 * values * sizeof(A) + static_cast<std::size_t>(cut.channels) * sizeof(Affine));
     A* const sums = reinterpret_cast<A*>(scratch.data());
     A* const products = sums + values;
-    const auto run = args.relu ? grad_sums<T, true> : grad_sums<T, false>;
-    run(threads(), cut, data_of<T>(dy), data_of<T>(x), data_of<T>(y), data_of<A>(mean), sums, products);
+    Affine* const affine = reinterpret_cast<Affine*>(products + values);
+    fill_affine(affine, cut.channels, mean, var, gamma, beta, args.eps);
+    with_mask(y, args, [&]<Mask kMask>() {
+      grad_sums<T, kMask>(threads(), cut, data_of<T>(dy), data_of<T>(x), data_of<T>(y), data_of<A>(mean), affine, sums,
+                          products);
+    });
     const A* const variance = data_of<A>(var);
     A* const dgamma_out = static_cast<A*>(dgamma.data);
     A* const dbeta_out = static_cast<A*>(dbeta.data);
@@ -183,24 +217,28 @@ void LoopsBackend::batch_norm_grad_reduce(ConstView dy, ConstView x, ConstView y
 
 namespace {
 
-template <class T, bool kRelu, bool kAdd>
+template <class T, Mask kMask, bool kAdd>
 void grad_tiles(int threads, const Cut& cut_, const T* dy, const T* x, const T* y, T* dx, T* dadd,
-                const functor::BatchNormGrad<Accumulator<T>>* table) {
+                const functor::BatchNormGrad<Accumulator<T>>* table, const functor::ChannelAffine<Accumulator<T>>* affine) {
   using A = Accumulator<T>;
   const Cut cut = cut_;
   parallel_tasks(threads, cut.tasks(), [=](std::int64_t task) {
     const Tile tile(cut, task);
-    A a[kPanel], b[kPanel], c[kPanel];
+    A a[kPanel], b[kPanel], c[kPanel], scale[kPanel] = {}, shift[kPanel] = {};
     per_column(cut, tile, a, [&](std::int64_t channel) { return table[channel].a; });
     per_column(cut, tile, b, [&](std::int64_t channel) { return table[channel].b; });
     per_column(cut, tile, c, [&](std::int64_t channel) { return table[channel].c; });
+    if constexpr (kMask == Mask::input) {
+      per_column(cut, tile, scale, [&](std::int64_t channel) { return affine[channel].scale; });
+      per_column(cut, tile, shift, [&](std::int64_t channel) { return affine[channel].shift; });
+    }
     for_rows<1>(cut, tile, [&](std::int64_t at, std::int64_t columns, Rows<1>) {
 #pragma omp simd
       for (std::int64_t v = 0; v < columns; ++v) {
         const std::int64_t i = at + v;
-        A g = A(dy[i]);
-        if constexpr (kRelu) g = A(y[i]) > A(0) ? g : A(0);
-        put(dx[i], functor::BatchNormGrad<A>{a[v], b[v], c[v]}(g, A(x[i])));  // dx may be dy: g has been read
+        const A in = A(x[i]);
+        const A g = masked<kMask>(dy, y, i, in, {scale[v], shift[v]});
+        put(dx[i], functor::BatchNormGrad<A>{a[v], b[v], c[v]}(g, in));  // dx may be dy: g has been read
         if constexpr (kAdd) put(dadd[i], g);
       }
     });
@@ -210,22 +248,26 @@ void grad_tiles(int threads, const Cut& cut_, const T* dy, const T* x, const T* 
 }  // namespace
 
 void LoopsBackend::batch_norm_grad_apply(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var, ConstView gamma,
-                                         ConstView dgamma, ConstView dbeta, double count, View dx, View dadd,
+                                         ConstView beta, ConstView dgamma, ConstView dbeta, double count, View dx, View dadd,
                                          const BatchNormArgs& args) {
   const Cut cut(numel(x.shape), numel(mean.shape), kMapWidth);
   with_floating(x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
     using Gradient = functor::BatchNormGrad<A>;
-    const Scratch scratch(*this, static_cast<std::size_t>(cut.channels) * sizeof(Gradient));
+    using Affine = functor::ChannelAffine<A>;
+    const Scratch scratch(*this, static_cast<std::size_t>(cut.channels) * (sizeof(Gradient) + sizeof(Affine)));
     Gradient* const table = reinterpret_cast<Gradient*>(scratch.data());
+    Affine* const affine = reinterpret_cast<Affine*>(table + cut.channels);
     for (std::int64_t c = 0; c < cut.channels; ++c) {
       table[c] = Gradient::of(data_of<A>(mean)[c], data_of<A>(var)[c], gamma.data ? data_of<A>(gamma)[c] : A(1), A(args.eps),
                               data_of<A>(dgamma)[c], data_of<A>(dbeta)[c], A(count));
     }
-    const auto run = args.relu ? (dadd.data ? grad_tiles<T, true, true> : grad_tiles<T, true, false>)
-                               : (dadd.data ? grad_tiles<T, false, true> : grad_tiles<T, false, false>);
-    run(threads(), cut, data_of<T>(dy), data_of<T>(x), data_of<T>(y), static_cast<T*>(dx.data), static_cast<T*>(dadd.data),
-        table);
+    fill_affine(affine, cut.channels, mean, var, gamma, beta, args.eps);
+    with_mask(y, args, [&]<Mask kMask>() {
+      const auto run = dadd.data ? grad_tiles<T, kMask, true> : grad_tiles<T, kMask, false>;
+      run(threads(), cut, data_of<T>(dy), data_of<T>(x), data_of<T>(y), static_cast<T*>(dx.data), static_cast<T*>(dadd.data),
+          table, affine);
+    });
   });
 }
 

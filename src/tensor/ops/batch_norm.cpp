@@ -24,6 +24,12 @@ void check_input(const char* op, const Tensor& x, const BatchNormStatistics& sta
   check_channels(op, x, statistics.var, "the variance");
 }
 
+void check_affine(const char* op, const Tensor& x, const Tensor& gamma, const Tensor& beta) {
+  check<ValueError>(static_cast<bool>(gamma) == static_cast<bool>(beta), op, ": gamma and beta come together or not at all");
+  if (gamma) check_channels(op, x, gamma, "gamma");
+  if (beta) check_channels(op, x, beta, "beta");
+}
+
 void check_like(const char* op, const Tensor& x, const Tensor& other, const char* what) {
   check_device(op, {&x, &other});
   check_same_shape(op, x, other);
@@ -51,10 +57,7 @@ void batch_norm_update_running(const BatchNormStatistics& batch, const BatchNorm
 Tensor batch_norm_apply(const Tensor& x, const BatchNormStatistics& statistics, const Tensor& gamma, const Tensor& beta,
                         const Tensor& add, const BatchNormArgs& args) {
   check_input("batch_norm", x, statistics);
-  check<ValueError>(static_cast<bool>(gamma) == static_cast<bool>(beta),
-                    "batch_norm: gamma and beta come together or not at all");
-  if (gamma) check_channels("batch_norm", x, gamma, "gamma");
-  if (beta) check_channels("batch_norm", x, beta, "beta");
+  check_affine("batch_norm", x, gamma, beta);
   if (add) check_like("batch_norm", x, add, "the residual");
   Tensor y(x.shape(), x.dtype(), x.device());
   x.backend().batch_norm_apply(x, statistics.mean, statistics.var, gamma, beta, add, y, args);
@@ -62,29 +65,30 @@ Tensor batch_norm_apply(const Tensor& x, const BatchNormStatistics& statistics, 
 }
 
 BatchNormSums batch_norm_grad_reduce(const Tensor& dy, const Tensor& x, const Tensor& y, const BatchNormStatistics& statistics,
-                                     const BatchNormArgs& args) {
+                                     const Tensor& gamma, const Tensor& beta, const BatchNormArgs& args) {
   check_input("batch_norm_grad", x, statistics);
   check_like("batch_norm_grad", x, dy, "the gradient");
-  if (args.relu) check_like("batch_norm_grad", x, y, "the output");
+  check_affine("batch_norm_grad", x, gamma, beta);
+  if (y) check_like("batch_norm_grad", x, y, "the output");
   BatchNormSums sums{Tensor(statistics.mean.shape(), statistics.mean.dtype(), x.device()),
                      Tensor(statistics.mean.shape(), statistics.mean.dtype(), x.device())};
-  x.backend().batch_norm_grad_reduce(dy, x, y, statistics.mean, statistics.var, sums.dgamma, sums.dbeta, args);
+  x.backend().batch_norm_grad_reduce(dy, x, y, statistics.mean, statistics.var, gamma, beta, sums.dgamma, sums.dbeta, args);
   return sums;
 }
 
 BatchNormInputGrads batch_norm_grad_apply(const Tensor& dy, const Tensor& x, const Tensor& y,
-                                          const BatchNormStatistics& statistics, const Tensor& gamma, const BatchNormSums& sums,
-                                          double count, bool want_dadd, const BatchNormArgs& args) {
+                                          const BatchNormStatistics& statistics, const Tensor& gamma, const Tensor& beta,
+                                          const BatchNormSums& sums, double count, bool want_dadd, const BatchNormArgs& args) {
   check_input("batch_norm_grad", x, statistics);
   check_like("batch_norm_grad", x, dy, "the gradient");
-  if (args.relu) check_like("batch_norm_grad", x, y, "the output");
-  if (gamma) check_channels("batch_norm_grad", x, gamma, "gamma");
+  check_affine("batch_norm_grad", x, gamma, beta);
+  if (y) check_like("batch_norm_grad", x, y, "the output");
   check_channels("batch_norm_grad", x, sums.dgamma, "dgamma");
   check_channels("batch_norm_grad", x, sums.dbeta, "dbeta");
   BatchNormInputGrads grads{Tensor(x.shape(), x.dtype(), x.device()),
                             want_dadd ? Tensor(x.shape(), x.dtype(), x.device()) : Tensor()};
-  x.backend().batch_norm_grad_apply(dy, x, y, statistics.mean, statistics.var, gamma, sums.dgamma, sums.dbeta, count, grads.dx,
-                                    grads.dadd, args);
+  x.backend().batch_norm_grad_apply(dy, x, y, statistics.mean, statistics.var, gamma, beta, sums.dgamma, sums.dbeta, count,
+                                    grads.dx, grads.dadd, args);
   return grads;
 }
 

@@ -25,10 +25,11 @@ Tensor batch_norm_apply(const Tensor& x, const BatchNormStatistics& statistics, 
 
 struct BatchNormSums {
   Tensor dgamma;  // (C), Σ g x̂
-  Tensor dbeta;   // (C), Σ g, with g = dy where y > 0 under ReLU, else dy
+  Tensor dbeta;   // (C), Σ g, with g = dy where the output is positive under ReLU, else dy
 };
+// y is the output, needed under ReLU where a residual was added; undefined otherwise: x tells the output's sign.
 BatchNormSums batch_norm_grad_reduce(const Tensor& dy, const Tensor& x, const Tensor& y, const BatchNormStatistics& statistics,
-                                     const BatchNormArgs& args);
+                                     const Tensor& gamma, const Tensor& beta, const BatchNormArgs& args);
 
 struct BatchNormInputGrads {
   Tensor dx;
@@ -36,7 +37,7 @@ struct BatchNormInputGrads {
 };
 // Gradient of x where `statistics` came from `count` rows that include it.
 BatchNormInputGrads batch_norm_grad_apply(const Tensor& dy, const Tensor& x, const Tensor& y,
-                                          const BatchNormStatistics& statistics, const Tensor& gamma, const BatchNormSums& sums,
-                                          double count, bool want_dadd, const BatchNormArgs& args);
+                                          const BatchNormStatistics& statistics, const Tensor& gamma, const Tensor& beta,
+                                          const BatchNormSums& sums, double count, bool want_dadd, const BatchNormArgs& args);
 
 }  // namespace mec

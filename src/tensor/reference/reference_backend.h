@@ -39,10 +39,10 @@ class ReferenceBackend final : public Backend {
   void batch_norm_statistics(ConstView x, View mean, View var) override;
   void batch_norm_apply(ConstView x, ConstView mean, ConstView var, ConstView gamma, ConstView beta, ConstView add, View y,
                         const BatchNormArgs& args) override;
-  void batch_norm_grad_reduce(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var, View dgamma, View dbeta,
-                              const BatchNormArgs& args) override;
+  void batch_norm_grad_reduce(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var, ConstView gamma,
+                              ConstView beta, View dgamma, View dbeta, const BatchNormArgs& args) override;
   void batch_norm_grad_apply(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var, ConstView gamma,
-                             ConstView dgamma, ConstView dbeta, double count, View dx, View dadd,
+                             ConstView beta, ConstView dgamma, ConstView dbeta, double count, View dx, View dadd,
                              const BatchNormArgs& args) override;
 
   // pooling.cpp
