@@ -7,9 +7,9 @@
 //   upper        Σ_a π_a {log [Σ_α π_α z_aα / Σ_b ω_b e^{−KL(f_a‖g_b)}] + H_a}
 // Sources: Hershey & Olsen, "Approximating the Kullback Leibler Divergence Between Gaussian Mixture Models", ICASSP 2007 (the first two,
 // section 8's upper bound); Durrieu, Thiran & Kelly, "Lower and upper bounds for approximation of the Kullback-Leibler divergence between
-// Gaussian mixture models", ICASSP 2012 (the last two). Why they are bounds: docs/coding.md. lower ≤ KL ≤ upper and KL ≤ variational_upper
-// hold always; (lower + upper)/2 = (variational + product)/2; the first two may be negative, and are exact for nothing more than the
-// variational one is: single Gaussians, and f = g, where it is 0.
+// Gaussian mixture models", ICASSP 2012 (the last two). Why they are bounds: docs/coding.md. lower ≤ KL ≤ upper and
+// KL ≤ variational_upper always, and (lower + upper)/2 = (variational + product)/2. The first two may be negative; the variational one is
+// exact for two single Gaussians, and 0 for f = g.
 #pragma once
 
 #include "mec/ssl/coding/gaussian_mixture.h"

@@ -18,7 +18,7 @@ namespace mec {
 enum class MixtureForm { finite, limit };
 
 struct MixtureOptions {
-  LengthOptions length;
+  LengthOptions length = {};
   MixtureForm form = MixtureForm::finite;
   bool membership_term = true;
 };
@@ -34,7 +34,7 @@ MixtureResult mixture_coding_length(const Tensor& z, const Memberships& membersh
                                     const MixtureOptions& options = {}, bool want_gradient = true);
 
 struct MixturePairOptions {
-  CodingOptions pair;  // of each component: order, exact, symmetrize, adapt; weight is that of the whole loss
+  CodingOptions pair = {};  // of each component: order, exact, symmetrize, adapt; weight is that of the whole loss
   MixtureForm form = MixtureForm::finite;
 };
 
