@@ -15,8 +15,7 @@ namespace {
 // later processors (which have AVX512-FP16, too) it runs at half the rate of f32: they have AMX for it, but a virtual machine may
 // hide that. A rule rather than a measurement, so that a run takes the same way each time.
 bool multiplies_bf16_faster() {
-  constexpr auto amx =
-      static_cast<unsigned>(dnnl::cpu_isa::avx512_core_amx);  // sets of bits: a later set holds the earlier ones
+  constexpr auto amx = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_amx);  // sets of bits: a later set holds the earlier ones
   if ((static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & amx) == amx) return true;
 #if defined(__x86_64__)
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
