@@ -5,7 +5,7 @@
 #include "mec/cli/commands.h"
 #include "mec/cli/options.h"
 #include "mec/cli/timing.h"
-#include "mec/ssl/coding.h"
+#include "mec/ssl/coding/pair.h"
 #include "mec/tensor/ops.h"
 
 namespace mec::cli {

@@ -8,7 +8,7 @@
 #include "mec/cli/program.h"
 #include "mec/eval/features.h"
 #include "mec/eval/spectral_norm.h"
-#include "mec/ssl/coding.h"
+#include "mec/ssl/coding/pair.h"
 #include "mec/tensor/io/npy.h"
 #include "mec/tensor/ops.h"
 

@@ -64,7 +64,20 @@ Bytes unpack(const Bytes& packed, const std::string& name) {
   return content;
 }
 
+Bytes pack(std::span<const std::uint8_t> bytes) {
+  uLongf size = compressBound(static_cast<uLong>(bytes.size()));
+  Bytes packed(size);
+  const int status = compress2(packed.data(), &size, bytes.data(), static_cast<uLong>(bytes.size()), Z_BEST_COMPRESSION);
+  check<IoError>(status == Z_OK, "deflate: zlib failed with status ", status, " on ", bytes.size(), " bytes");
+  packed.resize(size);
+  return packed;
+}
+
 #else
+
+Bytes pack(std::span<const std::uint8_t>) {
+  throw IoError("deflate: this build of mec has no zlib and cannot compress; build it with zlib");
+}
 
 Bytes unpack(const Bytes&, const std::string& name) {
   throw IoError(concat(name, ": this build of mec has no zlib and cannot read gzip; unpack the file (gunzip -k ", name,
@@ -81,5 +94,7 @@ Bytes read_maybe_gzip(const std::filesystem::path& path) {
   check<IoError>(is_gzip || path.extension() != ".gz", path.string(), ": named .gz, but it is not a gzip file");
   return is_gzip ? unpack(content, path.string()) : content;
 }
+
+Bytes compress_bytes(std::span<const std::uint8_t> bytes) { return pack(bytes); }
 
 }  // namespace mec

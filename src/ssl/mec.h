@@ -1,7 +1,7 @@
 // Maximum Entropy Coding as an objective: every student view against every other view's teacher embedding.
 #pragma once
 
-#include "mec/ssl/coding.h"
+#include "mec/ssl/coding/pair.h"
 #include "mec/ssl/objective.h"
 
 namespace mec {

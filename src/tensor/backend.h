@@ -67,7 +67,7 @@ struct LarsArgs {
   double eps = 0.0;
 };
 
-// How the coding length's λ is chosen from the measured norm of K = PZᵀ; see ssl/coding.h.
+// How the coding length's λ is chosen from the measured norm of K = PZᵀ; see ssl/coding/pair.h.
 struct CodingScaleArgs {
   bool adapt = true;  // λ_eff = λ·min(1, limit/‖λK‖₂), otherwise λ_eff = λ
   double limit = 0.9;
@@ -149,7 +149,7 @@ class Backend {
   // In place: the lower triangle becomes L of A = LLᵀ; result (2) = {log det, 1}, or {NaN, 0} when A is not positive definite.
   virtual void cholesky(View a, View log_det) = 0;
 
-  // --- Coding length; see ssl/coding.h for the formulas --------------------------------------------------------------------
+  // --- Coding length; see ssl/coding/pair.h for the formulas --------------------------------------------------------------------
   // traces[k−1] = tr Cᵏ, k = 1…n, from the powers C¹…Cʰ, h = ⌈n/2⌉: tr Cⁱ⁺ʲ = Σ Cⁱ ∘ (Cʲ)ᵀ.
   virtual void power_traces(std::span<const ConstView> powers, View traces) = 0;
   // y = coefficients[0]·I + Σ coefficients[j]·Cʲ over the given powers.

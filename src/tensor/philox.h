@@ -68,7 +68,10 @@ enum class Purpose : std::uint32_t {
   flip,
   power_iteration,
   test,
-  probe
+  probe,
+  kmeans,
+  prototypes,
+  monte_carlo
 };
 
 // A stream of draws for (sample, epoch, purpose, view); draw() counts up within it.

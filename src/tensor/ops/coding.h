@@ -1,4 +1,4 @@
-// Pieces of the coding length: traces of powers, matrix polynomials, and the scalars made from them. See ssl/coding.h.
+// Pieces of the coding length: traces of powers, matrix polynomials, and the scalars made from them. See ssl/coding/pair.h.
 #pragma once
 
 #include <span>

@@ -8,11 +8,10 @@
 // ε² ≥ d always suffices. The derivation is in docs/mec.md.
 #pragma once
 
-#include "mec/tensor/tensor.h"
+#include "mec/ssl/coding/expansion.h"
 
 namespace mec {
 
-enum class Side { automatic, batch, feature };
 enum class OnDivergence { adapt, warn, stop };
 
 struct CodingOptions {
@@ -46,6 +45,17 @@ struct CodingResult {
 // rows' dtype. ShapeError for sizes that differ; ValueError for order < 1 or a symmetrised feature side.
 CodingResult coding_length_pair(const Tensor& p, const Tensor& z, const Tensor& lambda, const CodingOptions& options,
                                 const CodingNeeds& needs = {});
+
+// What coding_length_pair is made of, for rows as they are: K = PZᵀ, C = λK, T(C), and with Qᵀ = ∂T/∂C the gradients
+// factor·∂(T/λ)/∂P and factor·∂(T/λ)/∂Z.
+struct PairTerm {
+  Expansion expansion;
+  Tensor scales;  // (3): λ as used, ‖λK‖₂ before and after adapting
+  Tensor dp, dz;  // (m,d), where needed
+};
+PairTerm pair_term(const Tensor& p, const Tensor& z, const Tensor& lambda, const CodingOptions& options, double factor,
+                   const CodingNeeds& needs);
+void check_pair(const Tensor& p, const Tensor& z, const Tensor& lambda, const CodingOptions& options);
 
 // λ = d/(m ε²). ValueError unless ε² > 0.
 double coding_lambda(std::int64_t m, std::int64_t d, double eps2);

@@ -1,5 +1,5 @@
 // Properties of the coding length of pairs, in f64 on the reference device. Values against PyTorch are in golden_mec.cpp.
-#include "mec/ssl/coding.h"
+#include "mec/ssl/coding/pair.h"
 
 #include <doctest/doctest.h>
 

@@ -1,0 +1,18 @@
+// What the coding lengths and divergences need of rows beyond tensor/ops: products of kernels that exist, so they run, and are
+// recorded, on any device.
+#pragma once
+
+#include "mec/tensor/tensor.h"
+
+namespace mec {
+
+// Row i of x (R,C) times factors[i]; factors (R).
+Tensor scale_rows(const Tensor& x, const Tensor& factors);
+
+struct RowLogSumExp {
+  Tensor value;    // (R,1), log Σ_c e^{x_rc}, the largest taken out first
+  Tensor softmax;  // (R,C), its gradient
+};
+RowLogSumExp log_sum_exp_rows(const Tensor& x);
+
+}  // namespace mec
