@@ -1,8 +1,8 @@
-#include "mec/ssl/mec.h"
+#include "mec/ssl/objectives/mec.h"
 
 #include <algorithm>
 
-#include "mec/tensor/ops.h"
+#include "mec/ssl/methods.h"
 
 namespace mec {
 
@@ -17,37 +17,27 @@ double metric(const Metrics& metrics, const std::string& name) {
 
 }  // namespace
 
-MecObjective::MecObjective(const MecSettings& settings) : settings_(settings) {
+MecObjective::MecObjective(const MecSettings& settings)
+    : PairObjective({.figures = {}, .ema_teacher = settings.ema_teacher}), settings_(settings) {
   check<ValueError>(settings.exact || settings.order >= 1, "mec.order is at least 1, but is ", settings.order);
   check<ValueError>(settings.eps2 > 0, "mec.eps2 is positive, but is ", settings.eps2);
   check<ValueError>(!settings.symmetrize || settings.side != Side::feature,
                     "mec.symmetrize needs the batch side, but mec.side is \"feature\"");
 }
 
-ObjectiveResult MecObjective::operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
-                                         const StepScalars& scalars) const {
-  const auto views = static_cast<std::int64_t>(teachers.size());
-  check<ShapeError>(views >= 2, "mec: a pair needs two views, but the batch has ", views);
-  const CodingOptions options{.order = settings_.order,
-                              .exact = settings_.exact,
-                              .side = settings_.side,
-                              .symmetrize = settings_.symmetrize,
-                              .adapt = settings_.on_divergence == OnDivergence::adapt,
-                              .weight = 1.0 / static_cast<double>(views * (views - 1))};
-  ObjectiveResult out;
-  for (const StudentView& student : students) {
-    Tensor gradient;
-    for (std::int64_t view = 0; view < views; ++view) {
-      if (view == student.view) continue;
-      const CodingResult pair =
-          coding_length_pair(student.embedding, teachers[static_cast<std::size_t>(view)], scalars.lambda(), options);
-      out.records.push_back(pair.record);
-      if (gradient) add_into(pair.dp, gradient);
-      else gradient = pair.dp;
-    }
-    out.gradients.push_back(gradient);
-  }
-  return out;
+PairResult MecObjective::pair(const Tensor& p, const Tensor& z, const PairOptions& options) const {
+  const Tensor lambda = options.scalars
+                            ? options.scalars->lambda()
+                            : Tensor::full({1}, coding_lambda(p.dim(0), p.dim(1), settings_.eps2), p.dtype(), p.device());
+  const CodingResult result = coding_length_pair(p, z, lambda,
+                                                 {.order = settings_.order,
+                                                  .exact = settings_.exact,
+                                                  .side = settings_.side,
+                                                  .symmetrize = settings_.symmetrize,
+                                                  .adapt = settings_.on_divergence == OnDivergence::adapt,
+                                                  .weight = options.weight},
+                                                 {.dp = options.dp, .dz = options.dz});
+  return {.record = result.record, .dp = result.dp, .dz = result.dz};
 }
 
 Metrics MecObjective::summarize(const std::vector<std::vector<double>>& records) const {
@@ -74,6 +64,14 @@ void MecObjective::check_step(const Metrics& metrics) const {
   check<NumericalError>(!settings_.exact || metric(metrics, "determinant_sign") > 0,
                         "mec: det(I + C) ≤ 0, so its logarithm does not exist; raise mec.eps2 above ", enough,
                         " or use the series");
+}
+
+Method mec_method() {
+  return {.name = "mec",
+          .title = "Maximum entropy coding (Liu et al., NeurIPS 2022)",
+          .make = [](const MethodSetup& setup) -> std::unique_ptr<PairObjective> {
+            return std::make_unique<MecObjective>(setup.settings.mec);
+          }};
 }
 
 }  // namespace mec
