@@ -1,4 +1,5 @@
 #include <iostream>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
@@ -7,7 +8,7 @@
 #include "mec/cli/profile_table.h"
 #include "mec/cli/timing.h"
 #include "mec/ssl/learner.h"
-#include "mec/ssl/mec.h"
+#include "mec/ssl/methods.h"
 #include "mec/ssl/step.h"
 #include "mec/tensor/ops.h"
 
@@ -16,7 +17,9 @@ namespace mec::cli {
 namespace {
 
 struct BenchOptions {
-  ModelSettings model{.arch = "resnet18", .stem = "cifar"};
+  std::string method = "mec", arch = "resnet18", stem = "cifar";
+  std::int64_t width = 64;
+  std::optional<std::int64_t> dim, proj_hidden, pred_hidden;
   std::int64_t channels = 3, size = 32, batch = 64;
   std::string precision = "f32";
   int warmup = 2, steps = 5;
@@ -30,27 +33,47 @@ struct StepTimes {
   double loss = 0;
 };
 
+// The method's published ones, the flags before them.
+PretrainSettings settings_of(const BenchOptions& options) {
+  PretrainSettings settings;
+  choose_method(settings, options.method);
+  ModelSettings& model = settings.model;
+  model.arch = options.arch;
+  model.stem = options.stem;
+  model.width = options.width;
+  model.dim = options.dim.value_or(model.dim);
+  model.proj_hidden = options.proj_hidden.value_or(model.proj_hidden);
+  model.pred_hidden = options.pred_hidden.value_or(model.pred_hidden);
+  settings.train.batch = options.batch;
+  settings.train.precision = options.precision;
+  settings.mec.on_divergence = OnDivergence::warn;  // λ as given: the official loss does not adapt it
+  return settings;
+}
+
 // Two views of random images that lie in memory already, so that only compute is timed.
-StepTimes time_steps(const BenchOptions& options, const Device& device, ProfilingBackend* profiler) {
-  const TrainSettings train{.batch = options.batch, .precision = options.precision};
-  Learner learner({.model = options.model, .train = train, .in_channels = options.channels}, device);
-  const MecSettings settings{.on_divergence = OnDivergence::warn};  // λ as given: the official loss does not adapt it
-  const MecObjective objective(settings);
+StepTimes time_steps(const BenchOptions& options, const PretrainSettings& settings, const Device& device,
+                     ProfilingBackend* profiler) {
+  const std::unique_ptr<Objective> objective = make_step_objective(settings, device);
+  Learner learner({.model = settings.model,
+                   .train = settings.train,
+                   .in_channels = options.channels,
+                   .ema_teacher = objective->ema_teacher()},
+                  device);
   const Shape shape{options.batch, options.size, options.size, device->image_channels(options.channels)};
   std::vector<Tensor> views;
   for (std::uint64_t view = 0; view < 2; ++view) views.push_back(random(shape, Dtype::f32, device, {.seed = view + 1}));
   const StepScalars scalars(Dtype::f32, device);
-  scalars.set({.rate = 0.05, .ema = 0.996, .lambda = coding_lambda(options.batch, options.model.dim, settings.eps2)});
+  scalars.set({.rate = 0.05, .ema = 0.996, .lambda = coding_lambda(options.batch, settings.model.dim, settings.mec.eps2)});
 
   const auto on_part = [&](const char* part) {
     if (profiler) profiler->begin_phase(part);
   };
   StepTimes times;
   const auto step = [&] {  // reads the loss back, which waits for the device
-    const StepOutput output = training_step(learner, objective, views, scalars, on_part);
+    const StepOutput output = training_step(learner, *objective, views, scalars, on_part);
     std::vector<std::vector<double>> records;
     for (const Tensor& record : output.records) records.push_back(record.to(Dtype::f64).to_vector<double>());
-    times.loss = objective.summarize(records).front().second;
+    times.loss = objective->summarize(records).front().second;
   };
   for (const double seconds : time_rounds(options.warmup, step)) times.warmup += seconds;
   if (profiler) profiler->reset();
@@ -61,15 +84,17 @@ StepTimes time_steps(const BenchOptions& options, const Device& device, Profilin
 void run_bench(const BenchOptions& options) {
   const auto profiler = options.profile ? std::make_shared<ProfilingBackend>(options.device.make()) : nullptr;
   const Device device = profiler ? profiler : options.device.make();
-  const StepTimes times = time_steps(options, device, profiler.get());
+  const PretrainSettings settings = settings_of(options);
+  const StepTimes times = time_steps(options, settings, device, profiler.get());
   const double middle = median(times.steps);
   const nlohmann::ordered_json out{{"peer", "mec " MEC_VERSION},
-                                   {"arch", options.model.arch},
-                                   {"stem", options.model.stem},
-                                   {"width", options.model.width},
+                                   {"method", options.method},
+                                   {"arch", options.arch},
+                                   {"stem", options.stem},
+                                   {"width", options.width},
                                    {"size", options.size},
                                    {"batch", options.batch},
-                                   {"dim", options.model.dim},
+                                   {"dim", settings.model.dim},
                                    {"dtype", options.precision},
                                    {"channels_last", true},
                                    {"compile", false},
@@ -79,7 +104,7 @@ void run_bench(const BenchOptions& options) {
                                    {"images_per_s", rounded(static_cast<double>(options.batch) / middle, 100)},
                                    {"peak_mib", rounded(peak_mib(), 10)},
                                    {"warmup_s", rounded(times.warmup, 100)},
-                                   {"mu", static_cast<double>(options.batch + options.model.dim) / 2},
+                                   {"mu", static_cast<double>(options.batch + settings.model.dim) / 2},
                                    {"loss", times.loss}};
   std::cout << out.dump() << "\n";
   if (!profiler) return;
@@ -97,16 +122,17 @@ void add_bench(CLI::App& program) {
   const auto size = [&](const char* name, std::int64_t& member, const char* what) {
     command->add_option(name, member, what)->check(CLI::PositiveNumber)->capture_default_str();
   };
-  command->add_option("--arch", options->model.arch, "resnet10, resnet18, resnet34 or resnet50")->capture_default_str();
-  command->add_option("--stem", options->model.stem, "cifar or imagenet")->capture_default_str();
-  size("--width", options->model.width, "Channels of the first stage");
+  command->add_option("--method", options->method, "As in a settings file, with its published heads")->capture_default_str();
+  command->add_option("--arch", options->arch, "resnet10, resnet18, resnet34 or resnet50")->capture_default_str();
+  command->add_option("--stem", options->stem, "cifar or imagenet")->capture_default_str();
+  size("--width", options->width, "Channels of the first stage");
   size("--channels", options->channels, "Of the images");
   size("--size", options->size, "Pixels on a side");
   size("--batch", options->batch, "Images in a step; each is seen in two views");
-  size("--dim", options->model.dim, "Width of the embedding");
-  command->add_option("--proj-hidden", options->model.proj_hidden, "Of the projector; 0: as wide as the encoder's output")
+  command->add_option("--dim", options->dim, "Width of the embedding; default: the method's")->check(CLI::PositiveNumber);
+  command->add_option("--proj-hidden", options->proj_hidden, "Of the projector; 0: as wide as the encoder's output")
       ->check(CLI::NonNegativeNumber);
-  size("--pred-hidden", options->model.pred_hidden, "Of the predictor");
+  command->add_option("--pred-hidden", options->pred_hidden, "Of the predictor; 0: none")->check(CLI::NonNegativeNumber);
   command->add_option("--precision", options->precision, "f32 or bf16")
       ->check(CLI::IsMember({"f32", "bf16"}))
       ->capture_default_str();

@@ -9,6 +9,7 @@ void add_pretrain(CLI::App& program);
 void add_eval(CLI::App& program);
 void add_embed(CLI::App& program);
 void add_loss(CLI::App& program);
+void add_method_losses(CLI::App& loss);
 void add_coding(CLI::App& program);
 void add_bench(CLI::App& program);
 void add_bench_loss(CLI::App& bench);

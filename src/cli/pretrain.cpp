@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <iostream>
 
 #include "mec/cli/commands.h"
@@ -7,6 +8,7 @@
 #include "mec/cli/progress.h"
 #include "mec/cli/run_directory.h"
 #include "mec/cli/settings_file.h"
+#include "mec/ssl/methods.h"
 
 namespace mec::cli {
 
@@ -21,13 +23,14 @@ struct PretrainOptions {
   std::optional<std::int64_t> seed;
 };
 
-// The file, then --set, then the flags that have names of their own.
+// The file, then --set, the method first, then the flags that have names of their own.
 PretrainSettings collect_settings(const PretrainOptions& options) {
   PretrainSettings settings = read_settings(options.config);
-  for (const std::string& assignment : options.assignments) apply_assignment(settings, assignment);
+  std::vector<std::string> assignments = options.assignments;
+  std::ranges::stable_partition(assignments, [](const std::string& text) { return text.starts_with("method="); });
+  for (const std::string& assignment : assignments) apply_assignment(settings, assignment);
   if (options.precision) settings.train.precision = *options.precision;
   if (options.seed) settings.train.seed = static_cast<std::uint64_t>(*options.seed);
-  check<ValueError>(settings.method == "mec", "method is \"mec\", but is \"", settings.method, "\"");
   check<ValueError>(!settings.data.path.empty(), "data.path is missing: it names the folder of the images");
   settings.data.path = std::filesystem::absolute(settings.data.path).string();  // the run is evaluated from anywhere
   return settings;
@@ -58,7 +61,7 @@ void run_pretrain(const PretrainOptions& options) {
   const PretrainSettings settings = collect_settings(options);
   const TrainSettings& train_settings = settings.train;
   const Device device = options.device.make();
-  const MecObjective objective(settings.mec);
+  const std::unique_ptr<Objective> objective = make_step_objective(settings, device);
 
   const DatasetPtr dataset = open_data(settings.data);
   const TransformPtr views = make_augmentation(settings.augment, normalization_of(settings.data, dataset->info()));
@@ -71,7 +74,11 @@ void run_pretrain(const PretrainOptions& options) {
                  .workers = static_cast<int>(settings.data.workers)},
                 device);
   const TrainPlan plan(settings, loader.batches_per_epoch());  // refuses settings before anything is written
-  Learner learner({.model = settings.model, .train = train_settings, .in_channels = dataset->info().channels}, device);
+  Learner learner({.model = settings.model,
+                   .train = train_settings,
+                   .in_channels = dataset->info().channels,
+                   .ema_teacher = objective->ema_teacher()},
+                  device);
 
   const std::filesystem::path out =
       options.out.empty() ? "runs" / std::filesystem::path(options.config).stem() : std::filesystem::path(options.out);
@@ -80,7 +87,7 @@ void run_pretrain(const PretrainOptions& options) {
             << " images of " << dataset->info().kind << ": " << train_settings.epochs << " epochs of " << plan.steps_per_epoch()
             << " steps" << std::endl;
   Progress progress(std::cout, isatty(STDOUT_FILENO) != 0 ? kProgressBar : kProgressLog);
-  train(learner, objective, loader, settings, {&directory, &progress});
+  train(learner, *objective, loader, settings, {&directory, &progress});
   std::cout << "wrote " << out.string() << std::endl;
 }
 

@@ -14,7 +14,7 @@ LengthOptions SeriesOptions::parse() const {
 }
 
 Tensor SeriesOptions::lambda(const Tensor& z) const {
-  return Tensor::full({1}, coding_lambda(z.dim(0), z.dim(1), eps2), z.dtype(), z.device());
+  return coding_lambda(z, eps2);
 }
 
 void add_series_options(CLI::App& command, SeriesOptions& options) {

@@ -70,9 +70,11 @@ PretrainSettings read_settings(const std::filesystem::path& path) {
   try {
     std::vector<Assignment> assignments;
     flatten(toml::parse(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size())), "", assignments);
-    // What sets all views at once goes before what sets a single one, and their number before both.
+    // The method goes first, since it sets what was published; what sets all views at once before what sets a single one, and their
+    // number before both.
     const auto rank = [](const Assignment& a) {
-      return a.key == "augment.views" ? 0 : 1 + std::count(a.key.begin(), a.key.end(), '.');
+      if (a.key == "method") return std::ptrdiff_t{0};
+      return a.key == "augment.views" ? std::ptrdiff_t{1} : 2 + std::count(a.key.begin(), a.key.end(), '.');
     };
     std::ranges::stable_sort(assignments, {}, rank);
     for (const auto& [key, value] : assignments) assign_setting(settings, key, value);

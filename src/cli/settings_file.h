@@ -8,11 +8,12 @@
 
 namespace mec::cli {
 
-// The defaults, changed by the file. IoError when it cannot be read; ValueError, naming the file (and line where TOML itself is
+// The defaults of the method that the file names, changed by the file. IoError when it cannot be read; ValueError, naming the file (and line where TOML itself is
 // broken), for what it says wrongly.
 PretrainSettings read_settings(const std::filesystem::path& path);
 
-// "section.key=value", the value as in TOML; a text may go without quotes. UsageError without '=', ValueError as above.
+// "section.key=value", the value as in TOML; a text may go without quotes. UsageError without '=', ValueError as above. "method=…" takes that
+// method's published settings, whatever a file said about them.
 void apply_assignment(PretrainSettings& settings, const std::string& assignment);
 
 // All settings, complete: reading the text gives the same settings back.

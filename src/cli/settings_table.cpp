@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "mec/ssl/methods.h"
+
 namespace mec::cli {
 
 namespace {
@@ -137,8 +139,12 @@ std::vector<Setting> bind_model(ModelSettings& model) {
   t.add("width", model.width, kFromOne);
   t.add("zero_init_residual", model.zero_init_residual);
   t.add("dim", model.dim, kFromOne);
+  t.add("proj_layers", model.proj_layers, kFromOne);
   t.add("proj_hidden", model.proj_hidden, kFromZero);
-  t.add("pred_hidden", model.pred_hidden, kFromOne);
+  t.add("proj_norm", model.proj_norm);
+  t.add("proj_output_norm", model.proj_output_norm);
+  t.add("pred_hidden", model.pred_hidden, kFromZero);
+  t.add("prototypes", model.prototypes, kFromZero);
   return t.settings;
 }
 
@@ -151,9 +157,47 @@ std::vector<Setting> bind_mec(MecTrainSettings& mec) {
   t.add("on_divergence", mec.on_divergence,
         {{"adapt", OnDivergence::adapt}, {"warn", OnDivergence::warn}, {"stop", OnDivergence::stop}});
   t.add("eps2", mec.eps2);
+  t.add("ema_teacher", mec.ema_teacher);
+  t.add("components", mec.components, kFromOne);
+  t.add("temperature", mec.temperature, {.low = 1e-3});
   t.add("lambda_warmup_factor", mec.lambda_warmup_factor);
   t.add("lambda_warmup_epochs", mec.lambda_warmup.epochs, kFromZero);
   t.add("lambda_warmup_steps", mec.lambda_warmup.steps, {.low = -1});
+  return t.settings;
+}
+
+std::vector<Setting> bind_mixture_kl(KlRegularizerSettings& kl) {
+  Table t("mixture_kl.");
+  t.add("weight", kl.weight, kFromZero);
+  t.add("estimate", kl.estimate,
+        {{"variational", KlEstimate::variational},
+         {"product", KlEstimate::product},
+         {"lower", KlEstimate::lower},
+         {"upper", KlEstimate::upper}});
+  t.add("bandwidth", kl.bandwidth, kFromZero);
+  t.add("components", kl.components, kFromOne);
+  t.add("variance", kl.variance, kFromZero);
+  t.add("seed", kl.seed, kFromZero);
+  return t.settings;
+}
+
+// What the method chosen has beside [model] and [train], in a section of its own name.
+std::vector<Setting> bind_method(PretrainSettings& settings) {
+  const Method& method = find_method(settings.method);
+  Table t(method.name + ".");
+  for (const MethodNumber& number : method.numbers) {
+    double& member = settings.method_numbers.at(number.name);
+    const Range range{.low = number.low, .high = number.high};
+    if (!number.whole) {
+      t.add(number.name, member, range);
+      continue;
+    }
+    t.put(
+        number.name, [&member] { return SettingValue(static_cast<std::int64_t>(member)); },
+        [&member, range, key = method.name + "." + number.name](const SettingValue& value) {
+          member = static_cast<double>(number_from<std::int64_t>(key, value, range));
+        });
+  }
   return t.settings;
 }
 
@@ -170,6 +214,8 @@ std::vector<Setting> bind_train(TrainSettings& train) {
   t.add("decay_norm_and_bias", train.decay_norm_and_bias);
   t.add("lars_eta", train.lars_eta);
   t.add("ema", train.ema);
+  t.add("ema_end", train.ema_end);
+  t.add("constant_predictor_rate", train.constant_predictor_rate);
   t.add("seed", train.seed, kFromZero);
   t.add("precision", train.precision);
   return t.settings;
@@ -256,10 +302,16 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
 
 std::vector<Setting> bind_settings(PretrainSettings& settings) {
   Table top("");
-  top.add("method", settings.method);
+  top.put(
+      "method", [&settings] { return SettingValue(settings.method); },
+      [&settings](const SettingValue& value) {
+        const std::string* text = std::get_if<std::string>(&value);
+        if (!text) wrong_type("method", "a text in quotes", value);
+        choose_method(settings, *text);
+      });
   std::vector<Setting> all = top.settings;
-  for (const auto& section : {bind_model(settings.model), bind_mec(settings.mec), bind_train(settings.train),
-                              bind_data(settings.data), bind_augment(settings.augment)}) {
+  for (const auto& section : {bind_model(settings.model), bind_mec(settings.mec), bind_mixture_kl(settings.mixture_kl), bind_method(settings),
+                              bind_train(settings.train), bind_data(settings.data), bind_augment(settings.augment)}) {
     all.insert(all.end(), section.begin(), section.end());
   }
   return all;
@@ -269,6 +321,10 @@ void assign_setting(PretrainSettings& settings, const std::string& key, const Se
   const std::vector<Setting> all = bind_settings(settings);
   const auto found = std::ranges::find(all, key, &Setting::key);
   if (found != all.end()) return found->set(value);
+  for (const Method& method : methods()) {
+    check<ValueError>(method.name == settings.method || !key.starts_with(method.name + "."), "'", key,
+                      "' is a setting of method \"", method.name, "\", but the method is \"", settings.method, "\"");
+  }
   const auto nearest = std::ranges::min_element(all, {}, [&](const Setting& s) { return edit_distance(s.key, key); });
   throw ValueError(concat("unknown setting '", key, "'; did you mean '", nearest->key, "'?"));
 }

@@ -21,7 +21,8 @@ struct Setting {
   bool shorthand = false;                        // sets several others at once: not written back
 };
 
-// One for each key, bound to the members of `settings`, which must outlive them; "augment.views" ends their life.
+// One for each key, bound to the members of `settings`, which must outlive them; setting "method" or "augment.views" ends
+// their life.
 std::vector<Setting> bind_settings(PretrainSettings& settings);
 
 // ValueError for an unknown key, with the nearest known one.

@@ -25,8 +25,19 @@ SgdOptions optimizer_options(const TrainSettings& train) {
 
 std::vector<GroupRule> group_rules(const TrainSettings& train) {
   const GroupRule everything{.weight_decay = train.weight_decay};
-  if (train.decay_norm_and_bias) return {everything};
-  return {{.name = "norm_and_bias", .kinds = {ParameterKind::norm, ParameterKind::bias}, .lars = false}, everything};
+  std::vector<GroupRule> rules{everything};
+  if (!train.decay_norm_and_bias) {
+    rules.insert(rules.begin(), {.name = "norm_and_bias", .kinds = {ParameterKind::norm, ParameterKind::bias}, .lars = false});
+  }
+  if (!train.constant_predictor_rate) return rules;
+  std::vector<GroupRule> predictor = rules;  // the same once more, for the predictor alone
+  for (GroupRule& rule : predictor) {
+    rule.name = "predictor_" + rule.name;
+    rule.prefix = "predictor.";
+    rule.constant_rate = train.lr;
+  }
+  rules.insert(rules.begin(), predictor.begin(), predictor.end());
+  return rules;
 }
 
 // Initialised before the tables are made, and the teacher frozen, so that nothing is ever recorded for it.
@@ -46,13 +57,17 @@ TeacherNetwork make_teacher(const LearnerOptions& options, TeacherNetwork& onlin
 
 }  // namespace
 
+Teacher::Teacher(const LearnerOptions& options, OnlineNetwork& online, const ParameterTable& online_parameters,
+                 const Device& device)
+    : network(make_teacher(options, online, {device, options.parameters})),
+      parameters(network, group_rules(options.train)),
+      ema(parameters, online_parameters) {}
+
 Learner::Learner(const LearnerOptions& options, const Device& device)
     : activations(parse_precision(options.train.precision, options.parameters, device)),
       online(make_online(options, {device, options.parameters})),
-      teacher(make_teacher(options, online, {device, options.parameters})),
       parameters(online, group_rules(options.train)),
-      teacher_parameters(teacher, group_rules(options.train)),
-      optimizer(parameters, optimizer_options(options.train)),
-      ema(teacher_parameters, parameters) {}
+      teacher(options.ema_teacher ? std::make_unique<Teacher>(options, online, parameters, device) : nullptr),
+      optimizer(parameters, optimizer_options(options.train)) {}
 
 }  // namespace mec

@@ -1,6 +1,8 @@
 // Learner: everything that training changes.
 #pragma once
 
+#include <memory>
+
 #include "mec/nn/ema.h"
 #include "mec/nn/optim/sgd.h"
 #include "mec/nn/parameter_table.h"
@@ -12,7 +14,17 @@ struct LearnerOptions {
   ModelSettings model;
   TrainSettings train;           // optimiser, seed, precision
   std::int64_t in_channels = 3;  // of the images' files
+  bool ema_teacher = true;       // as the objective says; without one there is no second network
   Dtype parameters = Dtype::f32;
+};
+
+// The averaged copy of encoder and projector. Its parameters are the first of the online network's, under the same names.
+struct Teacher {
+  Teacher(const LearnerOptions& options, OnlineNetwork& online, const ParameterTable& online_parameters, const Device& device);
+
+  TeacherNetwork network;
+  ParameterTable parameters;
+  Ema ema;
 };
 
 class Learner {
@@ -23,11 +35,9 @@ class Learner {
 
   Dtype activations;  // dtype in which images enter the networks
   OnlineNetwork online;
-  TeacherNetwork teacher;
-  ParameterTable parameters;          // of online
-  ParameterTable teacher_parameters;  // the same names without the predictor
+  ParameterTable parameters;         // of online
+  std::unique_ptr<Teacher> teacher;  // null where the objective needs none
   Sgd optimizer;
-  Ema ema;
 };
 
 }  // namespace mec

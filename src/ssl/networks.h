@@ -1,4 +1,4 @@
-// The two networks of the official recipe (MEC, section 3.3): online = encoder, projector, predictor; teacher = encoder, projector.
+// The two networks that methods are made of: online = encoder, projector, predictor; teacher = encoder, projector.
 #pragma once
 
 #include "mec/nn/resnet.h"
@@ -7,11 +7,16 @@
 
 namespace mec {
 
-// Linear(in,h)-BN-ReLU, Linear(h,h)-BN-ReLU, Linear(h,d)-BN without γ and β. The official last Linear has a frozen bias, which the BN after it
-// removes; here it has none.
-Sequential make_projector(std::int64_t in, std::int64_t hidden, std::int64_t dim, const Placement& where);
-// Linear(d,h)-BN-ReLU, Linear(h,d) with bias.
-Sequential make_predictor(std::int64_t dim, std::int64_t hidden, const Placement& where);
+struct ProjectorOptions {
+  std::int64_t in = 0, hidden = 0, dim = 0;
+  std::int64_t layers = 3;
+  bool norm = true, output_norm = true;
+};
+// (Linear-BN-ReLU)ⁿ⁻¹, Linear-BN without γ and β; either norm may be left out. A Linear has a bias where no norm follows, which would remove
+// it. (The official MEC code has a frozen bias before its last norm.) ValueError for no layer.
+Sequential make_projector(const ProjectorOptions& options, const Placement& where);
+// Linear(d,h)-BN-ReLU, Linear(h,d) with bias; or cosines with prototypes; or nothing.
+Sequential make_predictor(const ModelSettings& settings, const Placement& where);
 
 class TeacherNetwork : public Module {
  public:
@@ -29,8 +34,9 @@ class OnlineNetwork : public TeacherNetwork {
  public:
   OnlineNetwork(const ModelSettings& settings, std::int64_t in_channels, const Placement& where);
 
-  Variable forward(const Variable& x, const Pass& pass) const override;  // (N,H,W,C) -> (N,d)
-  void visit(const std::string& prefix, Visitor& visitor) override;      // …, "predictor.…"
+  Variable forward(const Variable& x, const Pass& pass) const override;  // (N,H,W,C) -> (N,d), or (N,K) with prototypes
+  Variable project(const Variable& x, const Pass& pass) const { return TeacherNetwork::forward(x, pass); }
+  void visit(const std::string& prefix, Visitor& visitor) override;  // …, "predictor.…"
 
   Sequential predictor;
 };

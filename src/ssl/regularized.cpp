@@ -4,7 +4,7 @@
 
 namespace mec {
 
-RegularizedObjective::RegularizedObjective(std::shared_ptr<const Objective> inner, const KlRegularizerSettings& settings,
+RegularizedObjective::RegularizedObjective(std::unique_ptr<Objective> inner, const KlRegularizerSettings& settings,
                                            std::int64_t dim, Dtype dtype, const Device& device)
     : inner_(std::move(inner)),
       settings_(settings),
@@ -14,8 +14,8 @@ RegularizedObjective::RegularizedObjective(std::shared_ptr<const Objective> inne
 }
 
 ObjectiveResult RegularizedObjective::operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
-                                                 const StepScalars& scalars) const {
-  ObjectiveResult out = (*inner_)(students, teachers, scalars);
+                                                 const StepContext& step) {
+  ObjectiveResult out = (*inner_)(students, teachers, step);
   check<ValueError>(!out.records.empty(), "mixture KL: the objective ", inner_->name(), " leaves no record to add to");
   const double share = 1 / static_cast<double>(teachers.size());  // of one view
   const Tensor total = Tensor::zeros({1}, out.records[0].dtype(), out.records[0].device());

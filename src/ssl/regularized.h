@@ -9,7 +9,7 @@
 namespace mec {
 
 struct KlRegularizerSettings {
-  double weight = 0.01;
+  double weight = 0;  // of the KL in the loss
   KlEstimate estimate = KlEstimate::variational;
   double bandwidth = 0.05;       // σ² of the batch's kernel density
   std::int64_t components = 64;  // of the mixture: fixed directions drawn from the seed
@@ -23,18 +23,21 @@ struct KlRegularizerSettings {
 class RegularizedObjective : public Objective {
  public:
   // dim is the embeddings' width; dtype and device are those of the embeddings. ValueError for settings outside their range.
-  RegularizedObjective(std::shared_ptr<const Objective> inner, const KlRegularizerSettings& settings, std::int64_t dim,
+  RegularizedObjective(std::unique_ptr<Objective> inner, const KlRegularizerSettings& settings, std::int64_t dim,
                        Dtype dtype, const Device& device);
 
   std::string name() const override { return inner_->name() + "+mixture_kl"; }
+  bool ema_teacher() const override { return inner_->ema_teacher(); }
   bool view_by_view() const override { return inner_->view_by_view(); }
   ObjectiveResult operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
-                             const StepScalars& scalars) const override;
+                             const StepContext& step) override;
   Metrics summarize(const std::vector<std::vector<double>>& records) const override;
   void check_step(const Metrics& metrics) const override { inner_->check_step(metrics); }
+  void before_step(std::int64_t step, std::int64_t steps_per_epoch) override { inner_->before_step(step, steps_per_epoch); }
+  std::vector<NamedBuffer> state() const override { return inner_->state(); }
 
  private:
-  std::shared_ptr<const Objective> inner_;
+  std::unique_ptr<Objective> inner_;
   KlRegularizerSettings settings_;
   DiagonalMixture mixture_;
 };

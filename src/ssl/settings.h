@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "mec/data/augment/view.h"
-#include "mec/ssl/mec.h"
+#include "mec/ssl/objectives/mec.h"
+#include "mec/ssl/regularized.h"
 
 namespace mec {
 
@@ -17,8 +19,12 @@ struct ModelSettings {
   std::int64_t width = 64;        // channels of the first stage
   bool zero_init_residual = true;
   std::int64_t dim = 2048;         // d, width of the embedding
-  std::int64_t proj_hidden = 0;    // of the projector; 0: the encoder's output width
-  std::int64_t pred_hidden = 512;  // of the predictor
+  std::int64_t proj_layers = 3;    // of the projector, the last one without ReLU
+  std::int64_t proj_hidden = 0;    // its width within; 0: the encoder's output width
+  bool proj_norm = true;           // batch norm after each but the last of its layers
+  bool proj_output_norm = true;    // batch norm without γ and β after the last
+  std::int64_t pred_hidden = 512;  // of the predictor; 0: none
+  std::int64_t prototypes = 0;     // where not 0, the predictor scores the embedding against so many prototypes (SwAV)
 };
 
 // A warm-up is as long as `epochs` says, or as `steps` where that is not negative; it may be longer than the run.
@@ -28,6 +34,8 @@ struct WarmupLength {
 };
 
 struct MecTrainSettings : MecSettings {
+  std::int64_t components = 1;  // above 1: the coding lengths of so many components of each batch (objectives/mec_mixture.h)
+  double temperature = 0.1;     // of the softmax that shares the rows out among them
   double lambda_warmup_factor = 8;  // 1/λ, and so ε², starts at this multiple and falls to 1 linearly
   WarmupLength lambda_warmup{.epochs = 10};
 };
@@ -42,7 +50,9 @@ struct TrainSettings {
   double weight_decay = 1e-5;
   bool decay_norm_and_bias = true;  // the official recipe decays everything
   double lars_eta = 0.001;
-  double ema = 0.996;  // rises to 1 along a cosine
+  double ema = 0.996;  // the teacher's coefficient goes from this to ema_end along a cosine
+  double ema_end = 1;
+  bool constant_predictor_rate = false;  // the predictor keeps the peak rate throughout
   std::uint64_t seed = 0;
   std::string precision = "f32";  // f32, bf16: of activations and operands
 };
@@ -59,9 +69,11 @@ struct DataSettings {
 };
 
 struct PretrainSettings {
-  std::string method = "mec";
+  std::string method = "mec";                    // choose_method() in methods.h changes it, with all that belongs to it
+  std::map<std::string, double> method_numbers;  // the method's own, by name: what methods.h lists
   ModelSettings model;
   MecTrainSettings mec;
+  KlRegularizerSettings mixture_kl;  // added to the loss of any method where its weight is not 0
   TrainSettings train;
   DataSettings data;
   AugmentSettings augment;

@@ -25,6 +25,7 @@ void check_settings(const PretrainSettings& settings) {
   check<ValueError>(train.lr >= 0 && std::isfinite(train.lr), "train.lr is a finite number from 0, but is ", train.lr);
   check<ValueError>(train.weight_decay >= 0, "train.weight_decay is not negative, but is ", train.weight_decay);
   check<ValueError>(train.ema >= 0 && train.ema <= 1, "train.ema lies in [0, 1], but is ", train.ema);
+  check<ValueError>(train.ema_end >= 0 && train.ema_end <= 1, "train.ema_end lies in [0, 1], but is ", train.ema_end);
   check<ValueError>(train.warmup.epochs >= 0 && settings.mec.lambda_warmup.epochs >= 0, "warm-ups are not negative, but are ",
                     train.warmup.epochs, " and ", settings.mec.lambda_warmup.epochs, " epochs");
   check<ValueError>(settings.mec.lambda_warmup_factor >= 1, "mec.lambda_warmup_factor is at least 1, but is ",
@@ -66,11 +67,11 @@ StepValues TrainPlan::at(std::int64_t step) const {
   const double lambda = coding_lambda(train.batch, settings_.model.dim, mec.eps2);
   return {
       .rate = warmup_cosine(step, train.lr, {.total = steps_, .warmup = steps_of(train.warmup, steps_per_epoch_)}),
-      .ema = ema_coefficient(step, train.ema, steps_),
+      .ema = ema_coefficient(step, train.ema, steps_, train.ema_end),
       .lambda = lambda / inverse_lambda_factor(step, steps_of(mec.lambda_warmup, steps_per_epoch_), mec.lambda_warmup_factor)};
 }
 
-void train(Learner& learner, const Objective& objective, Loader& loader, const PretrainSettings& settings,
+void train(Learner& learner, Objective& objective, Loader& loader, const PretrainSettings& settings,
            const std::vector<Observer*>& observers) {
   const TrainPlan plan(settings, loader.batches_per_epoch());
   const StepScalars scalars(learner.parameters.values().dtype(), learner.parameters.values().device());
@@ -99,6 +100,7 @@ void train(Learner& learner, const Objective& objective, Loader& loader, const P
                       .seconds = 0,
                       .data_seconds = seconds_since(wait)};
     scalars.set(report.values);
+    objective.before_step(step, plan.steps_per_epoch());
     pending.push_back({report, training_step(learner, objective, batch->views, scalars)});
     report_until(kMetricDelay);
     if ((step + 1) % plan.steps_per_epoch() != 0) continue;

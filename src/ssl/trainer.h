@@ -48,7 +48,7 @@ class Observer {
 
 // Trains for settings.train.epochs. NumericalError stops the run at the first step whose loss or gradient is not finite, or that breaks the
 // objective's own rule, naming step, loss and learning rate.
-void train(Learner& learner, const Objective& objective, Loader& loader, const PretrainSettings& settings,
+void train(Learner& learner, Objective& objective, Loader& loader, const PretrainSettings& settings,
            const std::vector<Observer*>& observers);
 
 }  // namespace mec

@@ -71,7 +71,8 @@ enum class Purpose : std::uint32_t {
   probe,
   kmeans,
   prototypes,
-  monte_carlo
+  monte_carlo,
+  queue
 };
 
 // A stream of draws for (sample, epoch, purpose, view); draw() counts up within it.

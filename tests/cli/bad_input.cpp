@@ -28,7 +28,7 @@ TEST_CASE_FIXTURE(Fixture, "settings that make no sense are refused before anyth
   fails_with("train.precision=f16", "train.precision");
   fails_with("model.arch=resnet19", "resnet19");
   fails_with("model.stem=none", "none");
-  fails_with("method=simclr", "method is \"mec\"");
+  fails_with("method=simclrx", "method is one of mec, simsiam");
   fails_with("augment.flip_probability=2", "flip");
   fails_with("data.split=validation", "validation");
   fails_with("data.kind=imagenet", "imagenet");

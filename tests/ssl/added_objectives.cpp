@@ -1,8 +1,8 @@
 // The regulariser around an objective, and the objective with components.
 #include <doctest/doctest.h>
 
-#include "mec/ssl/mec.h"
-#include "mec/ssl/mixture_objective.h"
+#include "mec/ssl/objectives/mec.h"
+#include "mec/ssl/objectives/mec_mixture.h"
 #include "mec/ssl/regularized.h"
 #include "mec/tensor/recording.h"
 #include "ssl/coding_samples.h"
@@ -41,7 +41,7 @@ double metric(const Metrics& metrics, const std::string& name) {
 }
 
 // The loss as a function of student `view`, all views together, against the gradient that the objective returns.
-GradcheckResult check_student(const Objective& objective, const Batch& batch, std::size_t view) {
+GradcheckResult check_student(Objective& objective, const Batch& batch, std::size_t view) {
   return check_gradient(
       [&](const Tensor& x) {
         std::vector<StudentView> students = batch.students;
@@ -58,13 +58,13 @@ GradcheckResult check_student(const Objective& objective, const Batch& batch, st
 TEST_CASE("the regulariser adds its weight times KL to the loss, and nothing else to the metrics") {
   const Device device = make_reference_device();
   const Batch batch(device, 6, 5, 8.0);
-  const auto inner = std::make_shared<MecObjective>(MecSettings{.eps2 = 8.0});
+  MecObjective alone({.eps2 = 8.0});
   const KlRegularizerSettings settings{.weight = 0.3, .bandwidth = 0.1, .components = 4, .variance = 0.2};
-  const RegularizedObjective objective(inner, settings, 5, Dtype::f64, device);
+  RegularizedObjective objective(std::make_unique<MecObjective>(MecSettings{.eps2 = 8.0}), settings, 5, Dtype::f64, device);
   CHECK(objective.name() == "mec+mixture_kl");
   CHECK(objective.view_by_view());
 
-  const Metrics plain = inner->summarize(read((*inner)(batch.students, batch.teachers, batch.scalars).records));
+  const Metrics plain = alone.summarize(read(alone(batch.students, batch.teachers, batch.scalars).records));
   const Metrics metrics = objective.summarize(read(objective(batch.students, batch.teachers, batch.scalars).records));
   double kl = 0;
   const DiagonalMixture mixture = sphere_mixture(4, 5, 0.2, 0, Dtype::f64, device);
@@ -81,7 +81,7 @@ TEST_CASE("the regulariser adds its weight times KL to the loss, and nothing els
 TEST_CASE("view by view, the regularised loss is the same as all views at once") {
   const Device device = make_reference_device();
   const Batch batch(device, 6, 5, 8.0);
-  const RegularizedObjective objective(std::make_shared<MecObjective>(MecSettings{}), {.weight = 0.3}, 5, Dtype::f64, device);
+  RegularizedObjective objective(std::make_unique<MecObjective>(MecSettings{}), {.weight = 0.3}, 5, Dtype::f64, device);
   const ObjectiveResult together = objective(batch.students, batch.teachers, batch.scalars);
   std::vector<Tensor> records;
   for (std::size_t view = 0; view < 2; ++view) {
@@ -98,14 +98,14 @@ TEST_CASE("gradients of the regularised and of the mixture objective agree with 
   const Batch batch(device, 6, 5, 8.0);
   for (const KlEstimate estimate : {KlEstimate::variational, KlEstimate::product, KlEstimate::lower, KlEstimate::upper}) {
     const KlRegularizerSettings settings{.weight = 0.7, .estimate = estimate, .bandwidth = 0.2, .components = 3};
-    const RegularizedObjective objective(std::make_shared<MecObjective>(MecSettings{}), settings, 5, Dtype::f64, device);
+    RegularizedObjective objective(std::make_unique<MecObjective>(MecSettings{}), settings, 5, Dtype::f64, device);
     for (const std::size_t view : {0, 1}) {
       const GradcheckResult result = check_student(objective, batch, view);
       CHECK_MESSAGE(result.ok, result.message);
     }
   }
   for (const MixtureForm form : {MixtureForm::finite, MixtureForm::limit}) {
-    const MixtureObjective objective({.mixture = {.pair = {.order = 4}, .form = form}, .prototypes = {.components = 3}}, 5,
+    MecMixtureObjective objective({.mixture = {.pair = {.order = 4}, .form = form}, .prototypes = {.components = 3}}, 5,
                                      Dtype::f64, device);
     for (const std::size_t view : {0, 1}) {
       const GradcheckResult result = check_student(objective, batch, view);
@@ -118,8 +118,8 @@ TEST_CASE("the mixture objective with one component is MEC") {
   const Device device = make_reference_device();
   const Batch batch(device, 6, 9, 7.0);
   for (const bool exact : {true, false}) {
-    const MecObjective mec({.exact = exact, .eps2 = 7.0});
-    const MixtureObjective mixture({.mixture = {.pair = {.exact = exact, .adapt = true}}, .prototypes = {.components = 1}}, 9,
+    MecObjective mec({.exact = exact, .eps2 = 7.0});
+    MecMixtureObjective mixture({.mixture = {.pair = {.exact = exact, .adapt = true}}, .prototypes = {.components = 1}}, 9,
                                    Dtype::f64, device);
     const ObjectiveResult a = mec(batch.students, batch.teachers, batch.scalars);
     const ObjectiveResult b = mixture(batch.students, batch.teachers, batch.scalars);
@@ -135,9 +135,9 @@ TEST_CASE("a step with the regulariser and the mixture objective can be recorded
   const auto recorder = std::make_shared<RecordingBackend>(make_reference_device());
   const Device device = recorder;
   const Batch batch(device, 6, 5, 8.0);
-  const RegularizedObjective objective(
-      std::make_shared<MixtureObjective>(MixtureObjectiveSettings{.prototypes = {.components = 3}}, 5, Dtype::f64, device), {},
-      5, Dtype::f64, device);
+  RegularizedObjective objective(
+      std::make_unique<MecMixtureObjective>(MecMixtureSettings{.prototypes = {.components = 3}}, 5, Dtype::f64, device),
+      {.weight = 0.1}, 5, Dtype::f64, device);
   const ObjectiveResult eager = objective(batch.students, batch.teachers, batch.scalars);
   recorder->begin();
   const ObjectiveResult recorded = objective(batch.students, batch.teachers, batch.scalars);
@@ -149,9 +149,9 @@ TEST_CASE("a step with the regulariser and the mixture objective can be recorded
 
 TEST_CASE("wrong settings of the added objectives are refused") {
   const Device device = make_reference_device();
-  const auto inner = std::make_shared<MecObjective>(MecSettings{});
-  CHECK_THROWS_AS(RegularizedObjective(inner, {.weight = -1}, 5, Dtype::f64, device), ValueError);
-  CHECK_THROWS_AS(RegularizedObjective(inner, {.bandwidth = 0}, 5, Dtype::f64, device), ValueError);
-  CHECK_THROWS_AS(RegularizedObjective(inner, {.components = 0}, 5, Dtype::f64, device), ValueError);
-  CHECK_THROWS_AS(MixtureObjective({.prototypes = {.temperature = 0}}, 5, Dtype::f64, device), ValueError);
+  const auto inner = [] { return std::make_unique<MecObjective>(MecSettings{}); };
+  CHECK_THROWS_AS(RegularizedObjective(inner(), {.weight = -1}, 5, Dtype::f64, device), ValueError);
+  CHECK_THROWS_AS(RegularizedObjective(inner(), {.bandwidth = 0}, 5, Dtype::f64, device), ValueError);
+  CHECK_THROWS_AS(RegularizedObjective(inner(), {.components = 0}, 5, Dtype::f64, device), ValueError);
+  CHECK_THROWS_AS(MecMixtureObjective({.prototypes = {.temperature = 0}}, 5, Dtype::f64, device), ValueError);
 }

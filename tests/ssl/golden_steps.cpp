@@ -6,7 +6,7 @@
 
 #include "mec/nn/layout.h"
 #include "mec/nn/weights.h"
-#include "mec/ssl/mec.h"
+#include "mec/ssl/objectives/mec.h"
 #include "mec/ssl/trainer.h"
 #include "mec/tensor/devices.h"
 #include "support/golden.h"
@@ -46,8 +46,8 @@ void load_initial(const Golden& golden, Learner& learner) {
   write_safetensors(scratch_file(), golden.part("initial."));
   load_weights(scratch_file(), learner.online);
   std::filesystem::remove(scratch_file());
-  copy_state(learner.online.encoder, learner.teacher.encoder);
-  copy_state(learner.online.projector, learner.teacher.projector);
+  copy_state(learner.online.encoder, learner.teacher->network.encoder);
+  copy_state(learner.online.projector, learner.teacher->network.projector);
 }
 
 // Both views of one step, out of (steps,2,m,1,H,W).
@@ -89,7 +89,7 @@ void check_run(const std::string& device_name, Dtype dtype) {
       device);
   load_initial(golden, learner);
 
-  const MecObjective objective(settings.mec);
+  MecObjective objective(settings.mec);
   const TrainPlan plan(settings, 1);  // epochs of one step
   const StepScalars scalars(dtype, device);
   const Tensor views = golden.at("views", dtype);
@@ -102,7 +102,7 @@ void check_run(const std::string& device_name, Dtype dtype) {
   const Comparison same = golden.compare("loss", Tensor::from(losses, {plan.steps()}, device).to(dtype));
   CHECK_MESSAGE(same.ok, same.message);
   const std::size_t compared =
-      check_state(golden, "final.", learner.online) + check_state(golden, "final.teacher.", learner.teacher);
+      check_state(golden, "final.", learner.online) + check_state(golden, "final.teacher.", learner.teacher->network);
   CHECK(compared == golden.part("final.").tensors.size());
 }
 

@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-#include "mec/ssl/mec.h"
+#include "mec/ssl/objectives/mec.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "mec/tensor/recording.h"
@@ -27,7 +27,7 @@ std::vector<double> train_steps(const Device& device, const std::string& precisi
   PretrainSettings settings = tiny_settings();
   settings.train.precision = precision;
   Learner learner(learner_options(settings), device);
-  const MecObjective objective(settings.mec);
+  MecObjective objective(settings.mec);
   const StepScalars scalars(Dtype::f32, device);
   const std::vector<Tensor> views{images(1, device), images(2, device)};
   StepOutput output;  // kept: a replay writes into it
@@ -65,7 +65,7 @@ TEST_CASE("K replays of a recorded step equal K eager steps to the bit") {
 TEST_CASE("a step after the warm-up takes no memory from the system") {
   const Device device = make_cpu_device();
   Learner learner(learner_options(tiny_settings()), device);
-  const MecObjective objective(tiny_settings().mec);
+  MecObjective objective(tiny_settings().mec);
   const StepScalars scalars(Dtype::f32, device);
   const std::vector<Tensor> views{images(1, device), images(2, device)};
   scalars.set(values_at(0));
@@ -118,10 +118,10 @@ TEST_CASE("the teacher moves by the average alone, and its statistics are its ow
   Learner learner(learner_options(tiny_settings(), Dtype::f64), device);
   const StepScalars scalars(Dtype::f64, device);
   scalars.set({.rate = 0.1, .ema = 0.75, .lambda = 0.2});
-  const auto before = learner.teacher_parameters.values().to_vector<double>();
-  training_step(learner, MecObjective(tiny_settings().mec), {images(1, device, Dtype::f64), images(2, device, Dtype::f64)},
-                scalars);
-  const auto after = learner.teacher_parameters.values().to_vector<double>();
+  const auto before = learner.teacher->parameters.values().to_vector<double>();
+  MecObjective objective(tiny_settings().mec);
+  training_step(learner, objective, {images(1, device, Dtype::f64), images(2, device, Dtype::f64)}, scalars);
+  const auto after = learner.teacher->parameters.values().to_vector<double>();
   const auto online = learner.parameters.values().to_vector<double>();  // the teacher's entries come first
   double worst = 0, moved = 0;
   for (std::size_t i = 0; i < before.size(); ++i) {
@@ -130,8 +130,8 @@ TEST_CASE("the teacher moves by the average alone, and its statistics are its ow
   }
   CHECK(worst < 1e-15);
   CHECK(moved > 1e-6);
-  for (const auto& [name, parameter] : parameters_of(learner.teacher)) CHECK_FALSE(parameter.value.requires_grad());
-  for (const auto& [name, buffer] : buffers_of(learner.teacher)) {
+  for (const auto& [name, parameter] : parameters_of(learner.teacher->network)) CHECK_FALSE(parameter.value.requires_grad());
+  for (const auto& [name, buffer] : buffers_of(learner.teacher->network)) {
     CHECK(buffer.to_vector<double>() !=
           std::vector<double>(static_cast<std::size_t>(buffer.numel()), name.ends_with("mean") ? 0.0 : 1.0));
   }

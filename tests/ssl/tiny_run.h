@@ -58,8 +58,10 @@ inline PretrainSettings tiny_settings() {
   return settings;
 }
 
-inline LearnerOptions learner_options(const PretrainSettings& settings, Dtype parameters = Dtype::f32) {
-  return {.model = settings.model, .train = settings.train, .in_channels = 1, .parameters = parameters};
+inline LearnerOptions learner_options(const PretrainSettings& settings, Dtype parameters = Dtype::f32,
+                                      bool ema_teacher = true) {
+  return {
+      .model = settings.model, .train = settings.train, .in_channels = 1, .ema_teacher = ema_teacher, .parameters = parameters};
 }
 
 // All that training changes, as bytes on the host: equal runs have equal snapshots.
@@ -70,10 +72,11 @@ inline std::vector<double> snapshot(Learner& learner) {
     values.insert(values.end(), host.begin(), host.end());
   };
   append(learner.parameters.values());
-  append(learner.teacher_parameters.values());
+  if (learner.teacher) append(learner.teacher->parameters.values());
   for (const auto& [name, tensor] : learner.optimizer.state()) append(tensor);
   for (const auto& [name, tensor] : buffers_of(learner.online)) append(tensor);
-  for (const auto& [name, tensor] : buffers_of(learner.teacher)) append(tensor);
+  if (!learner.teacher) return values;
+  for (const auto& [name, tensor] : buffers_of(learner.teacher->network)) append(tensor);
   return values;
 }
 

@@ -29,7 +29,8 @@ std::vector<double> run(const PretrainSettings& settings, const Device& device, 
   options.workers = workers;
   const auto data = std::make_shared<GeneratedImages>(26, 12);
   Loader loader(data, make_augmentation(settings.augment, data->info().normalization), options, device);
-  train(learner, MecObjective(settings.mec), loader, settings, {&reports});
+  MecObjective objective(settings.mec);
+  train(learner, objective, loader, settings, {&reports});
   return snapshot(learner);
 }
 

@@ -34,9 +34,9 @@ double warmup_cosine(std::int64_t step, double peak, const ScheduleLength& lengt
   return peak * half_cosine(step - length.warmup, length.total - length.warmup);
 }
 
-double ema_coefficient(std::int64_t step, double base, std::int64_t total) {
+double ema_coefficient(std::int64_t step, double base, std::int64_t total, double end) {
   check_steps("ema_coefficient", step, total);
-  return step < total ? 1.0 + (base - 1.0) * half_cosine(step, total) : 1.0;
+  return step < total ? end + (base - end) * half_cosine(step, total) : end;
 }
 
 double inverse_lambda_factor(std::int64_t step, std::int64_t warmup, double first) {

@@ -15,8 +15,8 @@ struct ScheduleLength {
 // step or length, here and below.
 double warmup_cosine(std::int64_t step, double peak, const ScheduleLength& length);
 
-// The teacher's coefficient: from `base` to 1 by a cosine over all steps.
-double ema_coefficient(std::int64_t step, double base, std::int64_t total);
+// The teacher's coefficient: from `base` to `end` by a cosine over all steps.
+double ema_coefficient(std::int64_t step, double base, std::int64_t total, double end = 1.0);
 
 // What 1/λ is multiplied by: from `first` linearly to 1 over the warm-up, so that the series converges while embeddings are
 // still alike.

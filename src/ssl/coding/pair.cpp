@@ -51,6 +51,10 @@ double coding_lambda(std::int64_t m, std::int64_t d, double eps2) {
   return static_cast<double>(d) / (static_cast<double>(m) * eps2);
 }
 
+Tensor coding_lambda(const Tensor& z, double eps2) {
+  return Tensor::full({1}, coding_lambda(z.dim(0), z.dim(1), eps2), z.dtype(), z.device());
+}
+
 NormVectors spectral_norm_vectors(const Tensor& p, const Tensor& z, const Tensor& k) {
   const auto apply = [&](const Tensor& u) { return k ? matmul(k, u) : matmul(p, matmul(z, u, {.trans_a = true})); };
   const auto apply_transposed = [&](const Tensor& v) {

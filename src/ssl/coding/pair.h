@@ -59,6 +59,7 @@ void check_pair(const Tensor& p, const Tensor& z, const Tensor& lambda, const Co
 
 // λ = d/(m ε²). ValueError unless ε² > 0.
 double coding_lambda(std::int64_t m, std::int64_t d, double eps2);
+Tensor coding_lambda(const Tensor& z, double eps2);  // (1), for rows z (m,d), where and as z is
 
 // Vectors u and v = P Zᵀ u (m,1), so that ‖v‖/‖u‖ estimates ‖P Zᵀ‖₂ from below: power iteration on (PZᵀ)ᵀPZᵀ with a fixed start. k is
 // P Zᵀ where it is at hand; otherwise no (m,m) matrix is formed.

@@ -1,0 +1,216 @@
+// Each method trains: to the bit, also when a step is replayed; with a second network only where it asks for one.
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "mec/ssl/methods.h"
+#include "mec/ssl/trainer.h"
+#include "mec/tensor/devices.h"
+#include "mec/tensor/ops.h"
+#include "mec/tensor/recording.h"
+#include "ssl/tiny_run.h"
+
+using namespace mec;
+using namespace mec::test;
+
+namespace {
+
+// The method's published recipe on a tiny network, with a queue where it may have one.
+PretrainSettings tiny_settings_of(const std::string& method) {
+  PretrainSettings settings = tiny_settings();
+  const ModelSettings tiny = settings.model;
+  const TrainSettings train = settings.train;
+  choose_method(settings, method);
+  settings.model.dim = tiny.dim;
+  settings.model.proj_hidden = 12;
+  if (settings.model.pred_hidden > 0) settings.model.pred_hidden = tiny.pred_hidden;
+  if (settings.model.prototypes > 0) settings.model.prototypes = 10;
+  settings.train.batch = train.batch;
+  settings.train.lr = train.lr;
+  settings.train.warmup = train.warmup;
+  if (settings.method_numbers.contains("queue")) settings.method_numbers.at("queue") = 2.0 * 8;
+  if (settings.method_numbers.contains("queue_epoch")) settings.method_numbers.at("queue_epoch") = 1;
+  return settings;
+}
+
+// All that training changes, the objective's state included.
+std::vector<double> snapshot_of(Learner& learner, const Objective& objective) {
+  std::vector<double> values = snapshot(learner);
+  for (const auto& [name, tensor] : objective.state()) {
+    const auto host = tensor.to(Dtype::f64).to_vector<double>();
+    values.insert(values.end(), host.begin(), host.end());
+  }
+  return values;
+}
+
+struct Losses : Observer {
+  void on_step(const StepReport& report) override { metrics.push_back(report.metrics); }
+  std::vector<Metrics> metrics;
+};
+
+std::vector<double> train_tiny(const PretrainSettings& settings, Losses& losses) {
+  const Device device = make_cpu_device();
+  const auto objective = make_objective(settings, device);
+  std::vector<double> before;
+  for (const auto& [name, tensor] : objective->state()) before.push_back(sum(tensor).item());
+  Learner learner(learner_options(settings, Dtype::f32, objective->ema_teacher()), device);
+  const auto data = std::make_shared<GeneratedImages>(26, 12);
+  Loader loader(data, make_augmentation(settings.augment, data->info().normalization),
+                {.batch = settings.train.batch,
+                 .epochs = settings.train.epochs,
+                 .shuffle = true,
+                 .drop_last = true,
+                 .seed = settings.train.seed,
+                 .workers = 1},
+                device);
+  train(learner, *objective, loader, settings, {&losses});
+  std::size_t i = 0;
+  for (const auto& [name, tensor] : objective->state()) CHECK_MESSAGE(sum(tensor).item() != before[i++], name);
+  CHECK((learner.teacher != nullptr) == objective->ema_teacher());
+  return snapshot_of(learner, *objective);
+}
+
+}  // namespace
+
+TEST_CASE("each method trains, and a run twice gives the same bits") {
+  for (const Method& method : methods()) {
+    for (const std::size_t views : {std::size_t{2}, std::size_t{3}}) {
+      CAPTURE(method.name);
+      CAPTURE(views);
+      PretrainSettings settings = tiny_settings_of(method.name);
+      settings.augment.views.resize(views, settings.augment.views.back());
+      settings.augment.views.back().size = 8;  // a smaller crop beside the others
+      Losses first, second;
+      CHECK(train_tiny(settings, first) == train_tiny(settings, second));
+      REQUIRE(first.metrics.size() == 6);
+      for (const Metrics& metrics : first.metrics) {
+        CHECK(metrics.front().first == "loss");
+        for (const auto& [name, value] : metrics) CHECK_MESSAGE(std::isfinite(value), name);
+      }
+      CHECK(first.metrics == second.metrics);
+      CHECK(first.metrics.front() != first.metrics.back());
+    }
+  }
+}
+
+namespace {
+
+template <class Prepare>
+std::vector<double> train_steps(const std::string& method, const std::string& precision, const Device& device,
+                                Prepare prepare) {
+  PretrainSettings settings = tiny_settings_of(method);
+  settings.train.precision = precision;
+  const auto objective = make_objective(settings, device);
+  Learner learner(learner_options(settings, Dtype::f32, objective->ema_teacher()), device);
+  const StepScalars scalars(Dtype::f32, device);
+  std::vector<Tensor> views;
+  for (std::uint64_t view = 0; view < 2; ++view) views.push_back(random({8, 10, 10, 1}, Dtype::f32, device, {.seed = view}));
+  StepOutput output;  // kept: a replay writes into it
+  const auto once = prepare([&] { output = training_step(learner, *objective, views, scalars); });
+  for (int step = 0; step < 4; ++step) {
+    for (std::uint64_t view = 0; view < 2; ++view) {
+      fill_random(views[view], {.seed = 100 + 2 * static_cast<std::uint64_t>(step) + view});
+    }
+    scalars.set({.rate = 0.05 + 0.01 * step, .ema = 0.9 + 0.01 * step, .lambda = 0.2 / (1 + step)});
+    objective->before_step(step, 2);
+    once();
+  }
+  return snapshot_of(learner, *objective);
+}
+
+}  // namespace
+
+TEST_CASE("K replays of a recorded step equal K eager steps to the bit, for each method") {
+  for (const Method& method : methods()) {
+    for (const char* precision : {"f32", "bf16"}) {
+      CAPTURE(method.name);
+      CAPTURE(precision);
+      const auto eager = train_steps(method.name, precision, make_cpu_device(), [](auto step) { return step; });
+      const auto recorder = std::make_shared<RecordingBackend>(make_cpu_device());
+      const auto replayed = train_steps(method.name, precision, recorder, [&](auto step) {
+        recorder->begin();
+        step();
+        recorder->end();
+        return [&] { recorder->replay(); };
+      });
+      CHECK(eager == replayed);
+    }
+  }
+}
+
+TEST_CASE("a step after the first takes no memory from the system, whatever the method") {
+  for (const Method& method : methods()) {
+    CAPTURE(method.name);
+    const Device device = make_cpu_device();
+    const PretrainSettings settings = tiny_settings_of(method.name);
+    const auto objective = make_objective(settings, device);
+    Learner learner(learner_options(settings, Dtype::f32, objective->ema_teacher()), device);
+    const StepScalars scalars(Dtype::f32, device);
+    scalars.set({.rate = 0.05, .ema = 0.9, .lambda = 0.2});
+    const std::vector<Tensor> views{random({8, 10, 10, 1}, Dtype::f32, device, {.seed = 1}),
+                                    random({8, 10, 10, 1}, Dtype::f32, device, {.seed = 2})};
+    training_step(learner, *objective, views, scalars);
+    device->allocator().freeze();
+    CHECK_NOTHROW(training_step(learner, *objective, views, scalars));
+  }
+}
+
+TEST_CASE("MEC of order 1 without an averaged teacher trains as SimSiam does") {
+  std::vector<std::vector<double>> ends;
+  for (const char* method : {"simsiam", "mec"}) {
+    const Device device = make_reference_device();
+    PretrainSettings settings = tiny_settings_of("simsiam");
+    settings.method = method;
+    settings.mec.order = 1;
+    settings.mec.ema_teacher = false;
+    const auto objective = make_objective(settings, device, Dtype::f64);
+    Learner learner(learner_options(settings, Dtype::f64, objective->ema_teacher()), device);
+    const StepScalars scalars(Dtype::f64, device);
+    scalars.set({.rate = 0.1, .ema = 1, .lambda = 0.2});
+    for (std::uint64_t step = 0; step < 3; ++step) {
+      training_step(learner, *objective,
+                    {random({8, 10, 10, 1}, Dtype::f64, device, {.seed = 2 * step}),
+                     random({8, 10, 10, 1}, Dtype::f64, device, {.seed = 2 * step + 1})},
+                    scalars);
+    }
+    ends.push_back(snapshot(learner));
+  }
+  REQUIRE(ends[0].size() == ends[1].size());
+  double worst = 0;
+  for (std::size_t i = 0; i < ends[0].size(); ++i) worst = std::max(worst, std::fabs(ends[0][i] - ends[1][i]));
+  CHECK(worst < 1e-9);  // three steps of rounding in f64
+}
+
+TEST_CASE("simsiam's predictor keeps its rate while the others' falls") {
+  const Device device = make_reference_device();
+  const PretrainSettings settings = tiny_settings_of("simsiam");
+  Learner learner(learner_options(settings, Dtype::f64, false), device);
+  const auto objective = make_objective(settings, device, Dtype::f64);
+  const StepScalars scalars(Dtype::f64, device);
+  scalars.set({.rate = 0, .ema = 1, .lambda = 1});  // the end of the cosine
+  std::vector<std::vector<double>> before;
+  for (const auto& entry : learner.parameters.entries()) before.push_back(entry.variable.data().to_vector<double>());
+  training_step(
+      learner, *objective,
+      {random({8, 10, 10, 1}, Dtype::f64, device, {.seed = 1}), random({8, 10, 10, 1}, Dtype::f64, device, {.seed = 2})},
+      scalars);
+  std::size_t i = 0;
+  for (const auto& entry : learner.parameters.entries()) {
+    CAPTURE(entry.name);
+    CHECK((entry.variable.data().to_vector<double>() != before[i++]) == entry.name.starts_with("predictor."));
+  }
+}
+
+TEST_CASE("a learner that does not fit its objective is refused") {
+  const Device device = make_reference_device();
+  const std::vector<Tensor> views{random({8, 10, 10, 1}, Dtype::f32, device, {.seed = 1}),
+                                  random({8, 10, 10, 1}, Dtype::f32, device, {.seed = 2})};
+  const StepScalars scalars(Dtype::f32, device);
+  for (const bool with_teacher : {true, false}) {
+    const PretrainSettings settings = tiny_settings_of(with_teacher ? "simclr" : "byol");
+    Learner learner(learner_options(settings, Dtype::f32, with_teacher), device);
+    const auto objective = make_objective(settings, device);
+    CHECK_THROWS_WITH_AS(training_step(learner, *objective, views, scalars), doctest::Contains("an averaged teacher"),
+                         ValueError);
+  }
+}
