@@ -16,10 +16,11 @@ from pathlib import Path
 
 import torch
 
-from golden import augment, evaluation, mec, resnet, steps
+from golden import augment, evaluation, mec, resnet, steps, tsne
 from golden.common import Golden
 
-MAKERS = {**mec.CASES, **resnet.CASES, **steps.CASES, **augment.CASES, **evaluation.CASES}
+MAKERS = {**mec.CASES, **resnet.CASES, **steps.CASES, **augment.CASES, **evaluation.CASES,
+          **tsne.CASES}
 
 
 def main():
