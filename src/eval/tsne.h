@@ -14,10 +14,12 @@ struct TsneOptions {
   double learning_rate = 0;  // 0: max(N/exaggeration/4, 50) (Belkina et al. 2019)
 };
 
+// ValueError for an option out of range, such as a perplexity outside [1, points − 1); ShapeError below three points.
+void validate(const TsneOptions& options, std::int64_t points);
+
 // p (N,N) of the features x (N,d): f64, symmetric, zeros on the diagonal, of sum 1. p_ij = (p_{j|i} + p_{i|j})/2N, and each row
 // p_{j|i} ∝ exp(−β_i ‖x_i − x_j‖²) has the given perplexity exp(entropy); a row with more equal nearest neighbours than that
-// shares out among them. ShapeError unless x is a matrix of three rows or more, ValueError unless 1 ≤ perplexity < N − 1,
-// NumericalError when x is not finite.
+// shares out among them. ShapeError unless x is a matrix, errors of validate(), NumericalError when x is not finite.
 Tensor tsne_affinities(const Tensor& x, double perplexity);
 
 // KL(p‖q) in nats of points y (N,2) with q_ij ∝ 1/(1 + ‖y_i − y_j‖²), in f64; and its gradient (N,2), of p's dtype.

@@ -68,7 +68,8 @@ enum class Purpose : std::uint32_t {
   flip,
   power_iteration,
   test,
-  probe
+  probe,
+  noise
 };
 
 // A stream of draws for (sample, epoch, purpose, view); draw() counts up within it.
