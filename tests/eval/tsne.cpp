@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "mec/eval/pca.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "support/golden.h"
@@ -125,6 +126,38 @@ TEST_CASE("t-SNE of the digits is as good as scikit-learn's, and keeps classes t
       same += labels[i] == labels[nearest];
     }
     CHECK(same > 270);  // nine of ten have a neighbour of their own class
+  }
+}
+
+// Points (N,2) after the same descent in f64, as scikit-learn writes it: a phase with exaggerated p, and one without.
+std::vector<double> descend_plainly(const Tensor& x, const TsneOptions& options, double rate) {
+  const Tensor p = tsne_affinities(x, options.perplexity);
+  const Pca pca = fit_pca(x, 2);
+  std::vector<double> y = project(pca, x).to_vector<double>();
+  const auto n = static_cast<double>(x.dim(0));
+  for (double& v : y) v *= 1e-4 / std::sqrt(pca.variances[0] * (n - 1) / n);
+  std::vector<double> velocity, gain;
+  for (int i = 0; i < options.iterations; ++i) {
+    const bool early = i < options.exaggerated;
+    if (i == 0 || i == options.exaggerated) velocity.assign(y.size(), 0.0), gain.assign(y.size(), 1.0);
+    const Tensor exaggerated = scale(p, early ? options.exaggeration : 1.0);
+    const auto gradient = tsne_gradient(exaggerated, Tensor::from(y, {x.dim(0), 2}, device())).to_vector<double>();
+    for (std::size_t k = 0; k < y.size(); ++k) {
+      gain[k] = std::max(velocity[k] * gradient[k] < 0 ? gain[k] + 0.2 : gain[k] * 0.8, 0.01);
+      velocity[k] = (early ? 0.5 : 0.8) * velocity[k] - rate * gain[k] * gradient[k];
+      y[k] += velocity[k];
+    }
+  }
+  return y;
+}
+
+TEST_CASE("the descent has the phases, momentum, gains and learning rate that it says") {
+  const Tensor x = random({60, 5}, Dtype::f64, device(), {.seed = 10});
+  for (const double rate : {0.0, 20.0}) {
+    const TsneOptions options{.perplexity = 8, .iterations = 30, .exaggerated = 15, .learning_rate = rate};
+    const Tensor expected = Tensor::from(descend_plainly(x, options, rate > 0 ? rate : 50), {60, 2}, device());
+    const test::Comparison same = test::compare(fit_tsne(x, options).y, expected, {.of_rms = 1e-3});  // f32, thirty steps on
+    CHECK_MESSAGE(same.ok, same.message);
   }
 }
 
