@@ -109,7 +109,8 @@ TEST_CASE("t-SNE of the digits is as good as scikit-learn's, and keeps classes t
     const test::Golden golden("digits", make_device(name));
     const Tsne result = fit_tsne(golden.at("x", Dtype::f32), {.perplexity = golden.number("perplexity")});
     REQUIRE(result.y.shape() == Shape{300, 2});
-    // Two descents end in neighbouring minima, which for starts turned by a few degrees lie within 3 % of each other.
+    // Which minimum a descent ends in hangs on its rounding: scikit-learn's own, from the start turned by 0 to 70 degrees, lie
+    // between 0.426 and 0.445 here.
     CHECK(result.kl <= 1.03 * golden.number("kl"));
     CHECK(result.kl >= 0.9 * golden.number("kl"));
     CHECK(result.kl == doctest::Approx(tsne_divergence(tsne_affinities(golden.at("x", Dtype::f32), 30), result.y)));
@@ -154,9 +155,9 @@ std::vector<double> descend_plainly(const Tensor& x, const TsneOptions& options,
 TEST_CASE("the descent has the phases, momentum, gains and learning rate that it says") {
   const Tensor x = random({60, 5}, Dtype::f64, device(), {.seed = 10});
   for (const double rate : {0.0, 20.0}) {
-    const TsneOptions options{.perplexity = 8, .iterations = 30, .exaggerated = 15, .learning_rate = rate};
+    const TsneOptions options{.perplexity = 8, .iterations = 10, .exaggerated = 5, .learning_rate = rate};
     const Tensor expected = Tensor::from(descend_plainly(x, options, rate > 0 ? rate : 50), {60, 2}, device());
-    const test::Comparison same = test::compare(fit_tsne(x, options).y, expected, {.of_rms = 1e-3});  // f32, thirty steps on
+    const test::Comparison same = test::compare(fit_tsne(x, options).y, expected, {.of_rms = 1e-3});  // f32, ten steps on
     CHECK_MESSAGE(same.ok, same.message);
   }
 }
