@@ -9,13 +9,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # package, and what shows it to be there: !command, or a file below /usr or a prefix. Those with ?command are welcome
-# but not missed: ninja is faster than make, python3 runs the checks of style.
+# but not missed: ninja is faster than make, python3 runs the checks of style, gnuplot draws pictures.
 needed="
 g++                     !c++
 make                    !make
 cmake                   !cmake
 ninja-build             ?ninja
 python3                 ?python3
+gnuplot-nox             ?gnuplot
 zlib1g-dev              include/zlib.h
 libdnnl-dev             include/oneapi/dnnl/dnnl.hpp
 libopenblas-openmp-dev  include/@/openblas-openmp/cblas.h
@@ -72,11 +73,11 @@ if [ "${unpack:-no}" = yes ]; then
   packages="$runtime" commands=""
   for package in $missing; do
     case "$package" in
-      g++ | make | cmake | ninja-build | python3) commands="$commands $package" ;;
+      g++ | make | cmake | ninja-build | python3 | gnuplot-nox) commands="$commands $package" ;;
       *) packages="$packages $package" ;;
     esac
   done
-  # Compilers do not work from an unpacked folder without more ado: those the machine must have.
+  # Programs do not work from an unpacked folder without more ado: those the machine must have.
   [ -z "$commands" ] || echo "Not unpacked, ask for them on this machine:$commands" >&2
   (cd "$prefix/archives" && apt-get download $packages && for deb in *.deb; do dpkg -x "$deb" "$prefix"; done)
   rm -rf "$prefix/archives"

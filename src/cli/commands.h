@@ -14,6 +14,9 @@ void add_coding(CLI::App& program);
 void add_bench(CLI::App& program);
 void add_bench_loss(CLI::App& bench);
 void add_bench_ops(CLI::App& bench);
+void add_tsne(CLI::App& program);
+void add_study(CLI::App& program);
+void add_study_noise(CLI::App& study);
 void add_info(CLI::App& program);
 
 }  // namespace mec::cli

@@ -17,8 +17,8 @@ namespace mec::cli {
 // For files without metadata; given beside metadata, they go before it.
 struct EncoderOptions {
   std::string source;
-  std::optional<std::string> arch, stem, normalization;
-  std::optional<std::int64_t> width, channels, size;
+  std::optional<std::string> arch = {}, stem = {}, normalization = {};
+  std::optional<std::int64_t> width = {}, channels = {}, size = {};
 };
 void add_encoder_options(CLI::App& command, EncoderOptions& options);  // DIR|WEIGHTS, --arch, --stem, --width, --channels, …
 
@@ -27,6 +27,7 @@ class EncoderSource {
   // IoError when there is neither a run nor a weights file, or when nobody says what network it is.
   explicit EncoderSource(const EncoderOptions& options);
 
+  const std::filesystem::path& weights() const { return weights_; }  // the file
   const WeightsInfo& info() const { return info_; }
   const std::optional<PretrainSettings>& settings() const { return settings_; }  // of a run's folder
   Normalization normalization() const;

@@ -25,7 +25,7 @@ Dtype parse_precision(const std::string& name, const Device& device);
 
 // Which images to evaluate on; what is not said comes from the run's settings.
 struct DataOptions {
-  std::optional<std::string> path, kind;
+  std::optional<std::string> path = {}, kind = {};
   std::int64_t limit = 0;
   int workers = 1;
   std::int64_t batch = 256;

@@ -23,7 +23,9 @@ int run_program(int argc, const char* const* argv) {
   CLI::App program("Trains image encoders without labels by maximum entropy coding (MEC), and evaluates them.", "mec");
   program.set_version_flag("--version", "mec " MEC_VERSION);
   program.require_subcommand(1);
-  for (const auto add : {add_pretrain, add_eval, add_embed, add_loss, add_coding, add_bench, add_info}) add(program);
+  for (const auto add : {add_pretrain, add_eval, add_embed, add_loss, add_coding, add_tsne, add_study, add_bench, add_info}) {
+    add(program);
+  }
   try {
     program.parse(argc, argv);
     std::cout.flush();

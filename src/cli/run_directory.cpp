@@ -1,5 +1,7 @@
 #include "mec/cli/run_directory.h"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "mec/cli/settings_file.h"
@@ -28,6 +30,19 @@ std::ofstream open_file(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+std::vector<std::string> names_of_runs(const std::vector<std::string>& paths) {
+  std::vector<std::string> names;
+  for (const std::string& text : paths) {
+    const std::filesystem::path path = std::filesystem::path(text).lexically_normal();
+    names.push_back((path.has_filename() ? path : path.parent_path()).filename().string());  // "run/" ends in no name
+  }
+  const std::vector<std::string> last = names;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (std::ranges::count(last, last[i]) > 1) names[i] = paths[i];
+  }
+  return names;
+}
 
 RunDirectory::RunDirectory(const std::filesystem::path& path, const PretrainSettings& settings, WeightsInfo info)
     : path_(make_folder(path)), info_(std::move(info)) {

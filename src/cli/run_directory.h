@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <vector>
 
 #include "mec/nn/weights_info.h"
 #include "mec/ssl/trainer.h"
@@ -13,6 +15,10 @@ inline constexpr const char* kSettingsFile = "settings.toml";
 inline constexpr const char* kMetricsFile = "metrics.jsonl";  // one line per step; the same command writes the same bytes
 inline constexpr const char* kTimingsFile = "timings.jsonl";  // measured, so different each time
 inline constexpr const char* kEncoderFile = "encoder.safetensors";
+
+// What runs (folders or weights files) are called in tables and pictures: the last part of each path, or all of it where two would
+// be called the same.
+std::vector<std::string> names_of_runs(const std::vector<std::string>& paths);
 
 // Writes the run's files while it trains: metrics and timings at each step, the encoder after each epoch.
 class RunDirectory : public Observer {

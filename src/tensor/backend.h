@@ -160,6 +160,9 @@ class Backend {
   // result (2) = {weight·(−1/λ_eff)/m·T, weight·μT}, T = Σ (−1)^{k+1}/k·traces[k−1], μ = (m + d)/2.
   virtual void coding_loss(ConstView traces, ConstView scale, View result, const CodingLossArgs&) = 0;
 
+  // --- t-SNE; see ops/tsne.h for the formulas ------------------------------------------------------------------------------
+  virtual void tsne_forces(ConstView p, ConstView y, View attraction, View repulsion, View weights) = 0;
+
   // --- Optimiser, over flat buffers ----------------------------------------------------------------------------------------
   // Segment s is [offsets[s], offsets[s+1]) (i64, S+1); rate (1) scales the step,
   // segment_rates (S), where not empty, what enters v.

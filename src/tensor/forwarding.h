@@ -127,6 +127,11 @@ class ForwardingBackend : public Backend {
     forward("coding_loss", &Backend::coding_loss, traces, scale, result, args);
   }
 
+  // t-SNE
+  void tsne_forces(ConstView p, ConstView y, View attraction, View repulsion, View weights) override {
+    forward("tsne_forces", &Backend::tsne_forces, p, y, attraction, repulsion, weights);
+  }
+
   // Optimiser
   void sgd_update(View w, ConstView g, View v, ConstView rate, ConstView offsets, ConstView segment_rates,
                   const SgdArgs& args) override {

@@ -10,3 +10,4 @@
 #include "mec/tensor/ops/optimizer.h"
 #include "mec/tensor/ops/pooling.h"
 #include "mec/tensor/ops/rows.h"
+#include "mec/tensor/ops/tsne.h"

@@ -72,7 +72,8 @@ enum class Purpose : std::uint32_t {
   kmeans,
   prototypes,
   monte_carlo,
-  queue
+  queue,
+  noise
 };
 
 // A stream of draws for (sample, epoch, purpose, view); draw() counts up within it.

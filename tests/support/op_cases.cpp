@@ -61,6 +61,7 @@ std::vector<OpCase> op_cases() {
   add_pooling_cases(table);
   add_row_cases(table);
   add_matrix_cases(table);
+  add_tsne_cases(table);
   add_optimizer_cases(table);
   return table;
 }

@@ -58,6 +58,7 @@ void add_batch_norm_cases(std::vector<OpCase>& table);
 void add_pooling_cases(std::vector<OpCase>& table);
 void add_row_cases(std::vector<OpCase>& table);
 void add_matrix_cases(std::vector<OpCase>& table);
+void add_tsne_cases(std::vector<OpCase>& table);
 void add_optimizer_cases(std::vector<OpCase>& table);
 
 inline const std::vector<Dtype> kReal = {Dtype::f32};

@@ -50,6 +50,10 @@ std::vector<OpCase> large_cases() {
   add("power_traces", {{.shape = {301, 301}}, {.shape = {301, 301}}}, [](const Tensors& in) -> Tensors {
     return {power_traces({in[0], in[1]}, 4)};
   });
+  add("tsne_forces", {{.shape = {301, 301}}, {.shape = {2, 301}}}, [](const Tensors& in) -> Tensors {
+    const TsneForces forces = tsne_forces(in[0], in[1]);
+    return {forces.attraction, forces.repulsion, forces.weights};
+  });
   add("max_pool2d", {{.shape = {9, 33, 31, 24}}}, [](const Tensors& in) -> Tensors {
     const auto out = max_pool2d(in[0], {});
     return {out.y, max_pool2d_grad(out.y, out.argmax, in[0].shape(), {})};

@@ -81,6 +81,8 @@ TEST_CASE("pooling, rows and matrices check their arguments") {
   CHECK_THROWS_AS(symmetrize(make({2, 3})), ShapeError);
   CHECK_THROWS_WITH_AS(power_traces({make({2, 2})}, 3), "power_traces: order 3 needs 2 powers, but got 1", ValueError);
   CHECK_THROWS_AS(matrix_polynomial({make({2, 2})}, {1.0}), ValueError);
+  CHECK_THROWS_AS(tsne_forces(make({3, 3}), make({3, 2})), ShapeError);
+  CHECK_THROWS_AS(tsne_forces(make({3, 3}), make({2, 3}, Dtype::f64)), DtypeError);
   CHECK_THROWS_AS(coding_loss(make({2}), make({3}), {.order = 4}), ShapeError);
 }
 

@@ -195,6 +195,17 @@ TEST_CASE("reference: traces of powers, polynomials and symmetric parts") {
   CHECK(values(symmetrize(c)) == Values{1, 2.5, 2.5, 4});
 }
 
+TEST_CASE("reference: the forces of t-SNE, a point on itself apart") {
+  const Tensor p = tensor({9, 1, 2, 3, 9, 4, 5, 6, 9}, {3, 3}), y = tensor({0, 1, 0, 0, 0, 3}, {2, 3});  // (0,0), (1,0), (0,3)
+  const TsneForces forces = tsne_forces(p, y);  // w = 1/2, 1/10 and 1/11
+  const auto near = [](const Tensor& t, const Values& expected) {
+    for (std::size_t i = 0; i < expected.size(); ++i) check_close(values(t)[i], expected[i], 1e-15);
+  };
+  near(forces.attraction, {-0.5, 1.5 + 4.0 / 11, -6.0 / 11, -0.6, -12.0 / 11, 1.5 + 18.0 / 11});
+  near(forces.repulsion, {-0.25, 0.25 + 1.0 / 121, -1.0 / 121, -0.03, -3.0 / 121, 0.03 + 3.0 / 121});
+  near(forces.weights, {0.6, 0.5 + 1.0 / 11, 0.1 + 1.0 / 11});
+}
+
 TEST_CASE("reference: the scale of the coding length is cut only above the limit, and a zero vector is safe") {
   const Tensor u = tensor({3, 4}, {2}), v = tensor({0, 10, 0}, {3});  // norm 2
   const auto scale_of = [&](double lambda, const Tensor& from, bool adapt) {

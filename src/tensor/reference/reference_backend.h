@@ -69,6 +69,9 @@ class ReferenceBackend final : public Backend {
   void coding_scale(ConstView lambda, ConstView u, ConstView v, View scale, const CodingScaleArgs& args) override;
   void coding_loss(ConstView traces, ConstView scale, View result, const CodingLossArgs& args) override;
 
+  // tsne.cpp
+  void tsne_forces(ConstView p, ConstView y, View attraction, View repulsion, View weights) override;
+
   // optimizer.cpp
   void sgd_update(View w, ConstView g, View v, ConstView rate, ConstView offsets, ConstView segment_rates,
                   const SgdArgs& args) override;

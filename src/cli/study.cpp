@@ -1,0 +1,12 @@
+#include "mec/cli/commands.h"
+
+namespace mec::cli {
+
+// Each study has a file of its own, study_<name>.cpp.
+void add_study(CLI::App& program) {
+  CLI::App* study = program.add_subcommand("study", "A table and pictures of how a setting matters");
+  study->require_subcommand(1);
+  add_study_noise(*study);
+}
+
+}  // namespace mec::cli

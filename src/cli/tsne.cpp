@@ -1,0 +1,120 @@
+#include "mec/eval/tsne.h"
+
+#include <cstdio>
+#include <iostream>
+
+#include "mec/cli/commands.h"
+#include "mec/cli/encoder_source.h"
+#include "mec/cli/pictures.h"
+#include "mec/cli/run_directory.h"
+#include "mec/eval/features.h"
+#include "mec/eval/plot.h"
+
+namespace mec::cli {
+
+namespace {
+
+struct TsneCommand {
+  std::vector<std::string> runs;
+  DataOptions data{.limit = 5000};
+  std::string split = "test";
+  std::string out = "tsne";
+  TsneOptions tsne;
+  bool raw = false;
+  DeviceOptions device;
+  std::string precision = "f32";
+};
+
+std::string three_digits(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3f", value);
+  return text;
+}
+
+// One panel after another, the slow part of each last; prints a line for each.
+class Picture {
+ public:
+  explicit Picture(const TsneOptions& options) : options_(options) {}
+
+  void add(const std::string& name, const Features& features) {
+    const Tsne result = fit_tsne(features.x, options_);
+    std::cout << name << ": " << features.x.dim(0) << " images, width " << features.x.dim(1) << ", KL divergence "
+              << three_digits(result.kl) << std::endl;
+    scatter_.panels.push_back(
+        {.title = concat(name, "   (KL ", three_digits(result.kl), ")"), .points = result.y, .labels = features.labels});
+    const auto y = result.y.to_vector<float>();
+    for (std::size_t i = 0; 2 * i < y.size(); ++i) {
+      const std::string label = features.labels.empty() ? "" : std::to_string(features.labels[i]);
+      table_.push_back({name, std::to_string(i), label, concat(y[2 * i]), concat(y[2 * i + 1])});
+    }
+  }
+  void set_classes(std::vector<std::string> classes) { scatter_.classes = std::move(classes); }
+  void write(const std::filesystem::path& folder) const {
+    write_csv(folder / "tsne.csv", table_);
+    draw_pictures(gnuplot_script(scatter_, "tsne"), folder, "tsne");
+  }
+
+ private:
+  TsneOptions options_;
+  Scatter scatter_;
+  std::vector<std::vector<std::string>> table_{{"features", "index", "label", "x", "y"}};
+};
+
+void run_tsne(const TsneCommand& options) {
+  const Device device = options.device.make();
+  const Dtype dtype = parse_precision(options.precision, device);
+  const StreamOptions stream{.batch = options.data.batch, .workers = options.data.workers};
+  const std::vector<std::string> names = names_of_runs(options.runs);
+  std::vector<EncoderSource> sources;  // all first: what is wrong with the second should show before the first one's minute
+  std::vector<DatasetPtr> datasets;
+  std::vector<ResNet> encoders;
+  for (const std::string& run : options.runs) {
+    sources.emplace_back(EncoderOptions{.source = run});
+    datasets.push_back(sources.back().open_data(options.data, parse_split(options.split)));
+    validate(options.tsne, datasets.back()->size());
+    encoders.push_back(sources.back().load(device));
+  }
+  const std::filesystem::path folder = make_output_folder(options.out);
+
+  Picture picture(options.tsne);
+  picture.set_classes(datasets[0]->info().class_names);
+  if (options.raw) {
+    picture.add("raw pixels", pixel_features(stream_dataset(datasets[0], sources[0].raw_view(*datasets[0]), device, stream)));
+  }
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    picture.add(names[i],
+                embed(encoders[i], stream_dataset(datasets[i], sources[i].eval_view(*datasets[i]), device, stream), dtype));
+  }
+  picture.write(folder);
+}
+
+}  // namespace
+
+void add_tsne(CLI::App& program) {
+  const auto options = std::make_shared<TsneCommand>();
+  CLI::App* command = program.add_subcommand("tsne", "A picture of features as points of the plane, coloured by label");
+  command->add_option("runs", options->runs, "Folder of a run, or a weights file; two are drawn side by side")
+      ->required()
+      ->expected(1, 2);
+  add_data_options(*command, options->data);
+  command->remove_option(command->get_option("--limit"));
+  command->add_option("--n", options->data.limit, "At most so many images, spread evenly; time and memory grow with the square")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--split", options->split, "train or test")
+      ->check(CLI::IsMember({"train", "test"}))
+      ->capture_default_str();
+  command->add_flag("--raw", options->raw, "Raw pixels beside them");
+  command->add_option("--perplexity", options->tsne.perplexity, "Effective number of neighbours")->capture_default_str();
+  command->add_option("--iterations", options->tsne.iterations, "Of gradient descent, the first 250 of them exaggerated")
+      ->check(CLI::Range(250, 1000000))
+      ->capture_default_str();
+  command->add_option("--out", options->out, "Folder for tsne.csv, .gp, .png and .svg")->capture_default_str();
+  command->add_option("--precision", options->precision, "f32 or bf16: of the encoder")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->capture_default_str();
+  add_device_options(*command, options->device);
+  command->callback([options] { run_tsne(*options); });
+}
+
+}  // namespace mec::cli

@@ -1,0 +1,136 @@
+#include "mec/eval/pca.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "mec/tensor/ops.h"
+
+namespace mec {
+
+namespace {
+
+using Vector = std::vector<double>;
+
+constexpr std::int64_t kSpare = 8;    // further directions that are followed: the wanted ones settle sooner
+constexpr double kPrecision = 1e-11;  // change of a variance, relative to the largest, at which it has settled
+constexpr int kMaxRounds = 500;
+
+double dot(const double* a, const double* b, std::int64_t n) {
+  double sum = 0;
+  for (std::int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+// Makes the rows (k,d) orthonormal, by Gram and Schmidt, twice. A row that depends on those before it becomes a random one.
+void orthonormalize(Vector& rows, std::int64_t k, std::int64_t d) {
+  RandomStream random(0, 0, 0, Purpose::power_iteration, 1);
+  for (std::int64_t r = 0; r < k; ++r) {
+    double* const row = rows.data() + r * d;
+    for (int pass = 0; pass < 2;) {
+      const double before = std::sqrt(dot(row, row, d));
+      for (std::int64_t other = 0; other < r; ++other) {
+        const double share = dot(row, rows.data() + other * d, d);
+        for (std::int64_t i = 0; i < d; ++i) row[i] -= share * rows.data()[other * d + i];
+      }
+      const double rest = std::sqrt(dot(row, row, d));
+      if (rest > 1e-12 * before) {
+        for (std::int64_t i = 0; i < d; ++i) row[i] /= rest;
+        ++pass;
+      } else {
+        for (std::int64_t i = 0; i < d; ++i) row[i] = random.normal();
+        pass = 0;
+      }
+    }
+  }
+}
+
+// Eigenvectors (k,k), one a row, and eigenvalues of the symmetric matrix a (k,k), falling: Jacobi's rotations (section 8.5).
+struct Eigen {
+  Vector vectors, values;
+};
+Eigen symmetric_eigen(Vector a, std::int64_t k) {
+  Vector v(static_cast<std::size_t>(k * k), 0.0);
+  for (std::int64_t i = 0; i < k; ++i) v.data()[i * k + i] = 1;
+  const auto at = [k](Vector& m, std::int64_t i, std::int64_t j) -> double& { return m.data()[i * k + j]; };
+  for (int sweep = 0; sweep < 30; ++sweep) {  // converges quadratically: six or seven do
+    for (std::int64_t p = 0; p < k; ++p) {
+      for (std::int64_t q = p + 1; q < k; ++q) {
+        if (at(a, p, q) == 0) continue;
+        const double ratio = (at(a, q, q) - at(a, p, p)) / (2 * at(a, p, q));
+        const double t = (ratio < 0 ? -1 : 1) / (std::fabs(ratio) + std::hypot(ratio, 1.0));
+        const double c = 1 / std::hypot(t, 1.0), s = t * c;
+        for (std::int64_t i = 0; i < k; ++i) {
+          const double aip = at(a, i, p), aiq = at(a, i, q);
+          at(a, i, p) = c * aip - s * aiq, at(a, i, q) = s * aip + c * aiq;
+        }
+        for (std::int64_t i = 0; i < k; ++i) {
+          const double api = at(a, p, i), aqi = at(a, q, i), vp = at(v, p, i), vq = at(v, q, i);
+          at(a, p, i) = c * api - s * aqi, at(a, q, i) = s * api + c * aqi;
+          at(v, p, i) = c * vp - s * vq, at(v, q, i) = s * vp + c * vq;
+        }
+        at(a, p, q) = at(a, q, p) = 0;
+      }
+    }
+  }
+  std::vector<std::int64_t> order(static_cast<std::size_t>(k));
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  std::ranges::stable_sort(order, [&](std::int64_t i, std::int64_t j) { return at(a, i, i) > at(a, j, j); });
+  Eigen out;
+  for (const std::int64_t i : order) {
+    out.values.push_back(at(a, i, i));
+    out.vectors.insert(out.vectors.end(), v.begin() + i * k, v.begin() + (i + 1) * k);
+  }
+  return out;
+}
+
+// Without this a component and its negative are equally good, and a picture might be mirrored.
+void fix_signs(Vector& rows, std::int64_t k, std::int64_t d) {
+  for (std::int64_t r = 0; r < k; ++r) {
+    const auto row = std::span(rows).subspan(static_cast<std::size_t>(r * d), static_cast<std::size_t>(d));
+    const double largest = *std::ranges::max_element(row, {}, [](double v) { return std::fabs(v); });
+    if (largest < 0) std::ranges::transform(row, row.begin(), std::negate<>());
+  }
+}
+
+}  // namespace
+
+Pca fit_pca(const Tensor& x, std::int64_t k) {
+  check<ShapeError>(x && x.rank() == 2 && x.dim(0) >= 2, "pca: the features are a matrix of two rows or more, but are ",
+                    x ? concat(x.shape()) : "undefined");
+  const std::int64_t n = x.dim(0), d = x.dim(1), follow = std::min(k + kSpare, d);
+  check<ValueError>(k >= 1 && k <= d, "pca: the number of components lies between 1 and the width ", d, ", but is ", k);
+  check<NumericalError>(all_finite(x).item() == 1, "pca: the features must be finite, but some are not");
+  const Tensor wide = x.to(Dtype::f64), mean = batch_norm_statistics(wide).mean, rows = sub(wide, mean);
+
+  Vector basis = random({follow, d}, Dtype::f64, x.device(), {.seed = 1}).to_vector<double>();
+  orthonormalize(basis, follow, d);
+  Vector variances(static_cast<std::size_t>(follow), 0.0);
+  for (int round = 0, settled = 0; round < kMaxRounds && settled < 2; ++round) {
+    const Tensor directions = Tensor::from(basis, {follow, d}, x.device());
+    const Tensor scores = matmul(rows, directions, {.trans_b = true});  // (N,follow)
+    const Tensor gram = scale(matmul(scores, scores, {.trans_a = true}), 1.0 / static_cast<double>(n - 1));
+    // Turned within the subspace, so that each row comes near a component of its own (Rayleigh and Ritz), and then improved.
+    const Eigen ritz = symmetric_eigen(gram.to_vector<double>(), follow);
+    const Tensor turn = Tensor::from(ritz.vectors, {follow, follow}, x.device());
+    basis = matmul(turn, directions).to_vector<double>();
+    double change = 0;
+    for (std::int64_t i = 0; i < k; ++i) change = std::max(change, std::fabs(ritz.values.data()[i] - variances.data()[i]));
+    variances = ritz.values;
+    settled = change <= kPrecision * variances[0] ? settled + 1 : 0;
+    if (settled == 2) break;
+    basis = matmul(matmul(turn, scores, {.trans_b = true}), rows).to_vector<double>();
+    orthonormalize(basis, follow, d);
+  }
+  basis.resize(static_cast<std::size_t>(k * d));
+  variances.resize(static_cast<std::size_t>(k));
+  for (double& variance : variances) variance = std::max(variance, 0.0);  // rounding may leave −1e-17
+  fix_signs(basis, k, d);
+  return {.mean = mean, .components = Tensor::from(basis, {k, d}, x.device()), .variances = variances};
+}
+
+Tensor project(const Pca& pca, const Tensor& x) {
+  return matmul(sub(x.to(Dtype::f64), pca.mean), pca.components, {.trans_b = true});
+}
+
+}  // namespace mec
