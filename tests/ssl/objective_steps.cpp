@@ -201,6 +201,46 @@ TEST_CASE("simsiam's predictor keeps its rate while the others' falls") {
   }
 }
 
+namespace {
+
+// SimSiam that looks at what the step hands it.
+class WatchingObjective : public PairObjective {
+ public:
+  explicit WatchingObjective(PairObjective& inner) : PairObjective({.figures = {"loss", "cosine"}}), inner_(inner) {}
+  std::string name() const override { return "watching"; }
+  PairResult pair(const Tensor& p, const Tensor& z, const PairOptions& options) const override {
+    return inner_.pair(p, z, options);
+  }
+  ObjectiveResult operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
+                             const StepContext& step) override {
+    REQUIRE(students.size() == teachers.size());
+    for (std::size_t v = 0; v < students.size(); ++v) {
+      CHECK(teachers[v].same_memory(students[v].projection));
+      CHECK_FALSE(teachers[v].same_memory(students[v].embedding));
+      CHECK(step.predict(teachers[v]).to_vector<double>() == students[v].embedding.to_vector<double>());
+    }
+    return PairObjective::operator()(students, teachers, step);
+  }
+
+ private:
+  PairObjective& inner_;
+};
+
+}  // namespace
+
+TEST_CASE("without an averaged teacher, teachers are the students' projections, before the predictor") {
+  const Device device = make_reference_device();
+  const PretrainSettings settings = tiny_settings_of("simsiam");
+  Learner learner(learner_options(settings, Dtype::f64, false), device);
+  const auto simsiam = make_objective(settings, device, Dtype::f64);
+  WatchingObjective objective(*simsiam);
+  const StepScalars scalars(Dtype::f64, device);
+  training_step(
+      learner, objective,
+      {random({8, 10, 10, 1}, Dtype::f64, device, {.seed = 1}), random({8, 10, 10, 1}, Dtype::f64, device, {.seed = 2})},
+      scalars);
+}
+
 TEST_CASE("a learner that does not fit its objective is refused") {
   const Device device = make_reference_device();
   const std::vector<Tensor> views{random({8, 10, 10, 1}, Dtype::f32, device, {.seed = 1}),
