@@ -16,6 +16,9 @@ void add_bench_loss(CLI::App& bench);
 void add_bench_ops(CLI::App& bench);
 void add_tsne(CLI::App& program);
 void add_study(CLI::App& program);
+void add_study_epsilon(CLI::App& study);
+void add_study_order(CLI::App& study);
+void add_study_methods(CLI::App& study);
 void add_study_noise(CLI::App& study);
 void add_info(CLI::App& program);
 

@@ -64,7 +64,7 @@ std::string to_toml(const std::string& text) {
 
 }  // namespace
 
-PretrainSettings read_settings(const std::filesystem::path& path) {
+PretrainSettings read_settings(const std::filesystem::path& path, const std::string& method) {
   const auto bytes = read_file(path);
   PretrainSettings settings;
   try {
@@ -77,6 +77,10 @@ PretrainSettings read_settings(const std::filesystem::path& path) {
       return a.key == "augment.views" ? std::ptrdiff_t{1} : 2 + std::count(a.key.begin(), a.key.end(), '.');
     };
     std::ranges::stable_sort(assignments, {}, rank);
+    if (!method.empty()) {
+      std::erase_if(assignments, [](const Assignment& a) { return a.key == "method"; });
+      assignments.insert(assignments.begin(), {"method", method});
+    }
     for (const auto& [key, value] : assignments) assign_setting(settings, key, value);
   } catch (const toml::parse_error& error) {
     throw ValueError(concat(path.string(), ":", error.source().begin.line, ": ", error.description()));

@@ -9,8 +9,8 @@
 namespace mec::cli {
 
 // The defaults of the method that the file names, changed by the file. IoError when it cannot be read; ValueError, naming the file (and line where TOML itself is
-// broken), for what it says wrongly.
-PretrainSettings read_settings(const std::filesystem::path& path);
+// broken), for what it says wrongly. With `method` as if the file named that one.
+PretrainSettings read_settings(const std::filesystem::path& path, const std::string& method = "");
 
 // "section.key=value", the value as in TOML; a text may go without quotes. UsageError without '=', ValueError as above. "method=…" takes that
 // method's published settings, whatever a file said about them.

@@ -6,6 +6,9 @@ namespace mec::cli {
 void add_study(CLI::App& program) {
   CLI::App* study = program.add_subcommand("study", "A table and pictures of how a setting matters");
   study->require_subcommand(1);
+  add_study_epsilon(*study);
+  add_study_order(*study);
+  add_study_methods(*study);
   add_study_noise(*study);
 }
 

@@ -1,0 +1,127 @@
+#include <algorithm>
+#include <cmath>
+
+#include "mec/autograd/variable.h"
+#include "mec/cli/commands.h"
+#include "mec/cli/encoder_source.h"
+#include "mec/cli/study_runs.h"
+#include "mec/cli/timing.h"
+#include "mec/eval/features.h"
+#include "mec/ssl/step.h"
+#include "mec/tensor/ops.h"
+
+namespace mec::cli {
+
+namespace {
+
+struct OrderCommand {
+  StudyOptions study;
+  std::vector<std::string> orders{"1", "2", "3", "4", "6", "8", "exact"};
+};
+
+std::vector<std::string> assignments_of(const std::string& order) {
+  if (order == "exact") return {"mec.exact=true"};
+  return {"mec.exact=false", concat("mec.order=", order)};
+}
+
+CodingOptions coding_of(const MecSettings& mec) {
+  return {.order = mec.order, .exact = mec.exact, .side = mec.side, .symmetrize = mec.symmetrize};
+}
+
+double coding_length(const Tensor& p, const Tensor& z, const Tensor& lambda, const CodingOptions& options) {
+  const Tensor record = coding_length_pair(p, z, lambda, options, {.dp = false}).record.to(Dtype::f64);
+  return at(record.to_vector<double>(), CodingRecord::coding_length);
+}
+
+// Milliseconds of loss and student gradient for the run's m and d; ε² = d keeps the series convergent whatever the rows are.
+double loss_ms(const PretrainSettings& settings, const Device& device) {
+  const Shape shape{settings.train.batch, settings.model.dim};
+  const Tensor p = random(shape, Dtype::f32, device, {.seed = 1}), z = random(shape, Dtype::f32, device, {.seed = 2});
+  const Tensor lambda = coding_lambda(z, static_cast<double>(settings.model.dim));
+  const auto once = [&] { coding_length_pair(p, z, lambda, coding_of(settings.mec)).record.to_vector<float>(); };
+  time_rounds(2, once);
+  return 1e3 * median(time_rounds(20, once));
+}
+
+// |T_n − log det(I + C)|/|log det(I + C)| of what the trained networks make of one batch of test images, for C as the settings have it,
+// adapting left out: how far the series then is from what it stands for.
+StudyRows::Json distance_to_exact(const PretrainSettings& settings, const DataOptions& data, Learner& learner,
+                                  const std::filesystem::path& run) {
+  const NoGrad no_grad;
+  const EncoderSource source({.source = run.string()});
+  const DatasetPtr dataset = source.open_data(data, Split::test);
+  const Device device = learner.parameters.values().device();
+  const Tensor images =
+      stream_dataset(dataset, source.eval_view(*dataset), device, {.batch = settings.train.batch}).next()->views.front();
+  const StudentEmbedding student = embed_student(learner, images);
+  const Tensor p = student.embedding.data();
+  const Tensor z = learner.teacher ? embed_teachers(learner, {images}).front() : student.projection;
+
+  const Tensor lambda = coding_lambda(p, settings.mec.eps2);
+  CodingOptions options = coding_of(settings.mec);
+  const double series = coding_length(p, z, lambda, options);
+  options.exact = true;
+  const double exact = coding_length(p, z, lambda, options);
+  return {{"distance_to_exact", std::fabs(series - exact) / std::fabs(exact)}};
+}
+
+void run_order(const OrderCommand& command) {
+  StudyRuns runs(command.study);
+  StudyTable table({"order", "loss_ms"}, {"loss", "coding_length", "spectral_norm", "distance_to_exact"});
+  Curves curves;
+  for (const char* title : {"linear probe", "kNN"}) {
+    curves.push_back({.title = title, .x_label = "order of the series", .y_label = "test accuracy, %", .series = {}});
+  }
+  curves.push_back({.title = "loss and gradient", .x_label = "order of the series", .y_label = "ms", .series = {}});
+  curves.push_back({.title = "distance to log det", .x_label = "order of the series", .y_label = "relative", .series = {}});
+
+  std::vector<double> axis;  // the exact logarithm has no order: a level line over those of the series
+  for (const std::string& order : command.orders) {
+    if (order != "exact") axis.push_back(std::stod(order));
+  }
+  if (axis.empty()) axis.push_back(0);
+  const auto [first, last] = std::ranges::minmax(axis);
+  for (const std::string& order : command.orders) {
+    const PretrainSettings settings = runs.settings(assignments_of(order), "mec");
+    const auto measure = [&](Learner& learner, const std::filesystem::path& run) {
+      return distance_to_exact(settings, command.study.data, learner, run);
+    };
+    const auto variant = runs.train(concat("order-", order), settings, measure);
+    const double ms = loss_ms(settings, runs.device());
+    table.add({order, concat(ms)}, variant);
+    const bool exact = order == "exact";
+    const std::string name = exact ? "exact" : "series";
+    const std::vector<double> places = exact ? std::vector{first, last} : std::vector{std::stod(order)};
+    for (const double x : places) {
+      add_point(curves[0], name, x, variant, [](const StudyRun& run) { return 100 * run.linear; });
+      add_point(curves[1], name, x, variant, [](const StudyRun& run) { return 100 * run.knn; });
+      add_point(curves[2], name, x, variant, [ms](const StudyRun&) { return ms; });
+      if (exact) continue;
+      add_point(curves[3], name, x, variant,
+                [](const StudyRun& run) { return run.extra.at("distance_to_exact").get<double>(); });
+    }
+  }
+  write_study(runs, "order", table, curves);
+}
+
+}  // namespace
+
+void add_study_order(CLI::App& study) {
+  const auto command = std::make_shared<OrderCommand>();
+  CLI::App* app =
+      study.add_subcommand("order", "MEC by series of several orders and exactly: accuracy, time, distance to exact");
+  add_study_options(*app, command->study, "study-order");
+  const auto is_order = [](const std::string& text) -> std::string {
+    const bool digits = !text.empty() && text.size() < 4 && text.find_first_not_of("0123456789") == std::string::npos;
+    return text == "exact" || (digits && std::stoi(text) > 0)
+               ? ""
+               : "an order is a whole number from 1, or exact, but is '" + text + "'";
+  };
+  app->add_option("--orders", command->orders, "Terms of the series, and exact: log det")
+      ->delimiter(',')
+      ->check(is_order)
+      ->capture_default_str();
+  app->callback([command] { run_order(*command); });
+}
+
+}  // namespace mec::cli
