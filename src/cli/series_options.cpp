@@ -13,9 +13,7 @@ LengthOptions SeriesOptions::parse() const {
   return out;
 }
 
-Tensor SeriesOptions::lambda(const Tensor& z) const {
-  return coding_lambda(z, eps2);
-}
+Tensor SeriesOptions::lambda(const Tensor& z) const { return coding_lambda(z, eps2); }
 
 void add_series_options(CLI::App& command, SeriesOptions& options) {
   command.add_option("--eps2", options.eps2, "Distortion")->capture_default_str();

@@ -310,8 +310,9 @@ std::vector<Setting> bind_settings(PretrainSettings& settings) {
         choose_method(settings, *text);
       });
   std::vector<Setting> all = top.settings;
-  for (const auto& section : {bind_model(settings.model), bind_mec(settings.mec), bind_mixture_kl(settings.mixture_kl), bind_method(settings),
-                              bind_train(settings.train), bind_data(settings.data), bind_augment(settings.augment)}) {
+  for (const auto& section :
+       {bind_model(settings.model), bind_mec(settings.mec), bind_mixture_kl(settings.mixture_kl), bind_method(settings),
+        bind_train(settings.train), bind_data(settings.data), bind_augment(settings.augment)}) {
     all.insert(all.end(), section.begin(), section.end());
   }
   return all;

@@ -53,6 +53,7 @@ void choose_method(PretrainSettings& settings, const std::string& name);
 // The objective of settings.method for embeddings of `dtype` on the device. ValueError for settings outside their range.
 std::unique_ptr<PairObjective> make_objective(const PretrainSettings& settings, const Device& device, Dtype dtype = Dtype::f32);
 // The same with settings.mixture_kl's regulariser around it where its weight is not 0: what a run trains with.
-std::unique_ptr<Objective> make_step_objective(const PretrainSettings& settings, const Device& device, Dtype dtype = Dtype::f32);
+std::unique_ptr<Objective> make_step_objective(const PretrainSettings& settings, const Device& device,
+                                               Dtype dtype = Dtype::f32);
 
 }  // namespace mec

@@ -23,8 +23,8 @@ struct KlRegularizerSettings {
 class RegularizedObjective : public Objective {
  public:
   // dim is the embeddings' width; dtype and device are those of the embeddings. ValueError for settings outside their range.
-  RegularizedObjective(std::unique_ptr<Objective> inner, const KlRegularizerSettings& settings, std::int64_t dim,
-                       Dtype dtype, const Device& device);
+  RegularizedObjective(std::unique_ptr<Objective> inner, const KlRegularizerSettings& settings, std::int64_t dim, Dtype dtype,
+                       const Device& device);
 
   std::string name() const override { return inner_->name() + "+mixture_kl"; }
   bool ema_teacher() const override { return inner_->ema_teacher(); }

@@ -106,7 +106,7 @@ TEST_CASE("gradients of the regularised and of the mixture objective agree with 
   }
   for (const MixtureForm form : {MixtureForm::finite, MixtureForm::limit}) {
     MecMixtureObjective objective({.mixture = {.pair = {.order = 4}, .form = form}, .prototypes = {.components = 3}}, 5,
-                                     Dtype::f64, device);
+                                  Dtype::f64, device);
     for (const std::size_t view : {0, 1}) {
       const GradcheckResult result = check_student(objective, batch, view);
       CHECK_MESSAGE(result.ok, result.message);
@@ -120,7 +120,7 @@ TEST_CASE("the mixture objective with one component is MEC") {
   for (const bool exact : {true, false}) {
     MecObjective mec({.exact = exact, .eps2 = 7.0});
     MecMixtureObjective mixture({.mixture = {.pair = {.exact = exact, .adapt = true}}, .prototypes = {.components = 1}}, 9,
-                                   Dtype::f64, device);
+                                Dtype::f64, device);
     const ObjectiveResult a = mec(batch.students, batch.teachers, batch.scalars);
     const ObjectiveResult b = mixture(batch.students, batch.teachers, batch.scalars);
     const Metrics of_mec = mec.summarize(read(a.records)), of_mixture = mixture.summarize(read(b.records));

@@ -83,8 +83,8 @@ Method mec_method() {
           .make = [](const MethodSetup& setup) -> std::unique_ptr<PairObjective> {
             const MecTrainSettings& mec = setup.settings.mec;
             if (mec.components == 1) return std::make_unique<MecObjective>(mec);
-            return std::make_unique<MecMixtureObjective>(mixture_settings(setup.settings), setup.settings.model.dim, setup.dtype,
-                                                         setup.device);
+            return std::make_unique<MecMixtureObjective>(mixture_settings(setup.settings), setup.settings.model.dim,
+                                                         setup.dtype, setup.device);
           }};
 }
 

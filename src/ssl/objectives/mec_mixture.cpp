@@ -6,7 +6,8 @@
 
 namespace mec {
 
-MecMixtureObjective::MecMixtureObjective(const MecMixtureSettings& settings, std::int64_t dim, Dtype dtype, const Device& device)
+MecMixtureObjective::MecMixtureObjective(const MecMixtureSettings& settings, std::int64_t dim, Dtype dtype,
+                                         const Device& device)
     : PairObjective({.figures = {}, .ema_teacher = settings.ema_teacher}),
       settings_(settings),
       start_(random_prototypes(dim, settings.prototypes, dtype, device)) {}
@@ -17,8 +18,7 @@ PairResult MecMixtureObjective::pair(const Tensor& p, const Tensor& z, const Pai
   const Tensor lambda = options.scalars ? options.scalars->lambda() : coding_lambda(p, settings_.eps2);
   const Tensor prototypes = soft_kmeans(z, start_, settings_.prototypes);
   const Memberships memberships = Memberships::soft(prototype_memberships(z, prototypes, settings_.prototypes.temperature));
-  const MixturePair result = mixture_pair(p, z, memberships, lambda, mixture,
-                                           {.dp = options.dp, .dz = options.dz});
+  const MixturePair result = mixture_pair(p, z, memberships, lambda, mixture, {.dp = options.dp, .dz = options.dz});
   return {.record = result.record, .dp = result.dp, .dz = result.dz};
 }
 
