@@ -52,7 +52,8 @@ Evaluation evaluate(const EvalOptions& options, const ReportOptions& scores) {
     out.rows.push_back(make_report_row("raw pixels", raw(train), raw(test), scores));
     add_encoder("random encoder", source.random(device));
   }
-  add_encoder(source.settings() ? "MEC encoder" : "encoder", encoder);
+  const auto& settings = source.settings();
+  add_encoder(!settings ? "encoder" : settings->method == "mec" ? "MEC encoder" : "trained encoder", encoder);
   return out;
 }
 
