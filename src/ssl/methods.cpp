@@ -5,8 +5,17 @@
 namespace mec {
 
 // One line each; objectives/<name>.cpp defines <name>_method(). The order is that of help texts.
+// clang-format off
 #define MEC_METHODS(method) \
-  method(mec) method(simsiam) method(barlow_twins) method(simclr) method(moco_v2) method(swav) method(byol) method(vicreg)
+  method(mec)               \
+  method(simsiam)           \
+  method(barlow_twins)      \
+  method(simclr)            \
+  method(moco_v2)           \
+  method(swav)              \
+  method(byol)              \
+  method(vicreg)
+// clang-format on
 
 #define MEC_DECLARE(name) Method name##_method();
 MEC_METHODS(MEC_DECLARE)
