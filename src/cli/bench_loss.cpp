@@ -24,7 +24,7 @@ void run_bench_loss(const BenchLossOptions& options) {
   const Tensor p = random({options.rows, options.width}, Dtype::f32, device, {.seed = 1});
   const Tensor z = random({options.rows, options.width}, Dtype::f32, device, {.seed = 2});
   const double eps2 = static_cast<double>(options.width);
-  const Tensor lambda = Tensor::full({1}, coding_lambda(options.rows, options.width, eps2), Dtype::f32, device);
+  const Tensor lambda = coding_lambda(z, eps2);
   const CodingOptions coding{.order = options.order};
   double loss = 0;
   const auto step = [&] {

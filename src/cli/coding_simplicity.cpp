@@ -26,8 +26,7 @@ nlohmann::ordered_json deflated_line(const Deflated& deflated) {
 void run_simplicity(const SimplicityCommand& options) {
   const Device device = options.device.make();
   const Tensor z = read_vectors(options.z, device);
-  const Tensor lambda = Tensor::full({1}, coding_lambda(z.dim(0), z.dim(1), options.eps2), Dtype::f64, device);
-  const double length = coding_length(z, lambda, {}, false).length.item();
+  const double length = coding_length(z, coding_lambda(z, options.eps2), {}, false).length.item();
   nlohmann::ordered_json line{{"features", deflated_line(deflated_size({z}))}};
   if (!options.weights.empty()) {
     std::vector<Tensor> weights;

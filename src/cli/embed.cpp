@@ -34,12 +34,11 @@ void run_embed(const EmbedCommand& options) {
   const EncoderSource source(options.encoder);
   const Device device = options.device.make();
   const Dtype dtype = parse_precision(options.precision, device);
-  const StreamOptions stream{.batch = options.data.batch, .workers = options.data.workers};
+  const StreamOptions stream = options.data.stream();
 
   ImageStream images;
   if (options.images.empty()) {
-    const DatasetPtr dataset = source.open_data(options.data, parse_split(options.split));
-    images = stream_dataset(dataset, source.eval_view(*dataset), device, stream);
+    images = source.stream(source.open_data(options.data, parse_split(options.split)), device, stream);
   } else {
     images = stream_array(read_images(options.images, source, device), source.normalization(), options.images, device, stream);
   }

@@ -95,11 +95,14 @@ TransformPtr EncoderSource::make_view(const Dataset& dataset, Normalization norm
                              std::move(normalization));
 }
 
-TransformPtr EncoderSource::eval_view(const Dataset& dataset) const { return make_view(dataset, normalization()); }
+ImageStream EncoderSource::stream(const DatasetPtr& dataset, const Device& device, const StreamOptions& options) const {
+  return stream_dataset(dataset, make_view(*dataset, normalization()), device, options);
+}
 
-TransformPtr EncoderSource::raw_view(const Dataset& dataset) const {
+ImageStream EncoderSource::stream_raw(const DatasetPtr& dataset, const Device& device, const StreamOptions& options) const {
   const auto channels = static_cast<std::size_t>(info_.encoder.in_channels);
-  return make_view(dataset, {.mean = std::vector<float>(channels, 0.0F), .std = std::vector<float>(channels, 1.0F)});
+  const Normalization none{.mean = std::vector<float>(channels, 0.0F), .std = std::vector<float>(channels, 1.0F)};
+  return stream_dataset(dataset, make_view(*dataset, none), device, options);
 }
 
 }  // namespace mec::cli

@@ -9,6 +9,7 @@
 
 #include "mec/cli/options.h"
 #include "mec/data/transform.h"
+#include "mec/eval/features.h"
 #include "mec/nn/weights_info.h"
 #include "mec/ssl/settings.h"
 
@@ -35,11 +36,12 @@ class EncoderSource {
   ResNet load(const Device& device) const;    // IoError lists what does not fit
   ResNet random(const Device& device) const;  // as the run's encoder was before the first step
 
-  // The data set, with the channels that the encoder takes, and the view it takes them in. UsageError when nobody says where it
-  // is.
+  // The data set, with the channels that the encoder takes, and its images in the view it takes them in. UsageError when nobody
+  // says where it is.
   DatasetPtr open_data(const DataOptions& options, Split split) const;
-  TransformPtr eval_view(const Dataset& dataset) const;
-  TransformPtr raw_view(const Dataset& dataset) const;  // the same with pixels in [0, 1], not normalised
+  ImageStream stream(const DatasetPtr& dataset, const Device& device, const StreamOptions& options) const;
+  // The same with pixels in [0, 1], not normalised.
+  ImageStream stream_raw(const DatasetPtr& dataset, const Device& device, const StreamOptions& options) const;
 
  private:
   TransformPtr make_view(const Dataset& dataset, Normalization normalization) const;

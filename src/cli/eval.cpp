@@ -35,16 +35,12 @@ Evaluation evaluate(const EvalOptions& options, const ReportOptions& scores) {
   const Device device = options.device.make();
   const Dtype dtype = parse_precision(options.precision, device);
   const DatasetPtr train = source.open_data(options.data, Split::train), test = source.open_data(options.data, Split::test);
-  const StreamOptions how{.batch = options.data.batch, .workers = options.data.workers};
-  const auto raw = [&](const DatasetPtr& dataset) {
-    return pixel_features(stream_dataset(dataset, source.raw_view(*dataset), device, how));
-  };
+  const StreamOptions how = options.data.stream();
+  const auto raw = [&](const DatasetPtr& dataset) { return pixel_features(source.stream_raw(dataset, device, how)); };
   Evaluation out{
       .train_images = train->size(), .test_images = test->size(), .data = train->info().kind, .scores = scores, .rows = {}};
   const auto add_encoder = [&](const std::string& name, const ResNet& encoder) {
-    const auto features = [&](const DatasetPtr& dataset) {
-      return embed(encoder, stream_dataset(dataset, source.eval_view(*dataset), device, how), dtype);
-    };
+    const auto features = [&](const DatasetPtr& dataset) { return embed(encoder, source.stream(dataset, device, how), dtype); };
     out.rows.push_back(make_report_row(name, features(train), features(test), scores));
   };
   const ResNet encoder = source.load(device);  // first: what is wrong with it should show before minutes of work

@@ -6,6 +6,7 @@
 #include "mec/cli/embedding_files.h"
 #include "mec/cli/options.h"
 #include "mec/cli/program.h"
+#include "mec/cli/series_options.h"
 #include "mec/eval/spectral_norm.h"
 #include "mec/ssl/coding/pair.h"
 #include "mec/tensor/ops.h"
@@ -16,24 +17,17 @@ namespace {
 
 struct LossOptions {
   EmbeddingPaths paths;
-  double eps2 = 64;
-  std::string order = "4";
-  Side side = Side::automatic;
+  SeriesOptions series{.order = "4"};
   bool symmetrize = false;
   DeviceOptions device;
 };
 
 CodingOptions coding_options(const LossOptions& options) {
-  if (options.symmetrize && options.side == Side::feature) {
+  if (options.symmetrize && options.series.side == Side::feature) {
     throw UsageError("--symmetrize needs the batch side: the traces of the two sides then differ");
   }
-  CodingOptions coding{.side = options.side, .symmetrize = options.symmetrize};
-  coding.exact = options.order == "exact";
-  if (coding.exact) return coding;
-  if (!CLI::detail::lexical_cast(options.order, coding.order)) {
-    throw UsageError(concat("--order is a whole number or 'exact', but is '", options.order, "'"));
-  }
-  return coding;
+  const LengthOptions series = options.series.parse();
+  return {.order = series.order, .exact = series.exact, .side = series.side, .symmetrize = options.symmetrize};
 }
 
 void run_loss(const LossOptions& options) {
@@ -42,14 +36,14 @@ void run_loss(const LossOptions& options) {
   const EmbeddingPair pair = read_pair(options.paths, device);
   const Tensor &p = pair.p.values, &z = pair.z.values;
   const std::int64_t m = p.dim(0), d = p.dim(1);
-  const double lambda = coding_lambda(m, d, options.eps2);
-  const CodingResult result = coding_length_pair(p, z, Tensor::full({1}, lambda, Dtype::f64, device), coding,
+  const double lambda = coding_lambda(m, d, options.series.eps2);
+  const CodingResult result = coding_length_pair(p, z, options.series.lambda(z), coding,
                                                  {.dp = !options.paths.grad_p.empty(), .dz = !options.paths.grad_z.empty()});
   const auto record = result.record.to_vector<double>();
   const double norm = lambda * spectral_norm_of_product(normalize_rows(p).y, normalize_rows(z).y);
   check<NumericalError>(at(record, CodingRecord::sign) > 0,
                         "mec: det(I + C) ≤ 0, so its logarithm does not exist (the norm of C is ", norm,
-                        "); raise --eps2 above ", options.eps2 * norm, ", or use a series (--order 4)");
+                        "); raise --eps2 above ", options.series.eps2 * norm, ", or use a series (--order 4)");
 
   write_gradients(options.paths, pair, result.dp, result.dz);
   const double coding_length = at(record, CodingRecord::coding_length);
@@ -74,10 +68,7 @@ void add_loss(CLI::App& program) {
       loss->add_subcommand("mec", "Maximum entropy coding: loss, coding length, and whether the series converges");
   command->add_option("--p", options->paths.p, "Student embeddings (m,d), .npy, f32 or f64; rows are normalised")->required();
   command->add_option("--z", options->paths.z, "Teacher embeddings, the same size")->required();
-  command->add_option("--eps2", options->eps2, "Distortion")->capture_default_str();
-  command->add_option("--order", options->order, "Terms of the series, or exact: log det")->capture_default_str();
-  const std::map<std::string, Side> sides{{"auto", Side::automatic}, {"batch", Side::batch}, {"feature", Side::feature}};
-  command->add_option("--side", options->side, "auto, batch (m,m) or feature (d,d)")->transform(CLI::CheckedTransformer(sides));
+  add_series_options(*command, options->series);
   command->add_flag("--symmetrize", options->symmetrize, "(C + Cᵀ)/2 for C; batch side only");
   command->add_option("--grad-p", options->paths.grad_p, "Write the gradient of P here, .npy");
   command->add_option("--grad-z", options->paths.grad_z, "Write the gradient of Z here, .npy");

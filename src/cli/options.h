@@ -7,6 +7,7 @@
 #include <string>
 
 #include "mec/data/dataset.h"
+#include "mec/eval/features.h"
 #include "mec/tensor/devices.h"
 
 namespace mec::cli {
@@ -29,6 +30,8 @@ struct DataOptions {
   std::int64_t limit = 0;
   int workers = 1;
   std::int64_t batch = 256;
+
+  StreamOptions stream() const { return {.batch = batch, .workers = workers}; }
 };
 void add_data_options(CLI::App& command, DataOptions& options);  // --data, --kind, --limit, --workers, --batch
 

@@ -27,8 +27,7 @@ PretrainSettings collect_settings(const PretrainOptions& options) {
   for (const std::string& assignment : assignments) apply_assignment(settings, assignment);
   if (options.precision) settings.train.precision = *options.precision;
   if (options.seed) settings.train.seed = static_cast<std::uint64_t>(*options.seed);
-  check<ValueError>(!settings.data.path.empty(), "data.path is missing: it names the folder of the images");
-  settings.data.path = std::filesystem::absolute(settings.data.path).string();  // the run is evaluated from anywhere
+  complete_data_path(settings);
   return settings;
 }
 

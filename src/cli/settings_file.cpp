@@ -104,6 +104,11 @@ void apply_assignment(PretrainSettings& settings, const std::string& assignment)
   assign_setting(settings, key, value);
 }
 
+void complete_data_path(PretrainSettings& settings) {
+  check<ValueError>(!settings.data.path.empty(), "data.path is missing: it names the folder of the images");
+  settings.data.path = std::filesystem::absolute(settings.data.path).string();
+}
+
 std::string write_settings(const PretrainSettings& settings) {
   PretrainSettings copy = settings;  // the table binds members for writing
   std::string text, section;

@@ -16,6 +16,9 @@ PretrainSettings read_settings(const std::filesystem::path& path, const std::str
 // method's published settings, whatever a file said about them.
 void apply_assignment(PretrainSettings& settings, const std::string& assignment);
 
+// Makes data.path absolute, so that the run is evaluated from anywhere. ValueError where it is missing.
+void complete_data_path(PretrainSettings& settings);
+
 // All settings, complete: reading the text gives the same settings back.
 std::string write_settings(const PretrainSettings& settings);
 

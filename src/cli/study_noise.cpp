@@ -72,8 +72,7 @@ class RunUnderNoise {
   KnnOptions knn() const { return {.k = options_.k}; }
   Features features(const ImageStream& images) const { return embed(encoder_, images, dtype_); }
   ImageStream source_stream(const DatasetPtr& dataset) const {
-    return stream_dataset(dataset, source_.eval_view(*dataset), device_,
-                          {.batch = options_.data.batch, .workers = options_.data.workers});
+    return source_.stream(dataset, device_, options_.data.stream());
   }
 
   const NoiseCommand& options_;

@@ -45,14 +45,13 @@ double loss_ms(const PretrainSettings& settings, const Device& device) {
 
 // |T_n − log det(I + C)|/|log det(I + C)| of what the trained networks make of one batch of test images, for C as the settings have it,
 // adapting left out: how far the series then is from what it stands for.
-StudyRows::Json distance_to_exact(const PretrainSettings& settings, const DataOptions& data, Learner& learner,
-                                  const std::filesystem::path& run) {
+double distance_to_exact(const PretrainSettings& settings, const DataOptions& data, Learner& learner,
+                         const std::filesystem::path& run) {
   const NoGrad no_grad;
   const EncoderSource source({.source = run.string()});
-  const DatasetPtr dataset = source.open_data(data, Split::test);
   const Device device = learner.parameters.values().device();
   const Tensor images =
-      stream_dataset(dataset, source.eval_view(*dataset), device, {.batch = settings.train.batch}).next()->views.front();
+      source.stream(source.open_data(data, Split::test), device, {.batch = settings.train.batch}).next()->views.front();
   const StudentEmbedding student = embed_student(learner, images);
   const Tensor p = student.embedding.data();
   const Tensor z = learner.teacher ? embed_teachers(learner, {images}).front() : student.projection;
@@ -62,12 +61,12 @@ StudyRows::Json distance_to_exact(const PretrainSettings& settings, const DataOp
   const double series = coding_length(p, z, lambda, options);
   options.exact = true;
   const double exact = coding_length(p, z, lambda, options);
-  return {{"distance_to_exact", std::fabs(series - exact) / std::fabs(exact)}};
+  return std::fabs(series - exact) / std::fabs(exact);
 }
 
 void run_order(const OrderCommand& command) {
   StudyRuns runs(command.study);
-  StudyTable table({"order", "loss_ms"}, {"loss", "coding_length", "spectral_norm", "distance_to_exact"});
+  StudyTable table({"order"}, {"loss", "coding_length", "spectral_norm", "distance_to_exact", "loss_ms"});
   Curves curves;
   for (const char* title : {"linear probe", "kNN"}) {
     curves.push_back({.title = title, .x_label = "order of the series", .y_label = "test accuracy, %", .series = {}});
@@ -83,22 +82,23 @@ void run_order(const OrderCommand& command) {
   const auto [first, last] = std::ranges::minmax(axis);
   for (const std::string& order : command.orders) {
     const PretrainSettings settings = runs.settings(assignments_of(order), "mec");
-    const auto measure = [&](Learner& learner, const std::filesystem::path& run) {
-      return distance_to_exact(settings, command.study.data, learner, run);
+    const auto measure = [&](Learner& learner, const std::filesystem::path& run) -> StudyRows::Json {
+      return {{"distance_to_exact", distance_to_exact(settings, command.study.data, learner, run)},
+              {"loss_ms", loss_ms(settings, runs.device())}};
+    };
+    const auto extra = [](const char* name) {
+      return [name](const StudyRun& run) { return run.extra.at(name).get<double>(); };
     };
     const auto variant = runs.train(concat("order-", order), settings, measure);
-    const double ms = loss_ms(settings, runs.device());
-    table.add({order, concat(ms)}, variant);
+    table.add({order}, variant);
     const bool exact = order == "exact";
     const std::string name = exact ? "exact" : "series";
     const std::vector<double> places = exact ? std::vector{first, last} : std::vector{std::stod(order)};
     for (const double x : places) {
       add_point(curves[0], name, x, variant, [](const StudyRun& run) { return 100 * run.linear; });
       add_point(curves[1], name, x, variant, [](const StudyRun& run) { return 100 * run.knn; });
-      add_point(curves[2], name, x, variant, [ms](const StudyRun&) { return ms; });
-      if (exact) continue;
-      add_point(curves[3], name, x, variant,
-                [](const StudyRun& run) { return run.extra.at("distance_to_exact").get<double>(); });
+      add_point(curves[2], name, x, variant, extra("loss_ms"));
+      if (!exact) add_point(curves[3], name, x, variant, extra("distance_to_exact"));
     }
   }
   write_study(runs, "order", table, curves);

@@ -96,8 +96,7 @@ PretrainSettings StudyRuns::settings(const std::vector<std::string>& assignments
   PretrainSettings settings = read_settings(options_.config, method);
   for (const std::string& assignment : assignments) apply_assignment(settings, assignment);
   for (const std::string& assignment : options_.assignments) apply_assignment(settings, assignment);
-  check<ValueError>(!settings.data.path.empty(), "data.path is missing: it names the folder of the images");
-  settings.data.path = std::filesystem::absolute(settings.data.path).string();
+  complete_data_path(settings);
   return settings;
 }
 
@@ -120,11 +119,7 @@ Json StudyRuns::score(const std::filesystem::path& run) const {
   const EncoderSource source({.source = run.string()});
   const ResNet encoder = source.load(device_);
   const auto features = [&](Split split) {
-    const DatasetPtr images = source.open_data(options_.data, split);
-    return embed(encoder,
-                 stream_dataset(images, source.eval_view(*images), device_,
-                                {.batch = options_.data.batch, .workers = options_.data.workers}),
-                 Dtype::f32);
+    return embed(encoder, source.stream(source.open_data(options_.data, split), device_, options_.data.stream()));
   };
   const ReportRow row = make_report_row(run.filename().string(), features(Split::train), features(Split::test),
                                         {.knn = KnnOptions{.k = options_.k}, .linear = LinearProbeOptions{}});
@@ -136,7 +131,7 @@ std::vector<StudyRun> StudyRuns::train(const std::string& name, const PretrainSe
   for (int seed = 0; seed < options_.seeds; ++seed) {
     PretrainSettings own = settings;
     own.train.seed = static_cast<std::uint64_t>(seed);
-    StudyRows kept(make_output_folder((folder_ / "rows").string()), {{"study", concat("runs 1, ", MEC_VERSION)},
+    StudyRows kept(make_output_folder((folder_ / "rows").string()), {{"study", concat("runs 2, ", MEC_VERSION)},
                                                                      {"run", name},
                                                                      {"settings", write_settings(own)},
                                                                      {"threads", options_.device.threads},

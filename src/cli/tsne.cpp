@@ -63,7 +63,7 @@ class Picture {
 void run_tsne(const TsneCommand& options) {
   const Device device = options.device.make();
   const Dtype dtype = parse_precision(options.precision, device);
-  const StreamOptions stream{.batch = options.data.batch, .workers = options.data.workers};
+  const StreamOptions stream = options.data.stream();
   const std::vector<std::string> names = names_of_runs(options.runs);
   std::vector<EncoderSource> sources;  // all first: what is wrong with the second should show before the first one's minute
   std::vector<DatasetPtr> datasets;
@@ -79,11 +79,10 @@ void run_tsne(const TsneCommand& options) {
   Picture picture(options.tsne);
   picture.set_classes(datasets[0]->info().class_names);
   if (options.raw) {
-    picture.add("raw pixels", pixel_features(stream_dataset(datasets[0], sources[0].raw_view(*datasets[0]), device, stream)));
+    picture.add("raw pixels", pixel_features(sources[0].stream_raw(datasets[0], device, stream)));
   }
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    picture.add(names[i],
-                embed(encoders[i], stream_dataset(datasets[i], sources[i].eval_view(*datasets[i]), device, stream), dtype));
+    picture.add(names[i], embed(encoders[i], sources[i].stream(datasets[i], device, stream), dtype));
   }
   picture.write(folder);
 }

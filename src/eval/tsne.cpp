@@ -71,12 +71,11 @@ class Descent {
   std::vector<float> velocity_, gains_;
 };
 
-// 4·(exaggeration·attraction − repulsion/Z), for points (2,N).
-std::vector<float> gradient_of(const Tensor& p, const Tensor& points, double exaggeration) {
+// 4·(exaggeration·attraction − repulsion/Z), points and gradient (2,N).
+Tensor gradient_of(const Tensor& p, const Tensor& points, double exaggeration) {
   const TsneForces forces = tsne_forces(p, points);
-  const Tensor gradient = forces.repulsion;
-  axpby(forces.attraction, gradient, {.alpha = 4 * exaggeration, .beta = -4 / sum_of(forces.weights)});
-  return gradient.to_vector<float>();
+  axpby(forces.attraction, forces.repulsion, {.alpha = 4 * exaggeration, .beta = -4 / sum_of(forces.weights)});
+  return forces.repulsion;
 }
 
 // (2,N) f32: scikit-learn's start.
@@ -149,11 +148,7 @@ double tsne_divergence(const Tensor& p, const Tensor& y) {
   return divergence + mass * std::log(total);
 }
 
-Tensor tsne_gradient(const Tensor& p, const Tensor& y) {
-  const TsneForces forces = tsne_forces(p, transpose(y));
-  axpby(forces.attraction, forces.repulsion, {.alpha = 4, .beta = -4 / sum_of(forces.weights)});
-  return transpose(forces.repulsion);
-}
+Tensor tsne_gradient(const Tensor& p, const Tensor& y) { return transpose(gradient_of(p, transpose(y), 1)); }
 
 Tsne fit_tsne(const Tensor& x, const TsneOptions& options) {
   check<ShapeError>(x && x.rank() == 2, "t-SNE: the features are a matrix, but are ", x ? concat(x.shape()) : "undefined");
@@ -165,7 +160,9 @@ Tsne fit_tsne(const Tensor& x, const TsneOptions& options) {
   std::vector<float> y = start_of(x);
   const auto descend = [&](int steps, double exaggeration, double momentum) {
     Descent descent(y.size(), rate, momentum);
-    for (int i = 0; i < steps; ++i) descent.step(y, gradient_of(p, Tensor::from(y, {2, n}, x.device()), exaggeration));
+    for (int i = 0; i < steps; ++i) {
+      descent.step(y, gradient_of(p, Tensor::from(y, {2, n}, x.device()), exaggeration).to_vector<float>());
+    }
   };
   descend(options.exaggerated, options.exaggeration, 0.5);
   descend(options.iterations - options.exaggerated, 1, 0.8);

@@ -32,7 +32,11 @@ Tensor join(const std::vector<Tensor>& parts) {
   return all;
 }
 
-Tensor with_scaled_rows(const Tensor& x, const Tensor& factors) { return transpose(mul(transpose(x), factors.reshape({-1}))); }
+void check_pair(const std::string& name, const Tensor& p, const Tensor& z) {
+  check<ShapeError>(p && z && p.rank() == 2 && p.shape() == z.shape() && p.numel() > 0, name,
+                    ": p and z are matrices of one size (m,d), but got ", p.shape(), " and ", z.shape());
+  check<DtypeError>(p.dtype() == z.dtype(), name, ": p and z share a dtype, but are ", p.dtype(), " and ", z.dtype());
+}
 
 ObjectiveResult PairObjective::operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
                                           const StepContext& step) {

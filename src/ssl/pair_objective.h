@@ -55,7 +55,7 @@ class PairObjective : public Objective {
 
 // One tensor (k) from tensors of k elements in all: a record from its figures.
 Tensor join(const std::vector<Tensor>& parts);
-// Row i of x (R,C) times factors[i]; factors of R elements.
-Tensor with_scaled_rows(const Tensor& x, const Tensor& factors);
+// ShapeError under the method's name unless p and z are matrices of one size, and not empty; DtypeError unless they share a dtype.
+void check_pair(const std::string& name, const Tensor& p, const Tensor& z);
 
 }  // namespace mec

@@ -1,5 +1,6 @@
 #include "mec/ssl/regularized.h"
 
+#include "mec/ssl/pair_objective.h"
 #include "mec/tensor/ops.h"
 
 namespace mec {
@@ -27,11 +28,7 @@ ObjectiveResult RegularizedObjective::operator()(const std::vector<StudentView>&
     out.gradients[i] = add(out.gradients[i], scale(kl.dz, settings_.weight * share));
   }
   for (std::size_t i = 0; i < out.records.size(); ++i) {
-    const Tensor inner = out.records[i];
-    const Tensor longer = Tensor::zeros({inner.numel() + 1}, inner.dtype(), inner.device());
-    longer.slice(0, {inner.numel()}).copy_from(inner.reshape({-1}));
-    if (i == 0) longer.slice(inner.numel(), {1}).copy_from(total);
-    out.records[i] = longer;
+    out.records[i] = join({out.records[i], i == 0 ? total : Tensor::zeros({1}, total.dtype(), total.device())});
   }
   return out;
 }

@@ -13,19 +13,7 @@ using namespace mec::test;
 
 namespace {
 
-struct Fixture {
-  TempFolder folder;
-  Device device = make_reference_device();
-
-  std::string at(const std::string& name) const { return (folder / name).string(); }
-  template <class T> std::string write(const std::string& name, const std::vector<T>& values, const Shape& shape) const {
-    write_npy(at(name), Tensor::from(values, shape, device));
-    return at(name);
-  }
-  std::string write_random(const std::string& name, const Shape& shape, std::uint64_t seed) const {
-    write_npy(at(name), random(shape, Dtype::f32, device, {.seed = seed}));
-    return at(name);
-  }
+struct Fixture : ArrayFixture {
   nlohmann::json coding(std::vector<std::string> arguments) const {
     arguments.insert(arguments.begin(), "coding");
     const ProgramResult result = run_program(folder, arguments);

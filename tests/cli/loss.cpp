@@ -12,18 +12,7 @@ using namespace mec::test;
 
 namespace {
 
-struct Fixture {
-  TempFolder folder;
-  Device device = make_reference_device();
-
-  std::string write(const std::string& name, const std::vector<float>& values, const Shape& shape) const {
-    write_npy(folder / name, Tensor::from(values, shape, device));
-    return (folder / name).string();
-  }
-  std::string write_random(const std::string& name, const Shape& shape, std::uint64_t seed) const {
-    write_npy(folder / name, random(shape, Dtype::f32, device, {.seed = seed}));
-    return (folder / name).string();
-  }
+struct Fixture : ArrayFixture {
   nlohmann::json loss(std::vector<std::string> arguments) const {
     arguments.insert(arguments.begin(), {"loss", "mec"});
     const ProgramResult result = run_program(folder, arguments);

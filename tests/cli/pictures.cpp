@@ -11,11 +11,6 @@ using namespace mec::test;
 namespace {
 
 struct Fixture : RunFixture {
-  ProgramResult run(const std::vector<std::string>& arguments) const {
-    const ProgramResult result = run_program(folder, arguments);
-    REQUIRE_MESSAGE(result.status == 0, result.err);
-    return result;
-  }
   void pretrain(const std::string& out, const std::string& seed = "0") const {
     run({"pretrain", config, "--threads", "1", "--out", at(out), "--seed", seed, "--set", "train.epochs=1"});
   }

@@ -14,11 +14,6 @@ using namespace mec::test;
 namespace {
 
 struct Fixture : RunFixture {
-  ProgramResult run(const std::vector<std::string>& arguments) const {
-    const ProgramResult result = run_program(folder, arguments);
-    REQUIRE_MESSAGE(result.status == 0, result.err);
-    return result;
-  }
   void fails(int status, const std::string& why, const std::vector<std::string>& arguments) const {
     check_fails(folder, status, why, arguments);
   }

@@ -12,6 +12,9 @@
 #include <vector>
 
 #include "data/fixtures.h"
+#include "mec/tensor/devices.h"
+#include "mec/tensor/io/npy.h"
+#include "mec/tensor/ops/elementwise.h"
 
 namespace mec::test {
 
@@ -81,6 +84,23 @@ inline std::string tiny_config(const std::filesystem::path& data) {
                 "\"\n[augment]\nsize = 8\nblur_probability = 0\n");
 }
 
+// A folder for arrays in npy files.
+struct ArrayFixture {
+  TempFolder folder;
+  Device device = make_reference_device();
+
+  std::string at(const std::string& name) const { return (folder / name).string(); }
+  template <class T = float>
+  std::string write(const std::string& name, const std::vector<T>& values, const Shape& shape) const {
+    write_npy(at(name), Tensor::from(values, shape, device));
+    return at(name);
+  }
+  std::string write_random(const std::string& name, const Shape& shape, std::uint64_t seed) const {
+    write_npy(at(name), random(shape, Dtype::f32, device, {.seed = seed}));
+    return at(name);
+  }
+};
+
 // A folder with these images in `data` and these settings in `config.toml`.
 struct RunFixture {
   TempFolder folder;
@@ -91,6 +111,11 @@ struct RunFixture {
     write_bytes(config, tiny_config(folder / "data"));
   }
   std::string at(const std::string& name) const { return (folder / name).string(); }
+  ProgramResult run(const std::vector<std::string>& arguments) const {
+    const ProgramResult result = run_program(folder, arguments);
+    REQUIRE_MESSAGE(result.status == 0, result.err);
+    return result;
+  }
 };
 
 }  // namespace mec::test

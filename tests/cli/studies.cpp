@@ -16,9 +16,7 @@ struct Fixture : RunFixture {
     arguments.insert(arguments.begin() + 2, config);
     for (const char* more : {"--k", "5", "--threads", "1", "--out"}) arguments.push_back(more);
     arguments.push_back(at("study"));
-    const ProgramResult result = run_program(folder, arguments);
-    REQUIRE_MESSAGE(result.status == 0, result.err);
-    return result;
+    return run(arguments);
   }
   std::vector<Row> table(const std::string& name) const {
     std::vector<Row> rows;

@@ -6,38 +6,16 @@
 #include <algorithm>
 #include <cmath>
 
-#include "mec/autograd/gradcheck.h"
-#include "mec/tensor/devices.h"
 #include "mec/tensor/forwarding.h"
-#include "mec/tensor/ops.h"
+#include "ssl/coding_samples.h"
 
 using namespace mec;
+using namespace mec::test;
 
 namespace {
 
-// Rounding of sums of about 10⁴ terms of size 1 in f64.
-constexpr double kRounding = 1e-12;
-
-Tensor normal(const Shape& shape, std::uint64_t seed, const Device& device) {
-  return random(shape, Dtype::f64, device, {.seed = seed});
-}
-
-Tensor lambda_of(const Tensor& p, double eps2) {
-  return Tensor::full({1}, coding_lambda(p.dim(0), p.dim(1), eps2), Dtype::f64, p.device());
-}
-
 double figure(const CodingResult& result, CodingRecord field) { return at(result.record.to_vector<double>(), field); }
 
-double largest_difference(const Tensor& a, const Tensor& b) {
-  const auto x = a.to_vector<double>(), y = b.to_vector<double>();
-  double worst = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) worst = std::max(worst, std::fabs(x[i] - y[i]));
-  return worst;
-}
-
-struct Sizes {
-  std::int64_t m, d;
-};
 constexpr Sizes kSizes[] = {{6, 10}, {10, 6}, {7, 7}, {1, 5}, {5, 1}};
 
 // p·z + noise: pairs that partly agree, as in training.

@@ -18,9 +18,7 @@ inline Tensor normal(const Shape& shape, std::uint64_t seed, const Device& devic
   return random(shape, Dtype::f64, device, {.seed = seed});
 }
 
-inline Tensor lambda_of(const Tensor& z, double eps2) {
-  return Tensor::full({1}, coding_lambda(z.dim(0), z.dim(1), eps2), z.dtype(), z.device());
-}
+inline Tensor lambda_of(const Tensor& z, double eps2) { return coding_lambda(z, eps2); }
 
 inline double largest_difference(const Tensor& a, const Tensor& b) {
   const auto x = a.to_vector<double>(), y = b.to_vector<double>();

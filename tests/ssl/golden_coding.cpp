@@ -13,12 +13,6 @@ using namespace mec::test;
 
 namespace {
 
-struct Setting {
-  const char* device;
-  Dtype dtype;
-};
-constexpr Setting kSettings[] = {{"reference", Dtype::f64}, {"reference", Dtype::f32}, {"cpu", Dtype::f32}};
-
 struct Inputs {
   Tensor p, z, lambda;
   Memberships soft, hard;
@@ -64,7 +58,7 @@ void check_mixtures(const Golden& golden, const Inputs& in, const LengthOptions&
 
 TEST_CASE("coding lengths, mixture lengths, pair losses and rate reductions are PyTorch's, with their gradients") {
   for (const char* name : {"coding_m_below_d", "coding_m_above_d"}) {
-    for (const Setting& setting : kSettings) {
+    for (const GoldenSetting& setting : kGoldenSettings) {
       const std::string where = concat(name, " on ", setting.device, ", ", setting.dtype);
       CAPTURE(where);
       const Golden golden(name, make_device(setting.device));
@@ -84,7 +78,7 @@ TEST_CASE("coding lengths, mixture lengths, pair losses and rate reductions are 
 
 TEST_CASE("KL between a batch's kernel density and a mixture is PyTorch's, with its gradient") {
   for (const char* name : {"coding_m_below_d", "coding_m_above_d"}) {
-    for (const Setting& setting : kSettings) {
+    for (const GoldenSetting& setting : kGoldenSettings) {
       const Golden golden(name, make_device(setting.device));
       const DiagonalMixture mixture{unary(UnaryOp::log, golden.at("g_weights", setting.dtype)),
                                     golden.at("g_means", setting.dtype), golden.at("g_variances", setting.dtype)};

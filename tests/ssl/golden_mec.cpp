@@ -10,13 +10,6 @@ using namespace mec::test;
 
 namespace {
 
-// f64 is the reference backend's alone.
-struct Setting {
-  const char* device;
-  Dtype dtype;
-};
-constexpr Setting kSettings[] = {{"reference", Dtype::f64}, {"reference", Dtype::f32}, {"cpu", Dtype::f32}};
-
 void check_pair(const Golden& golden, Side side, Dtype dtype) {
   const Tensor p = golden.at("p", dtype), z = golden.at("z", dtype);
   const std::string order = golden.text("order");
@@ -49,7 +42,7 @@ TEST_CASE("loss, coding length and both gradients of a pair are PyTorch's") {
   for (const char* sizes : {"m_below_d", "m_above_d"}) {
     for (const char* kind :
          {"order_1", "order_2", "order_3", "order_4", "exact", "order_2_symmetrized", "order_4_symmetrized"}) {
-      for (const Setting& setting : kSettings) {
+      for (const GoldenSetting& setting : kGoldenSettings) {
         const std::string name = concat("mec_", sizes, "_", kind);
         CAPTURE(name);
         const std::string where = concat(setting.device, ", ", setting.dtype);

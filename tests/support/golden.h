@@ -9,6 +9,13 @@
 
 namespace mec::test {
 
+// Where goldens are compared; f64 is the reference backend's alone.
+struct GoldenSetting {
+  const char* device;
+  Dtype dtype;
+};
+inline constexpr GoldenSetting kGoldenSettings[] = {{"reference", Dtype::f64}, {"reference", Dtype::f32}, {"cpu", Dtype::f32}};
+
 class Golden {
  public:
   // Reads <name>.safetensors from the folder in the environment variable MEC_GOLDEN_DIR, or else from tests/golden. IoError

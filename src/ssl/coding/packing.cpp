@@ -38,8 +38,7 @@ std::vector<Packing> sphere_packing(const Tensor& z, const std::vector<double>& 
   const Tensor unit = normalize_rows(z).y;
   std::vector<Packing> out;
   for (const double value : eps2) {
-    const double lambda = coding_lambda(z.dim(0), z.dim(1), value);
-    const Tensor rate = coding_length(unit, Tensor::full({1}, lambda, z.dtype(), z.device()), {.normalize = false}, false).rate;
+    const Tensor rate = coding_length(unit, coding_lambda(z, value), {.normalize = false}, false).rate;
     out.push_back(
         {.eps2 = value, .net = static_cast<std::int64_t>(epsilon_net(unit, value).size()), .log_packing = rate.item()});
   }

@@ -15,7 +15,7 @@ Tensor subtract_column(const Tensor& x, const Tensor& values) {
 
 }  // namespace
 
-Tensor scale_rows(const Tensor& x, const Tensor& factors) { return transpose(mul(transpose(x), factors)); }
+Tensor scale_rows(const Tensor& x, const Tensor& factors) { return transpose(mul(transpose(x), factors.reshape({-1}))); }
 
 RowLogSumExp log_sum_exp_rows(const Tensor& x) {
   const Tensor largest = top_k(x, 1).values;

@@ -6,7 +6,7 @@
 
 namespace mec {
 
-// Row i of x (R,C) times factors[i]; factors (R).
+// Row i of x (R,C) times factors[i]; factors of R elements.
 Tensor scale_rows(const Tensor& x, const Tensor& factors);
 
 struct RowLogSumExp {

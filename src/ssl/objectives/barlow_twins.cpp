@@ -1,7 +1,6 @@
 // Barlow Twins (Zbontar et al., ICML 2021, "Self-Supervised Learning via Redundancy Reduction"): the cross-correlation of two views' features
 // over the batch is to be the identity. Compare MEC of order 2 on the feature side: docs/mec.md.
 #include "mec/ssl/methods.h"
-#include "mec/ssl/objectives/cosine.h"
 #include "mec/tensor/ops.h"
 
 namespace mec {

@@ -4,12 +4,6 @@
 
 namespace mec {
 
-void check_pair(const std::string& name, const Tensor& p, const Tensor& z) {
-  check<ShapeError>(p && z && p.rank() == 2 && p.shape() == z.shape() && p.numel() > 0, name,
-                    ": p and z are matrices of one size (m,d), but got ", p.shape(), " and ", z.shape());
-  check<DtypeError>(p.dtype() == z.dtype(), name, ": p and z share a dtype, but are ", p.dtype(), " and ", z.dtype());
-}
-
 PairResult cosine_pair(const CosineLoss& loss, const Tensor& p, const Tensor& z, const PairOptions& options) {
   check_pair(loss.name, p, z);
   const NormalizedRows P = normalize_rows(p), Z = normalize_rows(z);

@@ -13,7 +13,4 @@ struct CosineLoss {
 };
 PairResult cosine_pair(const CosineLoss& loss, const Tensor& p, const Tensor& z, const PairOptions& options);
 
-// ShapeError unless p and z are matrices of one size, and not empty.
-void check_pair(const std::string& name, const Tensor& p, const Tensor& z);
-
 }  // namespace mec

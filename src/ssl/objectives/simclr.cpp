@@ -1,7 +1,6 @@
 // SimCLR (Chen et al., ICML 2020, "A Simple Framework for Contrastive Learning of Visual Representations"): each of the 2m embeddings of
 // two views is to be nearest to its other view among all the rest (NT-Xent, equation 1).
 #include "mec/ssl/methods.h"
-#include "mec/ssl/objectives/cosine.h"
 #include "mec/tensor/ops.h"
 
 namespace mec {

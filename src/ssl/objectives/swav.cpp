@@ -2,8 +2,8 @@
 // against prototypes, predict the other view's assignment to them, which Sinkhorn's algorithm spreads evenly over the prototypes.
 #include <array>
 
+#include "mec/ssl/coding/row_algebra.h"
 #include "mec/ssl/methods.h"
-#include "mec/ssl/objectives/cosine.h"
 #include "mec/tensor/ops.h"
 
 namespace mec {
@@ -94,7 +94,7 @@ class SwavObjective : public PairObjective {
       u = div(ones_r, matmul(e, v));
     }
     const std::int64_t first = m < 0 ? 0 : rows - m;
-    return with_scaled_rows(mul(e.rows(first, rows), v.reshape({prototypes})), u.rows(first, rows));
+    return scale_rows(mul(e.rows(first, rows), v.reshape({prototypes})), u.rows(first, rows));
   }
 
   Tensor assign_with_queue(const StudentView& student, const Tensor& queue, const StepContext& step) const {

@@ -1,7 +1,6 @@
 // VICReg (Bardes, Ponce & LeCun, ICLR 2022, "Variance-Invariance-Covariance Regularization"): views agree, each feature keeps a deviation of
 // 1 over the batch, and features do not covary (equations 1 to 6).
 #include "mec/ssl/methods.h"
-#include "mec/ssl/objectives/cosine.h"
 #include "mec/tensor/ops.h"
 
 namespace mec {
