@@ -126,6 +126,19 @@ void validate(const CurvePanel& panel) {
   check<ValueError>(!panel.series.empty(), "curves: the panel '", panel.title, "' has no series");
 }
 
+// gnuplot itself would let a logarithmic axis go on to the next power of ten.
+std::string x_axis(const CurvePanel& panel) {
+  if (!panel.log_x) return "unset logscale x\nset xrange [*:*]\n";
+  double low = panel.series[0].points[0].x, high = low;
+  for (const Series& series : panel.series) {
+    for (const CurvePoint& point : series.points) {
+      low = std::min(low, point.x);
+      high = std::max(high, point.x);
+    }
+  }
+  return concat("set logscale x\nset xrange [", number(low / 1.25), ":", number(high * 1.25), "]\n");
+}
+
 }  // namespace
 
 CurvePoint summarize(double x, const std::vector<double>& values) {
@@ -193,8 +206,8 @@ std::string gnuplot_script(const Curves& curves, const std::string& name) {
                       " title ", quoted(panel.series[s].name));
       if (bars) plots += concat(kNext, block, " using 1:2:3:4 with yerrorbars pointtype 7 linecolor ", color, " notitle");
     }
-    drawing += concat(panel.log_x ? "set logscale x\n" : "unset logscale x\n", "set title ", quoted(panel.title),
-                      "\nset xlabel ", quoted(panel.x_label), "\nset ylabel ", quoted(panel.y_label), "\n", plots, "\n");
+    drawing += concat(x_axis(panel), "set title ", quoted(panel.title), "\nset xlabel ", quoted(panel.x_label), "\nset ylabel ",
+                      quoted(panel.y_label), "\n", plots, "\n");
   }
   const Grid grid(curves.size());
   return assemble(data, grid.multiplot("", drawing), name, 640 * grid.columns, 480 * grid.rows);

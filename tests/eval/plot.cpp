@@ -61,7 +61,7 @@ TEST_CASE("curves have bars where seeds differ, and a logarithmic axis where ask
   CHECK(has(script, "$panel0_series1 << END\n0.1 60 55 62\n1 20 10 30\nEND\n"));
   CHECK(has(script, "$panel0_series1 using 1:2:3:4 with yerrorbars"));
   CHECK_FALSE(has(script, "$panel0_series0 using 1:2:3:4"));
-  CHECK(script.find("set logscale x") < script.find("unset logscale x"));
+  CHECK(script.find("set logscale x\nset xrange [0.08:1.25]") < script.find("unset logscale x\nset xrange [*:*]"));
   const CurvePoint point = summarize(2, {3, 1, 5});
   CHECK((point.x == 2 && point.mean == 3 && point.low == 1 && point.high == 5));
 }
