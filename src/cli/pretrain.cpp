@@ -3,6 +3,7 @@
 
 #include "mec/cli/commands.h"
 #include "mec/cli/options.h"
+#include "mec/cli/program.h"
 #include "mec/cli/settings_file.h"
 #include "mec/cli/training_run.h"
 
@@ -13,6 +14,7 @@ namespace {
 struct PretrainOptions {
   std::string config;
   std::string out;
+  std::string resume;
   std::vector<std::string> assignments;
   DeviceOptions device;
   std::optional<std::string> precision;
@@ -32,6 +34,8 @@ PretrainSettings collect_settings(const PretrainOptions& options) {
 }
 
 void run_pretrain(const PretrainOptions& options) {
+  if (!options.resume.empty()) return resume_run(options.device.make(), options.resume, std::cout);
+  if (options.config.empty()) throw UsageError("pretrain takes a config, or --resume DIR");
   const PretrainSettings settings = collect_settings(options);
   const std::filesystem::path out =
       options.out.empty() ? "runs" / std::filesystem::path(options.config).stem() : std::filesystem::path(options.out);
@@ -44,15 +48,21 @@ void run_pretrain(const PretrainOptions& options) {
 void add_pretrain(CLI::App& program) {
   const auto options = std::make_shared<PretrainOptions>();
   CLI::App* command = program.add_subcommand("pretrain", "Train an encoder without labels");
-  command->add_option("config", options->config, "Settings (TOML); examples/configs has some")->required();
-  command->add_option("--out", options->out, "Folder for settings, metrics and weights; default: runs/<name of CONFIG>");
-  command->add_option("--set", options->assignments, "section.key=value: change a setting; may be repeated")
-      ->take_all()
-      ->expected(1)
-      ->type_name("K=V");
+  CLI::Option* config = command->add_option("config", options->config, "Settings (TOML); examples/configs has some");
+  CLI::Option* out =
+      command->add_option("--out", options->out, "Folder for settings, metrics and weights; default: runs/<name of CONFIG>");
+  CLI::Option* set = command->add_option("--set", options->assignments, "section.key=value: change a setting; may be repeated")
+                         ->take_all()
+                         ->expected(1)
+                         ->type_name("K=V");
   add_device_options(*command, options->device);
-  command->add_option("--precision", options->precision, "f32 or bf16: of activations")->check(CLI::IsMember({"f32", "bf16"}));
-  command->add_option("--seed", options->seed, "Of initial weights, order and augmentation")->check(CLI::NonNegativeNumber);
+  CLI::Option* precision = command->add_option("--precision", options->precision, "f32 or bf16: of activations")
+                               ->check(CLI::IsMember({"f32", "bf16"}));
+  CLI::Option* seed =
+      command->add_option("--seed", options->seed, "Of initial weights, order and augmentation")->check(CLI::NonNegativeNumber);
+  CLI::Option* resume = command->add_option("--resume", options->resume,
+                                            "Folder of a run that was stopped: go on from its checkpoint, with its settings");
+  for (CLI::Option* other : {config, out, set, precision, seed}) resume->excludes(other);
   command->callback([options] { run_pretrain(*options); });
 }
 

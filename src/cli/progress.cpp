@@ -51,10 +51,11 @@ std::string Progress::describe(const StepReport& report) const {
 }
 
 void Progress::on_step(const StepReport& report) {
-  if (report.step > 1) {
+  if (started_) {
     seconds_ += report.seconds;
     images_ += report.images;
   }
+  started_ = true;
   line_ = describe(report);
   if (Clock::now() - shown_ < style_.pause) return;
   shown_ = Clock::now();

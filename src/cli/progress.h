@@ -31,7 +31,8 @@ class Progress : public Observer {
 
   std::ostream& out_;
   ProgressStyle style_;
-  double seconds_ = 0;  // since the first step, whose set-up would spoil the rate
+  bool started_ = false;  // a step was done: the first one's set-up would spoil the rate
+  double seconds_ = 0;    // since then
   std::int64_t images_ = 0;
   Clock::time_point shown_;
   std::string line_;       // the latest step's

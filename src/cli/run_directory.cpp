@@ -14,19 +14,44 @@ namespace {
 
 using Json = nlohmann::ordered_json;  // keys stay as they were put
 
-std::filesystem::path make_folder(const std::filesystem::path& path) {
+void make_folder(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   check<IoError>(!error, path.string(), ": the output folder cannot be made: ", error.message());
   check<IoError>(std::filesystem::is_empty(path, error) && !error, path.string(),
                  ": the output folder is not empty; choose another with --out, or remove it first");
-  return path;
 }
 
-std::ofstream open_file(const std::filesystem::path& path) {
-  std::ofstream file(path, std::ios::binary);
+std::ofstream open_file(const std::filesystem::path& path, std::ios::openmode mode = std::ios::out) {
+  std::ofstream file(path, std::ios::binary | mode);
   check<IoError>(file.good(), path.string(), ": cannot be written");
   return file;
+}
+
+// Bytes up to the end of that step's line.
+std::uintmax_t end_of_step(const std::filesystem::path& path, std::int64_t steps) {
+  std::ifstream file(path, std::ios::binary);
+  std::uintmax_t end = 0;
+  std::string line;
+  for (std::int64_t step = 1; step <= steps; ++step) {
+    const bool whole = std::getline(file, line) && !file.eof();
+    check<IoError>(whole && line.starts_with(concat("{\"step\":", step, ",")), path.string(), ": line ", step,
+                   " is missing or not that of step ", step, ", but the checkpoint is of step ", steps,
+                   "; the run cannot go on without its lines");
+    end += line.size() + 1;
+  }
+  return end;
+}
+
+// What a process that was killed while it replaced a file of ours left beside it.
+void remove_temporaries(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> found;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    const bool ours = name.starts_with(concat(kCheckpointFile, ".")) || name.starts_with(concat(kEncoderFile, "."));
+    if (ours && name.ends_with(".tmp")) found.push_back(entry.path());
+  }
+  for (const auto& path : found) std::filesystem::remove(path);
 }
 
 }  // namespace
@@ -44,13 +69,32 @@ std::vector<std::string> names_of_runs(const std::vector<std::string>& paths) {
   return names;
 }
 
-RunDirectory::RunDirectory(const std::filesystem::path& path, const PretrainSettings& settings, WeightsInfo info)
-    : path_(make_folder(path)), info_(std::move(info)) {
+RunDirectory::RunDirectory(const std::filesystem::path& path, const PretrainSettings& settings, WeightsInfo info,
+                           std::int64_t steps_done)
+    : path_(path), info_(std::move(info)) {
+  if (steps_done > 0) go_on(steps_done);
+  else begin(settings);
+}
+
+void RunDirectory::begin(const PretrainSettings& settings) {
+  make_folder(path_);
+  lock_ = std::make_unique<FolderLock>(path_);
   AtomicFile file(path_ / kSettingsFile);
   file.write(write_settings(settings));
   file.commit();
   metrics_ = open_file(path_ / kMetricsFile);
   timings_ = open_file(path_ / kTimingsFile);
+}
+
+void RunDirectory::go_on(std::int64_t steps_done) {
+  lock_ = std::make_unique<FolderLock>(path_);
+  const std::filesystem::path metrics = path_ / kMetricsFile, timings = path_ / kTimingsFile;
+  const std::uintmax_t metrics_end = end_of_step(metrics, steps_done), timings_end = end_of_step(timings, steps_done);
+  metrics_ = open_file(metrics, std::ios::app);
+  timings_ = open_file(timings, std::ios::app);
+  std::filesystem::resize_file(metrics, metrics_end);
+  std::filesystem::resize_file(timings, timings_end);
+  remove_temporaries(path_);
 }
 
 void RunDirectory::on_step(const StepReport& report) {
@@ -65,13 +109,18 @@ void RunDirectory::on_step(const StepReport& report) {
 }
 
 void RunDirectory::on_epoch(std::int64_t, Learner& learner) {
-  metrics_.flush();
-  timings_.flush();
+  for (const auto& [file, name] : {std::pair{&metrics_, kMetricsFile}, std::pair{&timings_, kTimingsFile}}) {
+    check_written(file->flush(), name);
+    sync_file(path_ / name);
+  }
   save_weights(path_ / kEncoderFile, learner.online.encoder, to_metadata(info_));
 }
 
 void RunDirectory::write_line(std::ofstream& file, const char* name, const std::string& line) {
-  file << line << '\n';
+  check_written(file << line << '\n', name);
+}
+
+void RunDirectory::check_written(const std::ostream& file, const char* name) const {
   check<IoError>(file.good(), (path_ / name).string(), ": writing failed; is the disk full?");
 }
 

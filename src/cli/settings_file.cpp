@@ -109,17 +109,24 @@ void complete_data_path(PretrainSettings& settings) {
   settings.data.path = std::filesystem::absolute(settings.data.path).string();
 }
 
-std::string write_settings(const PretrainSettings& settings) {
+std::vector<std::pair<std::string, std::string>> list_settings(const PretrainSettings& settings) {
   PretrainSettings copy = settings;  // the table binds members for writing
-  std::string text, section;
+  std::vector<std::pair<std::string, std::string>> list;
   for (const Setting& setting : bind_settings(copy)) {
     if (setting.shorthand) continue;
-    const std::size_t dot = setting.key.rfind('.');
-    const std::string of = dot == std::string::npos ? "" : setting.key.substr(0, dot);
+    list.emplace_back(setting.key, std::visit([](const auto& v) { return to_toml(v); }, setting.get()));
+  }
+  return list;
+}
+
+std::string write_settings(const PretrainSettings& settings) {
+  std::string text, section;
+  for (const auto& [key, value] : list_settings(settings)) {
+    const std::size_t dot = key.rfind('.');
+    const std::string of = dot == std::string::npos ? "" : key.substr(0, dot);
     if (of != section) text += concat("\n[", of, "]\n");
     section = of;
-    const auto value = std::visit([](const auto& v) { return to_toml(v); }, setting.get());
-    text += concat(dot == std::string::npos ? setting.key : setting.key.substr(dot + 1), " = ", value, "\n");
+    text += concat(dot == std::string::npos ? key : key.substr(dot + 1), " = ", value, "\n");
   }
   return text;
 }

@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "mec/ssl/settings.h"
 
@@ -18,6 +20,9 @@ void apply_assignment(PretrainSettings& settings, const std::string& assignment)
 
 // Makes data.path absolute, so that the run is evaluated from anywhere. ValueError where it is missing.
 void complete_data_path(PretrainSettings& settings);
+
+// Every setting's name and its value as in TOML, the method first.
+std::vector<std::pair<std::string, std::string>> list_settings(const PretrainSettings& settings);
 
 // All settings, complete: reading the text gives the same settings back.
 std::string write_settings(const PretrainSettings& settings);

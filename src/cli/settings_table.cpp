@@ -218,6 +218,7 @@ std::vector<Setting> bind_train(TrainSettings& train) {
   t.add("constant_predictor_rate", train.constant_predictor_rate);
   t.add("seed", train.seed, kFromZero);
   t.add("precision", train.precision);
+  t.add("checkpoint_epochs", train.checkpoint_epochs, kFromZero);
   return t.settings;
 }
 

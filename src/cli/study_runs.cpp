@@ -131,6 +131,7 @@ std::vector<StudyRun> StudyRuns::train(const std::string& name, const PretrainSe
   for (int seed = 0; seed < options_.seeds; ++seed) {
     PretrainSettings own = settings;
     own.train.seed = static_cast<std::uint64_t>(seed);
+    own.train.checkpoint_epochs = 0;  // a study goes on from whole runs
     StudyRows kept(make_output_folder((folder_ / "rows").string()), {{"study", concat("runs 2, ", MEC_VERSION)},
                                                                      {"run", name},
                                                                      {"settings", write_settings(own)},

@@ -2,8 +2,14 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 #include "mec/cli/progress.h"
 #include "mec/cli/run_directory.h"
+#include "mec/cli/settings_file.h"
+#include "mec/ssl/checkpoint.h"
 #include "mec/ssl/methods.h"
 
 namespace mec::cli {
@@ -31,10 +37,24 @@ WeightsInfo describe_encoder(const ResNet& encoder, const TransformPtr& views, c
           .std = {normalization.std.begin(), normalization.std.end()}};
 }
 
-}  // namespace
+// What may change while a run is stopped: it makes no difference to what is trained.
+constexpr std::array<std::string_view, 4> kFree{"data.path", "data.workers", "data.eval_size", "train.checkpoint_epochs"};
 
-void train_run(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out, std::ostream& log,
-               const std::vector<Observer*>& observers) {
+RunIdentity identity_of(const PretrainSettings& settings, const TrainPlan& plan) {
+  RunIdentity identity{.steps_per_epoch = plan.steps_per_epoch(), .settings = list_settings(settings)};
+  std::erase_if(identity.settings, [](const auto& setting) { return std::ranges::count(kFree, setting.first) > 0; });
+  return identity;
+}
+
+void say_start(std::ostream& log, const PretrainSettings& settings, const Dataset& dataset, const TrainPlan& plan) {
+  log << "pre-training " << settings.model.arch << " (width " << settings.model.width << ") on " << dataset.size()
+      << " images of " << dataset.info().kind << ": " << settings.train.epochs << " epochs of " << plan.steps_per_epoch()
+      << " steps" << std::endl;
+}
+
+// From the start, or from a checkpoint.
+void run(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out, std::ostream& log,
+         const std::vector<Observer*>& observers, std::unique_ptr<Checkpoint> from) {
   const TrainSettings& train_settings = settings.train;
   const std::unique_ptr<Objective> objective = make_step_objective(settings, device);
   const DatasetPtr dataset = open_data(settings.data);
@@ -45,7 +65,8 @@ void train_run(const PretrainSettings& settings, const Device& device, const std
                  .shuffle = true,
                  .drop_last = true,
                  .seed = train_settings.seed,
-                 .workers = static_cast<int>(settings.data.workers)},
+                 .workers = static_cast<int>(settings.data.workers),
+                 .first_epoch = from ? from->epoch() : 0},
                 device);
   const TrainPlan plan(settings, loader.batches_per_epoch());  // refuses settings before anything is written
   Learner learner({.model = settings.model,
@@ -53,15 +74,43 @@ void train_run(const PretrainSettings& settings, const Device& device, const std
                    .in_channels = dataset->info().channels,
                    .ema_teacher = objective->ema_teacher()},
                   device);
+  CheckpointWriter checkpoints(out / kCheckpointFile, train_settings, identity_of(settings, plan), *objective);
+  std::int64_t done = 0;
+  if (from) {
+    from->restore(identity_of(settings, plan), learner, *objective);
+    done = from->step();
+    from.reset();  // its memory
+  }
+  if (done >= plan.steps()) {
+    log << out.string() << ": training has ended already, after " << train_settings.epochs << " epochs" << std::endl;
+    return;
+  }
 
-  RunDirectory directory(out, settings, describe_encoder(learner.online.encoder, views, settings.data));
-  log << "pre-training " << settings.model.arch << " (width " << settings.model.width << ") on " << dataset->size()
-      << " images of " << dataset->info().kind << ": " << train_settings.epochs << " epochs of " << plan.steps_per_epoch()
-      << " steps" << std::endl;
+  RunDirectory directory(out, settings, describe_encoder(learner.online.encoder, views, settings.data), done);
+  if (done > 0) log << "resuming " << out.string() << " at epoch " << done / plan.steps_per_epoch() + 1 << std::endl;
+  say_start(log, settings, *dataset, plan);
   Progress progress(log, isatty(STDOUT_FILENO) != 0 ? kProgressBar : kProgressLog);
-  std::vector<Observer*> all{&directory, &progress};
+  std::vector<Observer*> all{&directory, &checkpoints, &progress};  // in this order: a checkpoint counts on the lines before it
   all.insert(all.end(), observers.begin(), observers.end());
-  train(learner, *objective, loader, settings, all);
+  try {
+    train(learner, *objective, loader, settings, all, done);
+  } catch (const NumericalError& error) {
+    if (!std::filesystem::exists(out / kCheckpointFile)) throw;
+    throw NumericalError(concat(error.what(), "; the last good state is in ", (out / kCheckpointFile).string()));
+  }
+}
+
+}  // namespace
+
+void train_run(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out, std::ostream& log,
+               const std::vector<Observer*>& observers) {
+  run(settings, device, out, log, observers, nullptr);
+}
+
+void resume_run(const Device& device, const std::filesystem::path& folder, std::ostream& log) {
+  check<IoError>(std::filesystem::exists(folder / kCheckpointFile), folder.string(), ": nothing to resume, there is no ",
+                 kCheckpointFile, "; mec pretrain writes one every train.checkpoint_epochs epochs");
+  run(read_settings(folder / kSettingsFile), device, folder, log, {}, std::make_unique<Checkpoint>(folder / kCheckpointFile));
 }
 
 }  // namespace mec::cli

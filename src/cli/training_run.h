@@ -1,4 +1,4 @@
-// One pre-training run, from settings to a folder of results.
+// One pre-training run, from settings to a folder of results, at one go or in several.
 #pragma once
 
 #include <filesystem>
@@ -13,5 +13,10 @@ namespace mec::cli {
 // is wrong with the settings is said before the folder is made.
 void train_run(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out, std::ostream& log,
                const std::vector<Observer*>& observers = {});
+
+// Goes on from the folder's checkpoint, with its settings, and ends with the bits of a run that was never stopped, on the same machine and
+// number of threads; says so where that run had ended. IoError where there is no checkpoint, or one that is damaged or of other settings:
+// the folder then stays as it was.
+void resume_run(const Device& device, const std::filesystem::path& folder, std::ostream& log);
 
 }  // namespace mec::cli

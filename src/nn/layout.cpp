@@ -58,4 +58,19 @@ Tensor oihw_to_ohwi(const Tensor& w) {
   return exchange_inner(w, w.dim(1), w.dim(2) * w.dim(3), {w.dim(0), w.dim(2), w.dim(3), w.dim(1)});
 }
 
+Tensor to_file_form(const Tensor& t, std::int64_t file_channels) {
+  const Tensor cut = file_channels ? with_channels(t, file_channels) : t;
+  return cut.rank() == 4 ? ohwi_to_oihw(cut) : cut;
+}
+
+Shape file_shape(const Shape& s, std::int64_t file_channels) {
+  if (s.rank() != 4) return s;
+  return {s[0], file_channels ? file_channels : s[3], s[1], s[2]};
+}
+
+Tensor to_memory_form(const Tensor& in_file, const Shape& in_memory, std::int64_t file_channels) {
+  const Tensor t = in_file.rank() == 4 ? oihw_to_ohwi(in_file) : in_file;
+  return file_channels ? with_channels(t, in_memory.dim(-1)) : t;
+}
+
 }  // namespace mec

@@ -19,27 +19,10 @@ std::string counter_of(const std::string& buffer) {
   return buffer.substr(0, buffer.size() - kMean.size()) + "num_batches_tracked";
 }
 
-// A parameter as it stands in files.
-Tensor file_form(const Parameter& parameter) {
-  Tensor t = parameter.value.data();
-  if (parameter.file_channels) t = with_channels(t, parameter.file_channels);
-  return t.rank() == 4 ? ohwi_to_oihw(t) : t;
-}
-
-Shape file_shape(const Parameter& parameter) {
-  const Shape& s = parameter.value.shape();
-  if (s.rank() != 4) return s;
-  return {s[0], parameter.file_channels ? parameter.file_channels : s[3], s[1], s[2]};
-}
-
-// The opposite of file_form.
-Tensor memory_form(const Tensor& in_file, const Parameter& parameter) {
-  const Tensor t = in_file.rank() == 4 ? oihw_to_ohwi(in_file) : in_file;
-  return parameter.file_channels ? with_channels(t, parameter.value.data().dim(-1)) : t;
-}
-
 struct Saver : Visitor {
-  void parameter(const std::string& name, Parameter& parameter) override { tensors.push_back({name, file_form(parameter)}); }
+  void parameter(const std::string& name, Parameter& parameter) override {
+    tensors.push_back({name, to_file_form(parameter.value.data(), parameter.file_channels)});
+  }
   void buffer(const std::string& name, Tensor& buffer) override {
     tensors.push_back({name, buffer});
     if (const std::string counter = counter_of(name); !counter.empty()) {
@@ -55,7 +38,8 @@ struct Matcher : Visitor {
   explicit Matcher(const SafetensorsFile& f) : file(f) {}
 
   void parameter(const std::string& name, Parameter& parameter) override {
-    if (const Tensor* found = find(name, file_shape(parameter))) parameters.emplace_back(parameter, *found);
+    if (const Tensor* found = find(name, file_shape(parameter.value.shape(), parameter.file_channels)))
+      parameters.emplace_back(parameter, *found);
   }
   void buffer(const std::string& name, Tensor& buffer) override {
     known.insert(counter_of(name));
@@ -111,7 +95,9 @@ LoadReport load_weights(const std::filesystem::path& path, Module& module, const
   }
   check<IoError>(matcher.problems.empty(), path.string(), ": the weights do not fit the network", matcher.problems);
 
-  for (auto& [parameter, tensor] : matcher.parameters) parameter.value.assign(memory_form(tensor, parameter));
+  for (auto& [parameter, tensor] : matcher.parameters) {
+    parameter.value.assign(to_memory_form(tensor, parameter.value.shape(), parameter.file_channels));
+  }
   for (const auto& [buffer, tensor] : matcher.buffers) buffer.copy_from(tensor);
   return report;
 }

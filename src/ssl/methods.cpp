@@ -45,7 +45,10 @@ void choose_method(PretrainSettings& settings, const std::string& name) {
                     .stem = kept_model.stem,
                     .width = kept_model.width,
                     .zero_init_residual = kept_model.zero_init_residual};
-  settings.train = {.epochs = kept_train.epochs, .seed = kept_train.seed, .precision = kept_train.precision};
+  settings.train = {.epochs = kept_train.epochs,
+                    .seed = kept_train.seed,
+                    .precision = kept_train.precision,
+                    .checkpoint_epochs = kept_train.checkpoint_epochs};
   method.publish(settings.model, settings.train);
   settings.method_numbers.clear();
   for (const MethodNumber& number : method.numbers) settings.method_numbers[number.name] = number.value;

@@ -47,7 +47,7 @@ const std::vector<Method>& methods();
 const Method& find_method(const std::string& name);
 
 // Settings start from the method's published ones: everything in [model] and [train] that makes up a method is set anew, and so are its
-// numbers; encoder, images, length of the run, seed and precision stay.
+// numbers; encoder, images, length of the run, seed, precision and checkpoints stay.
 void choose_method(PretrainSettings& settings, const std::string& name);
 
 // The objective of settings.method for embeddings of `dtype` on the device. ValueError for settings outside their range.

@@ -54,7 +54,8 @@ struct TrainSettings {
   double ema_end = 1;
   bool constant_predictor_rate = false;  // the predictor keeps the peak rate throughout
   std::uint64_t seed = 0;
-  std::string precision = "f32";  // f32, bf16: of activations and operands
+  std::string precision = "f32";       // f32, bf16: of activations and operands
+  std::int64_t checkpoint_epochs = 1;  // from one checkpoint to the next; 0: none are written
 };
 
 struct DataSettings {

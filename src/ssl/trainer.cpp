@@ -72,7 +72,7 @@ StepValues TrainPlan::at(std::int64_t step) const {
 }
 
 void train(Learner& learner, Objective& objective, Loader& loader, const PretrainSettings& settings,
-           const std::vector<Observer*>& observers) {
+           const std::vector<Observer*>& observers, std::int64_t steps_done) {
   const TrainPlan plan(settings, loader.batches_per_epoch());
   const StepScalars scalars(learner.parameters.values().dtype(), learner.parameters.values().device());
   std::deque<Pending> pending;
@@ -87,10 +87,13 @@ void train(Learner& learner, Objective& objective, Loader& loader, const Pretrai
     }
   };
 
-  for (std::int64_t step = 0; step < plan.steps(); ++step) {
+  for (std::int64_t step = steps_done; step < plan.steps(); ++step) {
     const auto wait = std::chrono::steady_clock::now();
     const std::optional<Batch> batch = loader.next();
     check<ValueError>(batch.has_value(), "training: the loader ended after ", step, " of ", plan.steps(), " steps");
+    const std::int64_t given = batch->epoch * plan.steps_per_epoch() + batch->index;
+    check<ValueError>(given == step, "training: step ", step, " got the batch of step ", given,
+                      " (from 0); begin the loader where the run goes on");
     StepReport report{.step = step + 1,
                       .steps = plan.steps(),
                       .epoch = step / plan.steps_per_epoch() + 1,

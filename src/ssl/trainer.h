@@ -47,8 +47,9 @@ class Observer {
 };
 
 // Trains for settings.train.epochs. NumericalError stops the run at the first step whose loss or gradient is not finite, or that breaks the
-// objective's own rule, naming step, loss and learning rate.
+// objective's own rule, naming step, loss and learning rate. A run that goes on does so after `steps_done`, with a learner and an objective
+// restored to that step and a loader that begins there (ssl/checkpoint.h).
 void train(Learner& learner, Objective& objective, Loader& loader, const PretrainSettings& settings,
-           const std::vector<Observer*>& observers);
+           const std::vector<Observer*>& observers, std::int64_t steps_done = 0);
 
 }  // namespace mec

@@ -3,7 +3,6 @@
 
 #include <cmath>
 
-#include "mec/ssl/methods.h"
 #include "mec/ssl/trainer.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
@@ -14,34 +13,6 @@ using namespace mec;
 using namespace mec::test;
 
 namespace {
-
-// The method's published recipe on a tiny network, with a queue where it may have one.
-PretrainSettings tiny_settings_of(const std::string& method) {
-  PretrainSettings settings = tiny_settings();
-  const ModelSettings tiny = settings.model;
-  const TrainSettings train = settings.train;
-  choose_method(settings, method);
-  settings.model.dim = tiny.dim;
-  settings.model.proj_hidden = 12;
-  if (settings.model.pred_hidden > 0) settings.model.pred_hidden = tiny.pred_hidden;
-  if (settings.model.prototypes > 0) settings.model.prototypes = 10;
-  settings.train.batch = train.batch;
-  settings.train.lr = train.lr;
-  settings.train.warmup = train.warmup;
-  if (settings.method_numbers.contains("queue")) settings.method_numbers.at("queue") = 2.0 * 8;
-  if (settings.method_numbers.contains("queue_epoch")) settings.method_numbers.at("queue_epoch") = 1;
-  return settings;
-}
-
-// All that training changes, the objective's state included.
-std::vector<double> snapshot_of(Learner& learner, const Objective& objective) {
-  std::vector<double> values = snapshot(learner);
-  for (const auto& [name, tensor] : objective.state()) {
-    const auto host = tensor.to(Dtype::f64).to_vector<double>();
-    values.insert(values.end(), host.begin(), host.end());
-  }
-  return values;
-}
 
 struct Losses : Observer {
   void on_step(const StepReport& report) override { metrics.push_back(report.metrics); }

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "mec/data/loader.h"
-#include "mec/ssl/settings.h"
+#include "mec/ssl/methods.h"
 #include "mec/ssl/step.h"
 #include "mec/tensor/philox.h"
 
@@ -77,6 +77,34 @@ inline std::vector<double> snapshot(Learner& learner) {
   for (const auto& [name, tensor] : buffers_of(learner.online)) append(tensor);
   if (!learner.teacher) return values;
   for (const auto& [name, tensor] : buffers_of(learner.teacher->network)) append(tensor);
+  return values;
+}
+
+// The method's published recipe on a tiny network, with a queue where it may have one.
+inline PretrainSettings tiny_settings_of(const std::string& method) {
+  PretrainSettings settings = tiny_settings();
+  const ModelSettings tiny = settings.model;
+  const TrainSettings train = settings.train;
+  choose_method(settings, method);
+  settings.model.dim = tiny.dim;
+  settings.model.proj_hidden = 12;
+  if (settings.model.pred_hidden > 0) settings.model.pred_hidden = tiny.pred_hidden;
+  if (settings.model.prototypes > 0) settings.model.prototypes = 10;
+  settings.train.batch = train.batch;
+  settings.train.lr = train.lr;
+  settings.train.warmup = train.warmup;
+  if (settings.method_numbers.contains("queue")) settings.method_numbers.at("queue") = 2.0 * 8;
+  if (settings.method_numbers.contains("queue_epoch")) settings.method_numbers.at("queue_epoch") = 1;
+  return settings;
+}
+
+// All that training changes, the objective's state included.
+inline std::vector<double> snapshot_of(Learner& learner, const Objective& objective) {
+  std::vector<double> values = snapshot(learner);
+  for (const auto& [name, tensor] : objective.state()) {
+    const auto host = tensor.to(Dtype::f64).to_vector<double>();
+    values.insert(values.end(), host.begin(), host.end());
+  }
   return values;
 }
 

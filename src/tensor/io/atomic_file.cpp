@@ -64,4 +64,12 @@ void AtomicFile::fail(const char* what) const {
   throw IoError(concat("cannot ", what, " ", target_.string(), ": ", reason));
 }
 
+void sync_file(const std::filesystem::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool done = fd >= 0 && ::fsync(fd) == 0;
+  const auto reason = std::generic_category().message(errno);
+  if (fd >= 0) ::close(fd);
+  check<IoError>(done, "cannot bring ", path.string(), " to the disk: ", reason);
+}
+
 }  // namespace mec

@@ -32,4 +32,7 @@ class AtomicFile {
   std::FILE* file_ = nullptr;
 };
 
+// What was written to the file so far reaches the disk before this returns. IoError when it cannot.
+void sync_file(const std::filesystem::path& path);
+
 }  // namespace mec

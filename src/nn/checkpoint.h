@@ -1,0 +1,35 @@
+// Named tensors to and from a safetensors file, to the bit: what checkpoints are made of.
+//
+// Convolution weights, and what an optimiser keeps for them, stand in the file as in PyTorch (O,I,H,W).
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "mec/nn/optim/sgd.h"
+#include "mec/tensor/io/safetensors.h"
+
+namespace mec {
+
+struct StateTensor {
+  std::string name;
+  Tensor tensor;                   // restoring writes into it
+  std::int64_t file_channels = 0;  // as Parameter's
+};
+using State = std::vector<StateTensor>;
+
+// Parameters and buffers of the module, each name behind prefix.
+State state_of(Module& module, const std::string& prefix);
+// What the optimiser keeps for each parameter of the module that `table` was made of: "momentum.encoder.conv1.weight".
+State state_of(const Sgd& optimizer, const ParameterTable& table, Module& module);
+
+// Replaces the file atomically. A checksum of tensors and metadata goes along.
+void save_state(const std::filesystem::path& path, const State& state, const std::map<std::string, std::string>& metadata);
+// The file, read into the host's memory. IoError where it is missing, cut short, damaged by one byte, or not made by save_state().
+SafetensorsFile load_state(const std::filesystem::path& path);
+// Fills every tensor. IoError, naming `file`, where names, shapes or dtypes are not exactly these; then nothing has been changed.
+void restore_state(const SafetensorsFile& content, const std::string& file, const State& state);
+
+}  // namespace mec

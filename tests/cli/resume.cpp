@@ -1,0 +1,287 @@
+// The real program, killed and resumed: it leaves the bytes of a run that was never stopped.
+#include <fcntl.h>
+#include <sys/resource.h>
+
+#include <chrono>
+#include <csignal>
+#include <functional>
+#include <map>
+#include <thread>
+
+#include "cli/program.h"
+#include "mec/tensor/io/folder_lock.h"
+#include "mec/tensor/io/safetensors.h"
+
+using namespace mec;
+using namespace mec::test;
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kCheckpoint = "checkpoint.safetensors";
+
+std::map<std::string, std::string> contents(const std::filesystem::path& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    files[entry.path().filename().string()] = read_bytes(entry.path());
+  }
+  return files;
+}
+
+bool has_temporary(const std::filesystem::path& folder) {
+  std::error_code ignored;  // files come and go
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(kCheckpoint) && name.ends_with(".tmp")) return true;
+  }
+  return false;
+}
+
+// A run of four epochs of ten steps.
+struct Fixture : RunFixture {
+  Fixture() { write_images(folder / "data", 160, 20); }
+
+  std::vector<std::string> start(const std::string& out, const std::string& method,
+                                 const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> all{"pretrain", "--threads", "1", config, "--out", at(out)};
+    const auto set = [&](const std::string& assignment) { all.insert(all.end(), {"--set", assignment}); };
+    set("method=" + method);
+    for (const char* text : {"train.epochs=4", "train.batch=16", "train.lr=0.05", "model.dim=16", "model.proj_hidden=16"}) {
+      set(text);
+    }
+    if (method == "moco-v2" || method == "swav") set(method + ".queue=32");
+    if (method == "swav") set("swav.queue_epoch=1");
+    if (method == "swav") set("model.prototypes=12");
+    for (const std::string& assignment : more) set(assignment);
+    return all;
+  }
+  std::vector<std::string> resume(const std::string& out) const { return {"pretrain", "--threads", "1", "--resume", at(out)}; }
+
+  // Runs the program, limited as `limit` says, until `enough` says so; then kills it. Returns whether it ended by itself, well.
+  bool run_until(
+      const std::vector<std::string>& arguments, const std::function<bool()>& enough,
+      const std::function<void()>& limit = [] {}) const {
+    const char* chosen = std::getenv("MEC_PROGRAM");
+    std::vector<std::string> words{chosen ? chosen : MEC_PROGRAM};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      const int nowhere = ::open("/dev/null", O_WRONLY);
+      ::dup2(nowhere, STDOUT_FILENO);
+      ::dup2(nowhere, STDERR_FILENO);
+      limit();
+      ::execv(argv[0], argv.data());
+      ::_exit(127);
+    }
+    int status = 0;
+    bool killed = false;
+    while (::waitpid(child, &status, killed ? 0 : WNOHANG) == 0) {
+      std::this_thread::sleep_for(50us);  // the program wants the processor
+      if (!enough()) continue;
+      ::kill(child, SIGKILL);
+      killed = true;
+    }
+    if (WIFEXITED(status)) REQUIRE(WEXITSTATUS(status) == 0);
+    return WIFEXITED(status);
+  }
+
+  // A run in "run" that was killed after a checkpoint, and before its last one.
+  void stop_early() const {
+    const std::filesystem::path checkpoint = folder / "run" / kCheckpoint;
+    for (int attempt = 0; attempt < 20; ++attempt) {  // a busy machine may look too late
+      std::filesystem::remove_all(at("run"));
+      const bool ended = run_until(start("run", "mec"), [&] { return std::filesystem::exists(checkpoint); });
+      if (!ended && read_safetensors_metadata(checkpoint).at("step") != "40") return;
+    }
+    FAIL("the run always ended before it was killed");
+  }
+
+  // All but times.
+  void check_same(const std::string& a, const std::string& b) const {
+    const auto left = contents(at(a)), right = contents(at(b));
+    REQUIRE(left.size() == right.size());
+    for (const auto& [name, bytes] : left) {
+      CAPTURE(name);
+      REQUIRE(right.contains(name));
+      if (name == "timings.jsonl") CHECK(std::ranges::count(bytes, '\n') == std::ranges::count(right.at(name), '\n'));
+      else CHECK(bytes == right.at(name));
+    }
+  }
+
+  // Nothing is made, removed or changed.
+  void fails(int status, const std::string& why, const std::vector<std::string>& arguments) const {
+    const auto before = contents(at("run"));
+    check_fails(folder, status, why, arguments);
+    CHECK(contents(at("run")) == before);
+  }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Fixture, "a run that is killed again and again leaves the bytes of one that was not") {
+  for (const std::string method : {"mec", "moco-v2", "swav"}) {
+    CAPTURE(method);
+    std::filesystem::remove_all(at("whole"));
+    std::filesystem::remove_all(at("run"));
+    const auto began = std::chrono::steady_clock::now();
+    REQUIRE(run_until(start("whole", method), [] { return false; }));
+    const auto whole = std::chrono::steady_clock::now() - began;
+    // Parts of growing length, so that each kill meets another instant and the end comes.
+    int kills = 0, resumed = 0;
+    for (bool ended = false; !ended; ++kills) {
+      const bool has_checkpoint = std::filesystem::exists(folder / "run" / kCheckpoint);
+      resumed += has_checkpoint ? 1 : 0;
+      if (!has_checkpoint) std::filesystem::remove_all(at("run"));  // stopped before the first one
+      const auto until = std::chrono::steady_clock::now() + whole * (3 + kills) / 11;
+      const auto enough = [&] { return std::chrono::steady_clock::now() > until; };
+      ended = run_until(has_checkpoint ? resume("run") : start("run", method), enough);
+      REQUIRE(kills < 100);
+    }
+    MESSAGE(method, ": ", kills - 1, " kills, ", resumed, " resumed");
+    check_same("run", "whole");
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture, "a run that is killed while it writes a checkpoint goes on from the one before") {
+  run(start("whole", "mec"));
+  // The kernel ends a process that writes past a limit, here in the middle of the second checkpoint.
+  const auto size = std::filesystem::file_size(folder / "whole" / kCheckpoint);
+  const auto limit = [&] {
+    const rlimit half{.rlim_cur = size / 2, .rlim_max = size / 2}, no_core{.rlim_cur = 0, .rlim_max = 0};
+    ::setrlimit(RLIMIT_FSIZE, &half);
+    ::setrlimit(RLIMIT_CORE, &no_core);
+  };
+  stop_early();
+  CHECK_FALSE(run_until(
+      resume("run"), [] { return false; }, limit));
+  CHECK(has_temporary(at("run")));
+  CHECK(std::filesystem::file_size(folder / "run" / kCheckpoint) == size);
+  REQUIRE(run_until(resume("run"), [] { return false; }));
+  check_same("run", "whole");
+
+  // And by a kill as soon as the file beside it shows, at whatever place of it.
+  std::filesystem::remove_all(at("run"));
+  stop_early();
+  bool ended = false;
+  for (int i = 0; i < 3 && !ended; ++i) ended = run_until(resume("run"), [&] { return has_temporary(at("run")); });
+  if (!ended) REQUIRE(run_until(resume("run"), [] { return false; }));
+  check_same("run", "whole");
+}
+
+TEST_CASE_FIXTURE(Fixture, "lines later than the checkpoint are dropped, a half one too") {
+  run(start("whole", "mec"));
+  stop_early();
+  const std::string metrics = read_bytes(folder / "run/metrics.jsonl"), timings = read_bytes(folder / "run/timings.jsonl");
+  write_bytes(folder / "run/metrics.jsonl", metrics + "{\"step\":11,\"epoch\":2}\n{\"step\":12,\"ep");
+  write_bytes(folder / "run/timings.jsonl", timings + "{\"st");
+  const std::string said = run(resume("run")).out;
+  CHECK(said.find(concat("resuming ", at("run"), " at epoch ")) != std::string::npos);
+  check_same("run", "whole");
+  CHECK(read_bytes(folder / "run/timings.jsonl").starts_with(timings.substr(0, timings.size() / 4)));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a run that has ended says so") {
+  run(start("run", "mec"));
+  const auto before = contents(at("run"));
+  const ProgramResult again = run(resume("run"));
+  CHECK(again.out.find("training has ended already, after 4 epochs") != std::string::npos);
+  CHECK(contents(at("run")) == before);
+}
+
+TEST_CASE_FIXTURE(Fixture, "without a checkpoint there is nothing to resume") {
+  run(start("run", "mec", {"train.checkpoint_epochs=0"}));
+  CHECK_FALSE(std::filesystem::exists(folder / "run" / kCheckpoint));
+  fails(1, "run: nothing to resume, there is no checkpoint.safetensors", resume("run"));
+  check_fails(folder, 1, "nothing to resume", resume("nowhere"));
+  check_fails(folder, 1, "train.checkpoint_epochs is at least 0", start("other", "mec", {"train.checkpoint_epochs=-1"}));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a resumed run takes its settings from the folder alone") {
+  run(start("run", "mec"));
+  for (const std::vector<std::string>& more : {std::vector<std::string>{config},
+                                               {"--out", at("other")},
+                                               {"--set", "train.lr=1"},
+                                               {"--seed", "1"},
+                                               {"--precision", "bf16"}}) {
+    std::vector<std::string> arguments = resume("run");
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    fails(2, "excludes --resume", arguments);
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture, "a checkpoint that is damaged, foreign or of other settings is refused") {
+  stop_early();
+  const std::filesystem::path path = folder / "run" / kCheckpoint;
+  const std::string whole = read_bytes(path);
+  const auto fails_with = [&](const std::string& bytes, const std::string& why) {
+    write_bytes(path, bytes);
+    fails(1, why, resume("run"));
+  };
+  fails_with(whole.substr(0, whole.size() / 2), "checkpoint.safetensors: the file is truncated");
+  fails_with("", "checkpoint.safetensors");
+  fails_with("weights", "checkpoint.safetensors");
+  std::string damaged = whole;
+  damaged[whole.size() * 2 / 3] = static_cast<char>(damaged[whole.size() * 2 / 3] ^ 1);
+  fails_with(damaged, "checkpoint.safetensors: the checkpoint is damaged: its checksum is");
+  fails_with(read_bytes(folder / "run/encoder.safetensors"), "checkpoint.safetensors: not a checkpoint");
+  write_bytes(path, whole);
+
+  const std::filesystem::path settings_path = folder / "run/settings.toml";
+  const std::string settings = read_bytes(settings_path);
+  const auto fails_with_settings = [&](const std::string& from, const std::string& to, const std::string& why) {
+    std::string changed = settings;
+    REQUIRE(changed.find(from) != std::string::npos);
+    write_bytes(settings_path, changed.replace(changed.find(from), from.size(), to));
+    fails(1, why, resume("run"));
+    write_bytes(settings_path, settings);
+  };
+  fails_with_settings("arch = \"resnet10\"", "arch = \"resnet18\"",
+                      "the checkpoint is of another run: model.arch is \"resnet10\" in the checkpoint, but \"resnet18\" here");
+  fails_with_settings("method = \"mec\"", "method = \"byol\"", "method is \"mec\" in the checkpoint, but \"byol\" here");
+  fails_with_settings("epochs = 4\n", "epochs = 5\n", "train.epochs is 4 in the checkpoint, but 5 here");
+  write_images(folder / "data", 100, 20);
+  fails(1, "steps_per_epoch is 10 in the checkpoint, but 6 here", resume("run"));
+  write_images(folder / "data", 160, 20);
+
+  const std::string metrics = read_bytes(folder / "run/metrics.jsonl");
+  write_bytes(folder / "run/metrics.jsonl", metrics.substr(0, 300));
+  fails(1, "metrics.jsonl: line", resume("run"));
+  write_bytes(folder / "run/metrics.jsonl", metrics);
+  std::filesystem::rename(settings_path, at("away.toml"));
+  fails(1, "settings.toml", resume("run"));
+  std::filesystem::rename(at("away.toml"), settings_path);
+  {
+    const FolderLock other(at("run"));
+    fails(1, "run: another process is writing into this folder", resume("run"));
+  }
+  run(resume("run"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a run goes on where its images have moved, with other loader threads") {
+  run(start("whole", "mec"));
+  stop_early();
+  std::filesystem::rename(at("data"), at("moved"));
+  std::string settings = read_bytes(folder / "run/settings.toml");
+  settings.replace(settings.find(at("data")), at("data").size(), at("moved"));
+  settings.replace(settings.find("workers = 1"), 11, "workers = 3");
+  write_bytes(folder / "run/settings.toml", settings);
+  run(resume("run"));
+  for (const char* file : {"metrics.jsonl", "encoder.safetensors", kCheckpoint}) {
+    CHECK(read_bytes(folder / "run" / file) == read_bytes(folder / "whole" / file));
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture, "a run that stops over its numbers names the last good state") {
+  // The series diverges when the second epoch's λ is reached.
+  const ProgramResult result = run_program(folder, start("run", "mec",
+                                                         {"mec.on_divergence=stop", "mec.eps2=0.05",
+                                                          "mec.lambda_warmup_factor=1000000", "mec.lambda_warmup_epochs=2"}));
+  CHECK(result.status == 1);
+  CHECK(std::ranges::count(result.err, '\n') == 1);
+  CHECK(result.err.find(concat("; the last good state is in ", at("run/checkpoint.safetensors"))) != std::string::npos);
+}
