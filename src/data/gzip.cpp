@@ -80,8 +80,10 @@ Bytes pack(std::span<const std::uint8_t>) {
 }
 
 Bytes unpack(const Bytes&, const std::string& name) {
-  throw IoError(concat(name, ": this build of mec has no zlib and cannot read gzip; unpack the file (gunzip -k ", name,
-                       ") or build with zlib"));
+  const std::string unpacked = std::filesystem::path(name).stem().string();
+  throw IoError(concat(name, ": this build of mec has no zlib and cannot read gzip; unpack such files into a folder of yours ",
+                       "(gunzip -c ", name, " > FOLDER/", unpacked, ") and give that folder as data.path or --data, ",
+                       "or build with zlib"));
 }
 
 #endif
