@@ -1,9 +1,11 @@
+#include <functional>
 #include <iostream>
 #include <optional>
 
 #include <nlohmann/json.hpp>
 
 #include "mec/cli/commands.h"
+#include "mec/cli/convolution_floor.h"
 #include "mec/cli/options.h"
 #include "mec/cli/profile_table.h"
 #include "mec/cli/timing.h"
@@ -24,13 +26,29 @@ struct BenchOptions {
   std::string precision = "f32";
   int warmup = 2, steps = 5;
   bool profile = false;
+  bool floor = false;
+  int floor_calls = 3;
   DeviceOptions device;
 };
 
 struct StepTimes {
   double warmup = 0;
   std::vector<double> steps;
+  double peak_mib = 0;  // of warm-up and steps alone
   double loss = 0;
+  std::unique_ptr<ConvolutionFloor> floor;  // with --floor
+};
+
+// The device as the benchmark wants it: counted around profiled around the options' own.
+struct BenchDevice {
+  std::shared_ptr<ProfilingBackend> profiler;   // with --profile
+  std::shared_ptr<ConvolutionCounter> counter;  // with --floor
+  Device device;
+
+  explicit BenchDevice(const BenchOptions& options) : device(options.device.make()) {
+    if (options.profile) device = profiler = std::make_shared<ProfilingBackend>(device);
+    if (options.floor) device = counter = std::make_shared<ConvolutionCounter>(device);
+  }
 };
 
 // The method's published ones, the flags before them.
@@ -50,9 +68,18 @@ PretrainSettings settings_of(const BenchOptions& options) {
   return settings;
 }
 
+// Of one further step. On a device of its own, so that neither memory nor plans of the step's device are touched.
+std::unique_ptr<ConvolutionFloor> make_floor(const BenchOptions& options, ConvolutionCounter& counter,
+                                             const std::function<void()>& step) {
+  counter.start();
+  step();
+  counter.stop();
+  return std::make_unique<ConvolutionFloor>(counter.counted(), options.device.make(), options.floor_calls);
+}
+
 // Two views of random images that lie in memory already, so that only compute is timed.
-StepTimes time_steps(const BenchOptions& options, const PretrainSettings& settings, const Device& device,
-                     ProfilingBackend* profiler) {
+StepTimes time_steps(const BenchOptions& options, const PretrainSettings& settings, const BenchDevice& bench) {
+  const Device& device = bench.device;
   const std::unique_ptr<Objective> objective = make_step_objective(settings, device);
   Learner learner({.model = settings.model,
                    .train = settings.train,
@@ -66,7 +93,7 @@ StepTimes time_steps(const BenchOptions& options, const PretrainSettings& settin
   scalars.set({.rate = 0.05, .ema = 0.996, .lambda = coding_lambda(options.batch, settings.model.dim, settings.mec.eps2)});
 
   const auto on_part = [&](const char* part) {
-    if (profiler) profiler->begin_phase(part);
+    if (bench.profiler) bench.profiler->begin_phase(part);
   };
   StepTimes times;
   const auto step = [&] {  // reads the loss back, which waits for the device
@@ -76,40 +103,63 @@ StepTimes time_steps(const BenchOptions& options, const PretrainSettings& settin
     times.loss = objective->summarize(records).front().second;
   };
   for (const double seconds : time_rounds(options.warmup, step)) times.warmup += seconds;
-  if (profiler) profiler->reset();
-  times.steps = time_rounds(options.steps, step);
+  if (bench.counter) times.floor = make_floor(options, *bench.counter, step);
+  if (bench.profiler) bench.profiler->reset();
+  for (int round = 0; round < options.steps; ++round) {
+    times.steps.push_back(time_rounds(1, step).front());
+    if (round == 0 || !times.floor) times.peak_mib = peak_mib();
+    if (times.floor) times.floor->run_round();
+  }
   return times;
 }
 
-void run_bench(const BenchOptions& options) {
-  const auto profiler = options.profile ? std::make_shared<ProfilingBackend>(options.device.make()) : nullptr;
-  const Device device = profiler ? profiler : options.device.make();
-  const PretrainSettings settings = settings_of(options);
-  const StepTimes times = time_steps(options, settings, device, profiler.get());
+nlohmann::ordered_json report(const BenchOptions& options, const PretrainSettings& settings, const StepTimes& times,
+                              const std::string& device) {
   const double middle = median(times.steps);
-  const nlohmann::ordered_json out{{"peer", "mec " MEC_VERSION},
-                                   {"method", options.method},
-                                   {"arch", options.arch},
-                                   {"stem", options.stem},
-                                   {"width", options.width},
-                                   {"size", options.size},
-                                   {"batch", options.batch},
-                                   {"dim", settings.model.dim},
-                                   {"dtype", options.precision},
-                                   {"channels_last", true},
-                                   {"compile", false},
-                                   {"device", device->name()},
-                                   {"step_ms", rounded(middle * 1e3, 100)},
-                                   {"min_ms", rounded(*std::ranges::min_element(times.steps) * 1e3, 100)},
-                                   {"images_per_s", rounded(static_cast<double>(options.batch) / middle, 100)},
-                                   {"peak_mib", rounded(peak_mib(), 10)},
-                                   {"warmup_s", rounded(times.warmup, 100)},
-                                   {"mu", static_cast<double>(options.batch + settings.model.dim) / 2},
-                                   {"loss", times.loss}};
-  std::cout << out.dump() << "\n";
-  if (!profiler) return;
-  print_profile(std::cout << "\n", profiler->profiles(), options.steps);
-  std::cout << "\ntensor memory at its highest: " << device->allocator().stats().high_water / (1 << 20) << " MiB\n";
+  nlohmann::ordered_json out{{"peer", "mec " MEC_VERSION},
+                             {"method", options.method},
+                             {"arch", options.arch},
+                             {"stem", options.stem},
+                             {"width", options.width},
+                             {"size", options.size},
+                             {"batch", options.batch},
+                             {"dim", settings.model.dim},
+                             {"dtype", options.precision},
+                             {"channels_last", true},
+                             {"compile", false},
+                             {"device", device},
+                             {"step_ms", rounded(middle * 1e3, 100)},
+                             {"min_ms", rounded(*std::ranges::min_element(times.steps) * 1e3, 100)},
+                             {"images_per_s", rounded(static_cast<double>(options.batch) / middle, 100)},
+                             {"peak_mib", rounded(times.peak_mib, 10)},
+                             {"warmup_s", rounded(times.warmup, 100)},
+                             {"mu", static_cast<double>(options.batch + settings.model.dim) / 2},
+                             {"loss", times.loss}};
+  if (!times.floor) return out;
+  const double floor = times.floor->seconds();
+  out["floor_ms"] = rounded(floor * 1e3, 100);
+  out["floor_share"] = rounded(floor / middle, 1e4);
+  out["floor_kinds"] = times.floor->kinds();
+  for (const char* kernel : {"conv2d", "conv2d_grad_input", "conv2d_grad_weight"})
+    out["floor_calls"][kernel] = times.floor->calls(kernel);
+  return out;
+}
+
+void run_bench(const BenchOptions& options) {
+  const BenchDevice bench(options);
+  const PretrainSettings settings = settings_of(options);
+  const StepTimes times = time_steps(options, settings, bench);
+  std::cout << report(options, settings, times, bench.device->name()).dump() << "\n";
+  if (bench.profiler) {
+    print_profile(std::cout << "\n", bench.profiler->profiles(), options.steps);
+    std::cout << "\ntensor memory at its highest: " << bench.device->allocator().stats().high_water / (1 << 20) << " MiB\n";
+  }
+  if (times.floor) {
+    const double floor = times.floor->seconds(), step = median(times.steps);
+    std::cout << "\nfloor: the convolutions of a step, each alone: " << rounded(floor * 1e3, 100) << " ms; the step, "
+              << rounded(step * 1e3, 100) << " ms, runs at " << rounded(100 * floor / step, 1) << " % of the floor rate\n\n";
+    print_profile(std::cout, times.floor->profiles(), 1);
+  }
 }
 
 }  // namespace
@@ -141,6 +191,12 @@ void add_bench(CLI::App& program) {
       ->capture_default_str();
   command->add_option("--steps", options->steps, "Steps that count")->check(CLI::PositiveNumber)->capture_default_str();
   command->add_flag("--profile", options->profile, "Then say where the time of a step goes, by part and kernel");
+  CLI::Option* const floor = command->add_flag("--floor", options->floor,
+                                               "Between the steps, time each of their convolutions alone: the step's floor");
+  command->add_option("--floor-calls", options->floor_calls, "Timed calls of each convolution after each step")
+      ->check(CLI::PositiveNumber)
+      ->needs(floor)
+      ->capture_default_str();
   add_device_options(*command, options->device);
   command->callback([options] { run_bench(*options); });
   add_bench_loss(*bench);

@@ -55,7 +55,9 @@ void add_bench_loss(CLI::App& bench) {
   count("--rows", options->rows, "Embeddings, m");
   count("--width", options->width, "Width of each, d");
   count("--order", options->order, "Terms of the series");
-  count("--warmup", options->warmup, "Rounds before those that count");
+  command->add_option("--warmup", options->warmup, "Rounds before those that count")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   count("--steps", options->steps, "Rounds that count");
   add_device_options(*command, options->device);
   command->callback([options] { run_bench_loss(*options); });

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <cmath>
+#include <iostream>
+#include <optional>
 
 #include "mec/autograd/variable.h"
 #include "mec/cli/commands.h"
@@ -28,9 +30,8 @@ CodingOptions coding_of(const MecSettings& mec) {
   return {.order = mec.order, .exact = mec.exact, .side = mec.side, .symmetrize = mec.symmetrize};
 }
 
-double coding_length(const Tensor& p, const Tensor& z, const Tensor& lambda, const CodingOptions& options) {
-  const Tensor record = coding_length_pair(p, z, lambda, options, {.dp = false}).record.to(Dtype::f64);
-  return at(record.to_vector<double>(), CodingRecord::coding_length);
+std::vector<double> record_of(const Tensor& p, const Tensor& z, const Tensor& lambda, const CodingOptions& options) {
+  return coding_length_pair(p, z, lambda, options, {.dp = false}).record.to(Dtype::f64).to_vector<double>();
 }
 
 // Milliseconds of loss and student gradient for the run's m and d; ε² = d keeps the series convergent whatever the rows are.
@@ -44,9 +45,9 @@ double loss_ms(const PretrainSettings& settings, const Device& device) {
 }
 
 // |T_n − log det(I + C)|/|log det(I + C)| of what the trained networks make of one batch of test images, for C as the settings have it,
-// adapting left out: how far the series then is from what it stands for.
-double distance_to_exact(const PretrainSettings& settings, const DataOptions& data, Learner& learner,
-                         const std::filesystem::path& run) {
+// adapting left out: how far the series then is from what it stands for. None where det(I + C) ≤ 0 and there is no logarithm.
+std::optional<double> distance_to_exact(const PretrainSettings& settings, const DataOptions& data, Learner& learner,
+                                        const std::filesystem::path& run) {
   const NoGrad no_grad;
   const EncoderSource source({.source = run.string()});
   const Device device = learner.parameters.values().device();
@@ -58,15 +59,31 @@ double distance_to_exact(const PretrainSettings& settings, const DataOptions& da
 
   const Tensor lambda = coding_lambda(p, settings.mec.eps2);
   CodingOptions options = coding_of(settings.mec);
-  const double series = coding_length(p, z, lambda, options);
+  const double series = at(record_of(p, z, lambda, options), CodingRecord::coding_length);
   options.exact = true;
-  const double exact = coding_length(p, z, lambda, options);
+  const std::vector<double> record = record_of(p, z, lambda, options);
+  if (!(at(record, CodingRecord::sign) > 0)) return std::nullopt;
+  const double exact = at(record, CodingRecord::coding_length);
   return std::fabs(series - exact) / std::fabs(exact);
+}
+
+// Says of which runs the distance is missing, and leaves those that have one.
+std::vector<StudyRun> with_distance(const std::string& name, const std::vector<StudyRun>& runs) {
+  std::vector<StudyRun> with;
+  for (std::size_t seed = 0; seed < runs.size(); ++seed) {
+    const StudyRun& run = runs[seed];
+    if (!run.failure.empty()) continue;
+    if (run.extra.contains("distance_to_exact")) with.push_back(run);
+    else
+      std::cout << name << "-" << seed << ": on test images det(I + C) is not above 0, so its logarithm does not exist: "
+                << "no distance_to_exact; mec.eps2 of the width or more is safe" << std::endl;
+  }
+  return with;
 }
 
 void run_order(const OrderCommand& command) {
   StudyRuns runs(command.study);
-  StudyTable table({"order"}, {"loss", "coding_length", "spectral_norm", "distance_to_exact", "loss_ms"});
+  StudyTable table({"order"}, {"loss", "coding_length", "spectral_norm", "log_det_exists", "distance_to_exact", "loss_ms"});
   Curves curves;
   for (const char* title : {"linear probe", "kNN"}) {
     curves.push_back({.title = title, .x_label = "order of the series", .y_label = "test accuracy, %", .series = {}});
@@ -83,14 +100,17 @@ void run_order(const OrderCommand& command) {
   for (const std::string& order : command.orders) {
     const PretrainSettings settings = runs.settings(assignments_of(order), "mec");
     const auto measure = [&](Learner& learner, const std::filesystem::path& run) -> StudyRows::Json {
-      return {{"distance_to_exact", distance_to_exact(settings, command.study.data, learner, run)},
-              {"loss_ms", loss_ms(settings, runs.device())}};
+      const std::optional<double> distance = distance_to_exact(settings, command.study.data, learner, run);
+      StudyRows::Json measured{{"log_det_exists", distance ? 1 : 0}, {"loss_ms", loss_ms(settings, runs.device())}};
+      if (distance) measured["distance_to_exact"] = *distance;
+      return measured;
     };
     const auto extra = [](const char* name) {
       return [name](const StudyRun& run) { return run.extra.at(name).get<double>(); };
     };
     const auto variant = runs.train(concat("order-", order), settings, measure);
     table.add({order}, variant);
+    const auto distant = with_distance(concat("order-", order), variant);
     const bool exact = order == "exact";
     const std::string name = exact ? "exact" : "series";
     const std::vector<double> places = exact ? std::vector{first, last} : std::vector{std::stod(order)};
@@ -98,7 +118,7 @@ void run_order(const OrderCommand& command) {
       add_point(curves[0], name, x, variant, [](const StudyRun& run) { return 100 * run.linear; });
       add_point(curves[1], name, x, variant, [](const StudyRun& run) { return 100 * run.knn; });
       add_point(curves[2], name, x, variant, extra("loss_ms"));
-      if (!exact) add_point(curves[3], name, x, variant, extra("distance_to_exact"));
+      if (!exact) add_point(curves[3], name, x, distant, extra("distance_to_exact"));
     }
   }
   write_study(runs, "order", table, curves);

@@ -80,8 +80,13 @@ Bytes pack(std::span<const std::uint8_t>) {
 }
 
 Bytes unpack(const Bytes&, const std::string& name) {
-  throw IoError(concat(name, ": this build of mec has no zlib and cannot read gzip; unpack the file (gunzip -k ", name,
-                       ") or build with zlib"));
+  // A data set's folder is recognised by its name, so the files stay in one of that name.
+  const std::filesystem::path path = std::filesystem::absolute(name);
+  const std::string unpacked = (path.parent_path().filename() / path.stem()).string();
+  throw IoError(concat(name,
+                       ": this build of mec has no zlib and cannot read gzip; unpack such files into a folder of the same ",
+                       "name (gunzip -c ", name, " > PLACE/", unpacked, ") and give that folder as data.path or --data, ",
+                       "or build with zlib"));
 }
 
 #endif

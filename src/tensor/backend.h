@@ -32,6 +32,8 @@ struct Conv2dArgs {
   std::int64_t groups = 1;
   // Gradients only: add into the result instead of overwriting it. A bf16 gradient may be rounded before it is added.
   bool accumulate = false;
+
+  bool operator==(const Conv2dArgs&) const = default;
 };
 
 struct BatchNormArgs {

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/program.h"
+#include "mec/cli/convolution_floor.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/npy.h"
 #include "mec/tensor/ops.h"
@@ -40,9 +41,71 @@ TEST_CASE("mec bench step --profile accounts for the kernels of every part of a 
   }
 }
 
+TEST_CASE("mec bench step --floor times every convolution of the step alone") {
+  const TempFolder folder;
+  std::vector<std::string> call{"bench",   "step", "--arch",   "resnet10", "--width", "4",  "--channels",    "1",
+                                "--size",  "8",    "--batch",  "8",        "--dim",   "16", "--pred-hidden", "8",
+                                "--steps", "3",    "--warmup", "0"};
+  CHECK(!nlohmann::json::parse(run_program(folder, call).out).contains("floor_ms"));
+  call.insert(call.end(), {"--floor", "--floor-calls", "1"});
+  for (const char* precision : {"f32", "bf16"}) {
+    CAPTURE(precision);
+    auto arguments = call;
+    arguments.insert(arguments.end(), {"--precision", precision});
+    const ProgramResult result = run_program(folder, arguments);
+    REQUIRE_MESSAGE(result.status == 0, result.err);
+    const auto out = nlohmann::json::parse(result.out.substr(0, result.out.find('\n')));
+    // 12 in a network: the stem, two in each of four blocks, three on the way past a block. Two views through teacher and
+    // student; images need no gradient.
+    CHECK(out.at("floor_calls") == nlohmann::json{{"conv2d", 48}, {"conv2d_grad_input", 22}, {"conv2d_grad_weight", 24}});
+    CHECK(out.at("floor_kinds") > 30);
+    CHECK(out.at("floor_kinds") < 94);
+    const double floor = out.at("floor_ms"), step = out.at("step_ms");
+    CHECK(floor > 0);
+    CHECK(out.at("floor_share").get<double>() == doctest::Approx(floor / step).epsilon(0.05));
+    for (const char* part :
+         {"\nfloor: ", " % of the floor rate\n", "\nalone      conv2d ", "\nalone      conv2d_grad_weight "}) {
+      CAPTURE(part);
+      CHECK(result.out.find(part) != std::string::npos);
+    }
+    CHECK(result.out.find("matmul") == std::string::npos);
+  }
+  check_fails(folder, 2, "--floor-calls", {"bench", "step", "--floor", "--floor-calls", "0"});
+  check_fails(folder, 2, "--floor-calls", {"bench", "step", "--floor-calls", "2"});
+}
+
+TEST_CASE("a floor multiplies what one call takes by how often it occurs, and refuses nonsense") {
+  const auto counter = std::make_shared<ConvolutionCounter>(make_reference_device());
+  const Device device = counter;
+  const Tensor x = Tensor::full({2, 5, 4, 6}, 1, Dtype::f32, device), w = Tensor::full({8, 3, 3, 6}, 1, Dtype::f32, device);
+  const Tensor y = conv2d(x, w, {.pad = 1});  // before start()
+  counter->start();
+  for (int call = 0; call < 3; ++call) conv2d(x, w, {.pad = 1});
+  counter->stop();
+  conv2d(x, w, {.pad = 1});
+  cli::ConvolutionFloor floor(counter->counted(), make_reference_device(), 2);
+  CHECK(floor.kinds() == 1);
+  CHECK(floor.calls("conv2d") == 3);
+  CHECK(floor.calls("conv2d_grad_input") == 0);
+  CHECK_THROWS_WITH_AS(floor.seconds(), doctest::Contains("call run_round() first"), ValueError);
+  floor.run_round();
+  floor.run_round();
+  REQUIRE(floor.profiles().size() == 1);
+  const KernelProfile profile = floor.profiles()[0];
+  CHECK(profile.calls == 3);
+  CHECK(profile.seconds > 0);
+  CHECK(floor.seconds() == profile.seconds);
+  CHECK(profile.flops == 3.0 * 2 * (2 * 5 * 4 * 8) * (3 * 3 * 6));
+  CHECK_THROWS_WITH_AS(cli::ConvolutionFloor({}, device, 1), doctest::Contains("floor: the step ran no convolution"),
+                       ValueError);
+  CHECK_THROWS_WITH_AS(cli::ConvolutionFloor(counter->counted(), device, 0), doctest::Contains("was to be timed 0 times"),
+                       ValueError);
+}
+
 TEST_CASE("mec bench loss computes the loss that mec loss computes") {
   const TempFolder folder;
-  const ProgramResult result = run_program(folder, {"bench", "loss", "--rows", "4", "--width", "6", "--steps", "1"});
+  const ProgramResult result =
+      run_program(folder, {"bench", "loss", "--rows", "4", "--width", "6", "--steps", "1", "--warmup", "0"});
   REQUIRE_MESSAGE(result.status == 0, result.err);
   const auto out = nlohmann::json::parse(result.out);
   CHECK(out.at("step_ms").get<double>() >= 0);

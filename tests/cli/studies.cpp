@@ -97,6 +97,25 @@ TEST_CASE_FIXTURE(Fixture, "the study of orders measures the distance to the log
   CHECK(number(rows, 2, "distance_to_exact") > 0);
   CHECK(number(rows, 3, "distance_to_exact") == 0);
   CHECK(number(rows, 1, "loss_ms") > 0);
+  for (std::size_t row = 1; row < rows.size(); ++row) CHECK(number(rows, row, "log_det_exists") == 1);
+}
+
+// With a small ε² eigenvalues of C lie on both sides of −1 by chance: of these seeds, for some det(I + C) is negative.
+TEST_CASE_FIXTURE(Fixture, "the study of orders has no distance where the logarithm does not exist, and says so") {
+  const ProgramResult result = study({"order", "--orders", "1", "--seeds", "6", "--set", "mec.eps2=0.01", "--set",
+                                      "train.lr=1e-6", "--set", "mec.on_divergence=warn"});
+  const auto rows = table("order");
+  REQUIRE(rows.size() == 7);
+  const auto column = static_cast<std::size_t>(std::ranges::find(rows[0], "distance_to_exact") - rows[0].begin());
+  std::int64_t missing = 0;
+  for (std::size_t row = 1; row < rows.size(); ++row) {
+    const bool exists = number(rows, row, "log_det_exists") == 1;
+    CHECK(rows[row].at(column).empty() == !exists);
+    CHECK(count(result.out, concat("order-1-", row - 1, ": on test images det(I + C) is not above 0")) == (exists ? 0 : 1));
+    if (!exists) ++missing;
+  }
+  CHECK(missing > 0);
+  CHECK(missing < 6);
 }
 
 TEST_CASE_FIXTURE(Fixture, "the study of methods trains each with its own published settings under one budget") {

@@ -127,6 +127,8 @@ TEST_CASE_FIXTURE(Fixture, "truncated and damaged gzip data are errors") {
 
 TEST_CASE_FIXTURE(Fixture, "without zlib, a gzip file is refused with the way out") {
   refuses(make_gzip(kImages), kLabels, "no zlib");
+  const std::string same_name = (folder.path().filename() / "train-images-idx3-ubyte").string();
+  refuses(make_gzip(kImages), kLabels, (" > PLACE/" + same_name + ")").c_str());
 }
 
 #endif

@@ -48,6 +48,13 @@ TEST_CASE("element-wise operations refuse other shapes, dtypes and devices") {
   CHECK_THROWS_AS(fill_random(make({2}, Dtype::bf16), {}), DtypeError);
   CHECK_THROWS_AS(axpby(make({2}), make({3}), {}), ShapeError);
   CHECK_THROWS_AS(scale(make({2}), make({2})), ShapeError);
+  CHECK_THROWS_WITH_AS(axpby(make({2}), make({2}), {.alpha_device = make({2})}),
+                       "axpby: the factor in device memory has one element, but got (2)", ShapeError);
+  CHECK_THROWS_WITH_AS(axpby(make({2}), make({2}, Dtype::f64), {.alpha_device = make({1})}),
+                       "axpby: the factor in device memory must be f64, but is f32", DtypeError);
+  CHECK_THROWS_AS(axpby(make({2}, Dtype::bf16), make({2}), {.alpha_device = make({1}, Dtype::f64)}), DtypeError);
+  CHECK_THROWS_AS(axpby(make({2}), make({2}), {.alpha_device = Tensor::zeros({1}, Dtype::f32, make_reference_device())}),
+                  ValueError);
   CHECK_THROWS_AS(unary(UnaryOp::relu, Tensor()), ValueError);
   CHECK_THROWS_AS(unary_grad(UnaryOp::relu, make({2}), Tensor()), ValueError);
 }

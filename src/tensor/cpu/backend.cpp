@@ -27,6 +27,10 @@ std::int64_t CpuBackend::image_channels(std::int64_t file_channels) const { retu
 bool CpuBackend::supports(Dtype dtype) const { return is_floating(dtype); }
 
 CpuBackend::Scratch::Scratch(CpuBackend& backend, std::size_t bytes) : backend_(backend) {
+  // No other thread stores this one's id.
+  check<Error>(backend_.holder_ != std::this_thread::get_id(), "cpu: a kernel asks for ", bytes,
+               " bytes of scratch memory while it holds a block of ", backend_.scratch_bytes_,
+               "; take one block of both sizes and divide it, and call no kernel that needs scratch memory meanwhile");
   backend_.mutex_.lock();
   if (bytes > backend_.scratch_bytes_) {
     if (backend_.scratch_) backend_.allocator_.deallocate(backend_.scratch_);
@@ -41,8 +45,12 @@ CpuBackend::Scratch::Scratch(CpuBackend& backend, std::size_t bytes) : backend_(
     backend_.scratch_bytes_ = bytes;
   }
   data_ = backend_.scratch_;
+  backend_.holder_ = std::this_thread::get_id();
 }
-CpuBackend::Scratch::~Scratch() { backend_.mutex_.unlock(); }
+CpuBackend::Scratch::~Scratch() {
+  backend_.holder_ = std::thread::id();
+  backend_.mutex_.unlock();
+}
 
 void CpuBackend::upload(const void* host, View y) {
   if (y.numel()) std::memcpy(y.data, host, static_cast<std::size_t>(y.numel() * size_of(y.dtype)));

@@ -2,9 +2,11 @@
 // convolutions and decompositions, between a library and our own portable kernels.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <thread>
 
 #include "mec/tensor/backend.h"
 #include "mec/tensor/devices.h"
@@ -49,7 +51,8 @@ class CpuBackend : public Backend {
 
  protected:
   // Memory for the time of one kernel, from a block that grows to the largest request and is kept. Holds the backend's lock:
-  // threads that share a device take turns where a kernel needs such memory.
+  // threads that share a device take turns where a kernel needs such memory. Error where the kernel holds some already: it would
+  // wait for itself.
   class Scratch {
    public:
     Scratch(CpuBackend& backend, std::size_t bytes);
@@ -85,7 +88,8 @@ class CpuBackend : public Backend {
   const bool portable_;
   const bool widens_bf16_;
   CachingAllocator allocator_;
-  std::mutex mutex_;  // guards scratch_ and what plans keep: a kernel with scratch memory never calls another that needs some
+  std::mutex mutex_;                     // guards scratch_ and what plans keep
+  std::atomic<std::thread::id> holder_;  // of the mutex
   std::byte* scratch_ = nullptr;
   std::size_t scratch_bytes_ = 0;
   std::unique_ptr<OneDnn> onednn_;

@@ -7,6 +7,18 @@
 namespace mec {
 using namespace ops;
 
+namespace {
+
+// One element of the dtype in which x and y meet.
+void check_factor(const char* op, const Tensor& factor, const Tensor& x, const Tensor& y) {
+  const bool wide = x.dtype() == Dtype::f64 || y.dtype() == Dtype::f64;
+  check_dtype(op, factor, wide ? Dtype::f64 : Dtype::f32, "the factor in device memory");
+  check_device(op, {&x, &factor});
+  check<ShapeError>(factor.numel() == 1, op, ": the factor in device memory has one element, but got ", factor.shape());
+}
+
+}  // namespace
+
 Tensor unary(UnaryOp op, const Tensor& x) {
   check_floating("unary", x, "the input");
   Tensor y(x.shape(), x.dtype(), x.device());
@@ -46,19 +58,22 @@ Tensor scale(const Tensor& x, double alpha) {
 
 Tensor scale(const Tensor& x, const Tensor& factor, double alpha) {
   check_floating("scale", x, "the input");
-  check_real("scale", factor, "the factor");
-  check_device("scale", {&x, &factor});
-  check<ShapeError>(factor.numel() == 1, "scale: the factor has one element, but got ", factor.shape());
+  check_factor("scale", factor, x, x);
   Tensor y(x.shape(), x.dtype(), x.device());
   x.backend().axpby(x, y, {.alpha = alpha, .alpha_device = factor});
   return y;
 }
 
-void axpby(const Tensor& x, const Tensor& y, const AxpbyArgs& args) {
+void axpby(const Tensor& x, const Tensor& y, const AxpbyOptions& options) {
   check_floating("axpby", x, "the input");
   check_floating("axpby", y, "the result");
   check_device("axpby", {&x, &y});
   check_same_shape("axpby", x, y);
+  AxpbyArgs args{.alpha = options.alpha, .beta = options.beta};
+  if (options.alpha_device) {
+    check_factor("axpby", options.alpha_device, x, y);
+    args.alpha_device = options.alpha_device;
+  }
   x.backend().axpby(x, y, args);
 }
 
