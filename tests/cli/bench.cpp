@@ -1,3 +1,6 @@
+#include <chrono>
+#include <thread>
+
 #include <nlohmann/json.hpp>
 
 #include "cli/program.h"
@@ -8,6 +11,22 @@
 
 using namespace mec;
 using namespace mec::test;
+
+namespace {
+
+// Every kernel takes two milliseconds or more.
+class SlowBackend : public ForwardingBackend {
+ public:
+  using ForwardingBackend::ForwardingBackend;
+
+ protected:
+  void on_call(KernelCall call) override {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    call.run();
+  }
+};
+
+}  // namespace
 
 TEST_CASE("mec bench step prints the keys of the PyTorch comparison") {
   const TempFolder folder;
@@ -83,7 +102,7 @@ TEST_CASE("a floor multiplies what one call takes by how often it occurs, and re
   for (int call = 0; call < 3; ++call) conv2d(x, w, {.pad = 1});
   counter->stop();
   conv2d(x, w, {.pad = 1});
-  cli::ConvolutionFloor floor(counter->counted(), make_reference_device(), 2);
+  cli::ConvolutionFloor floor(counter->counted(), std::make_shared<SlowBackend>(make_reference_device()), 2);
   CHECK(floor.kinds() == 1);
   CHECK(floor.calls("conv2d") == 3);
   CHECK(floor.calls("conv2d_grad_input") == 0);
@@ -93,7 +112,7 @@ TEST_CASE("a floor multiplies what one call takes by how often it occurs, and re
   REQUIRE(floor.profiles().size() == 1);
   const KernelProfile profile = floor.profiles()[0];
   CHECK(profile.calls == 3);
-  CHECK(profile.seconds > 0);
+  CHECK(profile.seconds >= 3 * 2e-3);
   CHECK(floor.seconds() == profile.seconds);
   CHECK(profile.flops == 3.0 * 2 * (2 * 5 * 4 * 8) * (3 * 3 * 6));
   CHECK_THROWS_WITH_AS(cli::ConvolutionFloor({}, device, 1), doctest::Contains("floor: the step ran no convolution"),
