@@ -43,17 +43,6 @@ std::uintmax_t end_of_step(const std::filesystem::path& path, std::int64_t steps
   return end;
 }
 
-// What a process that was killed while it replaced a file of ours left beside it.
-void remove_temporaries(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> found;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    const bool ours = name.starts_with(concat(kCheckpointFile, ".")) || name.starts_with(concat(kEncoderFile, "."));
-    if (ours && name.ends_with(".tmp")) found.push_back(entry.path());
-  }
-  for (const auto& path : found) std::filesystem::remove(path);
-}
-
 }  // namespace
 
 std::vector<std::string> names_of_runs(const std::vector<std::string>& paths) {
@@ -94,7 +83,7 @@ void RunDirectory::go_on(std::int64_t steps_done) {
   timings_ = open_file(timings, std::ios::app);
   std::filesystem::resize_file(metrics, metrics_end);
   std::filesystem::resize_file(timings, timings_end);
-  remove_temporaries(path_);
+  for (const char* file : {kCheckpointFile, kEncoderFile}) remove_leftovers(path_ / file);
 }
 
 void RunDirectory::on_step(const StepReport& report) {

@@ -17,40 +17,31 @@ std::vector<std::string> assignments_of(const std::string& policy, double eps2) 
           concat("mec.symmetrize=", policy == "symmetrize" ? "true" : "false")};
 }
 
-// Those whose series stands for a coding length; what order 4 gives elsewhere is some number, 10,000 or −10,000.
-std::vector<StudyRun> converging(std::vector<StudyRun> runs) {
-  std::erase_if(runs,
-                [](const StudyRun& run) { return run.failure.empty() && run.metrics.at("spectral_norm").get<double>() >= 1; });
-  return runs;
+// None where the series does not stand for a coding length: what order 4 gives there is some number, 10,000 or −10,000.
+std::optional<double> coding_length_of(const std::string& policy, const StudyRun& run) {
+  if (policy == "warn" && run.metrics.at("spectral_norm").get<double>() >= 1) return std::nullopt;
+  return run.metrics.at("coding_length").get<double>();
 }
 
 void run_epsilon(const EpsilonCommand& command) {
   StudyRuns runs(command.study);
   StudyTable table({"policy", "eps2"}, {"loss", "coding_length", "spectral_norm", "eps2_effective"});
-  struct Panel {
-    const char* title;
-    const char* y_label;
-    std::function<double(const StudyRun&)> value;
-  };
-  const auto metric = [](const char* name) {
-    return [name](const StudyRun& run) { return run.metrics.at(name).get<double>(); };
-  };
-  const Panel panels[] = {{"linear probe", "test accuracy, %", [](const StudyRun& run) { return 100 * run.linear; }},
-                          {"kNN", "test accuracy, %", [](const StudyRun& run) { return 100 * run.knn; }},
-                          {"norm of the matrix", "‖λPZᵀ‖₂ before any remedy, last epoch", metric("spectral_norm")},
-                          {"coding length", "nats per batch, last epoch; warn: where ‖λPZᵀ‖₂ < 1", metric("coding_length")}};
   Curves curves;
-  for (const Panel& panel : panels) {
-    curves.push_back({.title = panel.title, .x_label = "ε²", .y_label = panel.y_label, .log_x = true, .series = {}});
+  for (const auto& [title, y_label] : {std::pair{"linear probe", "test accuracy, %"},
+                                       {"kNN", "test accuracy, %"},
+                                       {"norm of the matrix", "‖λPZᵀ‖₂ before any remedy, last epoch"},
+                                       {"coding length", "nats per batch, last epoch; warn: where ‖λPZᵀ‖₂ < 1"}}) {
+    curves.push_back({.title = title, .x_label = "ε²", .y_label = y_label, .log_x = true, .series = {}});
   }
   for (const std::string& policy : command.policies) {
     for (const double eps2 : command.eps2) {
       const auto variant = runs.train(concat(policy, "-eps2-", eps2), runs.settings(assignments_of(policy, eps2), "mec"));
       table.add({policy, concat(eps2)}, variant);
-      for (std::size_t i = 0; i < curves.size(); ++i) {
-        const bool length = &panels[i] == &panels[std::size(panels) - 1];
-        add_point(curves[i], policy, eps2, length && policy == "warn" ? converging(variant) : variant, panels[i].value);
-      }
+      add_point(curves[0], policy, eps2, variant, [](const StudyRun& run) { return 100 * run.linear; });
+      add_point(curves[1], policy, eps2, variant, [](const StudyRun& run) { return 100 * run.knn; });
+      add_point(curves[2], policy, eps2, variant,
+                [](const StudyRun& run) { return run.metrics.at("spectral_norm").get<double>(); });
+      add_point(curves[3], policy, eps2, variant, [&](const StudyRun& run) { return coding_length_of(policy, run); });
     }
   }
   write_study(runs, "epsilon", table, curves);

@@ -67,18 +67,12 @@ std::optional<double> distance_to_exact(const PretrainSettings& settings, const 
   return std::fabs(series - exact) / std::fabs(exact);
 }
 
-// Says of which runs the distance is missing, and leaves those that have one.
-std::vector<StudyRun> with_distance(const std::string& name, const std::vector<StudyRun>& runs) {
-  std::vector<StudyRun> with;
+void say_where_distance_is_missing(const std::string& name, const std::vector<StudyRun>& runs) {
   for (std::size_t seed = 0; seed < runs.size(); ++seed) {
-    const StudyRun& run = runs[seed];
-    if (!run.failure.empty()) continue;
-    if (run.extra.contains("distance_to_exact")) with.push_back(run);
-    else
-      std::cout << name << "-" << seed << ": on test images det(I + C) is not above 0, so its logarithm does not exist: "
-                << "no distance_to_exact; mec.eps2 of the width or more is safe" << std::endl;
+    if (!runs[seed].failure.empty() || runs[seed].extra.contains("distance_to_exact")) continue;
+    std::cout << name << "-" << seed << ": on test images det(I + C) is not above 0, so its logarithm does not exist: "
+              << "no distance_to_exact; mec.eps2 of the width or more is safe" << std::endl;
   }
-  return with;
 }
 
 void run_order(const OrderCommand& command) {
@@ -106,11 +100,14 @@ void run_order(const OrderCommand& command) {
       return measured;
     };
     const auto extra = [](const char* name) {
-      return [name](const StudyRun& run) { return run.extra.at(name).get<double>(); };
+      return [name](const StudyRun& run) -> std::optional<double> {
+        if (!run.extra.contains(name)) return std::nullopt;
+        return run.extra.at(name).get<double>();
+      };
     };
     const auto variant = runs.train(concat("order-", order), settings, measure);
     table.add({order}, variant);
-    const auto distant = with_distance(concat("order-", order), variant);
+    say_where_distance_is_missing(concat("order-", order), variant);
     const bool exact = order == "exact";
     const std::string name = exact ? "exact" : "series";
     const std::vector<double> places = exact ? std::vector{first, last} : std::vector{std::stod(order)};
@@ -118,7 +115,7 @@ void run_order(const OrderCommand& command) {
       add_point(curves[0], name, x, variant, [](const StudyRun& run) { return 100 * run.linear; });
       add_point(curves[1], name, x, variant, [](const StudyRun& run) { return 100 * run.knn; });
       add_point(curves[2], name, x, variant, extra("loss_ms"));
-      if (!exact) add_point(curves[3], name, x, distant, extra("distance_to_exact"));
+      if (!exact) add_point(curves[3], name, x, variant, extra("distance_to_exact"));
     }
   }
   write_study(runs, "order", table, curves);

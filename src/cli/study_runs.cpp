@@ -155,10 +155,11 @@ std::vector<StudyRun> StudyRuns::train(const std::string& name, const PretrainSe
 }
 
 void add_point(CurvePanel& panel, const std::string& name, double x, const std::vector<StudyRun>& runs,
-               const std::function<double(const StudyRun&)>& value_of) {
+               const ValueOfRun& value_of) {
   std::vector<double> values;
   for (const StudyRun& run : runs) {
-    if (run.failure.empty()) values.push_back(value_of(run));
+    if (!run.failure.empty()) continue;
+    if (const std::optional<double> value = value_of(run)) values.push_back(*value);
   }
   if (values.empty()) return;
   auto series = std::ranges::find(panel.series, name, &Series::name);

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -66,9 +67,11 @@ class StudyRuns {
   Device device_;
 };
 
-// Puts value_of(run), of the runs that did not fail, at x of the series called `name`, which is made where it is missing.
+// What a panel shows of a run that did not fail; none where the run has no such value.
+using ValueOfRun = std::function<std::optional<double>(const StudyRun&)>;
+// Puts the values that the runs have at x of the series called `name`, which is made where it is missing.
 void add_point(CurvePanel& panel, const std::string& name, double x, const std::vector<StudyRun>& runs,
-               const std::function<double(const StudyRun&)>& value_of);
+               const ValueOfRun& value_of);
 
 // A table of a study: `columns` and, for each run, seed, knn, linear, seconds, tensor_mib, the metrics named, failure.
 class StudyTable {

@@ -92,8 +92,15 @@ SafetensorsFile load_state(const std::filesystem::path& path) {
   return content;
 }
 
-void restore_state(const SafetensorsFile& content, const std::string& file, const State& state) {
+std::string first_few(const std::vector<std::string>& findings) {
   constexpr std::size_t kTold = 3;
+  std::string told;
+  for (std::size_t i = 0; i < std::min(kTold, findings.size()); ++i) told += concat(i > 0 ? "; " : "", findings[i]);
+  if (findings.size() > kTold) told += concat("; and ", findings.size() - kTold, " more");
+  return told;
+}
+
+void restore_state(const SafetensorsFile& content, const std::string& file, const State& state) {
   std::vector<std::string> problems;
   std::set<std::string> known;
   for (const auto& [name, tensor, channels] : state) {
@@ -108,10 +115,7 @@ void restore_state(const SafetensorsFile& content, const std::string& file, cons
   for (const NamedTensor& in_file : content.tensors) {
     if (!known.contains(in_file.name)) problems.push_back(in_file.name + " is unknown here");
   }
-  std::string told;
-  for (std::size_t i = 0; i < std::min(kTold, problems.size()); ++i) told += "; " + problems[i];
-  if (problems.size() > kTold) told += concat("; and ", problems.size() - kTold, " more");
-  check<IoError>(problems.empty(), file, ": the checkpoint does not fit", told);
+  check<IoError>(problems.empty(), file, ": the checkpoint does not fit; ", first_few(problems));
 
   for (const auto& [name, tensor, channels] : state) {
     tensor.copy_from(to_memory_form(*content.find(name), tensor.shape(), channels));

@@ -29,6 +29,8 @@ State state_of(const Sgd& optimizer, const ParameterTable& table, Module& module
 void save_state(const std::filesystem::path& path, const State& state, const std::map<std::string, std::string>& metadata);
 // The file, read into the host's memory. IoError where it is missing, cut short, damaged by one byte, or not made by save_state().
 SafetensorsFile load_state(const std::filesystem::path& path);
+// What does not fit, as errors tell it: the first three findings, and how many more there are.
+std::string first_few(const std::vector<std::string>& findings);
 // Fills every tensor. IoError, naming `file`, where names, shapes or dtypes are not exactly these; then nothing has been changed.
 void restore_state(const SafetensorsFile& content, const std::string& file, const State& state);
 

@@ -43,17 +43,13 @@ std::int64_t Checkpoint::number(const char* key) const {
 }
 
 void Checkpoint::restore(const RunIdentity& identity, Learner& learner, const Objective& objective) const {
-  constexpr int kTold = 3;
-  int count = 0;
-  std::string differences;
+  std::vector<std::string> differences;
   for (const auto& [name, value] : texts_of(identity)) {
     const auto found = content_.metadata.find(name);
     const std::string in_file = found == content_.metadata.end() ? "not set" : found->second;
-    if (in_file == value || ++count > kTold) continue;
-    differences += concat(count > 1 ? "; " : "", name, " is ", in_file, " in the checkpoint, but ", value, " here");
+    if (in_file != value) differences.push_back(concat(name, " is ", in_file, " in the checkpoint, but ", value, " here"));
   }
-  if (count > kTold) differences += concat("; and ", count - kTold, " more");
-  check<IoError>(count == 0, file_, ": the checkpoint is of another run: ", differences,
+  check<IoError>(differences.empty(), file_, ": the checkpoint is of another run: ", first_few(differences),
                  "; go on with the settings that it was made with, or start a new run");
   restore_state(content_, file_, state_of_run(learner, objective));
 }

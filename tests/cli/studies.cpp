@@ -70,7 +70,11 @@ TEST_CASE_FIXTURE(Fixture, "the study of distortions keeps each run, and makes a
     CHECK((adapt && !safe ? eps2 > 2.01 : eps2 == doctest::Approx(std::stod(first[row][1]))));
     CHECK(number(first, row, "linear") > 0.2);
   }
-  CHECK(number(first, 1, "spectral_norm") > 1);                 // "warn" lets the series diverge
+  CHECK(number(first, 1, "spectral_norm") > 1);  // "warn" lets the series diverge
+  const std::string script = read_bytes(folder / "study/epsilon.gp");
+  CHECK(script.find("$panel2_series0 << END\n2 ") != std::string::npos);
+  CHECK(script.find("$panel3_series0 << END\n64 ") != std::string::npos);  // no coding length where it does
+  CHECK(script.find("$panel3_series1 << END\n2 ") != std::string::npos);
   CHECK(number(first, 1, "loss") != number(first, 2, "loss"));  // two seeds are two runs
 
   const ProgramResult again = study(call);

@@ -50,6 +50,14 @@ TEST_CASE("two writers of one target do not meet; the later commit stays") {
   CHECK(files_in(folder) == 1);
 }
 
+TEST_CASE("what a killed writer left beside its target goes, and nothing else") {
+  const TempFolder folder;
+  for (const char* name : {"a", "a.12-0.tmp", "a.tmp.old", "b.12-0.tmp"}) write_bytes(folder / name, "x");
+  remove_leftovers(folder / "a");
+  CHECK_FALSE(std::filesystem::exists(folder / "a.12-0.tmp"));
+  CHECK(files_in(folder) == 3);
+}
+
 TEST_CASE("a file in a missing folder is an IoError with its name and reason") {
   const TempFolder folder;
   CHECK_THROWS_WITH_AS(AtomicFile(folder / "no/such/a"), doctest::Contains("no/such/a: No such file"), IoError);

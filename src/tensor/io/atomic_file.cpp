@@ -5,10 +5,21 @@
 
 #include <cerrno>
 #include <system_error>
+#include <vector>
 
 #include "mec/tensor/error.h"
 
 namespace mec {
+
+namespace {
+
+constexpr const char* kTemporary = ".tmp";  // ends the names of temporary files
+
+std::filesystem::path folder_of(const std::filesystem::path& target) {
+  return target.has_parent_path() ? target.parent_path() : std::filesystem::path(".");
+}
+
+}  // namespace
 
 AtomicFile::AtomicFile(std::filesystem::path target) : target_(std::move(target)) {
   std::error_code ignored;
@@ -20,7 +31,7 @@ AtomicFile::AtomicFile(std::filesystem::path target) : target_(std::move(target)
   int fd = -1;
   for (int attempt = 0; fd < 0; ++attempt) {
     temporary_ = target_;
-    temporary_ += concat(".", ::getpid(), "-", attempt, ".tmp");
+    temporary_ += concat(".", ::getpid(), "-", attempt, kTemporary);
     fd = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0 && errno != EEXIST) fail("create");
   }
@@ -51,8 +62,7 @@ void AtomicFile::commit() {
   file_ = nullptr;
 
   // The new name itself reaches the disk with its folder; file systems that refuse this have no need of it.
-  const auto folder = target_.has_parent_path() ? target_.parent_path() : std::filesystem::path(".");
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int fd = ::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd >= 0) {
     ::fsync(fd);
     ::close(fd);
@@ -62,6 +72,16 @@ void AtomicFile::commit() {
 void AtomicFile::fail(const char* what) const {
   const auto reason = std::generic_category().message(errno);
   throw IoError(concat("cannot ", what, " ", target_.string(), ": ", reason));
+}
+
+void remove_leftovers(const std::filesystem::path& target) {
+  const std::string beginning = target.filename().string() + ".";
+  std::vector<std::filesystem::path> found;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_of(target))) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(beginning) && name.ends_with(kTemporary)) found.push_back(entry.path());
+  }
+  for (const auto& path : found) std::filesystem::remove(path);
 }
 
 void sync_file(const std::filesystem::path& path) {

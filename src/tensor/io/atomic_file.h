@@ -32,6 +32,9 @@ class AtomicFile {
   std::FILE* file_ = nullptr;
 };
 
+// What processes that were killed while they replaced the target left beside it. No other process may be writing it.
+void remove_leftovers(const std::filesystem::path& target);
+
 // What was written to the file so far reaches the disk before this returns. IoError when it cannot.
 void sync_file(const std::filesystem::path& path);
 
