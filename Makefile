@@ -56,7 +56,7 @@ tidy: build/dev
 	@git ls-files -co --exclude-standard 'src/*.cpp' | xargs clang-tidy --quiet -p $<
 
 format:
-	@git ls-files -co --exclude-standard '*.h' '*.cpp' | xargs clang-format -i
+	@git ls-files -co --exclude-standard '*.h' '*.cpp' '*.cu' | xargs clang-format -i
 
 install: build/release
 	cmake --install $< --prefix $(PREFIX)

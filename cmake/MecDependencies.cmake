@@ -7,7 +7,7 @@ set(MEC_SUMMARY "")  # lines "name|state|note" of the table at the end of config
 # A cache may remember a library that was since removed or moved: forget it, so that it is looked for again.
 get_cmake_property(cached CACHE_VARIABLES)
 foreach(variable IN LISTS cached)
-  if(variable MATCHES "^(MecBlas|MecOneDnn|ZLIB|OpenMP|MEC)_.*(LIBRARY|INCLUDE_DIR)"
+  if(variable MATCHES "^(MecBlas|MecOneDnn|MecCudnn|ZLIB|OpenMP|MEC)_.*(LIBRARY|INCLUDE_DIR)"
       AND IS_ABSOLUTE "${${variable}}" AND NOT EXISTS "${${variable}}")
     unset(${variable} CACHE)
   endif()

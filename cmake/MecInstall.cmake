@@ -10,7 +10,8 @@ endforeach()
 install(TARGETS ${targets} EXPORT mecTargets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 if(TARGET mec_cli)
   # Where the libraries were found. (CMAKE_INSTALL_RPATH_USE_LINK_PATH would leave out a folder below this one, .deps.)
-  foreach(library IN ITEMS "${MecOneDnn_LIBRARY}" "${MecBlas_LIBRARY}" "${MecBlas_LAPACKE_LIBRARY}")
+  foreach(library IN ITEMS "${MecOneDnn_LIBRARY}" "${MecBlas_LIBRARY}" "${MecBlas_LAPACKE_LIBRARY}"
+      "${MecCudnn_LIBRARY}" "${CUDA_cudart_LIBRARY}")
     get_filename_component(folder "${library}" DIRECTORY)
     if(IS_ABSOLUTE "${folder}" AND NOT folder IN_LIST CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES)
       set_property(TARGET mec_cli APPEND PROPERTY INSTALL_RPATH "${folder}")
@@ -21,11 +22,12 @@ endif()
 
 # A backend's insides and the program's are nobody else's business; a backend is reached through tensor/backend.h.
 install(DIRECTORY src/ DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/mec" FILES_MATCHING PATTERN "*.h"
-  PATTERN "tensor/cpu" EXCLUDE PATTERN "tensor/reference" EXCLUDE PATTERN "cli" EXCLUDE)
+  PATTERN "tensor/cpu" EXCLUDE PATTERN "tensor/cuda" EXCLUDE PATTERN "tensor/reference" EXCLUDE
+  PATTERN "cli" EXCLUDE)
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/mec")
 install(EXPORT mecTargets NAMESPACE mec:: DESTINATION "${package_dir}")
 configure_package_config_file(cmake/mecConfig.cmake.in mecConfig.cmake INSTALL_DESTINATION "${package_dir}")
 write_basic_package_version_file(mecConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES "${PROJECT_BINARY_DIR}/mecConfig.cmake" "${PROJECT_BINARY_DIR}/mecConfigVersion.cmake"
-  cmake/FindMecBlas.cmake cmake/FindMecOneDnn.cmake DESTINATION "${package_dir}")
+  cmake/FindMecBlas.cmake cmake/FindMecCudnn.cmake cmake/FindMecOneDnn.cmake DESTINATION "${package_dir}")

@@ -45,6 +45,11 @@ constexpr Part kParts[] = {
 #else
     {"zlib", false, ".gz files are refused"},
 #endif
+#if MEC_HAVE_CUDA
+    {"CUDA", true, ""},
+#else
+    {"CUDA", false, "no GPU backend"},
+#endif
 };
 
 std::string cpu_model() {
@@ -53,6 +58,16 @@ std::string cpu_model() {
     if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
   }
   return "unknown processor";
+}
+
+void print_gpus() {
+  const CudaDescription cuda = describe_cuda();
+  if (!cuda.reason.empty()) std::cout << "no GPU: " << cuda.reason << "\n";
+  for (const CudaDeviceDescription& gpu : cuda.devices) {
+    std::cout << gpu.name << ", " << (gpu.memory >> 30) << " GiB, compute capability " << gpu.capability_major << "."
+              << gpu.capability_minor << ", " << gpu.multiprocessors << " multiprocessors, driver for CUDA " << cuda.driver
+              << ", built with " << cuda.runtime << "\n";
+  }
 }
 
 void print_build() {
@@ -64,6 +79,7 @@ void print_build() {
   std::cout << cpu_model() << ", " << cpu.instruction_set << " loops, " << cpu.threads << " threads";
   if (cpu.widens_bf16) std::cout << ", bf16 convolutions in f32 pieces (this processor multiplies bf16 no faster)";
   std::cout << "\n";
+  print_gpus();
 }
 
 // A file's last line, "" when it has none.

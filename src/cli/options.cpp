@@ -5,11 +5,13 @@
 namespace mec::cli {
 
 void add_device_options(CLI::App& command, DeviceOptions& options) {
-  command.add_option("--device", options.device, "cpu, or reference: plain loops, for comparison")
-      ->check(CLI::IsMember({"cpu", "reference"}))
+  command.add_option("--device", options.device, "cpu, cuda: an NVIDIA GPU, or reference: plain loops, for comparison")
+      ->check(CLI::IsMember({"cpu", "cuda", "reference"}))
       ->capture_default_str();
   command.add_option("--threads", options.threads, "Threads of the CPU device; 0: all")->check(CLI::Range(0, 4096));
   command.add_flag("--portable", options.portable, "Our own kernels only, as in a build without oneDNN and BLAS");
+  command.add_flag("--tf32", options.tf32, "On the GPU, round f32 operands to TF32: faster, three digits");
+  command.add_flag("--tune", options.tune, "On the GPU, time the engines of each convolution and take the fastest");
 }
 
 Dtype parse_precision(const std::string& name, const Device& device) {

@@ -16,10 +16,12 @@ struct DeviceOptions {
   std::string device = "cpu";
   int threads = 0;
   bool portable = false;
+  bool tf32 = false;
+  bool tune = false;
 
-  Device make() const { return make_device(device, {.threads = threads, .portable = portable}); }
+  Device make() const { return make_device(device, {.threads = threads, .portable = portable}, {.tf32 = tf32, .tune = tune}); }
 };
-void add_device_options(CLI::App& command, DeviceOptions& options);  // --device, --threads, --portable
+void add_device_options(CLI::App& command, DeviceOptions& options);  // --device, --threads, --portable, --tf32, --tune
 
 // "f32" or "bf16"; ValueError for another word or what the device does not compute in.
 Dtype parse_precision(const std::string& name, const Device& device);

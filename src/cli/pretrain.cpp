@@ -17,6 +17,7 @@ struct PretrainOptions {
   std::string resume;
   std::vector<std::string> assignments;
   DeviceOptions device;
+  bool no_graph = false;
   std::optional<std::string> precision;
   std::optional<std::int64_t> seed;
 };
@@ -34,12 +35,12 @@ PretrainSettings collect_settings(const PretrainOptions& options) {
 }
 
 void run_pretrain(const PretrainOptions& options) {
-  if (!options.resume.empty()) return resume_run(options.device.make(), options.resume, std::cout);
+  if (!options.resume.empty()) return resume_run(options.device.make(), options.resume, std::cout, !options.no_graph);
   if (options.config.empty()) throw UsageError("pretrain takes a config, or --resume DIR");
   const PretrainSettings settings = collect_settings(options);
   const std::filesystem::path out =
       options.out.empty() ? "runs" / std::filesystem::path(options.config).stem() : std::filesystem::path(options.out);
-  train_run(settings, options.device.make(), out, std::cout);
+  train_run(settings, options.device.make(), out, std::cout, {}, !options.no_graph);
   std::cout << "wrote " << out.string() << std::endl;
 }
 
@@ -56,6 +57,8 @@ void add_pretrain(CLI::App& program) {
                          ->expected(1)
                          ->type_name("K=V");
   add_device_options(*command, options->device);
+  command->add_flag("--no-graph", options->no_graph,
+                    "On the GPU, start every kernel of every step, rather than replay a recorded step");
   CLI::Option* precision = command->add_option("--precision", options->precision, "f32 or bf16: of activations")
                                ->check(CLI::IsMember({"f32", "bf16"}));
   CLI::Option* seed =

@@ -54,7 +54,7 @@ void say_start(std::ostream& log, const PretrainSettings& settings, const Datase
 
 // From the start, or from a checkpoint.
 void run(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out, std::ostream& log,
-         const std::vector<Observer*>& observers, std::unique_ptr<Checkpoint> from) {
+         const std::vector<Observer*>& observers, bool capture, std::unique_ptr<Checkpoint> from) {
   const TrainSettings& train_settings = settings.train;
   const std::unique_ptr<Objective> objective = make_step_objective(settings, device);
   const DatasetPtr dataset = open_data(settings.data);
@@ -93,7 +93,7 @@ void run(const PretrainSettings& settings, const Device& device, const std::file
   std::vector<Observer*> all{&directory, &checkpoints, &progress};  // in this order: a checkpoint counts on the lines before it
   all.insert(all.end(), observers.begin(), observers.end());
   try {
-    train(learner, *objective, loader, settings, all, done);
+    train(learner, *objective, loader, settings, all, {.steps_done = done, .capture = capture});
   } catch (const NumericalError& error) {
     if (!std::filesystem::exists(out / kCheckpointFile)) throw;
     throw NumericalError(concat(error.what(), "; the last good state is in ", (out / kCheckpointFile).string()));
@@ -103,14 +103,15 @@ void run(const PretrainSettings& settings, const Device& device, const std::file
 }  // namespace
 
 void train_run(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out, std::ostream& log,
-               const std::vector<Observer*>& observers) {
-  run(settings, device, out, log, observers, nullptr);
+               const std::vector<Observer*>& observers, bool capture) {
+  run(settings, device, out, log, observers, capture, nullptr);
 }
 
-void resume_run(const Device& device, const std::filesystem::path& folder, std::ostream& log) {
+void resume_run(const Device& device, const std::filesystem::path& folder, std::ostream& log, bool capture) {
   check<IoError>(std::filesystem::exists(folder / kCheckpointFile), folder.string(), ": nothing to resume, there is no ",
                  kCheckpointFile, "; mec pretrain writes one every train.checkpoint_epochs epochs");
-  run(read_settings(folder / kSettingsFile), device, folder, log, {}, std::make_unique<Checkpoint>(folder / kCheckpointFile));
+  run(read_settings(folder / kSettingsFile), device, folder, log, {}, capture,
+      std::make_unique<Checkpoint>(folder / kCheckpointFile));
 }
 
 }  // namespace mec::cli

@@ -10,13 +10,13 @@
 namespace mec::cli {
 
 // Trains into the folder `out`, which must not hold anything yet, and says on `log` what is done. data.path is taken as it is. Whatever
-// is wrong with the settings is said before the folder is made.
+// is wrong with the settings is said before the folder is made. capture: see TrainOptions.
 void train_run(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out, std::ostream& log,
-               const std::vector<Observer*>& observers = {});
+               const std::vector<Observer*>& observers = {}, bool capture = true);
 
 // Goes on from the folder's checkpoint, with its settings, and ends with the bits of a run that was never stopped, on the same machine and
 // number of threads; says so where that run had ended. IoError where there is no checkpoint, or one that is damaged or of other settings:
 // the folder then stays as it was.
-void resume_run(const Device& device, const std::filesystem::path& folder, std::ostream& log);
+void resume_run(const Device& device, const std::filesystem::path& folder, std::ostream& log, bool capture = true);
 
 }  // namespace mec::cli

@@ -8,24 +8,21 @@
 #include <numeric>
 #include <thread>
 
-#include "mec/tensor/backend.h"
+#include "mec/data/batch_builder.h"
 #include "mec/tensor/philox.h"
 
 namespace mec {
 namespace {
 
-// Images that a worker takes at a time: small enough that all workers share the first batch.
-constexpr std::int64_t kChunk = 16;
-
-// A batch in the making, in host memory that is used again for later batches.
+// A batch in the making.
 struct Slot {
   std::int64_t epoch = 0;
   std::int64_t index = 0;
   std::vector<std::int64_t> ids;
-  std::vector<std::vector<float>> views;  // each (N,H,W,C)
-  std::int64_t taken = 0;                 // images that a thread has begun
-  std::int64_t done = 0;                  // images that are finished
-  std::exception_ptr error;               // of the first image, in batch order, that failed
+  std::unique_ptr<BatchBuilder> builder;
+  std::int64_t taken = 0;    // images that a thread has begun
+  std::int64_t done = 0;     // images that are finished
+  std::exception_ptr error;  // of the first image, in batch order, that failed
   std::int64_t error_at = std::numeric_limits<std::int64_t>::max();
 
   std::int64_t count() const { return static_cast<std::int64_t>(ids.size()); }
@@ -72,12 +69,12 @@ struct Loader::Impl {
     if (!options.drop_last && dataset->size() % options.batch != 0) ++per_epoch;
     check<ValueError>(options.first_batch <= per_epoch, "loader: first_batch is ", options.first_batch, ", but an epoch has ",
                       per_epoch, " batches");
-    image_channels = device->image_channels(dataset->info().channels);
     validate(transform->normalization(), dataset->info().channels);
     position = options.first_epoch * per_epoch + options.first_batch;
     end = options.epochs * per_epoch;
 
     slots.resize(options.workers == 0 ? 1 : static_cast<std::size_t>(options.prefetch));
+    for (Slot& slot : slots) slot.builder = make_batch_builder(transform, dataset->info().channels, device);
     filled = position;
     for (std::size_t i = 0; i < slots.size(); ++i) fill_next_slot();
     try {
@@ -117,18 +114,9 @@ struct Loader::Impl {
       const std::int64_t at = begin + static_cast<std::int64_t>(i);
       slot.ids[i] = options.shuffle ? order[static_cast<std::size_t>(at)] : at;
     }
-    slot.views.resize(static_cast<std::size_t>(transform->views()));
-    for (int v = 0; v < transform->views(); ++v) {
-      slot.views[static_cast<std::size_t>(v)].resize(static_cast<std::size_t>(slot.count()) * view_values(v));
-    }
+    slot.builder->start(slot.count());
     slot.taken = slot.done = 0;
     ++filled;
-  }
-
-  std::size_t view_values(int view) const {
-    const ImageSize size = transform->size(view);
-    return static_cast<std::size_t>(size.width) * static_cast<std::size_t>(size.height) *
-           static_cast<std::size_t>(image_channels);
   }
 
   // The next images that nobody has begun, of the oldest batch first. Call with `mutex` held.
@@ -137,7 +125,7 @@ struct Loader::Impl {
       Slot& slot = slot_of(batch);
       if (slot.taken == slot.count()) continue;
       const std::int64_t begin = slot.taken;
-      slot.taken = std::min(begin + kChunk, slot.count());
+      slot.taken = std::min(begin + BatchBuilder::kChunk, slot.count());
       return {&slot, begin, slot.taken};
     }
     return {};
@@ -153,7 +141,7 @@ struct Loader::Impl {
       std::int64_t at = chunk.begin;
       std::exception_ptr error;
       try {
-        for (; at < chunk.end; ++at) make_views(*chunk.slot, at);
+        for (; at < chunk.end; ++at) add_image(*chunk.slot, at);
       } catch (...) {
         error = std::current_exception();
       }
@@ -173,27 +161,15 @@ struct Loader::Impl {
     if (slot.done == slot.count()) batch_done.notify_one();
   }
 
-  void make_views(Slot& slot, std::int64_t at) const {
+  void add_image(Slot& slot, std::int64_t at) const {
     const std::int64_t id = slot.ids[static_cast<std::size_t>(at)];
-    const Image image = dataset->read(id);
-    for (int v = 0; v < transform->views(); ++v) {
-      const std::size_t values = view_values(v);
-      const ViewKey key{.seed = options.seed,
-                        .sample = static_cast<std::uint64_t>(id),
-                        .epoch = static_cast<std::uint64_t>(slot.epoch),
-                        .view = static_cast<std::uint32_t>(v)};
-      auto& buffer = slot.views[static_cast<std::size_t>(v)];
-      transform->apply(image, key, image_channels, std::span(buffer).subspan(static_cast<std::size_t>(at) * values, values));
-    }
+    slot.builder->add(
+        at, dataset->read(id),
+        {.seed = options.seed, .sample = static_cast<std::uint64_t>(id), .epoch = static_cast<std::uint64_t>(slot.epoch)});
   }
 
   Batch hand_over(const Slot& slot) const {
-    Batch batch{.epoch = slot.epoch, .index = slot.index, .views = {}, .ids = slot.ids, .labels = {}};
-    for (int v = 0; v < transform->views(); ++v) {
-      const ImageSize size = transform->size(v);
-      batch.views.push_back(Tensor::from(slot.views[static_cast<std::size_t>(v)],
-                                         {slot.count(), size.height, size.width, image_channels}, device));
-    }
+    Batch batch{.epoch = slot.epoch, .index = slot.index, .views = slot.builder->finish(), .ids = slot.ids, .labels = {}};
     if (dataset->info().has_labels) {
       for (const auto id : slot.ids) batch.labels.push_back(dataset->label(id));
     }
@@ -205,7 +181,7 @@ struct Loader::Impl {
     Slot& slot = slot_of(position);
     if (threads.empty()) {
       while (slot.done < slot.count()) {
-        make_views(slot, slot.done);
+        add_image(slot, slot.done);
         ++slot.done;
       }
     } else {
@@ -228,7 +204,6 @@ struct Loader::Impl {
   LoaderOptions options;
   Device device;
   std::int64_t per_epoch = 0;
-  std::int64_t image_channels = 0;
 
   std::mutex mutex;
   std::condition_variable work_to_do;

@@ -39,7 +39,8 @@ inline LoaderOptions training_options() { return {.shuffle = true, .drop_last = 
 std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, std::int64_t epoch);
 
 // Gives the batches of epochs [first_epoch, epochs) one after another. Their order and every bit of them depend on data
-// set, transform and seed alone, not on the number of workers. Each image is decoded once for all of its views.
+// set, transform, seed and who makes the views (workers, or a device that has a ViewMaker), not on the number of workers. Each image is decoded
+// once for all of its views.
 class Loader {
  public:
   // ValueError for options out of range, such as a batch larger than the data set with drop_last.

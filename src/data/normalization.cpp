@@ -24,6 +24,11 @@ Normalization Normalization::for_channels(int channels) const {
   return {spread(mean, count), spread(std, count)};
 }
 
+PixelScale pixel_scale(const Normalization& normalization, int channel) {
+  const auto c = static_cast<std::size_t>(channel);
+  return {.scale = 1.0F / (255.0F * normalization.std[c]), .shift = -normalization.mean[c] / normalization.std[c]};
+}
+
 void validate(const Normalization& normalization, int channels) {
   const auto count = static_cast<std::size_t>(channels);
   check<ValueError>(normalization.mean.size() == count && normalization.std.size() == count,

@@ -16,6 +16,13 @@ struct Normalization {
   Normalization for_channels(int channels) const;
 };
 
+// y = scale·x + shift for a value x in [0, 255].
+struct PixelScale {
+  float scale = 1.0F;
+  float shift = 0.0F;
+};
+PixelScale pixel_scale(const Normalization& normalization, int channel);
+
 // ValueError unless there are `channels` finite means and as many positive deviations.
 void validate(const Normalization& normalization, int channels);
 

@@ -16,9 +16,8 @@ class Augmentation : public Transform {
   int views() const override { return static_cast<int>(settings_.views.size()); }
   ImageSize size(int view) const override { return {of(view).size, of(view).size}; }
   const Normalization& normalization() const override { return normalization_; }
-  void apply(const Image& image, const ViewKey& key, std::int64_t image_channels, std::span<float> out) const override {
-    const ViewSettings& settings = of(static_cast<int>(key.view));
-    apply_view(image, draw_view(settings, image.size(), key), settings, normalization_, image_channels, out);
+  ViewParams draw(ImageSize image, const ViewKey& key) const override {
+    return draw_view(of(static_cast<int>(key.view)), image, key);
   }
 
  private:
@@ -38,9 +37,7 @@ class EvalTransform : public Transform {
   int views() const override { return 1; }
   ImageSize size(int) const override { return {settings_.size, settings_.size}; }
   const Normalization& normalization() const override { return normalization_; }
-  void apply(const Image& image, const ViewKey&, std::int64_t image_channels, std::span<float> out) const override {
-    apply_eval_view(image, settings_, normalization_, image_channels, out);
-  }
+  ViewParams draw(ImageSize image, const ViewKey&) const override { return eval_view(settings_, image); }
 
  private:
   EvalViewSettings settings_;
@@ -48,6 +45,10 @@ class EvalTransform : public Transform {
 };
 
 }  // namespace
+
+void Transform::apply(const Image& image, const ViewKey& key, std::int64_t image_channels, std::span<float> out) const {
+  apply_view(image, draw(image.size(), key), size(static_cast<int>(key.view)), normalization(), image_channels, out);
+}
 
 TransformPtr make_augmentation(AugmentSettings settings, Normalization normalization) {
   return std::make_shared<Augmentation>(std::move(settings), std::move(normalization));

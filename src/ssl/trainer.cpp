@@ -4,6 +4,7 @@
 #include <deque>
 
 #include "mec/nn/optim/schedule.h"
+#include "mec/ssl/step_runner.h"
 #include "mec/tensor/clock.h"
 
 namespace mec {
@@ -36,18 +37,16 @@ void check_settings(const PretrainSettings& settings) {
 // A step that was launched and whose figures have not been read.
 struct Pending {
   StepReport report;
-  StepOutput output;
+  ReadFigures figures;
 };
 
 // Reads the figures back and checks them.
 void finish(Pending& pending, const Objective& objective) {
-  std::vector<std::vector<double>> records;
-  for (const Tensor& record : pending.output.records) records.push_back(record.to(Dtype::f64).to_vector<double>());
+  const StepFigures figures = pending.figures();
   StepReport& report = pending.report;
-  report.metrics = objective.summarize(records);
+  report.metrics = objective.summarize(figures.records);
   const double loss = report.metrics.front().second;
-  check<NumericalError>(std::isfinite(loss) && pending.output.finite.item() == 1.0, "training: step ", report.step, " of ",
-                        report.steps, " has ",
+  check<NumericalError>(std::isfinite(loss) && figures.finite, "training: step ", report.step, " of ", report.steps, " has ",
                         std::isfinite(loss) ? "a gradient that is not finite" : "a loss that is not finite", " (loss ", loss,
                         ", learning rate ", report.values.rate, "); lower train.lr or lengthen train.warmup_epochs");
   objective.check_step(report.metrics);
@@ -72,9 +71,10 @@ StepValues TrainPlan::at(std::int64_t step) const {
 }
 
 void train(Learner& learner, Objective& objective, Loader& loader, const PretrainSettings& settings,
-           const std::vector<Observer*>& observers, std::int64_t steps_done) {
+           const std::vector<Observer*>& observers, const TrainOptions& options) {
   const TrainPlan plan(settings, loader.batches_per_epoch());
   const StepScalars scalars(learner.parameters.values().dtype(), learner.parameters.values().device());
+  StepRunner runner(learner, objective, scalars, options.capture);
   std::deque<Pending> pending;
   auto last = std::chrono::steady_clock::now();
   const auto report_until = [&](std::size_t left) {
@@ -87,7 +87,7 @@ void train(Learner& learner, Objective& objective, Loader& loader, const Pretrai
     }
   };
 
-  for (std::int64_t step = steps_done; step < plan.steps(); ++step) {
+  for (std::int64_t step = options.steps_done; step < plan.steps(); ++step) {
     const auto wait = std::chrono::steady_clock::now();
     const std::optional<Batch> batch = loader.next();
     check<ValueError>(batch.has_value(), "training: the loader ended after ", step, " of ", plan.steps(), " steps");
@@ -104,7 +104,7 @@ void train(Learner& learner, Objective& objective, Loader& loader, const Pretrai
                       .data_seconds = seconds_since(wait)};
     scalars.set(report.values);
     objective.before_step(step, plan.steps_per_epoch());
-    pending.push_back({report, training_step(learner, objective, batch->views, scalars)});
+    pending.push_back({report, runner.run(batch->views)});
     report_until(kMetricDelay);
     if ((step + 1) % plan.steps_per_epoch() != 0) continue;
     report_until(0);

@@ -46,10 +46,15 @@ class Observer {
   virtual void on_epoch(std::int64_t /*epoch*/, Learner&) {}
 };
 
+struct TrainOptions {
+  std::int64_t steps_done =
+      0;                // of a run that goes on; the learner, the objective and the loader are then at that step (checkpoint.h)
+  bool capture = true;  // where the device can, the step is recorded once and replayed (step_runner.h)
+};
+
 // Trains for settings.train.epochs. NumericalError stops the run at the first step whose loss or gradient is not finite, or that breaks the
-// objective's own rule, naming step, loss and learning rate. A run that goes on does so after `steps_done`, with a learner and an objective
-// restored to that step and a loader that begins there (ssl/checkpoint.h).
+// objective's own rule, naming step, loss and learning rate.
 void train(Learner& learner, Objective& objective, Loader& loader, const PretrainSettings& settings,
-           const std::vector<Observer*>& observers, std::int64_t steps_done = 0);
+           const std::vector<Observer*>& observers, const TrainOptions& options = {});
 
 }  // namespace mec

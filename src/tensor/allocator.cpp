@@ -13,7 +13,6 @@
 namespace mec {
 namespace {
 
-constexpr std::size_t kGranule = 64;  // one cache line, one AVX-512 register
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kSmall = std::size_t{64} << 10;  // up to here a block comes from the segments of small blocks
 
@@ -120,7 +119,7 @@ CachingAllocator::Blocks::iterator CachingAllocator::new_segment(Pool& pool, std
 
 void* CachingAllocator::allocate(std::size_t bytes) {
   const std::lock_guard lock(mutex_);
-  const std::size_t size = round_up(std::max<std::size_t>(bytes, 1), kGranule);
+  const std::size_t size = round_up(std::max<std::size_t>(bytes, 1), upstream_.granule);
   Pool& pool = size <= kSmall ? small_ : large_;
   const auto fit = pool.free.lower_bound({size, nullptr});
   const auto block = fit != pool.free.end() ? pool.blocks.find(fit->second) : more_memory(pool, size);
@@ -164,16 +163,19 @@ void CachingAllocator::freeze(bool frozen) {
   frozen_ = frozen;
 }
 
-void CachingAllocator::retire_free_blocks() {
+std::vector<void*> CachingAllocator::retire_free_blocks() {
   const std::lock_guard lock(mutex_);
+  std::vector<void*> retired;
   for (Pool* pool : {&small_, &large_}) {
     for (const auto& [size, memory] : pool->free) {
       pool->blocks.at(memory).free = false;
       stats_.in_use += size;
+      retired.push_back(memory);
     }
     pool->free.clear();
   }
   stats_.high_water = std::max(stats_.high_water, stats_.in_use);
+  return retired;
 }
 
 AllocatorStats CachingAllocator::stats() const {

@@ -11,6 +11,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <vector>
 
 namespace mec {
 
@@ -28,10 +29,12 @@ struct Upstream {
   std::function<void(void*, std::size_t)> release;
   // Makes the segment of `size` bytes at `memory` longer by `more`, in place; false where that cannot be. May be empty.
   std::function<bool(void* memory, std::size_t size, std::size_t more)> extend = {};
+  // Blocks start at, and are rounded up to, multiples of so many bytes, a power of two: one cache line, one AVX-512 register.
+  std::size_t granule = 64;
 };
 Upstream host_upstream();
 
-// Best fit over free blocks, split and coalesced; 64-byte granules in segments of 2 MiB multiples. The same sequence of
+// Best fit over free blocks, split and coalesced; the upstream's granules in segments of 2 MiB multiples. The same sequence of
 // calls from a fresh allocator gives the same offsets. Thread-safe.
 class CachingAllocator {
  public:
@@ -40,15 +43,18 @@ class CachingAllocator {
   CachingAllocator(const CachingAllocator&) = delete;
   CachingAllocator& operator=(const CachingAllocator&) = delete;
 
-  // At least `bytes` bytes, 64-byte aligned, not cleared. MemoryError when the system has none, or after freeze() when no
+  // At least `bytes` bytes, aligned to a granule, not cleared. MemoryError when the system has none, or after freeze() when no
   // cached block fits.
   void* allocate(std::size_t bytes);
   void deallocate(void* pointer) noexcept;
 
   void freeze(bool frozen = true);  // refuse further segments: a step that is captured must not move its memory
-  void retire_free_blocks();        // never hand out again what is free now: a recording that is replayed writes there
+  // Does not hand out again what is free now, since a recording that is replayed writes there. Whoever drops the recording gives each of
+  // these blocks to deallocate().
+  std::vector<void*> retire_free_blocks();
   AllocatorStats stats() const;
   void reset_high_water();
+  std::size_t granule() const { return upstream_.granule; }
 
  private:
   struct Block {

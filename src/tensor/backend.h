@@ -8,13 +8,16 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 
 #include "mec/tensor/allocator.h"
+#include "mec/tensor/capture.h"
 #include "mec/tensor/functors.h"
 #include "mec/tensor/philox.h"
 #include "mec/tensor/tensor.h"
+#include "mec/tensor/view_maker.h"
 
 namespace mec {
 
@@ -91,6 +94,14 @@ class Backend {
   // Channels in which images of `file_channels` channels are stored; the rest are zeros (GPUs want 8).
   virtual std::int64_t image_channels(std::int64_t file_channels) const { return file_channels; }
   virtual bool supports(Dtype dtype) const = 0;  // as a dtype of activations
+  // Null where the loader's workers make the views of images, as on CPUs.
+  virtual ViewMaker* view_maker() { return nullptr; }
+
+  // --- Without waiting -----------------------------------------------------------------------------------------------------
+  // Null where a device gains nothing from running a step out of a recording.
+  virtual std::unique_ptr<Capture> make_capture();
+  // x as it is once the work given so far is done. Who waits for it later does not wait for work that was given since.
+  virtual std::unique_ptr<HostCopy> read_later(ConstView x);
 
   // --- Memory --------------------------------------------------------------------------------------------------------------
   virtual void upload(const void* host, View y) = 0;

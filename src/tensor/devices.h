@@ -1,7 +1,9 @@
 // How to get a device.
 #pragma once
 
+#include <cstddef>
 #include <string>
+#include <vector>
 
 #include "mec/tensor/tensor.h"
 
@@ -34,7 +36,33 @@ double peak_flops(const CpuOptions& options = {});
 // Plain loops in the order of the formulas: the specification that every other backend is tested against. f32, f64 and bf16.
 Device make_reference_device();
 
-// "cpu" or "reference"; ValueError names what exists otherwise.
-Device make_device(const std::string& name, const CpuOptions& options = {});
+struct CudaOptions {
+  int device = 0;     // its number among those that describe_cuda() lists
+  bool tf32 = false;  // f32 operands of products and convolutions may be rounded to 10 bits of mantissa, for the tensor cores
+  bool deterministic = true;  // only convolutions that give the same bits at every run
+  bool tune = false;  // each convolution on the engine that is fastest on this device, rather than the one cuDNN expects to be
+  std::string plan_file = {};  // where not empty: chosen engines are read from it, and kept in it
+};
+
+// An NVIDIA GPU: cuDNN's convolutions, cuBLASLt's products, cuSOLVER's decompositions, and hand-written kernels. Activations are f32
+// or bf16. Kernels are started, not waited for; one host thread at a time. DeviceError, with the reason, where there is none.
+Device make_cuda_device(const CudaOptions& options = {});
+
+struct CudaDeviceDescription {
+  std::string name;
+  std::size_t memory = 0;  // bytes
+  int capability_major = 0, capability_minor = 0;
+  int multiprocessors = 0;
+};
+struct CudaDescription {
+  std::vector<CudaDeviceDescription> devices = {};
+  std::string reason =
+      {};  // why there are none: "built without CUDA", "no driver", "driver too old (needs …, has …)", "no device"
+  std::string driver = {}, runtime = {};  // the CUDA version that the driver knows, and that of the libraries; empty: none
+};
+CudaDescription describe_cuda();
+
+// "cpu", "cuda" or "reference"; ValueError names what exists otherwise.
+Device make_device(const std::string& name, const CpuOptions& cpu = {}, const CudaOptions& cuda = {});
 
 }  // namespace mec

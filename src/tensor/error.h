@@ -29,6 +29,9 @@ struct NumericalError : Error {  // a value that left the finite numbers, a sing
 struct MemoryError : Error {  // no memory, or an allocation after freeze()
   using Error::Error;
 };
+struct DeviceError : Error {  // a device that is not there, or that refuses work
+  using Error::Error;
+};
 
 // Builds a message from its parts with operator<<.
 template <class... Parts> std::string concat(const Parts&... parts) {

@@ -18,7 +18,7 @@ struct KernelCall {
   std::function<void()> run;
 };
 
-class ForwardingBackend : public Backend {
+class ForwardingBackend : public Backend, private ViewMaker {
  public:
   explicit ForwardingBackend(Device inner) : inner_(std::move(inner)) {}
 
@@ -26,6 +26,7 @@ class ForwardingBackend : public Backend {
   CachingAllocator& allocator() override { return inner_->allocator(); }
   std::int64_t image_channels(std::int64_t file_channels) const override { return inner_->image_channels(file_channels); }
   bool supports(Dtype dtype) const override { return inner_->supports(dtype); }
+  ViewMaker* view_maker() override { return inner_->view_maker() ? this : nullptr; }
 
   // Memory
   void upload(const void* host, View y) override { forward("upload", &Backend::upload, host, y); }
@@ -162,11 +163,19 @@ class ForwardingBackend : public Backend {
     }
   }
 
+  void make_views(ConstView pixels, ConstView images, ConstView params, View y, const MakeViewsArgs& args) override {
+    forward_to(inner_->view_maker(), "make_views", &ViewMaker::make_views, pixels, images, params, y, args);
+  }
+
   template <class... Parameters, class... Arguments>
   void forward(const char* name, void (Backend::*kernel)(Parameters...), const Arguments&... arguments) {
+    forward_to(inner_.get(), name, kernel, arguments...);
+  }
+  template <class Target, class... Parameters, class... Arguments>
+  void forward_to(Target* device, const char* name, void (Target::*kernel)(Parameters...), const Arguments&... arguments) {
     KernelCall call{.kernel = name, .inputs = {}, .outputs = {}, .run = {}};
     (add_views(call, arguments), ...);
-    call.run = [device = inner_.get(), kernel, saved = std::make_tuple(owned(arguments)...)] {
+    call.run = [device, kernel, saved = std::make_tuple(owned(arguments)...)] {
       std::apply([&](const auto&... values) { (device->*kernel)(values...); }, saved);
     };
     on_call(std::move(call));

@@ -11,3 +11,4 @@
 #include "mec/tensor/ops/pooling.h"
 #include "mec/tensor/ops/rows.h"
 #include "mec/tensor/ops/tsne.h"
+#include "mec/tensor/ops/views.h"

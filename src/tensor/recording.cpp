@@ -1,13 +1,38 @@
 #include "mec/tensor/recording.h"
 
+#include <utility>
+
 namespace mec {
 namespace {
 
 // Segments come from the inner device's allocator, hence from its kind of memory.
 Upstream memory_of(const Device& device) {
   return {.allocate = [device](std::size_t bytes) { return device->allocator().allocate(bytes); },
-          .release = [device](void* memory, std::size_t) { device->allocator().deallocate(memory); }};
+          .release = [device](void* memory, std::size_t) { device->allocator().deallocate(memory); },
+          .extend = {},
+          .granule = device->allocator().granule()};
 }
+
+class RecordingCapture final : public Capture {
+ public:
+  explicit RecordingCapture(RecordingBackend& device) : device_(device) {}
+  ~RecordingCapture() override {
+    device_.allocator().freeze(false);
+    device_.forget();
+  }
+  void begin() override {
+    device_.begin();
+    device_.allocator().freeze();
+  }
+  void end() override {
+    device_.allocator().freeze(false);
+    device_.end();
+  }
+  void replay() override { device_.replay(); }
+
+ private:
+  RecordingBackend& device_;
+};
 
 }  // namespace
 
@@ -25,14 +50,24 @@ void RecordingBackend::download(ConstView x, void* host) {
   ForwardingBackend::download(x, host);
 }
 
+RecordingBackend::~RecordingBackend() { forget(); }
+
+std::unique_ptr<Capture> RecordingBackend::make_capture() { return std::make_unique<RecordingCapture>(*this); }
+
 void RecordingBackend::begin() {
-  calls_.clear();
+  forget();
   state_ = State::recording;
+}
+
+void RecordingBackend::forget() {
+  calls_.clear();
+  for (void* memory : std::exchange(retired_, {})) memory_.deallocate(memory);
+  state_ = State::idle;
 }
 
 void RecordingBackend::end() {
   check<ValueError>(state_ == State::recording, "recording: end() without begin()");
-  memory_.retire_free_blocks();
+  retired_ = memory_.retire_free_blocks();
   state_ = State::recorded;
 }
 

@@ -15,6 +15,7 @@ namespace mec {
 class RecordingBackend final : public ForwardingBackend {
  public:
   explicit RecordingBackend(Device inner);
+  ~RecordingBackend() override;
 
   // Memory of its own, so that nothing outside can be given what a replay writes to.
   CachingAllocator& allocator() override { return memory_; }
@@ -23,9 +24,13 @@ class RecordingBackend final : public ForwardingBackend {
   void upload(const void* host, View y) override;
   void download(ConstView x, void* host) override;
 
+  // begin(), end() and replay() below, with the memory frozen in between: a training loop runs here as it does on a GPU.
+  std::unique_ptr<Capture> make_capture() override;
+
   void begin();                                       // forgets what was recorded before, finished or not
   void end();                                         // ValueError when nothing was begun
   void replay() const;                                // ValueError before end()
+  void forget();                                      // as after construction: kernels run at once
   std::size_t size() const { return calls_.size(); }  // recorded kernels
 
  protected:
@@ -37,6 +42,7 @@ class RecordingBackend final : public ForwardingBackend {
   CachingAllocator memory_;
   State state_ = State::idle;
   std::vector<std::function<void()>> calls_;
+  std::vector<void*> retired_;  // what the recorded step writes to, and no tensor holds
 };
 
 }  // namespace mec

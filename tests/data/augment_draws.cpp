@@ -193,11 +193,11 @@ TEST_CASE("applying drawn parameters depends on nothing else, and undoing the fl
   ViewParams params = draw_view(settings, image.size(), {.seed = 5, .sample = 9});
   std::vector<float> a(16 * 16 * 3);
   std::vector<float> b(16 * 16 * 3);
-  apply_view(image, params, settings, n, 3, a);
-  apply_view(image, params, settings, n, 3, b);
+  apply_view(image, params, {16, 16}, n, 3, a);
+  apply_view(image, params, {16, 16}, n, 3, b);
   CHECK(a == b);
   params.flip = !params.flip;
-  apply_view(image, params, settings, n, 3, b);
+  apply_view(image, params, {16, 16}, n, 3, b);
   for (std::size_t y = 0; y < 16; ++y) {
     for (std::size_t x = 0; x < 16; ++x) CHECK(a[(y * 16 + x) * 3] == b[(y * 16 + 15 - x) * 3]);
   }
@@ -205,16 +205,15 @@ TEST_CASE("applying drawn parameters depends on nothing else, and undoing the fl
 
 TEST_CASE("the jitter order of the parameters is the order of the operations") {
   const Image image{2, 1, 1, {100, 200}};
-  ViewSettings settings;
-  settings.size = 2;
   ViewParams params;
+  params.to_height = params.to_width = 2;
   params.crop = {.top = 0, .left = 0, .height = 1, .width = 2};
   params.jitter = {1.5F, 0.0F, 1.0F, 0.0F};
   const Normalization n{{0.0F}, {1.0F / 255}};
   std::vector<float> out(4);
-  apply_view(image, params, settings, n, 1, out);
+  apply_view(image, params, {2, 2}, n, 1, out);
   CHECK(out[0] == doctest::Approx((150 + 255) / 2.0));  // brightness clamps first
   params.jitter_order = {Jitter::contrast, Jitter::brightness, Jitter::hue, Jitter::saturation};
-  apply_view(image, params, settings, n, 1, out);
+  apply_view(image, params, {2, 2}, n, 1, out);
   CHECK(out[0] == doctest::Approx(225));
 }

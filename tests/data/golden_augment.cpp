@@ -58,19 +58,23 @@ std::vector<float> levels(const Planes& planes, bool flip = false) {
 }
 
 std::vector<float> run_chain(const Case& c) {
-  ViewSettings settings;
-  settings.size = c.integer("size");
-  settings.blur_kernel = c.integer("kernel");
-  settings.solarize_threshold = c.real("threshold");
-  ViewParams params{
-      .crop = c.crop(), .blur_sigma = c.real("sigma"), .gray = c.integer("gray") != 0, .solarize = true, .flip = true};
+  const int size = c.integer("size");
+  ViewParams params{.crop = c.crop(),
+                    .to_height = size,
+                    .to_width = size,
+                    .gray = c.integer("gray") != 0,
+                    .blur_sigma = c.real("sigma"),
+                    .blur_radius = c.integer("kernel") / 2,
+                    .solarize = true,
+                    .flip = true,
+                    .solarize_threshold = c.real("threshold")};
   for (std::size_t i = 0; i < params.jitter.size(); ++i) {
     params.jitter_order[i] = static_cast<Jitter>(c.integer(concat("order", i)));
     params.jitter[i] = c.real(concat("jitter", i));
   }
   const Image image = c.image();
-  std::vector<float> out(static_cast<std::size_t>(settings.size * settings.size * image.channels));
-  apply_view(image, params, settings, gray_levels(image.channels), image.channels, out);
+  std::vector<float> out(static_cast<std::size_t>(size * size * image.channels));
+  apply_view(image, params, {size, size}, gray_levels(image.channels), image.channels, out);
   return out;
 }
 

@@ -27,10 +27,12 @@ void load(const Golden& golden, ResNet& net) {
 Tensor as_in_golden(const Tensor& t) { return t.rank() == 4 ? ohwi_to_oihw(t) : t; }
 
 void check_pass(const Golden& golden, const std::string& mode, Dtype dtype) {
-  const Tensor image = oihw_to_ohwi(golden.at("input", dtype));
+  const std::int64_t channels = golden.integer("channels");
+  const Tensor file_image = oihw_to_ohwi(golden.at("input", dtype));
+  const Tensor image = with_channels(file_image, file_image.backend().image_channels(channels));
   ResNet net({.arch = golden.text("arch"),
               .width = golden.integer("width"),
-              .in_channels = golden.integer("channels"),
+              .in_channels = channels,
               .stem = stem_of(golden.text("stem"))},
              {image.device(), dtype});
   load(golden, net);
@@ -46,8 +48,11 @@ void check_pass(const Golden& golden, const std::string& mode, Dtype dtype) {
   const Variable y = net.forward(x, training ? kTraining : kEvaluation);
   compare("output", y.data());
   backward({y}, {golden.at("cotangent", dtype)});
-  compare("input_grad", x.grad());
-  for (const auto& [name, parameter] : parameters_of(net)) compare("grad." + name, parameter.value.grad());
+  compare("input_grad", with_channels(x.grad(), channels));
+  for (const auto& [name, parameter] : parameters_of(net)) {
+    const Tensor gradient = parameter.value.grad();
+    compare("grad." + name, parameter.file_channels > 0 ? with_channels(gradient, parameter.file_channels) : gradient);
+  }
   if (training) {
     for (const auto& [name, buffer] : buffers_of(net)) compare("after." + name, buffer);
   }
@@ -58,8 +63,7 @@ void check_network(const std::string& name) {
   CAPTURE(name);
   for (const std::string mode : {"train", "eval"}) {
     CAPTURE(mode);
-    check_pass(Golden(name, make_device("reference")), mode, Dtype::f64);
-    check_pass(Golden(name, make_device("cpu")), mode, Dtype::f32);
+    for (const auto& [device, dtype] : kGoldenSettings) check_pass(Golden(name, make_device(device)), mode, dtype);
   }
 }
 

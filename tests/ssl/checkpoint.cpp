@@ -58,7 +58,7 @@ struct Fixture {
     CheckpointWriter writer(path, settings.train, identity(settings), *objective);
     Recorder recorder(last);
     try {
-      train(learner, *objective, loader, settings, {&writer, &recorder}, from ? from->step() : 0);
+      train(learner, *objective, loader, settings, {&writer, &recorder}, {.steps_done = from ? from->step() : 0});
       CHECK(last < 0);
     } catch (const Stopped&) {
     }
@@ -215,5 +215,5 @@ TEST_CASE_FIXTURE(Fixture, "a loader that does not begin where the run goes on i
   const auto data = std::make_shared<GeneratedImages>(26, 12);
   Loader loader(data, make_augmentation(settings.augment, data->info().normalization),
                 {.batch = 8, .epochs = 2, .shuffle = true, .drop_last = true}, device);
-  CHECK_THROWS_AS(train(learner, objective, loader, settings, {}, kStepsPerEpoch), ValueError);
+  CHECK_THROWS_AS(train(learner, objective, loader, settings, {}, {.steps_done = kStepsPerEpoch}), ValueError);
 }

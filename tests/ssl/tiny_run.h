@@ -1,12 +1,16 @@
 // A run small enough for a test: 24 generated images, a ResNet-10 of width 4, two epochs.
 #pragma once
 
+#include <doctest/doctest.h>
+
 #include <memory>
 #include <vector>
 
 #include "mec/data/loader.h"
 #include "mec/ssl/methods.h"
-#include "mec/ssl/step.h"
+#include "mec/ssl/trainer.h"
+#include "mec/tensor/devices.h"
+#include "mec/tensor/ops.h"
 #include "mec/tensor/philox.h"
 
 namespace mec::test {
@@ -106,6 +110,33 @@ inline std::vector<double> snapshot_of(Learner& learner, const Objective& object
     values.insert(values.end(), host.begin(), host.end());
   }
   return values;
+}
+
+struct Losses : Observer {
+  void on_step(const StepReport& report) override { metrics.push_back(report.metrics); }
+  std::vector<Metrics> metrics;
+};
+
+inline std::vector<double> train_tiny(const PretrainSettings& settings, Losses& losses,
+                                      const Device& device = make_cpu_device(), const TrainOptions& options = {}) {
+  const auto objective = make_objective(settings, device);
+  std::vector<double> before;
+  for (const auto& [name, tensor] : objective->state()) before.push_back(sum(tensor).item());
+  Learner learner(learner_options(settings, Dtype::f32, objective->ema_teacher()), device);
+  const auto data = std::make_shared<GeneratedImages>(26, 12);
+  Loader loader(data, make_augmentation(settings.augment, data->info().normalization),
+                {.batch = settings.train.batch,
+                 .epochs = settings.train.epochs,
+                 .shuffle = true,
+                 .drop_last = true,
+                 .seed = settings.train.seed,
+                 .workers = 1},
+                device);
+  train(learner, *objective, loader, settings, {&losses}, options);
+  std::size_t i = 0;
+  for (const auto& [name, tensor] : objective->state()) CHECK_MESSAGE(sum(tensor).item() != before[i++], name);
+  CHECK((learner.teacher != nullptr) == objective->ema_teacher());
+  return snapshot_of(learner, *objective);
 }
 
 }  // namespace mec::test

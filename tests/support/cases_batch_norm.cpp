@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "mec/tensor/ops.h"
 #include "support/op_cases.h"
 
@@ -13,12 +15,12 @@ std::string describe(const Parts& parts, const Shape& x) {
   return concat(x, parts.affine ? " affine" : "", parts.add ? " + add" : "", parts.relu ? " + relu" : "");
 }
 
-void add_statistics(std::vector<OpCase>& table, const Shape& x) {
+void add_statistics(std::vector<OpCase>& table, const Shape& x, Fill fill = Fill::normal) {
   table.push_back({.kernel = "batch_norm_statistics",
                    .name = concat("batch_norm_statistics ", x),
                    .dtypes = kActivations,
                    .accuracy = Accuracy::accumulated,
-                   .inputs = {{.shape = x}},
+                   .inputs = {{.shape = x, .fill = fill, .low = 0, .high = 5}},
                    .run = [](const Tensors& in) -> Tensors {
                      const auto statistics = batch_norm_statistics(in[0]);
                      return {statistics.mean, statistics.var};
@@ -91,6 +93,47 @@ void add_gradients(std::vector<OpCase>& table, const Shape& x, const Parts& part
                    }});
 }
 
+// Every tensor of activations begins between two vectors, though its rows are whole ones.
+void add_misaligned(std::vector<OpCase>& table, const Shape& x) {
+  table.push_back({.kernel = "batch_norm_grad_apply",
+                   .name = concat("batch norm of misaligned ", x),
+                   .dtypes = kActivations,
+                   .accuracy = Accuracy::accumulated,
+                   .inputs = gradient_inputs(x),
+                   .run = [](const Tensors& in) -> Tensors {
+                     Tensors at;
+                     for (const Tensor& t : in) at.push_back(misaligned(t));
+                     const BatchNormStatistics of = batch_norm_statistics(at[1]), given{at[3], at[4]};
+                     const Tensor y = batch_norm_apply(at[1], given, at[5], at[6], at[0], {.relu = true});
+                     const auto sums = batch_norm_grad_reduce(at[0], at[1], at[2], given, at[5], at[6], {.relu = true});
+                     const double rows = static_cast<double>(at[1].numel() / at[1].dim(-1));
+                     const auto grads = batch_norm_grad_apply(at[0], at[1], at[2], given, at[5], at[6], {at[7], at[8]}, rows,
+                                                              true, {.relu = true});
+                     return {of.mean, of.var, y, sums.dgamma, sums.dbeta, grads.dx, grads.dadd};
+                   }});
+}
+
+// A NaN passes the ReLU, in the one channel of the one row where it is; its gradient does not.
+void add_nan(std::vector<OpCase>& table) {
+  std::vector<double> values(5 * 16);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<double>(i % 7) - 3;
+  values[21] = std::nan("");
+  const Input statistic{.shape = {16}, .role = Role::statistic};
+  const Input positive{.shape = {16}, .fill = Fill::positive, .role = Role::statistic};
+  table.push_back({.kernel = "batch_norm_apply",
+                   .name = "batch_norm_apply + relu of NaN",
+                   .dtypes = kActivations,
+                   .accuracy = Accuracy::rounded,
+                   .inputs = {{.shape = {5, 16}, .fill = Fill::given, .values = values}, statistic, positive},
+                   .run = [](const Tensors& in) -> Tensors {
+                     const BatchNormStatistics given{in[1], in[2]};
+                     const Tensor y = batch_norm_apply(in[0], given, {}, {}, {}, {.relu = true});
+                     Tensors out = nan_apart(y);
+                     out.push_back(batch_norm_grad_reduce(in[0], in[0], y, given, {}, {}, {.relu = true}).dbeta);
+                     return out;
+                   }});
+}
+
 }  // namespace
 
 void add_batch_norm_cases(std::vector<OpCase>& table) {
@@ -106,6 +149,16 @@ void add_batch_norm_cases(std::vector<OpCase>& table) {
       }
     }
   }
+  // More rows than one block sums, and more channels than one block has threads for. Whole numbers, since the mean of many normal ones is
+  // too small to have digits that could be compared.
+  for (const Shape& x : {Shape{540, 64}, Shape{613, 17}, Shape{4500, 1}, Shape{70, 520}}) {
+    add_statistics(table, x, Fill::integers);
+    add_apply(table, x, {.affine = true, .add = true, .relu = true});
+    add_gradients(table, x, {.affine = true, .relu = true});
+  }
+  add_gradients(table, {613, 17}, {.affine = true, .add = true, .relu = true});
+  add_misaligned(table, {33, 16});
+  add_nan(table);
 }
 
 }  // namespace mec::test

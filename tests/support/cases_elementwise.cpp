@@ -66,7 +66,8 @@ void add_axpby(std::vector<OpCase>& table) {
 }
 
 void add_reduce(std::vector<OpCase>& table) {
-  const Shape shapes[] = {{1, 1}, {33, 17}, {257, 3}, {1, 64}, {64, 1}, {2, 5, 7, 16}, {0, 5}};
+  const Shape shapes[] = {{1, 1}, {33, 17},  {257, 3}, {1, 64},   {64, 1},    {2, 5, 7, 16},
+                          {0, 5}, {700, 24}, {5, 600}, {3, 2051}, {2, 19000}, {1, 17003}};
   const std::pair<Reduce, const char*> kinds[] = {
       {Reduce::all, "of all"}, {Reduce::over_rows, "over rows"}, {Reduce::over_columns, "over columns"}};
   for (const Shape& shape : shapes) {
@@ -79,19 +80,41 @@ void add_reduce(std::vector<OpCase>& table) {
                        .run = [how = how](const Tensors& in) -> Tensors { return {reduce(how, in[0])}; }});
     }
   }
+  for (const Shape& shape : {Shape{33, 17}, Shape{2, 5, 7, 16}, Shape{5, 600}, Shape{1, 17003}}) {
+    table.push_back({.kernel = "reduce",
+                     .name = concat("sums of misaligned ", shape),
+                     .dtypes = kActivations,
+                     .accuracy = Accuracy::accumulated,
+                     .inputs = {{.shape = shape, .fill = Fill::positive}},
+                     .run = [](const Tensors& in) -> Tensors {
+                       const Tensor x = misaligned(in[0]);
+                       return {reduce(Reduce::all, x), reduce(Reduce::over_rows, x), reduce(Reduce::over_columns, x)};
+                     }});
+  }
 }
 
 void add_all_finite(std::vector<OpCase>& table) {
   const double inf = std::numeric_limits<double>::infinity();
-  for (const double last : {1.0, inf, -inf, std::nan("")}) {
-    std::vector<double> values(1037, -3.0);
-    values.back() = last;
-    table.push_back({.kernel = "all_finite",
-                     .name = concat("all_finite with ", last, " at the end"),
-                     .dtypes = kActivations,
-                     .inputs = {{.shape = {1037}, .fill = Fill::given, .values = values}},
-                     .run = [](const Tensors& in) -> Tensors { return {all_finite(in[0])}; }});
+  const std::pair<std::size_t, std::size_t> places[] = {{0, 1}, {1036, 1037}, {1033, 1037}, {8191, 20003}, {20002, 20003}};
+  for (const auto& [at, size] : places) {
+    for (const double value : {1.0, inf, -inf, std::nan("")}) {
+      std::vector<double> values(size, -3.0);
+      values[at] = value;
+      const auto n = static_cast<std::int64_t>(size);
+      table.push_back({.kernel = "all_finite",
+                       .name = concat("all_finite with ", value, " at ", at, " of ", size),
+                       .dtypes = kActivations,
+                       .inputs = {{.shape = {n}, .fill = Fill::given, .values = values}},
+                       .run = [](const Tensors& in) -> Tensors {
+                         return {all_finite(in[0]), all_finite(misaligned(in[0]))};
+                       }});
+    }
   }
+  table.push_back({.kernel = "all_finite",
+                   .name = "all_finite of nothing",
+                   .dtypes = kActivations,
+                   .inputs = {{.shape = {0}}},
+                   .run = [](const Tensors& in) -> Tensors { return {all_finite(in[0])}; }});
 }
 
 }  // namespace

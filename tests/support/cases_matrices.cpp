@@ -47,6 +47,34 @@ void add_coding_matrices(std::vector<OpCase>& table, std::int64_t n) {
   add("symmetrize", Accuracy::rounded, [](const Tensors& in) -> Tensors { return {symmetrize(in[0])}; });
 }
 
+// More matrices than a kernel may take at once, in memory that begins within a pack. They need not be powers of each other.
+void add_many_powers(std::vector<OpCase>& table, std::int64_t n, std::int64_t count) {
+  const auto matrices = [n, count](const Tensors& in) {
+    std::vector<Tensor> powers;
+    for (std::int64_t j = 0; j < count; ++j) powers.push_back(in[0].slice(1 + j * n * n, {n, n}));
+    return powers;
+  };
+  const Input flat{.shape = {1 + count * n * n}};
+  table.push_back({.kernel = "power_traces",
+                   .name = concat("power_traces of ", count, " matrices of size ", n),
+                   .dtypes = kReal,
+                   .accuracy = Accuracy::accumulated,
+                   .inputs = {flat},
+                   .run = [matrices, count](const Tensors& in) -> Tensors {
+                     return {power_traces(matrices(in), 2 * count - 1), power_traces(matrices(in), 2 * count)};
+                   }});
+  table.push_back({.kernel = "matrix_polynomial",
+                   .name = concat("matrix_polynomial of ", count, " matrices of size ", n),
+                   .dtypes = kReal,
+                   .accuracy = Accuracy::accumulated,
+                   .inputs = {flat},
+                   .run = [matrices, count](const Tensors& in) -> Tensors {
+                     std::vector<double> coefficients;
+                     for (std::int64_t j = 0; j <= count; ++j) coefficients.push_back(0.5 - static_cast<double>(j % 3));
+                     return {matrix_polynomial(matrices(in), coefficients)};
+                   }});
+}
+
 void add_coding_scalars(std::vector<OpCase>& table) {
   // The norm of v = K u is about 1.5 times u's, so that λ = 0.25 is below the limit and λ = 4 above it; u = 0 is safe.
   for (const double lambda : {0.25, 4.0}) {
@@ -83,6 +111,8 @@ void add_matrix_cases(std::vector<OpCase>& table) {
     add_decompositions(table, n);
     add_coding_matrices(table, n);
   }
+  for (const std::int64_t n : {3, 31, 65, 96}) add_coding_matrices(table, n);
+  for (const std::int64_t count : {4, 8, 9, 17}) add_many_powers(table, 33, count);
   add_coding_scalars(table);
 }
 

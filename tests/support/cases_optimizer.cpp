@@ -2,6 +2,60 @@
 #include "support/op_cases.h"
 
 namespace mec::test {
+namespace {
+
+// Segments of one element, empty ones in a row, one that is several pieces of 8192 long, bounds that are a piece's, and slices that begin
+// within a pack of 16 bytes: all at the same place of it, or not.
+void add_long_buffer(std::vector<OpCase>& table, std::int64_t v_begins) {
+  constexpr std::int64_t kSize = 40000;
+  const Input buffer{.shape = {kSize + 8}}, factor{.shape = {1}, .fill = Fill::given, .values = {0.375}};
+  const Input offsets{.shape = {16},
+                      .fill = Fill::given,
+                      .role = Role::i64,
+                      .values = {3, 3, 4, 5, 6, 6, 6, 70, 8192, 8193, 16384, 16384, 36000, 36001, 39999, 39999}};
+  table.push_back({.kernel = "sgd_update",
+                   .name = concat("sgd_update of many segments, v from ", v_begins),
+                   .dtypes = kReal,
+                   .accuracy = Accuracy::rounded,
+                   .inputs = {buffer, buffer, buffer, factor, offsets, {.shape = {15}, .fill = Fill::positive}},
+                   .run = [v_begins](const Tensors& in) -> Tensors {
+                     const Tensor w = in[0].slice(1, {kSize}), g = in[1].slice(1, {kSize}), v = in[2].slice(v_begins, {kSize});
+                     const SgdArgs args{.rate_factor = 0.5, .momentum = 0.9, .weight_decay = 0.01};
+                     sgd_update(w, g, v, in[3], in[4], in[5], args);
+                     sgd_update(w, g, v, in[3], in[4], Tensor(), args);
+                     return {in[0], in[2]};
+                   }});
+  table.push_back({.kernel = "lars_rates",
+                   .name = concat("lars_rates of many segments, g from ", v_begins),
+                   .dtypes = kReal,
+                   .accuracy = Accuracy::accumulated,
+                   .inputs = {buffer, buffer, offsets},
+                   .run = [v_begins](const Tensors& in) -> Tensors {
+                     return {lars_rates(in[0].slice(1, {kSize}), in[1].slice(v_begins, {kSize}), in[2], {.eta = 0.02})};
+                   }});
+  // Whole numbers, whose sums are exact in any order.
+  const Input long_segment{.shape = {280000}, .fill = Fill::integers, .low = 0, .high = 3};
+  table.push_back(
+      {.kernel = "lars_rates",
+       .name = concat("lars_rates of a long segment, from ", v_begins),
+       .dtypes = kReal,
+       .accuracy = Accuracy::accumulated,
+       .inputs = {long_segment,
+                  long_segment,
+                  {.shape = {3}, .fill = Fill::given, .role = Role::i64, .values = {1.0 * v_begins, 279990, 280000}}},
+       .run = [](const Tensors& in) -> Tensors { return {lars_rates(in[0], in[1], in[2], {.eta = 0.02})}; }});
+  table.push_back({.kernel = "ema_update",
+                   .name = concat("ema_update of slices, w from ", v_begins),
+                   .dtypes = kReal,
+                   .accuracy = Accuracy::rounded,
+                   .inputs = {{.shape = {1037}}, {.shape = {1037}}, factor},
+                   .run = [v_begins](const Tensors& in) -> Tensors {
+                     ema_update(in[0].slice(1, {1030}), in[1].slice(v_begins, {1030}), in[2]);
+                     return {in[0]};
+                   }});
+}
+
+}  // namespace
 
 void add_optimizer_cases(std::vector<OpCase>& table) {
   // An empty segment, and elements before the first and after the last, which must stay as they are.
@@ -38,6 +92,7 @@ void add_optimizer_cases(std::vector<OpCase>& table) {
                      ema_update(in[0], in[1], in[2]);
                      return {in[0]};
                    }});
+  for (const std::int64_t v_begins : {1, 2}) add_long_buffer(table, v_begins);
 }
 
 }  // namespace mec::test

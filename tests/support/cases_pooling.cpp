@@ -1,3 +1,6 @@
+#include <cmath>
+#include <limits>
+
 #include "mec/tensor/ops.h"
 #include "support/op_cases.h"
 
@@ -42,6 +45,45 @@ void add_global_pool(std::vector<OpCase>& table, const Shape& x) {
                    .run = [x](const Tensors& in) -> Tensors { return {global_avg_pool_grad(in[0], x)}; }});
 }
 
+// NaN beats all; where all are -inf the first wins.
+void add_extremes(std::vector<OpCase>& table) {
+  std::vector<double> values(5 * 6 * 8);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<double>(i * 5 % 11);
+  const double inf = std::numeric_limits<double>::infinity();
+  for (std::size_t pixel = 0; pixel < 30; ++pixel) {
+    values[8 * pixel] = -inf;
+    values[8 * pixel + 1] = pixel % 3 ? -inf : inf;
+    if (pixel % 4 == 0) values[8 * pixel + 2] = std::nan("");
+  }
+  table.push_back({.kernel = "max_pool2d",
+                   .name = "max_pool2d of NaN and infinities",
+                   .dtypes = kActivations,
+                   .inputs = {{.shape = {1, 5, 6, 8}, .fill = Fill::given, .values = values}},
+                   .run = [](const Tensors& in) -> Tensors {
+                     const auto pooled = max_pool2d(in[0], {});
+                     Tensors out = nan_apart(pooled.y);
+                     out.push_back(pooled.argmax);
+                     return out;
+                   }});
+}
+
+void add_misaligned(std::vector<OpCase>& table, const Shape& x) {
+  const Pool2dArgs args{};
+  const Shape y{x[0], conv_out_size("max_pool2d", x[1], args.kernel, args.stride, args.pad),
+                conv_out_size("max_pool2d", x[2], args.kernel, args.stride, args.pad), x[3]};
+  table.push_back({.kernel = "max_pool2d",
+                   .name = concat("pooling of misaligned ", x),
+                   .dtypes = kActivations,
+                   .accuracy = Accuracy::accumulated,
+                   .inputs = {{.shape = x}, {.shape = y}, {.shape = {x[0], x[3]}}},
+                   .run = [=](const Tensors& in) -> Tensors {
+                     const Tensor at = misaligned(in[0]);
+                     const auto pooled = max_pool2d(at, args);
+                     return {pooled.y, pooled.argmax, max_pool2d_grad(misaligned(in[1]), misaligned(pooled.argmax), x, args),
+                             global_avg_pool(at), global_avg_pool_grad(misaligned(in[2]), x)};
+                   }});
+}
+
 }  // namespace
 
 void add_pooling_cases(std::vector<OpCase>& table) {
@@ -54,6 +96,11 @@ void add_pooling_cases(std::vector<OpCase>& table) {
   }
   add_max_pool(table, {2, 6, 9, 16}, {.kernel = 2, .stride = 2, .pad = 0});
   add_max_pool(table, {1, 9, 20, 3}, {.kernel = 15, .stride = 4, .pad = 7});  // the largest window
+  add_max_pool(table, {1, 9, 9, 8}, {.kernel = 5, .stride = 2, .pad = 2});    // a row of it takes two rounds of loads
+  add_global_pool(table, {3, 20, 17, 24});
+  add_global_pool(table, {2, 3, 3, 272});
+  add_extremes(table);
+  add_misaligned(table, {2, 5, 7, 16});
 }
 
 }  // namespace mec::test

@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "mec/tensor/ops.h"
 #include "support/op_cases.h"
 
@@ -23,13 +25,13 @@ void add_normalize(std::vector<OpCase>& table, const Shape& x, Fill fill) {
        .run = [](const Tensors& in) -> Tensors { return {normalize_rows_grad({.y = in[0], .inv_norm = in[1]}, in[2])}; }});
 }
 
-void add_cross_entropy(std::vector<OpCase>& table, std::int64_t rows, std::int64_t classes, double shift) {
+void add_cross_entropy(std::vector<OpCase>& table, std::int64_t rows, std::int64_t classes, double shift, double spread = 4) {
   table.push_back({.kernel = "cross_entropy",
                    .name = concat("cross_entropy (", rows, ",", classes, ") with logits around ", shift),
                    .dtypes = kReal,
                    .accuracy = Accuracy::accumulated,
                    // Whole numbers stay exact however large: exp(1000) without the row's maximum taken off is infinite.
-                   .inputs = {{.shape = {rows, classes}, .fill = Fill::integers, .low = shift - 4, .high = shift + 4},
+                   .inputs = {{.shape = {rows, classes}, .fill = Fill::integers, .low = shift - spread, .high = shift + spread},
                               {.shape = {rows},
                                .fill = Fill::integers,
                                .role = Role::i32,
@@ -52,20 +54,64 @@ void add_top_k(std::vector<OpCase>& table, const Shape& x, std::int64_t k) {
                    }});
 }
 
+void add_long_top_k(std::vector<OpCase>& table, std::int64_t columns) {
+  table.push_back({.kernel = "top_k",
+                   .name = concat("top_k of a row of ", columns),
+                   .dtypes = kReal,
+                   .inputs = {{.shape = {1, columns}}},
+                   .run = [](const Tensors& in) -> Tensors {
+                     const auto best = top_k(in[0], 2);
+                     return {best.values, best.indices};
+                   }});
+}
+
+// Zeros of both signs are equals, infinities are numbers, and a class may be ruled out by a logit of −∞.
+void add_special_values(std::vector<OpCase>& table) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  table.push_back(
+      {.kernel = "top_k",
+       .name = "top_k of infinities and signed zeros",
+       .dtypes = kReal,
+       .inputs = {{.shape = {1, 8}, .fill = Fill::given, .values = {-0.0, -kInfinity, 0, -1, kInfinity, -0.0, -kInfinity, 2}}},
+       .run = [](const Tensors& in) -> Tensors {
+         const auto all = top_k(in[0], 8);
+         return {all.values, all.indices};
+       }});
+  table.push_back(
+      {.kernel = "cross_entropy",
+       .name = "cross_entropy with classes ruled out",
+       .dtypes = kReal,
+       .accuracy = Accuracy::accumulated,
+       .inputs = {{.shape = {2, 5}, .fill = Fill::given, .values = {-kInfinity, 1, 2, -kInfinity, 0, 3, -kInfinity, 1, 0, -2}},
+                  {.shape = {2}, .fill = Fill::given, .role = Role::i32, .values = {2, 0}}},
+       .run = [](const Tensors& in) -> Tensors {
+         const auto entropy = cross_entropy(in[0], in[1]);
+         return {entropy.loss, entropy.dlogits};
+       }});
+}
+
 }  // namespace
 
 void add_row_cases(std::vector<OpCase>& table) {
-  const Shape shapes[] = {{1, 1}, {3, 5}, {17, 64}, {5, 300}};
+  // Either side of a warp, of rows for a block and of rows for a larger one; odd widths put rows at all places of a pack.
+  const Shape shapes[] = {{1, 1}, {3, 5}, {17, 64}, {5, 300}, {9, 31}, {9, 33}, {2, 1024}, {5, 1025}, {3, 2048}, {2, 8199}};
   for (const Shape& x : shapes) add_normalize(table, x, Fill::normal);
   add_normalize(table, {9, 1}, Fill::integers);
   add_cross_entropy(table, 1, 1, 0);
   add_cross_entropy(table, 7, 10, 0);
   add_cross_entropy(table, 17, 3, 1000);
   add_cross_entropy(table, 4, 100, -1000);
+  add_cross_entropy(table, 9, 33, 0);
+  add_cross_entropy(table, 5, 1025, 0, 400);  // the largest has no equal: one warp of a block meets it
+  add_cross_entropy(table, 3, 8199, 1000, 4000);
   add_top_k(table, {1, 1}, 1);
   add_top_k(table, {5, 17}, 5);
   add_top_k(table, {3, 64}, 64);
   add_top_k(table, {2, 300}, 20);
+  add_top_k(table, {1, 257}, 257);
+  add_top_k(table, {2, 5000}, 5);
+  add_long_top_k(table, 270000);  // more than 1024 chunks of 256
+  add_special_values(table);
 }
 
 }  // namespace mec::test

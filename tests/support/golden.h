@@ -9,12 +9,16 @@
 
 namespace mec::test {
 
-// Where goldens are compared; f64 is the reference backend's alone.
+// Where goldens are compared; f64 is the reference backend's alone. tests/gpu compiles the same tests once more, for a GPU.
 struct GoldenSetting {
   const char* device;
   Dtype dtype;
 };
+#if MEC_GOLDENS_ON_GPU
+inline constexpr GoldenSetting kGoldenSettings[] = {{"cuda", Dtype::f32}};
+#else
 inline constexpr GoldenSetting kGoldenSettings[] = {{"reference", Dtype::f64}, {"reference", Dtype::f32}, {"cpu", Dtype::f32}};
+#endif
 
 class Golden {
  public:

@@ -20,28 +20,39 @@ bool within_an_output(const std::vector<View>& outputs, const std::byte* at) {
 
 GuardedDevice::GuardedDevice(Device inner) : ForwardingBackend(std::move(inner)), memory_(guarded_memory()) {}
 
+GuardedDevice::~GuardedDevice() {
+  for (const Segment& segment : segments_) inner()->allocator().deallocate(segment.memory);
+}
+
 Upstream GuardedDevice::guarded_memory() {
-  return {.allocate = [this](std::size_t bytes) -> void* {
-            auto& segment = segments_.emplace_back(bytes + 3 * kGuard, kFill);  // one more for the alignment
-            return align(segment.data()) + kGuard;
+  return {.allocate = [this](std::size_t size) -> void* {
+            const std::size_t bytes = size + 3 * kGuard;  // one more for the alignment
+            auto* const memory = static_cast<std::byte*>(inner()->allocator().allocate(bytes));
+            segments_.push_back({memory, bytes});
+            const std::vector<std::byte> fill(bytes, kFill);
+            inner()->upload(fill.data(), {memory, {static_cast<std::int64_t>(bytes)}, Dtype::u8});
+            return align(memory) + kGuard;
           },
-          .release = [](void*, std::size_t) {}};
+          .release = [](void*, std::size_t) {},
+          .extend = {},
+          .granule = inner()->allocator().granule()};
 }
 
 // Blocks are handed out from the start of a segment, so what lies well beyond the high-water mark need not be looked at.
-std::span<const std::byte> GuardedDevice::watched(std::size_t segment) const {
-  const auto& bytes = segments_[segment];
-  return {bytes.data(), std::min(bytes.size(), memory_.stats().high_water + 4 * kGuard)};
+std::vector<std::byte> GuardedDevice::watched(const Segment& segment) const {
+  std::vector<std::byte> bytes(std::min(segment.bytes, memory_.stats().high_water + 4 * kGuard));
+  inner()->download({segment.memory, {static_cast<std::int64_t>(bytes.size())}, Dtype::u8}, bytes.data());
+  return bytes;
 }
 
 void GuardedDevice::on_call(KernelCall call) {
   std::vector<std::vector<std::byte>> before;
-  for (std::size_t s = 0; s < segments_.size(); ++s) before.emplace_back(watched(s).begin(), watched(s).end());
+  for (const Segment& segment : segments_) before.push_back(watched(segment));
   call.run();
   for (std::size_t s = 0; s < segments_.size(); ++s) {
-    const auto now = watched(s);
+    const std::vector<std::byte> now = watched(segments_[s]);
     auto at = std::ranges::mismatch(before[s], now).in2;
-    while (at != now.end() && within_an_output(call.outputs, &*at)) {
+    while (at != now.end() && within_an_output(call.outputs, segments_[s].memory + (at - now.begin()))) {
       const auto offset = at + 1 - now.begin();
       at = std::mismatch(before[s].begin() + offset, before[s].end(), at + 1, now.end()).second;
     }

@@ -78,4 +78,22 @@ Tensors make_inputs(const OpCase& op, std::uint64_t seed, Dtype dtype, Dtype com
   return tensors;
 }
 
+Tensor misaligned(const Tensor& x) {
+  const Tensor longer(Shape{x.numel() + 1}, x.dtype(), x.device());
+  const Tensor view = longer.slice(1, {x.numel()}).reshape(x.shape());
+  x.backend().copy(x, view);
+  return view;
+}
+
+Tensors nan_apart(const Tensor& x) {
+  auto values = x.to(Dtype::f64).to_vector<double>();
+  std::vector<double> marks(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!std::isnan(values[i])) continue;
+    marks[i] = 1;
+    values[i] = 0;
+  }
+  return {Tensor::from(values, x.shape(), x.device()).to(x.dtype()), Tensor::from(marks, x.shape(), x.device()).to(x.dtype())};
+}
+
 }  // namespace mec::test

@@ -50,6 +50,17 @@ std::vector<OpCase> op_cases();
 // Inputs rounded to `dtype` (each by its role), held in `compute`, on `device`; the same numbers for every device.
 Tensors make_inputs(const OpCase& op, std::uint64_t seed, Dtype dtype, Dtype compute, const Device& device);
 
+// A copy of x that does not begin where a vector of numbers may: element 1 of a longer tensor.
+Tensor misaligned(const Tensor& x);
+// {x with 0 for NaN, 1 where it was NaN and else 0}: a comparison fails on NaN.
+Tensors nan_apart(const Tensor& x);
+
+// Runs the case on the device, with guarded memory, and on the reference in f64 from the very numbers that the device gets, so that only
+// the device's own error is seen; doctest checks.
+void check_case(const OpCase& op, Dtype dtype, std::uint64_t seed, const Device& device);
+// All cases, in every dtype that the device supports.
+void check_device(const Device& device);
+
 // The families that op_cases() joins.
 void add_memory_cases(std::vector<OpCase>& table);
 void add_elementwise_cases(std::vector<OpCase>& table);

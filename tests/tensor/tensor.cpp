@@ -122,6 +122,6 @@ TEST_CASE("tensor: memory goes back to the allocator with the last handle, and o
 }
 
 TEST_CASE("devices: an unknown name is an error that says which there are") {
-  CHECK_THROWS_WITH_AS(make_device("gpu"), "device: there is no device 'gpu'; choose cpu or reference", ValueError);
+  CHECK_THROWS_WITH_AS(make_device("gpu"), "device: there is no device 'gpu'; choose cpu, cuda or reference", ValueError);
   CHECK(make_device("reference")->name() == "reference");
 }

@@ -28,13 +28,14 @@ void apply_jitter(Planes& image, const ViewParams& params) {
 
 }  // namespace
 
-void apply_view(const Image& image, const ViewParams& params, const ViewSettings& settings, const Normalization& normalization,
+void apply_view(const Image& image, const ViewParams& params, ImageSize size, const Normalization& normalization,
                 std::int64_t image_channels, std::span<float> out) {
-  Planes planes = resized_crop(image, params.crop, {settings.size, settings.size});
+  const CropBox window{.top = params.window_top, .left = params.window_left, .height = size.height, .width = size.width};
+  Planes planes = resized_crop(image, params.crop, {.width = params.to_width, .height = params.to_height}, window);
   apply_jitter(planes, params);
   if (params.gray) to_gray(planes);
-  if (params.blur_sigma > 0.0F) gaussian_blur(planes, params.blur_sigma, settings.blur_kernel);
-  if (params.solarize) solarize(planes, settings.solarize_threshold);
+  if (params.blur_sigma > 0.0F) gaussian_blur(planes, params.blur_sigma, 2 * params.blur_radius + 1);
+  if (params.solarize) solarize(planes, params.solarize_threshold);
   finish_view(planes, normalization, {.flip = params.flip, .image_channels = image_channels}, out);
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "mec/tensor/error.h"
+#include "mec/tensor/pixels.h"
 
 namespace mec {
 namespace {
@@ -12,17 +13,11 @@ std::vector<float> gaussian_weights(float sigma, int radius) {
   std::vector<float> weights;
   float sum = 0;
   for (int x = -radius; x <= radius; ++x) {
-    const float scaled = static_cast<float>(x) / sigma;
-    weights.push_back(std::exp(-0.5F * scaled * scaled));
+    weights.push_back(pixel::gaussian(static_cast<float>(x), sigma));
     sum += weights.back();
   }
   for (float& weight : weights) weight /= sum;
   return weights;
-}
-
-int reflect(int i, int size) {
-  if (i < 0) return -i;
-  return i >= size ? 2 * (size - 1) - i : i;
 }
 
 // One line of `width` values from padded ones: to[x] = Σ weights[k]·padded[x + k].
@@ -57,7 +52,7 @@ void gaussian_blur(Planes& image, float sigma, int kernel) {
     for (int y = 0; y < height; ++y) {
       const float* source = plane + static_cast<std::size_t>(y) * w;
       for (int x = -radius; x < width + radius; ++x) {
-        padded[static_cast<std::size_t>(x + radius)] = source[reflect(x, width)];
+        padded[static_cast<std::size_t>(x + radius)] = source[pixel::reflected(x, width)];
       }
       convolve(padded.data(), weights, &rows[static_cast<std::size_t>(y) * w], w);
     }
@@ -67,7 +62,7 @@ void gaussian_blur(Planes& image, float sigma, int kernel) {
       float* to = plane + static_cast<std::size_t>(y) * w;
       for (int k = -radius; k <= radius; ++k) {
         const float weight = weights[static_cast<std::size_t>(k + radius)];
-        const float* source = &rows[static_cast<std::size_t>(reflect(y + k, height)) * w];
+        const float* source = &rows[static_cast<std::size_t>(pixel::reflected(y + k, height)) * w];
         for (std::size_t x = 0; x < w; ++x) to[x] += weight * source[x];
       }
     }

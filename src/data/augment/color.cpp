@@ -1,21 +1,22 @@
 #include "mec/data/augment/color.h"
 
-#include <algorithm>
+#include "mec/tensor/pixels.h"
 
 namespace mec {
 namespace {
 
-// These are float minima and maxima as selections, which compilers turn into vector instructions.
-float clamp255(float x) {
-  x = x < 0.0F ? 0.0F : x;
-  return x > 255.0F ? 255.0F : x;
-}
-
-float luma(float r, float g, float b) { return 0.2989F * r + 0.587F * g + 0.114F * b; }
-
-struct Rgb {
-  explicit Rgb(Planes& image)
+struct RgbPlanes {
+  explicit RgbPlanes(Planes& image)
       : count(image.plane(0).size()), r(image.plane(0).data()), g(image.plane(1).data()), b(image.plane(2).data()) {}
+  pixel::Rgb at(std::size_t i) const { return {r[i], g[i], b[i]}; }
+  template <class F> void map(F f) const {
+    for (std::size_t i = 0; i < count; ++i) {
+      const pixel::Rgb y = f(at(i));
+      r[i] = y.r;
+      g[i] = y.g;
+      b[i] = y.b;
+    }
+  }
   std::size_t count;
   float* r;
   float* g;
@@ -29,75 +30,42 @@ double mean_gray(Planes& image) {
     for (const float x : image.values()) sum += x;
     return sum / static_cast<double>(image.values().size());
   }
-  const Rgb p(image);
-  for (std::size_t i = 0; i < p.count; ++i) sum += luma(p.r[i], p.g[i], p.b[i]);
+  const RgbPlanes p(image);
+  for (std::size_t i = 0; i < p.count; ++i) sum += pixel::luma(p.at(i));
   return sum / static_cast<double>(p.count);
 }
 
 }  // namespace
 
 void adjust_brightness(Planes& image, float factor) {
-  for (float& x : image.values()) x = clamp255(factor * x);
+  for (float& x : image.values()) x = pixel::brightened(x, factor);
 }
 
 void adjust_contrast(Planes& image, float factor) {
   const float rest = (1.0F - factor) * static_cast<float>(mean_gray(image));
-  for (float& x : image.values()) x = clamp255(factor * x + rest);
+  for (float& x : image.values()) x = pixel::blended(x, factor, rest);
 }
 
 void adjust_saturation(Planes& image, float factor) {
   if (image.channels() == 1) return;
-  const Rgb p(image);
-  for (std::size_t i = 0; i < p.count; ++i) {
-    const float rest = (1.0F - factor) * luma(p.r[i], p.g[i], p.b[i]);
-    p.r[i] = clamp255(factor * p.r[i] + rest);
-    p.g[i] = clamp255(factor * p.g[i] + rest);
-    p.b[i] = clamp255(factor * p.b[i] + rest);
-  }
+  RgbPlanes(image).map([factor](pixel::Rgb x) { return pixel::saturated(x, factor); });
 }
 
-// RGB -> HSV -> RGB in six units of hue and without a branch. Back from HSV, channel n ∈ {5, 3, 1} (R, G, B) is
-// max − chroma·clamp(min(k, 4 − k), 0, 1) with k = (n + hue) mod 6 (Wikipedia, "HSL and HSV", alternative formula).
 void adjust_hue(Planes& image, float shift) {
   if (image.channels() == 1) return;
-  const Rgb p(image);
-  const float turn = 6.0F * shift;
-  const auto wrap = [](float x) {
-    x = x >= 6.0F ? x - 6.0F : x;
-    return x < 0.0F ? x + 6.0F : x;
-  };
-  for (std::size_t i = 0; i < p.count; ++i) {
-    const float r = p.r[i];
-    const float g = p.g[i];
-    const float b = p.b[i];
-    const float top = r > g ? (r > b ? r : b) : (g > b ? g : b);
-    const float bottom = r < g ? (r < b ? r : b) : (g < b ? g : b);
-    const float chroma = top - bottom;
-    const float scale = 1.0F / (chroma > 0.0F ? chroma : 1.0F);  // gray has no hue, and keeps none: chroma is 0
-    const float from_red = (g - b) * scale;
-    const float from_green = 2.0F + (b - r) * scale;
-    const float from_blue = 4.0F + (r - g) * scale;
-    const float hue = wrap((r == top ? from_red : (g == top ? from_green : from_blue)) + turn);
-    const auto channel = [&](float n) {
-      const float k = wrap(n + hue);
-      const float rise = k < 4.0F - k ? k : 4.0F - k;
-      const float part = rise < 0.0F ? 0.0F : (rise > 1.0F ? 1.0F : rise);
-      return top - chroma * part;
-    };
-    p.r[i] = channel(5.0F);
-    p.g[i] = channel(3.0F);
-    p.b[i] = channel(1.0F);
-  }
+  RgbPlanes(image).map([turn = 6.0F * shift](pixel::Rgb x) { return pixel::turned(x, turn); });
 }
 
 void to_gray(Planes& image) {
   if (image.channels() == 1) return;
-  const Rgb p(image);
-  for (std::size_t i = 0; i < p.count; ++i) p.r[i] = p.g[i] = p.b[i] = luma(p.r[i], p.g[i], p.b[i]);
+  RgbPlanes(image).map([](pixel::Rgb x) {
+    const float gray = pixel::luma(x);
+    return pixel::Rgb{gray, gray, gray};
+  });
 }
 
 void solarize(Planes& image, float threshold) {
-  for (float& x : image.values()) x = x >= threshold ? 255.0F - x : x;
+  for (float& x : image.values()) x = pixel::solarized(x, threshold);
 }
 
 }  // namespace mec

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <utility>
 
+#include "mec/data/augment/blur.h"
 #include "mec/data/augment/view.h"
 #include "mec/tensor/error.h"
 #include "mec/tensor/philox.h"
@@ -96,13 +97,17 @@ void validate(const ViewSettings& s) {
 ViewParams draw_view(const ViewSettings& settings, ImageSize size, const ViewKey& key) {
   ViewParams params;
   params.crop = draw_crop(settings, size, stream(key, Purpose::crop));
+  params.to_height = params.to_width = settings.size;
   draw_jitter(settings, stream(key, Purpose::jitter), params);
   params.gray = stream(key, Purpose::gray).bernoulli(settings.gray_probability);
   RandomStream blur = stream(key, Purpose::blur);
   if (blur.bernoulli(settings.blur_probability)) {
     params.blur_sigma = blur.uniform(settings.blur_sigma_min, settings.blur_sigma_max);
+    const ImageSize view{settings.size, settings.size};
+    params.blur_radius = (settings.blur_kernel > 0 ? settings.blur_kernel : blur_kernel_size(params.blur_sigma, view)) / 2;
   }
   params.solarize = stream(key, Purpose::solarize).bernoulli(settings.solarize_probability);
+  params.solarize_threshold = settings.solarize_threshold;
   params.flip = stream(key, Purpose::flip).bernoulli(settings.flip_probability);
   return params;
 }

@@ -4,8 +4,9 @@
 #include <cstdint>
 #include <span>
 
-#include "mec/data/augment/planes.h"
+#include "mec/data/image.h"
 #include "mec/data/normalization.h"
+#include "mec/tensor/view_params.h"
 
 namespace mec {
 
@@ -21,7 +22,10 @@ struct EvalViewSettings {
 // ValueError unless 0 < size ≤ resize.
 void validate(const EvalViewSettings& settings);
 
-// torchvision's Resize(resize, antialias=True) and CenterCrop(size), then normalise. out (size,size,image_channels) f32.
+// torchvision's Resize(resize, antialias=True) and CenterCrop(size) of an image. ValueError when it has no pixels.
+ViewParams eval_view(const EvalViewSettings& settings, ImageSize image);
+
+// That view, normalised. out (size,size,image_channels) f32.
 void apply_eval_view(const Image& image, const EvalViewSettings& settings, const Normalization& normalization,
                      std::int64_t image_channels, std::span<float> out);
 

@@ -17,8 +17,7 @@ void finish_view(const Planes& image, const Normalization& normalization, const 
                     " channels made from ", channels);
   if (stride > channels) std::fill(out.begin(), out.end(), 0.0F);
   for (std::size_t c = 0; c < channels; ++c) {
-    const float scale = 1.0F / (255.0F * normalization.std[c]);
-    const float shift = -normalization.mean[c] / normalization.std[c];
+    const auto [scale, shift] = pixel_scale(normalization, static_cast<int>(c));
     const float* plane = image.plane(static_cast<int>(c)).data();
     for (std::size_t y = 0; y < height; ++y) {
       const float* from = plane + y * width;

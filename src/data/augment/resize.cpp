@@ -1,9 +1,9 @@
 #include "mec/data/augment/resize.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "mec/tensor/error.h"
+#include "mec/tensor/pixels.h"
 
 namespace mec {
 namespace {
@@ -23,24 +23,16 @@ struct Axis {
   int count = 0;
 };
 
-// ATen's and PIL's: output i looks at a triangle around scale·(i + ½), cut off at the ends and scaled to sum 1.
 AxisFilter make_filter(const Axis& axis) {
-  const double scale = static_cast<double>(axis.in) / axis.out;
-  const double support = std::max(scale, 1.0);
   AxisFilter filter;
-  filter.taps = static_cast<std::size_t>(std::ceil(support)) * 2 + 1;
+  filter.taps = static_cast<std::size_t>(pixel::TriangleFilter::most(axis.in, axis.out));
   filter.weights.resize(filter.taps * static_cast<std::size_t>(axis.count));
   for (int i = 0; i < axis.count; ++i) {
-    const double center = scale * (axis.begin + i + 0.5);
-    const int first = std::max(static_cast<int>(center - support + 0.5), 0);
-    const int last = std::min(static_cast<int>(center + support + 0.5), axis.in);
-    const auto triangle = [&](int j) { return std::max(0.0, 1.0 - std::abs((j - center + 0.5) / support)); };
-    double total = 0;
-    for (int j = first; j < last; ++j) total += triangle(j);
+    const auto triangle = pixel::TriangleFilter::at(axis.begin + i, axis.in, axis.out);
     float* weights = &filter.weights[filter.taps * static_cast<std::size_t>(i)];
-    for (int j = first; j < last; ++j) weights[j - first] = static_cast<float>(triangle(j) / total);
-    filter.first.push_back(static_cast<std::size_t>(first));
-    filter.count.push_back(static_cast<std::size_t>(last - first));
+    for (int k = 0; k < triangle.count; ++k) weights[k] = triangle.weight(k);
+    filter.first.push_back(static_cast<std::size_t>(triangle.first));
+    filter.count.push_back(static_cast<std::size_t>(triangle.count));
   }
   return filter;
 }

@@ -1,19 +1,10 @@
 // Cropping and antialiased bilinear resizing.
 #pragma once
 
-#include <cstdint>
-
 #include "mec/data/augment/planes.h"
+#include "mec/tensor/view_params.h"
 
 namespace mec {
-
-struct CropBox {
-  std::int32_t top = 0;
-  std::int32_t left = 0;
-  std::int32_t height = 0;
-  std::int32_t width = 0;
-  bool operator==(const CropBox&) const = default;
-};
 
 // The crop, resized: torchvision's resized_crop(antialias=True) and PIL's BILINEAR. Each axis is filtered with a
 // triangle, widened by the factor when shrinking; pixels outside the crop have no part. ValueError when the crop is

@@ -3,13 +3,13 @@
 // Drawing and applying are apart, so that any device can make the pixels from the same parameters.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include "mec/data/augment/resize.h"
 #include "mec/data/normalization.h"
+#include "mec/tensor/view_params.h"
 
 namespace mec {
 
@@ -51,19 +51,6 @@ struct AugmentSettings {
 // ValueError for a setting outside its range, with its name.
 void validate(const ViewSettings& settings);
 
-enum class Jitter : std::uint8_t { brightness, contrast, saturation, hue };
-
-// All that is random in one view. Plain data; a kernel may take it as it is.
-struct ViewParams {
-  CropBox crop;
-  std::array<Jitter, 4> jitter_order{Jitter::brightness, Jitter::contrast, Jitter::saturation, Jitter::hue};
-  std::array<float, 4> jitter{1.0F, 1.0F, 1.0F, 0.0F};  // indexed by Jitter; these values change nothing
-  float blur_sigma = 0.0F;                              // 0: no blur
-  bool gray = false;
-  bool solarize = false;
-  bool flip = false;
-};
-
 // Which view: the counter of its random numbers. The sample is the image's number in the data set.
 struct ViewKey {
   std::uint64_t seed = 0;
@@ -77,8 +64,8 @@ struct ViewKey {
 ViewParams draw_view(const ViewSettings& settings, ImageSize size, const ViewKey& key);
 
 // Crop and resize, jitter, gray, blur, solarise, mirror, normalise, in that order, which is the official one.
-// out (size,size,image_channels) f32; channels past the image's are 0. Pure: the same arguments, the same bits.
-void apply_view(const Image& image, const ViewParams& params, const ViewSettings& settings, const Normalization& normalization,
+// out (size.height,size.width,image_channels) f32; channels past the image's are 0. Pure: the same arguments, the same bits.
+void apply_view(const Image& image, const ViewParams& params, ImageSize size, const Normalization& normalization,
                 std::int64_t image_channels, std::span<float> out);
 
 }  // namespace mec

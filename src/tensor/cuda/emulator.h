@@ -1,0 +1,85 @@
+// The language of simt.h on the host: each thread of a block is a fiber, blocks run one after the other.
+//
+// It finds what a GPU would leave to chance. Warps run in an order that the caller chooses, each as far as the next barrier of the block,
+// and the lanes of a warp in that order, each as far as the warp's; shared memory is poisoned before each block, and guarded. A barrier
+// that some threads of a block (or lanes of a warp) never reach is an error.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <type_traits>
+
+#define MEC_SIMT emulated
+#define SIMT_KERNEL void
+#define SIMT_KERNEL_SHARING(blocks) void
+#define SIMT_DEVICE inline
+#define SIMT_SHARED(type, name, count) type* const name = ::mec::cuda::simt::shared_array<type>(count)
+#define SIMT_UNROLL
+
+namespace mec::cuda::simt {
+
+using Stream = void*;
+
+struct Grid {
+  std::int64_t x = 1, y = 1;
+  int threads = 256;
+};
+
+// The order in which the warps of a block run between two barriers, and the lanes of a warp.
+enum class ThreadOrder : std::uint8_t { forward, reverse, shuffled };
+void set_thread_order(ThreadOrder order);
+
+// Where the running thread is.
+struct Position {
+  int thread = 0, threads = 0;
+  std::int64_t block = 0, blocks = 0, block_y = 0, blocks_y = 0;
+};
+const Position& position();
+
+inline int thread() { return position().thread; }
+inline int threads() { return position().threads; }
+inline std::int64_t block() { return position().block; }
+inline std::int64_t blocks() { return position().blocks; }
+inline std::int64_t block_y() { return position().block_y; }
+inline std::int64_t blocks_y() { return position().blocks_y; }
+
+void sync();
+
+// Leaves `bytes` of value for the other lanes, waits for them, and returns what lane `from` left.
+using LaneValue = std::array<std::byte, 16>;
+LaneValue exchange(const LaneValue& value, int from);
+
+template <class T> T from_lane(T value, int lane) {
+  static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= sizeof(LaneValue));
+  LaneValue bytes{};
+  std::memcpy(bytes.data(), &value, sizeof(T));
+  bytes = simt::exchange(bytes, lane);  // not std::exchange, which the argument would call for
+  std::memcpy(&value, bytes.data(), sizeof(T));
+  return value;
+}
+template <class T> T shuffle_down(T value, int offset) {
+  const int lane = thread() % 32;
+  return from_lane(value, lane + offset < 32 ? lane + offset : lane);
+}
+template <class T> T shuffle_xor(T value, int mask) { return from_lane(value, thread() % 32 ^ mask); }
+
+// The block's next array of shared memory: every thread of a block declares the same arrays in the same order.
+void* shared_bytes(std::size_t bytes);
+template <class T> T* shared_array(std::size_t count) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  return static_cast<T*>(shared_bytes(count * sizeof(T)));
+}
+
+// Runs `body` as each thread of each block. Error, naming the kernel, for a barrier that not all reach, arrays of shared memory that differ
+// between threads or exceed 48 KiB, and writes past their ends.
+void run_grid(const char* kernel, const Grid& grid, const std::function<void()>& body);
+
+template <class... Parameters, class... Arguments>
+void launch(const char* name, void (*kernel)(Parameters...), const Grid& grid, Stream, const Arguments&... arguments) {
+  run_grid(name, grid, [&] { kernel(Parameters(arguments)...); });
+}
+
+}  // namespace mec::cuda::simt

@@ -1,0 +1,36 @@
+// What is random in a view of an image: drawn by the host, consumed by whoever makes the pixels, on any device.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace mec {
+
+struct CropBox {
+  std::int32_t top = 0;
+  std::int32_t left = 0;
+  std::int32_t height = 0;
+  std::int32_t width = 0;
+  bool operator==(const CropBox&) const = default;
+};
+
+enum class Jitter : std::uint8_t { brightness, contrast, saturation, hue };
+
+// All that makes one view of one image, in the order in which it is done. Plain data: kernels read arrays of these as they are.
+struct ViewParams {
+  CropBox crop;                // of the image, which is
+  std::int32_t to_height = 0;  // resized to this;
+  std::int32_t to_width = 0;
+  std::int32_t window_top = 0;  // the view is the part of that which begins here
+  std::int32_t window_left = 0;
+  std::array<Jitter, 4> jitter_order{Jitter::brightness, Jitter::contrast, Jitter::saturation, Jitter::hue};
+  std::array<float, 4> jitter{1.0F, 1.0F, 1.0F, 0.0F};  // indexed by Jitter; these values change nothing
+  bool gray = false;
+  float blur_sigma = 0.0F;  // 0: no blur
+  std::int32_t blur_radius = 0;
+  bool solarize = false;
+  bool flip = false;
+  float solarize_threshold = 0.0F;
+};
+
+}  // namespace mec

@@ -1,0 +1,21 @@
+// GPUs that cuDNN is told of: tests/golden/cuda/README.md.
+#pragma once
+
+#include <string>
+
+#include "mec/tensor/cuda/device_properties.h"
+#include "tensor/io_files.h"
+
+namespace mec::test {
+
+inline std::string device_json(const std::string& name) {
+  const std::string text = read_bytes(std::string(MEC_SOURCE_DIR) + "/tests/golden/cuda/" + name + ".json");
+  REQUIRE(!text.empty());
+  return text;
+}
+
+inline cuda::DeviceProperties described_device(const std::string& name) {
+  return cuda::DeviceProperties::from_json(device_json(name));
+}
+
+}  // namespace mec::test

@@ -1,0 +1,95 @@
+// Recording a step within a training loop: what stands in its way, and what is left when it fails.
+#include "mec/ssl/step_runner.h"
+
+#include <doctest/doctest.h>
+
+#include "mec/ssl/objectives/mec.h"
+#include "mec/tensor/devices.h"
+#include "mec/tensor/ops.h"
+#include "mec/tensor/recording.h"
+#include "ssl/tiny_run.h"
+
+using namespace mec;
+using namespace mec::test;
+
+namespace {
+
+// Holds on to one more tensor with each of the first calls, or reads on the host in every call.
+class TroubledObjective : public MecObjective {
+ public:
+  TroubledObjective(int hoarding_calls, int reading_call)
+      : MecObjective(tiny_settings().mec), hoarding_calls_(hoarding_calls), reading_call_(reading_call) {}
+  ObjectiveResult operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
+                             const StepContext& step) override {
+    if (calls_ == reading_call_) static_cast<void>(sum(students[0].embedding).item());
+    if (calls_++ < hoarding_calls_) hoard_.push_back(Tensor::zeros({3 << 20}, Dtype::f32, teachers[0].device()));
+    return MecObjective::operator()(students, teachers, step);
+  }
+
+ private:
+  int calls_ = 0, hoarding_calls_, reading_call_;
+  std::vector<Tensor> hoard_;
+};
+
+struct Run {
+  explicit Run(const Device& d) : device(d), learner(learner_options(tiny_settings()), d), scalars(Dtype::f32, d) {
+    scalars.set({.rate = 0.1, .ema = 0.9, .lambda = 0.2});
+  }
+  std::vector<Tensor> views(std::uint64_t seed, std::int64_t batch = 8) const {
+    return {random({batch, 10, 10, 1}, Dtype::f32, device, {.seed = seed}),
+            random({batch, 10, 10, 1}, Dtype::f32, device, {.seed = seed + 100})};
+  }
+  Device device;
+  Learner learner;
+  StepScalars scalars;
+};
+
+}  // namespace
+
+TEST_CASE("a step that still asks for memory is run once more before it is recorded") {
+  Run run(std::make_shared<RecordingBackend>(make_reference_device()));
+  TroubledObjective objective(7, -1);  // two calls a step: in the first three steps, and half of the fourth
+  StepRunner runner(run.learner, objective, run.scalars, true);
+  std::vector<bool> replays;
+  for (std::uint64_t step = 0; step < 7; ++step) {
+    CHECK(runner.run(run.views(step))().finite);
+    replays.push_back(runner.replays());
+  }
+  CHECK_FALSE(replays[2]);
+  CHECK(replays.back());
+}
+
+TEST_CASE("a step that never stops asking for memory is an error, and so is one that reads on the host") {
+  const auto device = std::make_shared<RecordingBackend>(make_reference_device());
+  const auto fails = [&](int hoarding, int reading, const char* message) {
+    Run run(device);
+    TroubledObjective objective(hoarding, reading);
+    StepRunner runner(run.learner, objective, run.scalars, true);
+    const auto all = [&] {
+      for (std::uint64_t step = 0; step < 9; ++step) runner.run(run.views(step));
+    };
+    CHECK_THROWS_WITH_AS(all(), doctest::Contains(message), Error);
+  };
+  fails(100, -1, "after freeze()");
+  fails(0, 4, "reads () on the host");
+  // The device is as before: kernels run at once, and memory may grow.
+  const Tensor x = Tensor::full({16 << 20}, 2, Dtype::f32, device);
+  CHECK(sum(x).item() == 2.0 * (16 << 20));
+}
+
+TEST_CASE("a batch of another size runs eagerly among replays") {
+  Run run(std::make_shared<RecordingBackend>(make_reference_device())), eager(make_reference_device());
+  MecObjective objective(tiny_settings().mec), same(tiny_settings().mec);
+  StepRunner runner(run.learner, objective, run.scalars, true);
+  for (const std::int64_t batch : {8, 8, 8, 8, 5, 8}) {
+    const auto seed = static_cast<std::uint64_t>(batch);
+    const StepFigures figures = runner.run(run.views(seed, batch))();
+    const StepOutput expected = training_step(eager.learner, same, eager.views(seed, batch), eager.scalars);
+    REQUIRE(figures.records.size() == expected.records.size());
+    for (std::size_t i = 0; i < expected.records.size(); ++i) {
+      CHECK(figures.records[i] == expected.records[i].to(Dtype::f64).to_vector<double>());
+    }
+  }
+  CHECK(runner.replays());
+  CHECK(snapshot(run.learner) == snapshot(eager.learner));
+}

@@ -1,0 +1,175 @@
+#!/usr/bin/env bash
+# Builds, tests and measures the GPU backend on a machine that has the CUDA toolkit, a C++ compiler, CMake and PyTorch, and needs nothing
+# from a network. Each stage takes under ten minutes and leaves what it found under $OUT (default: build/gpu-results).
+#
+#   tools/gpu_check.sh pack      here, beforehand: gathers header-only libraries and Fashion-MNIST into .gpu/ (12 MiB, ignored by git)
+#   tools/gpu_check.sh [STAGE]   there: build, test, sanitize, bench, peer or train; without a name all of them in this order
+#
+# Where no GPU is found it says so and exits with 77.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+STAGES="build test sanitize bench peer train"
+BUILD=build/gpu
+PACK=.gpu
+OUT="${OUT:-build/gpu-results}"
+MEC="$BUILD/mec"
+DATA="$PACK/fashion-mnist"
+# One step of the recipe on ImageNet's images, and of the demo's kind.
+R50="--arch resnet50 --stem imagenet --width 64 --channels 3 --size 224 --dim 2048 --pred-hidden 512"
+
+say() { printf '\n== %s\n' "$*"; }
+
+# --- pack -----------------------------------------------------------------------------------------------------------------------
+header() {  # $1: the header, $2...: where it may lie; the folder that it is included from is copied as it is
+  local name="$1" root
+  shift
+  for root in "$@"; do
+    if [ -e "$root/$name" ]; then
+      mkdir -p "$PACK/include/$(dirname "$name")"
+      cp -r "$root/$name" "$PACK/include/$(dirname "$name")/"
+      return
+    fi
+  done
+  echo "gpu_check: $name is not in any of: $*; tools/setup.sh installs it" >&2
+  exit 1
+}
+
+pack() {
+  local roots=(.deps/usr/include /usr/local/include /usr/include)
+  rm -rf "$PACK"
+  mkdir -p "$DATA"
+  header doctest "${roots[@]}"
+  header nlohmann "${roots[@]}"
+  header CLI "${roots[@]}"
+  header toml++ "${roots[@]}"
+  header stb/stb_image.h "${roots[@]}"
+  python3 - "$DATA" .deps/usr/share/datasets/fashion-mnist /usr/share/datasets/fashion-mnist <<'END'
+import gzip, os, struct, sys
+out, folders = sys.argv[1], [f for f in sys.argv[2:] if os.path.isdir(f)]
+if not folders:
+    sys.exit("gpu_check: no Fashion-MNIST; tools/setup.sh installs it")
+def cut(name, count):  # the first `count` of an IDX file, plain: the machine may have no zlib
+    data = gzip.open(f"{folders[0]}/{name}.gz").read()
+    dims = data[3]
+    sizes = struct.unpack(f">{dims}I", data[4:4 + 4 * dims])
+    each = len(data[4 + 4 * dims:]) // sizes[0]
+    with open(f"{out}/{name}", "wb") as f:
+        f.write(data[:4] + struct.pack(f">{dims}I", count, *sizes[1:]) + data[4 + 4 * dims:][:count * each])
+for split, count in (("train", 10000), ("t10k", 2000)):
+    cut(f"{split}-images-idx3-ubyte", count)
+    cut(f"{split}-labels-idx1-ubyte", count)
+END
+  du -sh "$PACK"
+}
+
+# --- what the stages share ------------------------------------------------------------------------------------------------------
+need_gpu() {
+  if ! nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader 2>/dev/null | grep .; then
+    echo "gpu_check: no GPU here (nvidia-smi lists none)"
+    exit 77
+  fi
+}
+need_build() {
+  [ -x "$MEC" ] || { echo "gpu_check: $MEC is not there; run tools/gpu_check.sh build first" >&2; exit 1; }
+}
+
+# cuDNN and cuBLAS may come with a Python package instead of the toolkit, without the link that linkers look for.
+cudnn_root() {
+  local root="$PWD/$BUILD/cudnn" package
+  if [ -e /usr/include/cudnn.h ] || [ -e "${CUDA_HOME:-/usr/local/cuda}/include/cudnn.h" ]; then return; fi
+  package="$(python3 -c 'import nvidia.cudnn as c; print(list(c.__path__)[0])' 2>/dev/null)" || return 0
+  mkdir -p "$root/lib"
+  ln -sfn "$package/include" "$root/include"
+  for library in "$package"/lib/libcudnn*.so.*; do
+    ln -sf "$library" "$root/lib/"
+    ln -sf "$library" "$root/lib/$(basename "$library" | sed 's/\.so\..*/.so/')"
+  done
+  echo "$root"
+}
+
+# --- stages ---------------------------------------------------------------------------------------------------------------------
+build() {
+  local cudnn generator=()
+  cudnn="$(cudnn_root)"
+  command -v ninja >/dev/null && generator=(-G Ninja)
+  cmake -S . -B "$BUILD" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DMEC_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=90-real \
+    -DCMAKE_PREFIX_PATH="$PWD/$PACK;$cudnn" -DMEC_EXAMPLES=OFF
+  cmake --build "$BUILD" -j "$(nproc)" --target mec_cli test_gpu
+  "$MEC" info | tee "$OUT/info.txt"
+}
+
+test_() {
+  need_build
+  "$MEC" info --cudnn-device >"$OUT/cudnn_device.json"
+  "$BUILD/tests/test_gpu" | tee "$OUT/test.txt"
+}
+
+sanitize() {
+  local tool
+  need_build
+  for tool in memcheck racecheck initcheck synccheck; do
+    say "$tool"
+    timeout 140 compute-sanitizer --tool "$tool" --error-exitcode 1 "$BUILD/tests/test_gpu" --test-case='*small shapes*' \
+      2>&1 | tail -n 25 | tee "$OUT/sanitize-$tool.txt"
+  done
+}
+
+bench() {
+  local batch precision graph
+  need_build
+  "$MEC" bench ops --device cuda | tee "$OUT/ops.txt"
+  for precision in f32 bf16; do
+    for batch in 64 256; do
+      for graph in "" --no-graph; do
+        say "ResNet-50, $precision, batch $batch $graph"
+        # shellcheck disable=SC2086
+        "$MEC" bench step --device cuda $R50 --batch "$batch" --precision "$precision" --steps 20 --warmup 5 $graph |
+          tee -a "$OUT/step.jsonl"
+      done
+    done
+  done
+  # shellcheck disable=SC2086
+  "$MEC" bench step --device cuda $R50 --batch 256 --precision bf16 --steps 5 --warmup 3 --no-graph --profile | tee "$OUT/profile.txt"
+}
+
+# Compiling takes PyTorch a minute or two each time; reduce-overhead is its CUDA graphs.
+peer() {
+  local mode
+  need_build
+  for mode in default default reduce-overhead; do
+    say "torch.compile, $mode"
+    # shellcheck disable=SC2086
+    "$MEC" bench step --device cuda $R50 --batch 256 --precision bf16 --steps 20 --warmup 5 | tee -a "$OUT/peer.jsonl"
+    # shellcheck disable=SC2086
+    timeout 170 python3 bench/peers/torch_mec_step.py --device cuda $R50 --batch 256 --dtype bf16 --channels-last --compile \
+      --compile-mode "$mode" --steps 20 --warmup 5 | tee -a "$OUT/peer.jsonl"
+  done
+}
+
+train() {
+  local device
+  need_build
+  for device in cuda cpu; do
+    say "Fashion-MNIST, 10,000 images, 4 epochs, $device"
+    rm -rf "$BUILD/run-$device"
+    "$MEC" pretrain examples/configs/fashion_mnist.toml --set data.path="$DATA" --set train.epochs=4 --device "$device" \
+      --out "$BUILD/run-$device" | tail -n 1
+    "$MEC" eval linear "$BUILD/run-$device" --data "$DATA" --device cpu --json | tee "$OUT/train-$device.json"
+  done
+}
+
+stage="${1:-all}"
+case "$stage" in
+  pack) pack; exit ;;
+  -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit ;;
+  all) ;;
+  *) case " $STAGES " in *" $stage "*) STAGES="$stage" ;; *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;; esac ;;
+esac
+need_gpu
+[ -d "$PACK" ] || { echo "gpu_check: $PACK is not there; run tools/gpu_check.sh pack where Debian's packages are" >&2; exit 1; }
+mkdir -p "$OUT"
+for stage in $STAGES; do
+  say "stage $stage"
+  case "$stage" in test) test_ ;; *) "$stage" ;; esac
+done
