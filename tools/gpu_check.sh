@@ -101,8 +101,7 @@ build() {
 
 test_() {
   need_build
-  "$MEC" info --cudnn-device >"$OUT/cudnn_device.json"
-  "$BUILD/tests/test_gpu" | tee "$OUT/test.txt"
+  MEC_CUDNN_DEVICE="$OUT/cudnn_device.json" "$BUILD/tests/test_gpu" | tee "$OUT/test.txt"
 }
 
 sanitize() {
@@ -118,8 +117,8 @@ sanitize() {
 bench() {
   local batch precision graph
   need_build
-  "$MEC" bench ops --device cuda | tee "$OUT/ops.txt"
   for precision in f32 bf16; do
+    "$MEC" bench ops --device cuda --network resnet50 --precision "$precision" | tee "$OUT/ops-$precision.txt"
     for batch in 64 256; do
       for graph in "" --no-graph; do
         say "ResNet-50, $precision, batch $batch $graph"

@@ -11,7 +11,7 @@
 #include "mec/cli/timing.h"
 #include "mec/ssl/learner.h"
 #include "mec/ssl/methods.h"
-#include "mec/ssl/step.h"
+#include "mec/ssl/step_runner.h"
 #include "mec/tensor/ops.h"
 
 namespace mec::cli {
@@ -25,7 +25,7 @@ struct BenchOptions {
   std::int64_t channels = 3, size = 32, batch = 64;
   std::string precision = "f32";
   int warmup = 2, steps = 5;
-  bool profile = false;
+  bool profile = false, no_graph = false;
   bool floor = false;
   int floor_calls = 3;
   DeviceOptions device;
@@ -34,8 +34,9 @@ struct BenchOptions {
 struct StepTimes {
   double warmup = 0;
   std::vector<double> steps;
-  double peak_mib = 0;  // of warm-up and steps alone
+  double peak_mib = 0;  // of warm-up and steps alone: tensor memory of a GPU, the process elsewhere
   double loss = 0;
+  bool replayed = false;                    // from a recording
   std::unique_ptr<ConvolutionFloor> floor;  // with --floor
 };
 
@@ -96,20 +97,18 @@ StepTimes time_steps(const BenchOptions& options, const PretrainSettings& settin
     if (bench.profiler) bench.profiler->begin_phase(part);
   };
   StepTimes times;
-  const auto step = [&] {  // reads the loss back, which waits for the device
-    const StepOutput output = training_step(learner, *objective, views, scalars, on_part);
-    std::vector<std::vector<double>> records;
-    for (const Tensor& record : output.records) records.push_back(record.to(Dtype::f64).to_vector<double>());
-    times.loss = objective->summarize(records).front().second;
-  };
+  StepRunner runner(learner, *objective, scalars, {.capture = !options.no_graph, .on_part = on_part});
+  // Reads the loss back, which waits for the device.
+  const auto step = [&] { times.loss = objective->summarize(runner.run(views)().records).front().second; };
   for (const double seconds : time_rounds(options.warmup, step)) times.warmup += seconds;
   if (bench.counter) times.floor = make_floor(options, *bench.counter, step);
   if (bench.profiler) bench.profiler->reset();
   for (int round = 0; round < options.steps; ++round) {
     times.steps.push_back(time_rounds(1, step).front());
-    if (round == 0 || !times.floor) times.peak_mib = peak_mib();
+    if (round == 0 || !times.floor) times.peak_mib = peak_mib(device);
     if (times.floor) times.floor->run_round();
   }
+  times.replayed = runner.replays();
   return times;
 }
 
@@ -127,6 +126,7 @@ nlohmann::ordered_json report(const BenchOptions& options, const PretrainSetting
                              {"dtype", options.precision},
                              {"channels_last", true},
                              {"compile", false},
+                             {"captured", times.replayed},
                              {"device", device},
                              {"step_ms", rounded(middle * 1e3, 100)},
                              {"min_ms", rounded(*std::ranges::min_element(times.steps) * 1e3, 100)},
@@ -190,6 +190,7 @@ void add_bench(CLI::App& program) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--steps", options->steps, "Steps that count")->check(CLI::PositiveNumber)->capture_default_str();
+  add_no_graph_option(*command, options->no_graph);
   command->add_flag("--profile", options->profile, "Then say where the time of a step goes, by part and kernel");
   CLI::Option* const floor = command->add_flag("--floor", options->floor,
                                                "Between the steps, time each of their convolutions alone: the step's floor");

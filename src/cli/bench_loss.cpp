@@ -39,7 +39,7 @@ void run_bench_loss(const BenchLossOptions& options) {
                                    {"order", options.order},
                                    {"step_ms", rounded(median(times) * 1e3, 100)},
                                    {"min_ms", rounded(*std::ranges::min_element(times) * 1e3, 100)},
-                                   {"peak_mib", rounded(peak_mib(), 10)},
+                                   {"peak_mib", rounded(peak_mib(device), 10)},
                                    {"loss", loss}};
   std::cout << out.dump() << "\n";
 }

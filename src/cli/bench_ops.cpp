@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <functional>
+#include <map>
 
 #include "mec/cli/commands.h"
 #include "mec/cli/options.h"
@@ -13,6 +14,7 @@ namespace mec::cli {
 namespace {
 
 struct BenchOpsOptions {
+  std::string network = "resnet18-w16";
   std::int64_t batch = 256;
   std::string precision = "f32";
   int calls = 10;
@@ -30,29 +32,63 @@ struct Inputs {
 
 using Work = std::function<void()>;
 
-// The layers of ResNet-18 of width 16 on 28x28 images.
-void add_convolutions(std::vector<Work>& work, const Inputs& inputs, std::int64_t batch) {
-  struct Layer {
-    std::int64_t size, in, out, kernel, stride;
-  };
-  for (const auto& [size, in, out, kernel, stride] : std::initializer_list<Layer>{{28, 1, 16, 3, 1},
-                                                                                  {28, 16, 16, 3, 1},
-                                                                                  {28, 16, 32, 3, 2},
-                                                                                  {14, 32, 32, 3, 1},
-                                                                                  {7, 64, 64, 3, 1},
-                                                                                  {7, 64, 128, 1, 2},
-                                                                                  {4, 128, 128, 3, 1}}) {
+struct Layer {
+  std::int64_t size, in, out, kernel, stride;
+};
+struct Network {
+  std::vector<Layer> layers;                      // the first sees images, which need no gradient
+  std::int64_t size = 0, channels = 0;            // of the largest activations
+  std::int64_t last_size = 0, last_channels = 0;  // of the encoder's output
+};
+
+// ResNet-18 of width 16 on 28x28 images, and ResNet-50 on 224x224.
+const std::map<std::string, Network> kNetworks{
+    {"resnet18-w16",
+     {{{28, 1, 16, 3, 1},
+       {28, 16, 16, 3, 1},
+       {28, 16, 32, 3, 2},
+       {14, 32, 32, 3, 1},
+       {7, 64, 64, 3, 1},
+       {7, 64, 128, 1, 2},
+       {4, 128, 128, 3, 1}},
+      28,
+      16,
+      4,
+      128}},
+    {"resnet50",
+     {{{224, 3, 64, 7, 2},
+       {56, 64, 64, 3, 1},
+       {56, 64, 256, 1, 1},
+       {56, 256, 128, 1, 1},
+       {56, 128, 128, 3, 2},
+       {28, 512, 128, 1, 1},
+       {14, 256, 256, 3, 1},
+       {14, 1024, 256, 1, 1},
+       {7, 512, 512, 3, 1},
+       {7, 512, 2048, 1, 1}},
+      112,
+      64,
+      7,
+      2048}},
+};
+
+void add_convolutions(std::vector<Work>& work, const Inputs& inputs, const Network& network, std::int64_t batch) {
+  for (const auto& [size, in, out, kernel, stride] : network.layers) {
+    const bool image = in == network.layers.front().in;
+    const std::int64_t channels = image ? inputs.device->image_channels(in) : in;
     const Conv2dArgs args{.stride = stride, .pad = kernel / 2};
-    const Tensor x = inputs.activation({batch, size, size, in}), w = inputs.activation({out, kernel, kernel, in});
+    const Tensor x = inputs.activation({batch, size, size, channels});
+    const Tensor w = inputs.activation({out, kernel, kernel, channels});
     const Tensor y = conv2d(x, w, args);
     work.emplace_back([=] { conv2d(x, w, args); });
-    if (in > 1) work.emplace_back([=] { conv2d_grad_input(y, w, x.shape(), args); });
+    if (!image) work.emplace_back([=] { conv2d_grad_input(y, w, x.shape(), args); });
     work.emplace_back([=] { conv2d_grad_weight(y, x, w.shape(), args); });
   }
 }
 
-void add_batch_norms(std::vector<Work>& work, const Inputs& inputs, std::int64_t batch) {
-  for (const Shape& shape : {Shape{batch, 28, 28, 16}, Shape{batch, 4, 4, 128}}) {
+void add_batch_norms(std::vector<Work>& work, const Inputs& inputs, const Network& network, std::int64_t batch) {
+  for (const Shape& shape : {Shape{batch, network.size, network.size, network.channels},
+                             Shape{batch, network.last_size, network.last_size, network.last_channels}}) {
     const Tensor x = inputs.activation(shape), gamma = inputs.f32({shape[3]}), beta = inputs.f32({shape[3]});
     const BatchNormArgs args{.relu = true};
     const BatchNormStatistics statistics = batch_norm_statistics(x);
@@ -78,10 +114,13 @@ void add_objective(std::vector<Work>& work, const Inputs& inputs) {
   work.emplace_back([=] { cholesky(square); });
 }
 
-void add_the_rest(std::vector<Work>& work, const Inputs& inputs, std::int64_t batch) {
-  const Tensor x = inputs.activation({batch, 28, 28, 16}), flat = inputs.f32({1 << 22}), other = inputs.f32({1 << 22});
+void add_the_rest(std::vector<Work>& work, const Inputs& inputs, const Network& network, std::int64_t batch) {
+  const Tensor x = inputs.activation({batch, network.size, network.size, network.channels}), flat = inputs.f32({1 << 22}),
+               other = inputs.f32({1 << 22});
   const Tensor half = inputs.f32({1}), offsets = Tensor::from<std::int64_t>({0, 1 << 22}, {2}, inputs.device);
-  const Tensor addend = x.clone(), image = inputs.activation({batch, 4, 4, 128}), momentum = inputs.f32({1 << 22});
+  const Tensor addend = x.clone(),
+               image = inputs.activation({batch, network.last_size, network.last_size, network.last_channels}),
+               momentum = inputs.f32({1 << 22});
   const Tensor a = inputs.activation({batch, 512}), w = inputs.activation({512, 512});
   work.emplace_back([=] { matmul(a, w); });
   work.emplace_back([=] { x.clone(); });
@@ -94,7 +133,20 @@ void add_the_rest(std::vector<Work>& work, const Inputs& inputs, std::int64_t ba
   work.emplace_back([=] { ema_update(other, flat, half); });
 }
 
-// GB/s of reading and of copying what no cache holds; the larger.
+// f32 operations a second, or bf16 where that is computed in: of a GPU, those of its best large product; of a CPU, f32 in registers.
+double measure_flops(ProfilingBackend& profiler, const Inputs& inputs, const DeviceOptions& options) {
+  if (profiler.name() != "cuda") return peak_flops({.threads = options.threads});
+  const Tensor a = inputs.activation({8192, 8192}), b = inputs.activation({8192, 8192});
+  double best = 0;
+  for (int round = 0; round < 5; ++round) {
+    profiler.reset();
+    matmul(a, b);
+    for (const KernelProfile& k : profiler.profiles()) best = std::max(best, k.flops / k.seconds);
+  }
+  return best;
+}
+
+// B/s of reading and of copying what no cache holds; the larger.
 double measure_memory(ProfilingBackend& profiler, const Tensor& large) {
   const Tensor to(large.shape(), large.dtype(), large.device());
   double best = 0;
@@ -117,14 +169,16 @@ void run_bench_ops(const BenchOpsOptions& options) {
   const auto profiler = std::make_shared<ProfilingBackend>(options.device.make());
   const Inputs inputs{profiler, parse_precision(options.precision, profiler)};
   std::vector<Work> work;
-  add_convolutions(work, inputs, options.batch);
-  add_batch_norms(work, inputs, options.batch);
+  const Network& network = kNetworks.at(options.network);
+  add_convolutions(work, inputs, network, options.batch);
+  add_batch_norms(work, inputs, network, options.batch);
   add_objective(work, inputs);
-  add_the_rest(work, inputs, options.batch);
+  add_the_rest(work, inputs, network, options.batch);
 
   const Tensor large = Tensor::zeros({1 << 26}, Dtype::f32, profiler);
-  const double flops = peak_flops({.threads = options.device.threads}), bytes = measure_memory(*profiler, large);
-  std::printf("measured peaks: %.0f GFLOP/s f32 in registers, %.1f GB/s from memory\n\n", flops * 1e-9, bytes * 1e-9);
+  const double flops = measure_flops(*profiler, inputs, options.device), bytes = measure_memory(*profiler, large);
+  const std::string how = profiler->name() == "cuda" ? options.precision + " in a product of 8192" : "f32 in registers";
+  std::printf("measured peaks: %.0f GFLOP/s %s, %.1f GB/s from memory\n\n", flops * 1e-9, how.c_str(), bytes * 1e-9);
   std::printf("%-24s %9s %9s %7s %6s\n", "kernel", "ms", "GFLOP/s", "GB/s", "peak");
   for (const Work& run : work) {
     run();  // makes plans and touches memory
@@ -147,6 +201,9 @@ void add_bench_ops(CLI::App& bench) {
   const auto options = std::make_shared<BenchOpsOptions>();
   CLI::App* command =
       bench.add_subcommand("ops", "Each kernel by itself: time, rate, and share of what the machine could do at best");
+  command->add_option("--network", options->network, "Whose layers: resnet18-w16 on 28x28 images, or resnet50 on 224x224")
+      ->check(CLI::IsMember({"resnet18-w16", "resnet50"}))
+      ->capture_default_str();
   command->add_option("--batch", options->batch, "Images")->check(CLI::PositiveNumber)->capture_default_str();
   command->add_option("--precision", options->precision, "f32 or bf16: of activations")
       ->check(CLI::IsMember({"f32", "bf16"}))

@@ -1,8 +1,16 @@
 #include "mec/cli/options.h"
 
+#include <iostream>
+
 #include "mec/tensor/backend.h"
 
 namespace mec::cli {
+
+Device DeviceOptions::make(const std::string& plan_file) const {
+  const auto note = [](const std::string& text) { std::cerr << "mec: " << text << "\n"; };
+  return make_device(device, {.threads = threads, .portable = portable},
+                     {.tf32 = tf32, .tune = tune, .plan_file = plan_file, .note = note});
+}
 
 void add_device_options(CLI::App& command, DeviceOptions& options) {
   command.add_option("--device", options.device, "cpu, cuda: an NVIDIA GPU, or reference: plain loops, for comparison")
@@ -12,6 +20,10 @@ void add_device_options(CLI::App& command, DeviceOptions& options) {
   command.add_flag("--portable", options.portable, "Our own kernels only, as in a build without oneDNN and BLAS");
   command.add_flag("--tf32", options.tf32, "On the GPU, round f32 operands to TF32: faster, three digits");
   command.add_flag("--tune", options.tune, "On the GPU, time the engines of each convolution and take the fastest");
+}
+
+void add_no_graph_option(CLI::App& command, bool& no_graph) {
+  command.add_flag("--no-graph", no_graph, "On the GPU, start every kernel of every step, rather than replay a recorded step");
 }
 
 Dtype parse_precision(const std::string& name, const Device& device) {

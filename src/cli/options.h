@@ -19,9 +19,11 @@ struct DeviceOptions {
   bool tf32 = false;
   bool tune = false;
 
-  Device make() const { return make_device(device, {.threads = threads, .portable = portable}, {.tf32 = tf32, .tune = tune}); }
+  Device make(const std::string& plan_file = {}) const;  // plan_file: see CudaOptions; notes go to stderr
 };
 void add_device_options(CLI::App& command, DeviceOptions& options);  // --device, --threads, --portable, --tf32, --tune
+
+void add_no_graph_option(CLI::App& command, bool& no_graph);  // --no-graph
 
 // "f32" or "bf16"; ValueError for another word or what the device does not compute in.
 Dtype parse_precision(const std::string& name, const Device& device);

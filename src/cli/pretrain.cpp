@@ -4,6 +4,7 @@
 #include "mec/cli/commands.h"
 #include "mec/cli/options.h"
 #include "mec/cli/program.h"
+#include "mec/cli/run_directory.h"
 #include "mec/cli/settings_file.h"
 #include "mec/cli/training_run.h"
 
@@ -35,12 +36,13 @@ PretrainSettings collect_settings(const PretrainOptions& options) {
 }
 
 void run_pretrain(const PretrainOptions& options) {
-  if (!options.resume.empty()) return resume_run(options.device.make(), options.resume, std::cout, !options.no_graph);
+  const auto device_of = [&](const std::filesystem::path& run) { return options.device.make((run / kPlansFile).string()); };
+  if (!options.resume.empty()) return resume_run(device_of(options.resume), options.resume, std::cout, !options.no_graph);
   if (options.config.empty()) throw UsageError("pretrain takes a config, or --resume DIR");
   const PretrainSettings settings = collect_settings(options);
   const std::filesystem::path out =
       options.out.empty() ? "runs" / std::filesystem::path(options.config).stem() : std::filesystem::path(options.out);
-  train_run(settings, options.device.make(), out, std::cout, {}, !options.no_graph);
+  train_run(settings, device_of(out), out, std::cout, {}, !options.no_graph);
   std::cout << "wrote " << out.string() << std::endl;
 }
 
@@ -57,8 +59,7 @@ void add_pretrain(CLI::App& program) {
                          ->expected(1)
                          ->type_name("K=V");
   add_device_options(*command, options->device);
-  command->add_flag("--no-graph", options->no_graph,
-                    "On the GPU, start every kernel of every step, rather than replay a recorded step");
+  add_no_graph_option(*command, options->no_graph);
   CLI::Option* precision = command->add_option("--precision", options->precision, "f32 or bf16: of activations")
                                ->check(CLI::IsMember({"f32", "bf16"}));
   CLI::Option* seed =

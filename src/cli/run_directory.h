@@ -1,4 +1,5 @@
-// The folder of a run: settings.toml, metrics.jsonl, timings.jsonl, encoder.safetensors, checkpoint.safetensors.
+// The folder of a run: settings.toml, metrics.jsonl, timings.jsonl, encoder.safetensors, checkpoint.safetensors; from a GPU also
+// convolution_plans.json.
 #pragma once
 
 #include <filesystem>
@@ -18,6 +19,8 @@ inline constexpr const char* kMetricsFile = "metrics.jsonl";  // one line per st
 inline constexpr const char* kTimingsFile = "timings.jsonl";  // measured, so different each time
 inline constexpr const char* kEncoderFile = "encoder.safetensors";
 inline constexpr const char* kCheckpointFile = "checkpoint.safetensors";
+inline constexpr const char* kPlansFile =
+    "convolution_plans.json";  // by which the GPU got its bits: a resumed run takes the same
 
 // What runs (folders or weights files) are called in tables and pictures: the last part of each path, or all of it where two would
 // be called the same.

@@ -213,6 +213,9 @@ std::vector<Setting> bind_train(TrainSettings& train) {
   t.add("weight_decay", train.weight_decay);
   t.add("decay_norm_and_bias", train.decay_norm_and_bias);
   t.add("lars_eta", train.lars_eta);
+  t.add("beta1", train.beta1);
+  t.add("beta2", train.beta2);
+  t.add("adam_eps", train.adam_eps);
   t.add("ema", train.ema);
   t.add("ema_end", train.ema_end);
   t.add("constant_predictor_rate", train.constant_predictor_rate);

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <vector>
 
+#include "mec/tensor/backend.h"
 #include "mec/tensor/clock.h"
 
 namespace mec::cli {
@@ -22,10 +23,15 @@ template <class F> std::vector<double> time_rounds(int rounds, F f) {
   return seconds;
 }
 
-inline double peak_mib() {  // of the process so far
+inline double peak_mib() {  // of the process so far, in the host's memory
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<double>(usage.ru_maxrss) / 1024;  // Linux counts in KiB
+}
+
+// So far: what the device's tensors take of a GPU, workspaces among them; of the process, where they are in the host's memory.
+inline double peak_mib(const Device& device) {
+  return device->name() == "cuda" ? static_cast<double>(device->allocator().stats().reserved) / (1 << 20) : peak_mib();
 }
 
 inline double median(std::vector<double> values) {

@@ -57,9 +57,13 @@ State state_of(Module& module, const std::string& prefix) {
   return state;
 }
 
-State state_of(const Sgd& optimizer, const ParameterTable& table, Module& module) {
+State state_of(const Optimizer& optimizer, const ParameterTable& table, Module& module) {
   State state;
   for (const NamedBuffer& kept : optimizer.state()) {
+    if (kept.tensor.shape() != table.values().shape()) {
+      state.push_back({kept.name, kept.tensor});
+      continue;
+    }
     for (const auto& [name, parameter] : parameters_of(module)) {
       const auto entry = std::ranges::find(table.entries(), name, &ParameterTable::Entry::name);
       check<ValueError>(entry != table.entries().end(), "state_of: the table has no ", name);

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "mec/nn/optim/sgd.h"
+#include "mec/nn/optim/optimizer.h"
 #include "mec/tensor/io/safetensors.h"
 
 namespace mec {
@@ -22,8 +22,8 @@ using State = std::vector<StateTensor>;
 
 // Parameters and buffers of the module, each name behind prefix.
 State state_of(Module& module, const std::string& prefix);
-// What the optimiser keeps for each parameter of the module that `table` was made of: "momentum.encoder.conv1.weight".
-State state_of(const Sgd& optimizer, const ParameterTable& table, Module& module);
+// What the optimiser keeps, for each parameter of the module that `table` was made of ("momentum.encoder.conv1.weight") or for all.
+State state_of(const Optimizer& optimizer, const ParameterTable& table, Module& module);
 
 // Replaces the file atomically. A checksum of tensors and metadata goes along.
 void save_state(const std::filesystem::path& path, const State& state, const std::map<std::string, std::string>& metadata);

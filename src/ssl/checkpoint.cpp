@@ -13,7 +13,7 @@ State state_of_run(Learner& learner, const Objective& objective) {
   State all = state_of(learner.online, "online.");
   const auto append = [&](const State& more) { all.insert(all.end(), more.begin(), more.end()); };
   if (learner.teacher) append(state_of(learner.teacher->network, "teacher."));
-  append(state_of(learner.optimizer, learner.parameters, learner.online));
+  append(state_of(*learner.optimizer, learner.parameters, learner.online));
   for (const auto& [name, tensor] : objective.state()) all.push_back({"objective." + name, tensor});
   return all;
 }

@@ -1,6 +1,8 @@
 #include "mec/ssl/learner.h"
 
 #include "mec/nn/initialize.h"
+#include "mec/nn/optim/adamw.h"
+#include "mec/nn/optim/sgd.h"
 #include "mec/tensor/backend.h"
 
 namespace mec {
@@ -15,12 +17,15 @@ Dtype parse_precision(const std::string& precision, Dtype parameters, const Devi
   return dtype;
 }
 
-SgdOptions optimizer_options(const TrainSettings& train) {
-  check<ValueError>(train.optimizer == "sgd" || train.optimizer == "lars", "train.optimizer is \"sgd\" or \"lars\", but is \"",
-                    train.optimizer, "\"");
+std::unique_ptr<Optimizer> make_optimizer(const TrainSettings& train, ParameterTable& table) {
+  if (train.optimizer == "adamw") {
+    return std::make_unique<AdamW>(table, AdamWOptions{.beta1 = train.beta1, .beta2 = train.beta2, .eps = train.adam_eps});
+  }
+  check<ValueError>(train.optimizer == "sgd" || train.optimizer == "lars",
+                    "train.optimizer is \"sgd\", \"lars\" or \"adamw\", but is \"", train.optimizer, "\"");
   SgdOptions options{.momentum = train.momentum};
   if (train.optimizer == "lars") options.lars_eta = train.lars_eta;
-  return options;
+  return std::make_unique<Sgd>(table, options);
 }
 
 std::vector<GroupRule> group_rules(const TrainSettings& train) {
@@ -68,6 +73,6 @@ Learner::Learner(const LearnerOptions& options, const Device& device)
       online(make_online(options, {device, options.parameters})),
       parameters(online, group_rules(options.train)),
       teacher(options.ema_teacher ? std::make_unique<Teacher>(options, online, parameters, device) : nullptr),
-      optimizer(parameters, optimizer_options(options.train)) {}
+      optimizer(make_optimizer(options.train, parameters)) {}
 
 }  // namespace mec

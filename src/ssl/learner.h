@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "mec/nn/ema.h"
-#include "mec/nn/optim/sgd.h"
+#include "mec/nn/optim/optimizer.h"
 #include "mec/nn/parameter_table.h"
 #include "mec/ssl/networks.h"
 
@@ -37,7 +37,7 @@ class Learner {
   OnlineNetwork online;
   ParameterTable parameters;         // of online
   std::unique_ptr<Teacher> teacher;  // null where the objective needs none
-  Sgd optimizer;
+  std::unique_ptr<Optimizer> optimizer;
 };
 
 }  // namespace mec

@@ -43,13 +43,14 @@ struct MecTrainSettings : MecSettings {
 struct TrainSettings {
   std::int64_t epochs = 100;
   std::int64_t batch = 1024;
-  std::string optimizer = "sgd";  // sgd, lars
+  std::string optimizer = "sgd";  // sgd, lars, adamw
   double lr = 2.0;                // peak, for the whole batch
   WarmupLength warmup{.epochs = 10};
   double momentum = 0.9;
   double weight_decay = 1e-5;
   bool decay_norm_and_bias = true;  // the official recipe decays everything
   double lars_eta = 0.001;
+  double beta1 = 0.9, beta2 = 0.999, adam_eps = 1e-8;  // of AdamW
   double ema = 0.996;  // the teacher's coefficient goes from this to ema_end along a cosine
   double ema_end = 1;
   bool constant_predictor_rate = false;  // the predictor keeps the peak rate throughout

@@ -51,12 +51,13 @@ ReadFigures read_later(const StepOutput& output) {
 
 }  // namespace
 
-StepRunner::StepRunner(Learner& learner, Objective& objective, const StepScalars& scalars, bool capture)
+StepRunner::StepRunner(Learner& learner, Objective& objective, const StepScalars& scalars, const StepRunnerOptions& options)
     : learner_(learner),
       objective_(objective),
       scalars_(scalars),
+      on_part_(options.on_part),
       queues_(learner.parameters.values().backend().make_capture() != nullptr),
-      capture_(capture ? learner.parameters.values().backend().make_capture() : nullptr) {}
+      capture_(options.capture ? learner.parameters.values().backend().make_capture() : nullptr) {}
 
 StepRunner::~StepRunner() = default;
 

@@ -17,27 +17,32 @@ struct StepFigures {
 };
 using ReadFigures = std::function<StepFigures()>;  // waits for the step; to be called once, and no step needs to wait for it
 
+struct StepRunnerOptions {
+  bool capture = true;                  // false: every step is eager, on all devices
+  OnPart on_part = [](const char*) {};  // of steps that are not replayed
+};
+
 // Where the device offers a Capture: two eager steps bring about memory, plans and workspaces, the third is recorded, and it and all
 // later ones are replayed. Views go through tensors of fixed place, and figures leave before the next step overwrites them. Scalars, and
 // what the objective changes by the calendar, lie in tensors of their own anyway. Any other device runs each step from the views as they
 // are, and its figures stay where they were made until they are read.
 class StepRunner {
  public:
-  // Without `capture` every step is eager, on all devices.
-  StepRunner(Learner& learner, Objective& objective, const StepScalars& scalars, bool capture);
+  StepRunner(Learner& learner, Objective& objective, const StepScalars& scalars, const StepRunnerOptions& options = {});
   ~StepRunner();
 
   ReadFigures run(const std::vector<Tensor>& views);
   bool replays() const { return recorded_; }
 
  private:
-  StepOutput eager(const std::vector<Tensor>& views) { return training_step(learner_, objective_, views, scalars_); }
+  StepOutput eager(const std::vector<Tensor>& views) { return training_step(learner_, objective_, views, scalars_, on_part_); }
   bool takes(const std::vector<Tensor>& views);
   bool record();
 
   Learner& learner_;
   Objective& objective_;
   const StepScalars& scalars_;
+  const OnPart on_part_;
   const bool queues_;  // the device works behind the host
   int eager_steps_ = 0;
   std::vector<Tensor> inputs_;

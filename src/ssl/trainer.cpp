@@ -74,7 +74,7 @@ void train(Learner& learner, Objective& objective, Loader& loader, const Pretrai
            const std::vector<Observer*>& observers, const TrainOptions& options) {
   const TrainPlan plan(settings, loader.batches_per_epoch());
   const StepScalars scalars(learner.parameters.values().dtype(), learner.parameters.values().device());
-  StepRunner runner(learner, objective, scalars, options.capture);
+  StepRunner runner(learner, objective, scalars, {.capture = options.capture});
   std::deque<Pending> pending;
   auto last = std::chrono::steady_clock::now();
   const auto report_until = [&](std::size_t left) {

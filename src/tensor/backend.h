@@ -65,6 +65,13 @@ struct SgdArgs {
   double weight_decay = 0.0;
 };
 
+struct AdamWArgs {
+  double rate_factor = 1.0;
+  double beta1 = 0.9, beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 0.0;
+};
+
 // Trust ratio of LARS (You, Gitman & Ginsburg 2017) for each segment: eta·‖w‖/(‖g‖ + wd·‖w‖), 1 where either norm is 0.
 struct LarsArgs {
   double eta = 0.001;
@@ -97,7 +104,8 @@ class Backend {
   // Null where the loader's workers make the views of images, as on CPUs.
   virtual ViewMaker* view_maker() { return nullptr; }
 
-  // --- Without waiting -----------------------------------------------------------------------------------------------------
+  // --- Work that is started, not waited for, where the device has a queue --------------------------------------------------
+  virtual void synchronize() {}  // until all that was started is done
   // Null where a device gains nothing from running a step out of a recording.
   virtual std::unique_ptr<Capture> make_capture();
   // x as it is once the work given so far is done. Who waits for it later does not wait for work that was given since.
@@ -181,6 +189,9 @@ class Backend {
   // segment_rates (S), where not empty, what enters v.
   virtual void sgd_update(View w, ConstView g, View v, ConstView rate, ConstView offsets, ConstView segment_rates,
                           const SgdArgs&) = 0;
+  // m and v are updated too; correction (2) holds 1−β₁ᵗ and 1−β₂ᵗ; segment_rates (S), where not empty, scale the step.
+  virtual void adamw_update(View w, ConstView g, View m, View v, ConstView rate, ConstView correction, ConstView offsets,
+                            ConstView segment_rates, const AdamWArgs&) = 0;
   virtual void lars_rates(ConstView w, ConstView g, ConstView offsets, View segment_rates, const LarsArgs&) = 0;
   virtual void ema_update(View teacher, ConstView w, ConstView coefficient) = 0;  // t ← c·t + (1−c)·w
 };

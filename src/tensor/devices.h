@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -41,7 +42,8 @@ struct CudaOptions {
   bool tf32 = false;  // f32 operands of products and convolutions may be rounded to 10 bits of mantissa, for the tensor cores
   bool deterministic = true;  // only convolutions that give the same bits at every run
   bool tune = false;  // each convolution on the engine that is fastest on this device, rather than the one cuDNN expects to be
-  std::string plan_file = {};  // where not empty: chosen engines are read from it, and kept in it
+  std::string plan_file = {};                         // where not empty: chosen engines are read from it, and kept in it
+  std::function<void(const std::string&)> note = {};  // is told why a plan file is not used: results may then have other bits
 };
 
 // An NVIDIA GPU: cuDNN's convolutions, cuBLASLt's products, cuSOLVER's decompositions, and hand-written kernels. Activations are f32

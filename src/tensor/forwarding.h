@@ -26,6 +26,7 @@ class ForwardingBackend : public Backend, private ViewMaker {
   CachingAllocator& allocator() override { return inner_->allocator(); }
   std::int64_t image_channels(std::int64_t file_channels) const override { return inner_->image_channels(file_channels); }
   bool supports(Dtype dtype) const override { return inner_->supports(dtype); }
+  void synchronize() override { inner_->synchronize(); }
   ViewMaker* view_maker() override { return inner_->view_maker() ? this : nullptr; }
 
   // Memory
@@ -137,6 +138,10 @@ class ForwardingBackend : public Backend, private ViewMaker {
   void sgd_update(View w, ConstView g, View v, ConstView rate, ConstView offsets, ConstView segment_rates,
                   const SgdArgs& args) override {
     forward("sgd_update", &Backend::sgd_update, w, g, v, rate, offsets, segment_rates, args);
+  }
+  void adamw_update(View w, ConstView g, View m, View v, ConstView rate, ConstView correction, ConstView offsets,
+                    ConstView segment_rates, const AdamWArgs& args) override {
+    forward("adamw_update", &Backend::adamw_update, w, g, m, v, rate, correction, offsets, segment_rates, args);
   }
   void lars_rates(ConstView w, ConstView g, ConstView offsets, View segment_rates, const LarsArgs& args) override {
     forward("lars_rates", &Backend::lars_rates, w, g, offsets, segment_rates, args);

@@ -100,6 +100,27 @@ template <class T> struct SgdStep {
   }
 };
 
+// m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; w ← w − rate·trust·(m̂/(√v̂ + ε) + wd·w), m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ) (Loshchilov & Hutter
+// 2019, algorithm 2).
+template <class T> struct AdamWStep {
+  T rate, trust, beta1, rest1, beta2, rest2, correction1, correction2, eps, weight_decay;  // rest: 1−β; correction: 1−βᵗ
+  // The numbers on the host in f64, where 1−β keeps its digits; rate and corrections come from device memory.
+  template <class Args> static AdamWStep of(const Args& args) {
+    return {T(args.rate_factor), T(1), T(args.beta1), T(1 - args.beta1), T(args.beta2),
+            T(1 - args.beta2),   T(1), T(1),          T(args.eps),       T(args.weight_decay)};
+  }
+  MEC_HOST_DEVICE void read(T device_rate, const T* correction) {
+    rate *= device_rate;
+    correction1 = correction[0];
+    correction2 = correction[1];
+  }
+  MEC_HOST_DEVICE void operator()(T& w, T g, T& m, T& v) const {
+    m = beta1 * m + rest1 * g;
+    v = beta2 * v + rest2 * (g * g);
+    w -= rate * trust * (m / correction1 / (std::sqrt(v / correction2) + eps) + weight_decay * w);
+  }
+};
+
 // t ← c·t + (1 − c)·w.
 template <class T> struct EmaStep {
   T coefficient;

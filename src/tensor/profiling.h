@@ -1,4 +1,4 @@
-// ProfilingBackend: times every kernel of another device.
+// ProfilingBackend: times every kernel of another device, and waits for each to end.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ struct KernelProfile {
   std::string phase, kernel;
   std::string sizes;  // "(256,28,28,16) f32, (16,3,3,16) f32 -> (256,28,28,16) f32"
   std::int64_t calls = 0;
-  double seconds = 0;  // until the call returned
+  double seconds = 0;  // until the device was done with it
   double flops = 0;    // of products, convolutions (padding counted) and decompositions; 0 for others
   double bytes = 0;    // of all views that were read or written, each counted once a call
 };

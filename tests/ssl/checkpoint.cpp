@@ -95,7 +95,7 @@ TEST_CASE_FIXTURE(Fixture, "each method goes on as if it had not been stopped") 
   }
 }
 
-TEST_CASE_FIXTURE(Fixture, "a run goes on in bf16, with the mixture's KL, with components, with LARS, with more views") {
+TEST_CASE_FIXTURE(Fixture, "a run goes on in bf16, with the mixture's KL, with components, with LARS, with AdamW, with more views") {
   PretrainSettings settings = tiny_settings();
   settings.train.precision = "bf16";
   check_resumes(settings, {5, 7});
@@ -110,6 +110,10 @@ TEST_CASE_FIXTURE(Fixture, "a run goes on in bf16, with the mixture's KL, with c
   settings.train.optimizer = "lars";
   settings.train.constant_predictor_rate = true;
   settings.train.decay_norm_and_bias = false;
+  check_resumes(settings, {5});
+  settings = tiny_settings();
+  settings.train.optimizer = "adamw";
+  settings.train.lr = 0.01;
   check_resumes(settings, {5});
   settings = tiny_settings_of("swav");
   settings.augment.views.resize(3, settings.augment.views.back());

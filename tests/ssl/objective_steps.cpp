@@ -25,6 +25,19 @@ struct Replays : Losses {
   std::vector<std::size_t> recorded;
 };
 
+void check_recorded_training(const PretrainSettings& settings) {
+  Losses eager;
+  const auto expected = train_tiny(settings, eager);
+  for (const bool capture : {true, false}) {
+    const auto device = std::make_shared<RecordingBackend>(make_cpu_device());
+    Replays replays(device);
+    CHECK(train_tiny(settings, replays, device, {.capture = capture}) == expected);
+    CHECK(replays.metrics == eager.metrics);
+    CHECK((replays.recorded.back() > 100) == capture);  // the ninth step was read
+    CHECK(device->size() == 0);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("each method's training from a recorded step has the bits of the eager one, in metrics and weights") {
@@ -34,17 +47,16 @@ TEST_CASE("each method's training from a recorded step has the bits of the eager
     settings.augment.views.back().size = 8;
     settings.train.epochs = 3;
     settings.train.constant_predictor_rate = method.name == "simsiam";
-    Losses eager;
-    const auto expected = train_tiny(settings, eager);
-    for (const bool capture : {true, false}) {
-      const auto device = std::make_shared<RecordingBackend>(make_cpu_device());
-      Replays replays(device);
-      CHECK(train_tiny(settings, replays, device, {.capture = capture}) == expected);
-      CHECK(replays.metrics == eager.metrics);
-      CHECK((replays.recorded.back() > 100) == capture);  // the ninth step was read
-      CHECK(device->size() == 0);
-    }
+    check_recorded_training(settings);
   }
+}
+
+TEST_CASE("training with AdamW from a recorded step has the bits of the eager one: the count of steps goes on in the recording") {
+  PretrainSettings settings = tiny_settings();
+  settings.train.optimizer = "adamw";
+  settings.train.lr = 0.01;
+  settings.train.epochs = 3;
+  check_recorded_training(settings);
 }
 
 TEST_CASE("memory of a recorded step is given back when the training ends") {

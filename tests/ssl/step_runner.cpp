@@ -49,7 +49,7 @@ struct Run {
 TEST_CASE("a step that still asks for memory is run once more before it is recorded") {
   Run run(std::make_shared<RecordingBackend>(make_reference_device()));
   TroubledObjective objective(7, -1);  // two calls a step: in the first three steps, and half of the fourth
-  StepRunner runner(run.learner, objective, run.scalars, true);
+  StepRunner runner(run.learner, objective, run.scalars);
   std::vector<bool> replays;
   for (std::uint64_t step = 0; step < 7; ++step) {
     CHECK(runner.run(run.views(step))().finite);
@@ -64,7 +64,7 @@ TEST_CASE("a step that never stops asking for memory is an error, and so is one 
   const auto fails = [&](int hoarding, int reading, const char* message) {
     Run run(device);
     TroubledObjective objective(hoarding, reading);
-    StepRunner runner(run.learner, objective, run.scalars, true);
+    StepRunner runner(run.learner, objective, run.scalars);
     const auto all = [&] {
       for (std::uint64_t step = 0; step < 9; ++step) runner.run(run.views(step));
     };
@@ -80,7 +80,7 @@ TEST_CASE("a step that never stops asking for memory is an error, and so is one 
 TEST_CASE("a batch of another size runs eagerly among replays") {
   Run run(std::make_shared<RecordingBackend>(make_reference_device())), eager(make_reference_device());
   MecObjective objective(tiny_settings().mec), same(tiny_settings().mec);
-  StepRunner runner(run.learner, objective, run.scalars, true);
+  StepRunner runner(run.learner, objective, run.scalars);
   for (const std::int64_t batch : {8, 8, 8, 8, 5, 8}) {
     const auto seed = static_cast<std::uint64_t>(batch);
     const StepFigures figures = runner.run(run.views(seed, batch))();

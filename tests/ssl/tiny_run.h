@@ -77,7 +77,7 @@ inline std::vector<double> snapshot(Learner& learner) {
   };
   append(learner.parameters.values());
   if (learner.teacher) append(learner.teacher->parameters.values());
-  for (const auto& [name, tensor] : learner.optimizer.state()) append(tensor);
+  for (const auto& [name, tensor] : learner.optimizer->state()) append(tensor);
   for (const auto& [name, tensor] : buffers_of(learner.online)) append(tensor);
   if (!learner.teacher) return values;
   for (const auto& [name, tensor] : buffers_of(learner.teacher->network)) append(tensor);

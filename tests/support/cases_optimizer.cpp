@@ -25,6 +25,27 @@ void add_long_buffer(std::vector<OpCase>& table, std::int64_t v_begins) {
                      sgd_update(w, g, v, in[3], in[4], Tensor(), args);
                      return {in[0], in[2]};
                    }});
+  const Input positive{.shape = {kSize + 8}, .fill = Fill::positive};
+  table.push_back({.kernel = "adamw_update",
+                   .name = concat("adamw_update of many segments, v from ", v_begins),
+                   .dtypes = kReal,
+                   .accuracy = Accuracy::rounded,
+                   .inputs = {buffer,
+                              buffer,
+                              buffer,
+                              positive,
+                              factor,
+                              {.shape = {2}, .fill = Fill::given, .values = {0.25, 0.5}},
+                              offsets,
+                              {.shape = {15}, .fill = Fill::positive}},
+                   .run = [v_begins](const Tensors& in) -> Tensors {
+                     const Tensor w = in[0].slice(1, {kSize}), g = in[1].slice(1, {kSize}), m = in[2].slice(1, {kSize});
+                     const Tensor v = in[3].slice(v_begins, {kSize});
+                     const AdamWArgs args{.rate_factor = 0.5, .eps = 1e-3, .weight_decay = 0.01};
+                     adamw_update(w, g, m, v, in[4], in[5], in[6], in[7], args);
+                     adamw_update(w, g, m, v, in[4], in[5], in[6], Tensor(), args);
+                     return {in[0], in[2], in[3]};
+                   }});
   table.push_back({.kernel = "lars_rates",
                    .name = concat("lars_rates of many segments, g from ", v_begins),
                    .dtypes = kReal,

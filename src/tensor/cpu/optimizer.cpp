@@ -17,6 +17,28 @@ template <class T> void sgd_range(int threads, T* w, const T* g, T* v, std::int6
   });
 }
 
+template <class T> void adamw_range(int threads, T* w, const T* g, T* m, T* v, std::int64_t n, functor::AdamWStep<T> step) {
+  parallel_for(threads, n, kGrain, [=](std::int64_t begin, std::int64_t end) {
+#pragma omp simd
+    for (std::int64_t i = begin; i < end; ++i) {
+      T weight = w[i], first = m[i], second = v[i];
+      step(weight, g[i], first, second);
+      w[i] = weight;
+      m[i] = first;
+      v[i] = second;
+    }
+  });
+}
+
+// run(begin, end, rate of the segment), for all at once where they have no rates of their own.
+template <class T, class F> void for_each_segment(ConstView offsets, ConstView segment_rates, F run) {
+  const auto* const ends = static_cast<const std::int64_t*>(offsets.data);
+  const std::int64_t segments = numel(offsets.shape) - 1;
+  if (!segment_rates.data) return run(ends[0], ends[segments], T(1));
+  const T* const rates = static_cast<const T*>(segment_rates.data);
+  for (std::int64_t s = 0; s < segments; ++s) run(ends[s], ends[s + 1], rates[s]);
+}
+
 // ‖x‖ from sums over pieces, put together in f64: a layer has millions of elements.
 template <class T> T norm(const T* x, std::int64_t n) {
   double total = 0;
@@ -34,18 +56,26 @@ template <class T> T norm(const T* x, std::int64_t n) {
 
 void LoopsBackend::sgd_update(View w, ConstView g, View v, ConstView rate, ConstView offsets, ConstView segment_rates,
                               const SgdArgs& args) {
-  const auto* const ends = static_cast<const std::int64_t*>(offsets.data);
-  const std::int64_t segments = numel(offsets.shape) - 1;
   with_real(w.dtype, [&]<class T>() {
     const T base = *static_cast<const T*>(rate.data) * T(args.rate_factor);
-    const auto run = [&](std::int64_t begin, std::int64_t end, T trust) {
+    for_each_segment<T>(offsets, segment_rates, [&](std::int64_t begin, std::int64_t end, T trust) {
       sgd_range(threads(), static_cast<T*>(w.data) + begin, static_cast<const T*>(g.data) + begin,
                 static_cast<T*>(v.data) + begin, end - begin,
                 functor::SgdStep<T>{base, trust, T(args.momentum), T(args.weight_decay)});
-    };
-    if (!segment_rates.data) return run(ends[0], ends[segments], T(1));
-    const T* const factors = static_cast<const T*>(segment_rates.data);
-    for (std::int64_t s = 0; s < segments; ++s) run(ends[s], ends[s + 1], factors[s]);
+    });
+  });
+}
+
+void LoopsBackend::adamw_update(View w, ConstView g, View m, View v, ConstView rate, ConstView correction, ConstView offsets,
+                                ConstView segment_rates, const AdamWArgs& args) {
+  with_real(w.dtype, [&]<class T>() {
+    auto step = functor::AdamWStep<T>::of(args);
+    step.read(*static_cast<const T*>(rate.data), static_cast<const T*>(correction.data));
+    for_each_segment<T>(offsets, segment_rates, [&](std::int64_t begin, std::int64_t end, T trust) {
+      step.trust = trust;
+      adamw_range(threads(), static_cast<T*>(w.data) + begin, static_cast<const T*>(g.data) + begin,
+                  static_cast<T*>(m.data) + begin, static_cast<T*>(v.data) + begin, end - begin, step);
+    });
   });
 }
 

@@ -55,7 +55,9 @@ CudaBackend::CudaBackend(const CudaOptions& options)
       cudnn_(stream_.get()),
       plans_(DeviceProperties::of_device(options.device), {},
              options.tune ? PlanTimer([this](const ConvolutionPlan& plan) { return time_plan(plan); }) : PlanTimer()) {
-  if (!options.plan_file.empty()) plans_.choices().load(options.plan_file);  // what cannot be used is chosen anew
+  if (options.plan_file.empty()) return;
+  const std::string reason = plans_.choices().load(options.plan_file);  // what cannot be used is chosen anew
+  if (!reason.empty() && options.note) options.note(reason);
 }
 
 // Kernels may still run in memory that goes now.
@@ -69,6 +71,11 @@ simt::Stream CudaBackend::stream() const {
 
 void CudaBackend::refuse_in_capture(const char* what, const Shape& shape) const {
   check<ValueError>(!capturing_, "cuda: a step that is captured ", what, " ", shape, "; do it between replays instead");
+}
+
+void CudaBackend::synchronize() {
+  selected(options_.device);
+  MEC_CHECK_CUDA(cudaStreamSynchronize(stream_.get()));
 }
 
 void CudaBackend::upload(const void* host, View y) {

@@ -29,6 +29,7 @@ class CudaBackend final : public MEC_SIMT::KernelBackend {
   std::int64_t image_channels(std::int64_t file_channels) const override { return (file_channels + 7) / 8 * 8; }
   bool supports(Dtype dtype) const override { return dtype == Dtype::f32 || dtype == Dtype::bf16; }
 
+  void synchronize() override;
   std::unique_ptr<Capture> make_capture() override;
   std::unique_ptr<HostCopy> read_later(ConstView x) override;
   void upload(const void* host, View y) override;

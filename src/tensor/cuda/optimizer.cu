@@ -37,30 +37,49 @@ struct Piece {
   }
 };
 
-template <int V, class T>
-SIMT_KERNEL sgd_kernel(T* w, const T* g, T* v, std::int64_t n, const T* rate, Segments segments, const T* segment_rates,
-                       functor::SgdStep<T> scalars) {
-  scalars.rate *= rate[0];
+// body.operator()<W>(i, rate of the segment) for the elements [i, i + W) of one segment, over all of the buffer w, which has n.
+template <int V, class T, class F>
+SIMT_DEVICE void for_each_segment(const T* w, std::int64_t n, const Segments& segments, const T* segment_rates, F body) {
   for_each_piece(ceil_div(n, kPiece), [&](std::int64_t number) {
     const Piece piece = Piece::of(number, segments);
     if (piece.begin >= piece.end) return;
     if (segment_rates && piece.first < piece.last) {  // few are: a search for each element may be slow
-      for (std::int64_t i = piece.begin + simt::thread(); i < piece.end; i += simt::threads()) {
-        functor::SgdStep<T> step = scalars;
-        step.trust = segment_rates[segments.of(i, piece.first, piece.last)];
-        step(w[i], g[i], v[i]);
-      }
+      for (std::int64_t i = piece.begin + simt::thread(); i < piece.end; i += simt::threads())
+        body.template operator()<1>(i, segment_rates[segments.of(i, piece.first, piece.last)]);
       return;
     }
-    functor::SgdStep<T> step = scalars;
-    step.trust = segment_rates ? segment_rates[piece.first] : T(1);
-    for_span<V>(w, piece.begin, piece.end, simt::thread(), simt::threads(), [&]<int W>(std::int64_t i) {
-      Pack<T, W> weight = load_pack<W>(w + i), velocity = load_pack<W>(v + i);
-      const Pack<T, W> gradient = load_pack<W>(g + i);
-      for (int e = 0; e < W; ++e) step(weight.at[e], gradient.at[e], velocity.at[e]);
-      store_pack<W>(w + i, weight);
-      store_pack<W>(v + i, velocity);
-    });
+    const T rate = segment_rates ? segment_rates[piece.first] : T(1);
+    for_span<V>(w, piece.begin, piece.end, simt::thread(), simt::threads(),
+                [&]<int W>(std::int64_t i) { body.template operator()<W>(i, rate); });
+  });
+}
+
+template <int V, class T>
+SIMT_KERNEL sgd_kernel(T* w, const T* g, T* v, std::int64_t n, const T* rate, Segments segments, const T* segment_rates,
+                       functor::SgdStep<T> step) {
+  step.rate *= rate[0];
+  for_each_segment<V>(w, n, segments, segment_rates, [&]<int W>(std::int64_t i, T trust) {
+    Pack<T, W> weight = load_pack<W>(w + i), velocity = load_pack<W>(v + i);
+    const Pack<T, W> gradient = load_pack<W>(g + i);
+    step.trust = trust;
+    for (int e = 0; e < W; ++e) step(weight.at[e], gradient.at[e], velocity.at[e]);
+    store_pack<W>(w + i, weight);
+    store_pack<W>(v + i, velocity);
+  });
+}
+
+template <int V, class T>
+SIMT_KERNEL adamw_kernel(T* w, const T* g, T* m, T* v, std::int64_t n, const T* rate, const T* correction, Segments segments,
+                         const T* segment_rates, functor::AdamWStep<T> step) {
+  step.read(rate[0], correction);
+  for_each_segment<V>(w, n, segments, segment_rates, [&]<int W>(std::int64_t i, T trust) {
+    Pack<T, W> weight = load_pack<W>(w + i), first = load_pack<W>(m + i), second = load_pack<W>(v + i);
+    const Pack<T, W> gradient = load_pack<W>(g + i);
+    step.trust = trust;
+    for (int e = 0; e < W; ++e) step(weight.at[e], gradient.at[e], first.at[e], second.at[e]);
+    store_pack<W>(w + i, weight);
+    store_pack<W>(m + i, first);
+    store_pack<W>(v + i, second);
   });
 }
 
@@ -129,6 +148,18 @@ void KernelBackend::sgd_update(View w, ConstView g, View v, ConstView rate, Cons
     with_packs<T>(n, equally_aligned(w.as<T>(), g.as<T>(), v.as<T>()), [&]<int V>(const simt::Grid&) {
       simt::launch("sgd_update", sgd_kernel<V, T>, grid_of_pieces(ceil_div(n, kPiece)), stream(), w.as<T>(), g.as<T>(),
                    v.as<T>(), n, rate.as<T>(), segments_of(offsets), segment_rates.as<T>(), scalars);
+    });
+  });
+}
+
+void KernelBackend::adamw_update(View w, ConstView g, View m, View v, ConstView rate, ConstView correction, ConstView offsets,
+                                 ConstView segment_rates, const AdamWArgs& args) {
+  const std::int64_t n = w.numel();
+  dispatch_real("adamw_update", w.dtype, [&]<class T>() {
+    with_packs<T>(n, equally_aligned(w.as<T>(), g.as<T>(), m.as<T>(), v.as<T>()), [&]<int V>(const simt::Grid&) {
+      simt::launch("adamw_update", adamw_kernel<V, T>, grid_of_pieces(ceil_div(n, kPiece)), stream(), w.as<T>(), g.as<T>(),
+                   m.as<T>(), v.as<T>(), n, rate.as<T>(), correction.as<T>(), segments_of(offsets), segment_rates.as<T>(),
+                   functor::AdamWStep<T>::of(args));
     });
   });
 }

@@ -41,6 +41,18 @@ void sgd_update(const Tensor& w, const Tensor& g, const Tensor& v, const Tensor&
   w.backend().sgd_update(w, g, v, rate, offsets, segment_rates, args);
 }
 
+void adamw_update(const Tensor& w, const Tensor& g, const Tensor& m, const Tensor& v, const Tensor& rate,
+                  const Tensor& correction, const Tensor& offsets, const Tensor& segment_rates, const AdamWArgs& args) {
+  check_flat("adamw_update", w, g, "the gradient");
+  check_flat("adamw_update", w, m, "the first moment");
+  check_flat("adamw_update", w, v, "the second moment");
+  check_offsets("adamw_update", offsets);
+  check_scalars("adamw_update", w, rate, 1, "the rate");
+  check_scalars("adamw_update", w, correction, 2, "the correction");
+  if (segment_rates) check_scalars("adamw_update", w, segment_rates, offsets.numel() - 1, "the rates of the segments");
+  w.backend().adamw_update(w, g, m, v, rate, correction, offsets, segment_rates, args);
+}
+
 Tensor lars_rates(const Tensor& w, const Tensor& g, const Tensor& offsets, const LarsArgs& args) {
   check_flat("lars_rates", w, g, "the gradient");
   check_offsets("lars_rates", offsets);

@@ -17,6 +17,19 @@ void ReferenceBackend::sgd_update(View w, ConstView g, View v, ConstView rate, C
   });
 }
 
+void ReferenceBackend::adamw_update(View w, ConstView g, View m, View v, ConstView rate, ConstView correction, ConstView offsets,
+                                    ConstView segment_rates, const AdamWArgs& args) {
+  const auto* ends = offsets.as<std::int64_t>();
+  dispatch_real("adamw_update", w.dtype, [&]<class T>() {
+    auto step = functor::AdamWStep<T>::of(args);
+    step.read(rate.as<T>()[0], correction.as<T>());
+    for (std::int64_t s = 0; s + 1 < offsets.numel(); ++s) {
+      step.trust = segment_rates ? segment_rates.as<T>()[s] : T(1);
+      for (std::int64_t i = ends[s]; i < ends[s + 1]; ++i) step(w.as<T>()[i], g.as<T>()[i], m.as<T>()[i], v.as<T>()[i]);
+    }
+  });
+}
+
 void ReferenceBackend::lars_rates(ConstView w, ConstView g, ConstView offsets, View segment_rates, const LarsArgs& args) {
   const auto* ends = offsets.as<std::int64_t>();
   dispatch_real("lars_rates", w.dtype, [&]<class T>() {

@@ -75,6 +75,8 @@ class ReferenceBackend final : public Backend {
   // optimizer.cpp
   void sgd_update(View w, ConstView g, View v, ConstView rate, ConstView offsets, ConstView segment_rates,
                   const SgdArgs& args) override;
+  void adamw_update(View w, ConstView g, View m, View v, ConstView rate, ConstView correction, ConstView offsets,
+                    ConstView segment_rates, const AdamWArgs& args) override;
   void lars_rates(ConstView w, ConstView g, ConstView offsets, View segment_rates, const LarsArgs& args) override;
   void ema_update(View teacher, ConstView w, ConstView coefficient) override;
 

@@ -1,0 +1,48 @@
+#include "mec/nn/optim/optimizer.h"
+
+namespace mec {
+
+namespace {
+
+Tensor trainable_mask(const ParameterTable& table, const ParameterTable::Group& group) {
+  std::vector<double> mask;
+  bool all = true;
+  for (std::size_t i = group.first_entry; i < group.last_entry; ++i) {
+    const bool trainable = table.entries()[i].variable.requires_grad();
+    mask.push_back(trainable ? 1.0 : 0.0);
+    all = all && trainable;
+  }
+  if (all) return {};
+  const Tensor& values = table.values();
+  return Tensor::from(mask, {static_cast<std::int64_t>(mask.size())}, values.device()).to(values.dtype());
+}
+
+}  // namespace
+
+Optimizer::Optimizer(ParameterTable& table) : table_(table) {
+  const Tensor& values = table.values();
+  for (const auto& group : table.groups()) {
+    const auto constant = group.rule.constant_rate;
+    groups_.push_back(
+        {constant ? Tensor::full({1}, *constant, values.dtype(), values.device()) : Tensor(), trainable_mask(table, group)});
+  }
+}
+
+Tensor Optimizer::zeros_like_table() const {
+  const Tensor& values = table_.values();
+  return Tensor::zeros(values.shape(), values.dtype(), values.device());
+}
+
+void Optimizer::step(const Tensor& rate) {
+  check<DtypeError>(rate.dtype() == table_.values().dtype(), "optimiser: the rate must be ", table_.values().dtype(),
+                    " like the parameters, but is ", rate.dtype());
+  const Tensor& gradients = table_.gradients();
+  begin_step();
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const auto& group = table_.groups()[g];
+    if (group.begin == group.end) continue;
+    update(group, group.of(gradients), groups_[g].constant_rate ? groups_[g].constant_rate : rate, groups_[g].trainable);
+  }
+}
+
+}  // namespace mec
