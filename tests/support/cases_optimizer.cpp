@@ -6,37 +6,27 @@ namespace {
 
 // Segments of one element, empty ones in a row, one that is several pieces of 8192 long, bounds that are a piece's, and slices that begin
 // within a pack of 16 bytes: all at the same place of it, or not.
-void add_long_buffer(std::vector<OpCase>& table, std::int64_t v_begins) {
-  constexpr std::int64_t kSize = 40000;
-  const Input buffer{.shape = {kSize + 8}}, factor{.shape = {1}, .fill = Fill::given, .values = {0.375}};
-  const Input offsets{.shape = {16},
-                      .fill = Fill::given,
-                      .role = Role::i64,
-                      .values = {3, 3, 4, 5, 6, 6, 6, 70, 8192, 8193, 16384, 16384, 36000, 36001, 39999, 39999}};
-  table.push_back({.kernel = "sgd_update",
-                   .name = concat("sgd_update of many segments, v from ", v_begins),
-                   .dtypes = kReal,
-                   .accuracy = Accuracy::rounded,
-                   .inputs = {buffer, buffer, buffer, factor, offsets, {.shape = {15}, .fill = Fill::positive}},
-                   .run = [v_begins](const Tensors& in) -> Tensors {
-                     const Tensor w = in[0].slice(1, {kSize}), g = in[1].slice(1, {kSize}), v = in[2].slice(v_begins, {kSize});
-                     const SgdArgs args{.rate_factor = 0.5, .momentum = 0.9, .weight_decay = 0.01};
-                     sgd_update(w, g, v, in[3], in[4], in[5], args);
-                     sgd_update(w, g, v, in[3], in[4], Tensor(), args);
-                     return {in[0], in[2]};
-                   }});
+constexpr std::int64_t kSize = 40000;
+const Input kBuffer{.shape = {kSize + 8}}, kFactor{.shape = {1}, .fill = Fill::given, .values = {0.375}};
+const Input kManySegments{.shape = {16},
+                          .fill = Fill::given,
+                          .role = Role::i64,
+                          .values = {3, 3, 4, 5, 6, 6, 6, 70, 8192, 8193, 16384, 16384, 36000, 36001, 39999, 39999}};
+
+// v begins `v_begins` elements after a pack's start, all others one.
+void add_long_adamw(std::vector<OpCase>& table, std::int64_t v_begins) {
   const Input positive{.shape = {kSize + 8}, .fill = Fill::positive};
   table.push_back({.kernel = "adamw_update",
                    .name = concat("adamw_update of many segments, v from ", v_begins),
                    .dtypes = kReal,
                    .accuracy = Accuracy::rounded,
-                   .inputs = {buffer,
-                              buffer,
-                              buffer,
+                   .inputs = {kBuffer,
+                              kBuffer,
+                              kBuffer,
                               positive,
-                              factor,
+                              kFactor,
                               {.shape = {2}, .fill = Fill::given, .values = {0.25, 0.5}},
-                              offsets,
+                              kManySegments,
                               {.shape = {15}, .fill = Fill::positive}},
                    .run = [v_begins](const Tensors& in) -> Tensors {
                      const Tensor w = in[0].slice(1, {kSize}), g = in[1].slice(1, {kSize}), m = in[2].slice(1, {kSize});
@@ -46,11 +36,26 @@ void add_long_buffer(std::vector<OpCase>& table, std::int64_t v_begins) {
                      adamw_update(w, g, m, v, in[4], in[5], in[6], Tensor(), args);
                      return {in[0], in[2], in[3]};
                    }});
+}
+
+void add_long_buffer(std::vector<OpCase>& table, std::int64_t v_begins) {
+  table.push_back({.kernel = "sgd_update",
+                   .name = concat("sgd_update of many segments, v from ", v_begins),
+                   .dtypes = kReal,
+                   .accuracy = Accuracy::rounded,
+                   .inputs = {kBuffer, kBuffer, kBuffer, kFactor, kManySegments, {.shape = {15}, .fill = Fill::positive}},
+                   .run = [v_begins](const Tensors& in) -> Tensors {
+                     const Tensor w = in[0].slice(1, {kSize}), g = in[1].slice(1, {kSize}), v = in[2].slice(v_begins, {kSize});
+                     const SgdArgs args{.rate_factor = 0.5, .momentum = 0.9, .weight_decay = 0.01};
+                     sgd_update(w, g, v, in[3], in[4], in[5], args);
+                     sgd_update(w, g, v, in[3], in[4], Tensor(), args);
+                     return {in[0], in[2]};
+                   }});
   table.push_back({.kernel = "lars_rates",
                    .name = concat("lars_rates of many segments, g from ", v_begins),
                    .dtypes = kReal,
                    .accuracy = Accuracy::accumulated,
-                   .inputs = {buffer, buffer, offsets},
+                   .inputs = {kBuffer, kBuffer, kManySegments},
                    .run = [v_begins](const Tensors& in) -> Tensors {
                      return {lars_rates(in[0].slice(1, {kSize}), in[1].slice(v_begins, {kSize}), in[2], {.eta = 0.02})};
                    }});
@@ -69,7 +74,7 @@ void add_long_buffer(std::vector<OpCase>& table, std::int64_t v_begins) {
                    .name = concat("ema_update of slices, w from ", v_begins),
                    .dtypes = kReal,
                    .accuracy = Accuracy::rounded,
-                   .inputs = {{.shape = {1037}}, {.shape = {1037}}, factor},
+                   .inputs = {{.shape = {1037}}, {.shape = {1037}}, kFactor},
                    .run = [v_begins](const Tensors& in) -> Tensors {
                      ema_update(in[0].slice(1, {1030}), in[1].slice(v_begins, {1030}), in[2]);
                      return {in[0]};
@@ -82,14 +87,14 @@ void add_optimizer_cases(std::vector<OpCase>& table) {
   // An empty segment, and elements before the first and after the last, which must stay as they are.
   const Input offsets{.shape = {5}, .fill = Fill::given, .role = Role::i64, .values = {2, 5, 5, 300, 1030}};
   const Shape flat{1037};
-  const Input factor{.shape = {1}, .fill = Fill::given, .values = {0.375}};
   for (const bool segment_rates : {false, true}) {
     table.push_back(
         {.kernel = "sgd_update",
          .name = concat("sgd_update ", segment_rates ? "with" : "without", " segment rates"),
          .dtypes = kReal,
          .accuracy = Accuracy::rounded,
-         .inputs = {{.shape = flat}, {.shape = flat}, {.shape = flat}, factor, offsets, {.shape = {4}, .fill = Fill::positive}},
+         .inputs =
+             {{.shape = flat}, {.shape = flat}, {.shape = flat}, kFactor, offsets, {.shape = {4}, .fill = Fill::positive}},
          .run = [segment_rates](const Tensors& in) -> Tensors {
            sgd_update(in[0], in[1], in[2], in[3], in[4], segment_rates ? in[5] : Tensor(),
                       {.rate_factor = 0.5, .momentum = 0.9, .weight_decay = 0.01});
@@ -108,12 +113,15 @@ void add_optimizer_cases(std::vector<OpCase>& table) {
                    .name = "ema_update",
                    .dtypes = kReal,
                    .accuracy = Accuracy::rounded,
-                   .inputs = {{.shape = flat}, {.shape = flat}, factor},
+                   .inputs = {{.shape = flat}, {.shape = flat}, kFactor},
                    .run = [](const Tensors& in) -> Tensors {
                      ema_update(in[0], in[1], in[2]);
                      return {in[0]};
                    }});
-  for (const std::int64_t v_begins : {1, 2}) add_long_buffer(table, v_begins);
+  for (const std::int64_t v_begins : {1, 2}) {
+    add_long_buffer(table, v_begins);
+    add_long_adamw(table, v_begins);
+  }
 }
 
 }  // namespace mec::test
