@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "mec/nn/convolution.h"
+#include "mec/nn/optim/sgd.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "tensor/io_files.h"
