@@ -110,10 +110,13 @@ class DeviceViews final : public BatchBuilder {
   }
 
   // One pack after the other, whose images' offsets become those within the whole.
-  Tensor upload_packs(std::vector<ImageRecord>& images) const {
+  Tensor upload_packs(std::vector<ImageRecord>& images) {
     std::vector<std::int64_t> offsets{0};
     for (const auto& pack : packs_) offsets.push_back(offsets.back() + static_cast<std::int64_t>(pack.size()));
-    const Tensor pixels({offsets.back()}, Dtype::u8, device_);
+    // Batches of photographs differ in size: a tensor for each would take memory for every new size.
+    if (!pixels_ || pixels_.numel() < offsets.back())
+      pixels_ = Tensor({offsets.back() + offsets.back() / 4}, Dtype::u8, device_);
+    const Tensor pixels = pixels_.slice(0, {offsets.back()});
     for (std::size_t p = 0; p < packs_.size(); ++p) {
       device_->upload(packs_[p].data(), pixels.slice(offsets[p], {offsets[p + 1] - offsets[p]}));
     }
@@ -124,6 +127,7 @@ class DeviceViews final : public BatchBuilder {
   TransformPtr transform_;
   Device device_;
   MakeViewsArgs args_;
+  Tensor pixels_;                                 // of all images, and room for some more
   std::vector<ImageRecord> images_;               // (N), with offsets within their pack
   std::vector<ViewParams> params_;                // (views,N)
   std::vector<std::vector<std::uint8_t>> packs_;  // the pixels of each chunk's images

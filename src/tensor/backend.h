@@ -102,10 +102,10 @@ class Backend {
   virtual std::int64_t image_channels(std::int64_t file_channels) const { return file_channels; }
   virtual bool supports(Dtype dtype) const = 0;  // as a dtype of activations
   // Null where the loader's workers make the views of images, as on CPUs.
-  virtual ViewMaker* view_maker() { return nullptr; }
+  virtual ViewMaker* view_maker();
 
   // --- Work that is started, not waited for, where the device has a queue --------------------------------------------------
-  virtual void synchronize() {}  // until all that was started is done
+  virtual void synchronize();  // until all that was started is done
   // Null where a device gains nothing from running a step out of a recording.
   virtual std::unique_ptr<Capture> make_capture();
   // x as it is once the work given so far is done. Who waits for it later does not wait for work that was given since.

@@ -67,11 +67,20 @@ struct Div {
   template <class T> static MEC_HOST_DEVICE T value(T a, T b) { return a / b; }
 };
 
+// a/√x. On a GPU without the branches that correct rounding takes there, which would make one channel wait for another.
+template <class T> MEC_HOST_DEVICE inline T over_sqrt(T a, T x) {
+#ifdef __CUDA_ARCH__
+  return a * rsqrt(x);
+#else
+  return a / std::sqrt(x);
+#endif
+}
+
 // Batch norm as y = x·scale + shift with scale = γ/√(var+ε), shift = β − mean·scale, made once per channel.
 template <class T> struct ChannelAffine {
   T scale, shift;
   static MEC_HOST_DEVICE ChannelAffine of(T mean, T var, T gamma, T beta, T eps) {
-    const T scale = gamma / std::sqrt(var + eps);
+    const T scale = over_sqrt(gamma, var + eps);
     return {scale, beta - mean * scale};
   }
   MEC_HOST_DEVICE T operator()(T x) const { return x * scale + shift; }
@@ -82,7 +91,7 @@ template <class T> struct ChannelAffine {
 template <class T> struct BatchNormGrad {
   T a, b, c;
   static MEC_HOST_DEVICE BatchNormGrad of(T mean, T var, T gamma, T eps, T dgamma, T dbeta, T count) {
-    const T inv_std = T(1) / std::sqrt(var + eps);
+    const T inv_std = over_sqrt(T(1), var + eps);
     const T a = gamma * inv_std;
     const T b = -a * inv_std * dgamma / count;
     return {a, b, -a * dbeta / count - b * mean};

@@ -26,6 +26,15 @@ TEST_CASE("cuda: each method's training from a captured step has the bits of the
   }
 }
 
+TEST_CASE("cuda: training with the exact log-determinant from a captured step has the bits of the eager one") {
+  PretrainSettings settings = tiny_settings();
+  settings.mec.exact = true;
+  settings.train.epochs = 3;
+  Losses captured, eager;
+  const auto expected = train_tiny(settings, eager, make_cuda_device(), {.capture = false});
+  CHECK(train_tiny(settings, captured, make_cuda_device(), {.capture = true}) == expected);
+}
+
 // Rounding differs, and grows from step to step.
 TEST_CASE("cuda: the losses of a short run are the CPU's") {
   const PretrainSettings settings = tiny_settings_of("mec");

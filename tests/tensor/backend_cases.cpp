@@ -68,7 +68,7 @@ TEST_CASE("the table has a case for every kernel of Backend, and each case calls
   }
   std::ifstream file(MEC_SOURCE_DIR "/src/tensor/backend.h");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
-  const std::regex declaration(R"(virtual void (\w+)\()");
+  const std::regex declaration(R"(virtual void (\w+)\([^;]*= 0;)");
   int kernels = 0;
   for (std::sregex_iterator it(text.begin(), text.end(), declaration); it != std::sregex_iterator(); ++it) {
     CHECK_MESSAGE(called.contains((*it)[1]), "no case in tests/support/cases_*.cpp calls ", (*it)[1].str());

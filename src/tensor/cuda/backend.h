@@ -66,6 +66,7 @@ class CudaBackend final : public MEC_SIMT::KernelBackend {
   Decompositions decompositions_;
   CudnnStream cudnn_;
   ConvolutionPlans plans_;
+  std::size_t saved_changes_ = 0;   // of plans_.choices(), when the plan file was written
   std::unique_ptr<Tuning> tuning_;  // while engines are timed
   bool capturing_ = false;
 };

@@ -13,7 +13,9 @@ namespace mec::cuda {
 [[noreturn]] void fail(const char* library, const char* expression, const std::string& reason, const char* file, int line);
 
 inline void check_cuda(cudaError_t status, const char* expression, const char* file, int line) {
-  if (status != cudaSuccess) fail("CUDA", expression, cudaGetErrorString(status), file, line);
+  if (status == cudaSuccess) return;
+  static_cast<void>(cudaGetLastError());  // or the next launch would be blamed for it
+  fail("CUDA", expression, cudaGetErrorString(status), file, line);
 }
 #define MEC_CHECK_CUDA(expression) ::mec::cuda::check_cuda((expression), #expression, __FILE__, __LINE__)
 

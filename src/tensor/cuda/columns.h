@@ -74,8 +74,10 @@ SIMT_DEVICE void fold_lines(const Columns& matrix, State (&value)[V], State* sha
 
 // Result has State, zero(), merge(State&, State) and store(channel, State); Source has fold(matrix, place, State (&)[V]), which sees a
 // thread's rows. With one chunk the result is stored at once, otherwise partials (chunks, C) are left for the second kernel.
+// Left to itself, ptxas saves registers by waiting for one row's loads before it starts those of the next.
 template <int V, class Source, class Result>
-SIMT_KERNEL fold_columns_kernel(Columns matrix, Source source, Result result, typename Result::State* partials) {
+SIMT_KERNEL_SHARING(3)
+fold_columns_kernel(Columns matrix, Source source, Result result, typename Result::State* partials) {
   using State = typename Result::State;
   SIMT_SHARED(State, shared, kBlock / 2 * V);
   const ColumnPlace place = column_place(matrix, simt::block_y(), simt::blocks_y());

@@ -52,10 +52,12 @@ void CudaBackend::run_convolution(const ConvolutionKey& key, const ConvolutionPo
 }
 
 const ConvolutionPlan& CudaBackend::plan_of(const ConvolutionKey& key) {
-  const std::size_t known = plans_.choices().changes();
   const ConvolutionPlan& plan = plans_.plan(key);
   tuning_.reset();
-  if (!options_.plan_file.empty() && plans_.choices().changes() != known) plans_.choices().save(options_.plan_file);
+  if (!options_.plan_file.empty() && plans_.choices().changes() != saved_changes_) {
+    plans_.choices().save(options_.plan_file);
+    saved_changes_ = plans_.choices().changes();
+  }
   return plan;
 }
 

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "mec/tensor/cuda/check.h"
 #include "mec/tensor/cuda/cudnn_graph.h"
 
 namespace mec::cuda {
@@ -24,25 +25,26 @@ DeviceProperties DeviceProperties::of_device(int device) {
   auto descriptor = make_descriptor();
   descriptor->set(CUDNN_ATTR_DEVICEPROP_DEVICE_ID, CUDNN_TYPE_INT32, static_cast<std::int32_t>(device)).finalize();
   std::string json = descriptor->get_text(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION);
-  return {std::move(descriptor), std::move(json)};
+  cudaDeviceProp known{};  // cuDNN documents no names for these two in its JSON
+  MEC_CHECK_CUDA(cudaGetDeviceProperties(&known, device));
+  return {std::move(descriptor), std::move(json), known.name, known.multiProcessorCount};
 }
 
 DeviceProperties DeviceProperties::from_json(const std::string& text) {
   auto descriptor = make_descriptor();
   descriptor->set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, text).finalize();
-  return {std::move(descriptor), text};
-}
-
-DeviceProperties::DeviceProperties(std::unique_ptr<Descriptor> descriptor, std::string json)
-    : descriptor_(std::move(descriptor)), json_(std::move(json)) {
   try {
-    const auto fields = nlohmann::json::parse(json_);
-    name_ = fields.at("deviceName").get<std::string>();
-    multiprocessors_ = fields.at("multiProcessorCount").get<std::int64_t>();
+    const auto fields = nlohmann::json::parse(text);
+    return {std::move(descriptor), text, fields.at("deviceName").get<std::string>(),
+            fields.at("multiProcessorCount").get<std::int64_t>()};
   } catch (const nlohmann::json::exception& error) {
     throw DeviceError(concat("cuDNN: the properties of a device lack its name or number of multiprocessors: ", error.what()));
   }
 }
+
+DeviceProperties::DeviceProperties(std::unique_ptr<Descriptor> descriptor, std::string json, std::string name,
+                                   std::int64_t multiprocessors)
+    : descriptor_(std::move(descriptor)), json_(std::move(json)), name_(std::move(name)), multiprocessors_(multiprocessors) {}
 
 DeviceProperties::DeviceProperties(DeviceProperties&&) noexcept = default;
 DeviceProperties& DeviceProperties::operator=(DeviceProperties&&) noexcept = default;

@@ -27,7 +27,7 @@ class DeviceProperties {
   const Descriptor& descriptor() const { return *descriptor_; }
 
  private:
-  DeviceProperties(std::unique_ptr<Descriptor> descriptor, std::string json);
+  DeviceProperties(std::unique_ptr<Descriptor> descriptor, std::string json, std::string name, std::int64_t multiprocessors);
 
   std::unique_ptr<Descriptor> descriptor_;
   std::string json_, name_;

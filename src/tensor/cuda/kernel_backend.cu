@@ -7,9 +7,10 @@
 namespace mec::cuda::MEC_SIMT {
 
 void* KernelBackend::scratch(std::size_t bytes) {
-  if (bytes > scratch_bytes_) {
-    scratch_bytes_ = std::max(bytes, 2 * scratch_bytes_);
-    scratch_.push_back(allocator().allocate(scratch_bytes_));
+  if (bytes > scratch_bytes_ || scratch_.empty()) {
+    const std::size_t larger = std::max(bytes, 2 * scratch_bytes_);
+    scratch_.push_back(allocator().allocate(larger));
+    scratch_bytes_ = larger;  // not before there is so much
   }
   return scratch_.back();
 }

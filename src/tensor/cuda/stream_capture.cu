@@ -26,8 +26,8 @@ class CudaBackend::StreamCapture final : public Capture {
     check<ValueError>(device_.capturing_, "cuda: the end of a capture that did not begin");
     const Graph graph = leave();
     check<DeviceError>(static_cast<bool>(graph),
-                       "cuda: the step could not be captured: something in it is not allowed within a "
-                       "capture");
+                       "cuda: the step could not be captured: something in it is not allowed within a capture; "
+                       "without one it runs all the same (TrainOptions::capture, --no-graph)");
     cudaGraphExec_t executable = nullptr;
     MEC_CHECK_CUDA(cudaGraphInstantiate(&executable, graph.get(), 0));
     graph_.reset(executable);
