@@ -1,6 +1,7 @@
 // The GPU's hand-written kernels, run on the host, and the emulator that runs them.
 #include <doctest/doctest.h>
 
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -112,6 +113,20 @@ TEST_CASE("emulated: batch statistics keep their digits when the mean is a thous
     CHECK(compare(fast.var, exact.var, {.relative = 1e-4}).ok);
     CHECK(compare(fast.mean, exact.mean, {.relative = 1e-6}).ok);
   }
+}
+
+TEST_CASE("emulated: a workspace that was refused is not taken for one that is there") {
+  const Device device = make_emulated_device(7);
+  constexpr std::int64_t kSegments = 400'000;
+  std::vector<std::int64_t> bounds(kSegments + 1);
+  std::iota(bounds.begin(), bounds.end(), 0);
+  const Tensor w = Tensor::full({kSegments}, 1, Dtype::f32, device), many = Tensor::from(bounds, {kSegments + 1}, device);
+  const Tensor few = Tensor::from<std::int64_t>({0, 100, 300}, {3}, device);
+  static_cast<void>(Tensor({kSegments}, Dtype::f32, device));  // room for the result, and none for sums over so many segments
+  device->allocator().freeze();
+  CHECK_THROWS_AS(lars_rates(w, w, many, {}), MemoryError);
+  device->allocator().freeze(false);
+  for (const float rate : lars_rates(w, w, few, {.eta = 0.5}).to_vector<float>()) CHECK(rate == doctest::Approx(0.5));
 }
 
 TEST_CASE("emulator: a missing barrier gives wrong results in every order") {

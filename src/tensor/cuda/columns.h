@@ -76,7 +76,7 @@ SIMT_DEVICE void fold_lines(const Columns& matrix, State (&value)[V], State* sha
 // thread's rows. With one chunk the result is stored at once, otherwise partials (chunks, C) are left for the second kernel.
 // Left to itself, ptxas saves registers by waiting for one row's loads before it starts those of the next.
 template <int V, class Source, class Result>
-SIMT_KERNEL_SHARING(3)
+SIMT_KERNEL_SHARING(2)
 fold_columns_kernel(Columns matrix, Source source, Result result, typename Result::State* partials) {
   using State = typename Result::State;
   SIMT_SHARED(State, shared, kBlock / 2 * V);
