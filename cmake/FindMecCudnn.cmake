@@ -1,4 +1,4 @@
-# cuDNN: the target mec::cudnn. It has no CMake package, and lies in the CUDA toolkit or in a folder of its own (CUDNN_PATH).
+# cuDNN: MecCudnn_INCLUDE_DIR and MecCudnn_LIBRARY. It has no CMake package, and lies in the CUDA toolkit or in a folder of its own (CUDNN_PATH).
 find_package(CUDAToolkit QUIET)
 find_path(MecCudnn_INCLUDE_DIR cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ENV CUDNN_PATH PATH_SUFFIXES include)
 find_library(MecCudnn_LIBRARY cudnn HINTS ${CUDAToolkit_LIBRARY_DIR} ENV CUDNN_PATH PATH_SUFFIXES lib lib64)
@@ -12,10 +12,3 @@ endif()
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(MecCudnn
   REQUIRED_VARS MecCudnn_LIBRARY MecCudnn_INCLUDE_DIR VERSION_VAR MecCudnn_VERSION)
-
-if(MecCudnn_FOUND AND NOT TARGET mec::cudnn)
-  add_library(mec::cudnn UNKNOWN IMPORTED)
-  set_target_properties(mec::cudnn PROPERTIES IMPORTED_LOCATION "${MecCudnn_LIBRARY}"
-    INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${MecCudnn_INCLUDE_DIR}"
-    INTERFACE_INCLUDE_DIRECTORIES "${MecCudnn_INCLUDE_DIR}")
-endif()

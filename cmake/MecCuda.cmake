@@ -1,5 +1,5 @@
-# MEC_CUDA (AUTO, ON, OFF): the GPU backend. Result: MEC_HAVE_CUDA, also a macro in the sources, and the targets of its libraries in
-# MEC_TARGET_cudart, _cublaslt, _cusolver and _cudnn.
+# MEC_CUDA (AUTO, ON, OFF): the GPU backend. Result: MEC_HAVE_CUDA, also a macro in the sources, and MEC_CUDA_INCLUDE_DIRS. The large libraries
+# (CUDA_cublasLt_LIBRARY, CUDA_cusolver_LIBRARY, MecCudnn_LIBRARY) are not linked: tensor/cuda/library.h opens them.
 set(MEC_CUDA AUTO CACHE STRING "Build the CUDA backend: AUTO, ON (must be there) or OFF")
 set_property(CACHE MEC_CUDA PROPERTY STRINGS AUTO ON OFF)
 option(MEC_CUDA_WERROR "Warnings of the CUDA compiler, register spills among them, are errors" ${PROJECT_IS_TOP_LEVEL})
@@ -42,11 +42,8 @@ else()
       set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
     endif()
     set(MEC_HAVE_CUDA ON)
-    set(MEC_TARGET_cudart CUDA::cudart)
-    set(MEC_TARGET_cublaslt CUDA::cublasLt)
-    set(MEC_TARGET_cusolver CUDA::cusolver)
-    set(MEC_TARGET_cudnn mec::cudnn)
-    set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)  # CMake would add a second, static one to what links CUDA::cudart
+    set(MEC_CUDA_INCLUDE_DIRS ${CUDAToolkit_INCLUDE_DIRS} "${MecCudnn_INCLUDE_DIR}")
+    set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
     target_compile_definitions(mec_options INTERFACE MEC_HAVE_CUDA=1)
     # Kernels use constexpr functions of the standard library.
     target_compile_options(mec_options INTERFACE

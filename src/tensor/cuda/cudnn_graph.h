@@ -4,8 +4,6 @@
 // A descriptor keeps what it was made from alive by itself (cuDNN copies), so the order of destruction does not matter.
 #pragma once
 
-#include <cudnn.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -13,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "mec/tensor/cuda/cudnn_library.h"
 #include "mec/tensor/cuda/engine_choice.h"
 #include "mec/tensor/error.h"
 

@@ -2,9 +2,24 @@
 
 #include <cusolverDn.h>
 
+#include "mec/tensor/cuda/library.h"
 #include "mec/tensor/cuda/runtime.h"
 
 namespace mec::cuda {
+
+MEC_FUNCTION_OF(cusolver, cusolverDnCreate);
+MEC_FUNCTION_OF(cusolver, cusolverDnDestroy);
+MEC_FUNCTION_OF(cusolver, cusolverDnSetStream);
+MEC_FUNCTION_OF(cusolver, cusolverDnSgetrf);
+MEC_FUNCTION_OF(cusolver, cusolverDnSgetrf_bufferSize);
+MEC_FUNCTION_OF(cusolver, cusolverDnSgetrs);
+MEC_FUNCTION_OF(cusolver, cusolverDnSpotrf);
+MEC_FUNCTION_OF(cusolver, cusolverDnSpotrf_bufferSize);
+MEC_FUNCTION_OF(cusolver, cusolverDnDgetrf);
+MEC_FUNCTION_OF(cusolver, cusolverDnDgetrf_bufferSize);
+MEC_FUNCTION_OF(cusolver, cusolverDnDgetrs);
+MEC_FUNCTION_OF(cusolver, cusolverDnDpotrf);
+MEC_FUNCTION_OF(cusolver, cusolverDnDpotrf_bufferSize);
 
 namespace {
 
@@ -13,23 +28,23 @@ void check_cusolver(cusolverStatus_t status, const char* expression, const char*
 }
 #define MEC_CHECK_CUSOLVER(expression) check_cusolver((expression), #expression, __FILE__, __LINE__)
 
-using Library = Handle<cusolverDnHandle_t, cusolverDnDestroy>;
+using SolverHandle = Handle<cusolverDnHandle_t, [](cusolverDnHandle_t handle) { return cusolverDnDestroy(handle); }>;
 
 // The library's functions for one type of element.
 template <class T> struct Solver;
 template <> struct Solver<float> {
-  static constexpr auto getrf_buffer = cusolverDnSgetrf_bufferSize;
-  static constexpr auto getrf = cusolverDnSgetrf;
-  static constexpr auto getrs = cusolverDnSgetrs;
-  static constexpr auto potrf_buffer = cusolverDnSpotrf_bufferSize;
-  static constexpr auto potrf = cusolverDnSpotrf;
+  static constexpr auto& getrf_buffer = cusolverDnSgetrf_bufferSize;
+  static constexpr auto& getrf = cusolverDnSgetrf;
+  static constexpr auto& getrs = cusolverDnSgetrs;
+  static constexpr auto& potrf_buffer = cusolverDnSpotrf_bufferSize;
+  static constexpr auto& potrf = cusolverDnSpotrf;
 };
 template <> struct Solver<double> {
-  static constexpr auto getrf_buffer = cusolverDnDgetrf_bufferSize;
-  static constexpr auto getrf = cusolverDnDgetrf;
-  static constexpr auto getrs = cusolverDnDgetrs;
-  static constexpr auto potrf_buffer = cusolverDnDpotrf_bufferSize;
-  static constexpr auto potrf = cusolverDnDpotrf;
+  static constexpr auto& getrf_buffer = cusolverDnDgetrf_bufferSize;
+  static constexpr auto& getrf = cusolverDnDgetrf;
+  static constexpr auto& getrs = cusolverDnDgetrs;
+  static constexpr auto& potrf_buffer = cusolverDnDpotrf_bufferSize;
+  static constexpr auto& potrf = cusolverDnDpotrf;
 };
 
 // The library counts in int.
@@ -44,7 +59,7 @@ template <class T> int elements_of(const Workspace& workspace) { return static_c
 }  // namespace
 
 struct Decompositions::Impl {
-  Library library;
+  SolverHandle library;
 };
 
 Decompositions::Decompositions(void* stream) : impl_(std::make_unique<Impl>()) {

@@ -6,9 +6,24 @@
 #include <unordered_map>
 
 #include "mec/tensor/cuda/column_major.h"
+#include "mec/tensor/cuda/library.h"
 #include "mec/tensor/cuda/runtime.h"
 
 namespace mec::cuda {
+
+MEC_FUNCTION_OF(cublaslt, cublasLtCreate);
+MEC_FUNCTION_OF(cublaslt, cublasLtDestroy);
+MEC_FUNCTION_OF(cublaslt, cublasLtGetStatusString);
+MEC_FUNCTION_OF(cublaslt, cublasLtMatmul);
+MEC_FUNCTION_OF(cublaslt, cublasLtMatmulAlgoGetHeuristic);
+MEC_FUNCTION_OF(cublaslt, cublasLtMatmulDescCreate);
+MEC_FUNCTION_OF(cublaslt, cublasLtMatmulDescDestroy);
+MEC_FUNCTION_OF(cublaslt, cublasLtMatmulDescSetAttribute);
+MEC_FUNCTION_OF(cublaslt, cublasLtMatmulPreferenceCreate);
+MEC_FUNCTION_OF(cublaslt, cublasLtMatmulPreferenceDestroy);
+MEC_FUNCTION_OF(cublaslt, cublasLtMatmulPreferenceSetAttribute);
+MEC_FUNCTION_OF(cublaslt, cublasLtMatrixLayoutCreate);
+MEC_FUNCTION_OF(cublaslt, cublasLtMatrixLayoutDestroy);
 
 namespace {
 
@@ -17,10 +32,13 @@ void check_cublas(cublasStatus_t status, const char* expression, const char* fil
 }
 #define MEC_CHECK_CUBLAS(expression) check_cublas((expression), #expression, __FILE__, __LINE__)
 
-using Library = Handle<cublasLtHandle_t, cublasLtDestroy>;
-using Operation = Handle<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;
-using Layout = Handle<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>;
-using Preference = Handle<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
+using LtHandle = Handle<cublasLtHandle_t, [](cublasLtHandle_t handle) { return cublasLtDestroy(handle); }>;
+using Operation =
+    Handle<cublasLtMatmulDesc_t, [](cublasLtMatmulDesc_t operation) { return cublasLtMatmulDescDestroy(operation); }>;
+using Layout =
+    Handle<cublasLtMatrixLayout_t, [](cublasLtMatrixLayout_t layout) { return cublasLtMatrixLayoutDestroy(layout); }>;
+using Preference = Handle<cublasLtMatmulPreference_t,
+                          [](cublasLtMatmulPreference_t preference) { return cublasLtMatmulPreferenceDestroy(preference); }>;
 
 // The largest power of two, up to 256, that divides an address.
 std::uint32_t alignment_of(const void* pointer) {
@@ -129,7 +147,7 @@ Plan make_plan(cublasLtHandle_t library, const ProductKey& key, bool tf32) {
 }  // namespace
 
 struct Products::Impl {
-  Library library;
+  LtHandle library;
   bool tf32 = false;
   std::unordered_map<ProductKey, Plan, ProductKeyHash> plans;
 };
