@@ -26,6 +26,8 @@ endmacro()
 
 if(NOT MEC_CUDA)
   list(APPEND MEC_SUMMARY "cuda|off|${cost}")
+elseif(CMAKE_CROSSCOMPILING AND MEC_CUDA STREQUAL "AUTO")
+  list(APPEND MEC_SUMMARY "cuda|off|${cost}: cross-compiling, and this machine's libraries are for its own processor")
 else()
   mec_look_for_cuda()
   if(why AND MEC_CUDA STREQUAL "AUTO")

@@ -23,7 +23,7 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-namespace mec::cuda::simt {
+namespace mec::cuda::simt::inline MEC_SIMT {
 namespace {
 
 constexpr std::size_t kStack = 128 << 10;
@@ -251,4 +251,4 @@ void run_grid(const char* kernel, const Grid& grid, const std::function<void()>&
   Machine::instance().run(kernel, grid, body);
 }
 
-}  // namespace mec::cuda::simt
+}  // namespace mec::cuda::simt::inline MEC_SIMT

@@ -19,7 +19,7 @@
 #define SIMT_SHARED(type, name, count) type* const name = ::mec::cuda::simt::shared_array<type>(count)
 #define SIMT_UNROLL
 
-namespace mec::cuda::simt {
+namespace mec::cuda::simt::inline MEC_SIMT {
 
 using Stream = void*;
 
@@ -82,4 +82,4 @@ void launch(const char* name, void (*kernel)(Parameters...), const Grid& grid, S
   run_grid(name, grid, [&] { kernel(Parameters(arguments)...); });
 }
 
-}  // namespace mec::cuda::simt
+}  // namespace mec::cuda::simt::inline MEC_SIMT

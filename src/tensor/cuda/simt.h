@@ -11,7 +11,8 @@
 
 #ifdef __CUDACC__
 
-#define MEC_SIMT device  // the namespace: both builds of a kernel may lie in one program
+#define MEC_SIMT \
+  device  // a namespace, of kernels and of what they are written in: both builds of a kernel may lie in one program
 #define SIMT_KERNEL __global__ void
 // The same, with no more registers than let `blocks` blocks of kBlock threads share a multiprocessor.
 #define SIMT_KERNEL_SHARING(blocks) __global__ void __launch_bounds__(::mec::cuda::simt::kBlock, blocks)
@@ -21,7 +22,7 @@
 // Before a loop over an array that must stay in registers: nvcc unrolls small bodies by itself, but puts the array of a large one in memory.
 #define SIMT_UNROLL _Pragma("unroll")
 
-namespace mec::cuda::simt {
+namespace mec::cuda::simt::inline MEC_SIMT {
 
 using Stream = void*;  // a cudaStream_t, which other headers need not know
 
@@ -56,7 +57,7 @@ void launch(const char* name, void (*kernel)(Parameters...), const Grid& grid, S
   check_launch(name);
 }
 
-}  // namespace mec::cuda::simt
+}  // namespace mec::cuda::simt::inline MEC_SIMT
 
 #else
 #include "mec/tensor/cuda/emulator.h"
