@@ -1,6 +1,8 @@
 #include "mec/tensor/allocator.h"
 
 #include <doctest/doctest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <utility>
@@ -32,6 +34,13 @@ struct CountingUpstream {
                 }};
   }
 };
+
+// Whether addresses can be reserved for as much memory as the machine has: not under a limit, as the aarch64 tests are.
+bool has_addresses_for_all_memory() {
+  const auto bytes = static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  void* const range = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return range != MAP_FAILED && munmap(range, bytes) == 0;
+}
 
 std::ptrdiff_t distance(void* from, void* to) { return static_cast<std::byte*>(to) - static_cast<std::byte*>(from); }
 
@@ -207,13 +216,14 @@ TEST_CASE("allocator: small blocks do not come between large ones") {
   CHECK(allocator.allocate(100) == small);
 }
 
-TEST_CASE("allocator: host memory grows in place and can be written to its end") {
+TEST_CASE("allocator: host memory grows in place where there are addresses for it, and can be written to its end") {
+  const bool grows = has_addresses_for_all_memory();
   CachingAllocator allocator;
   std::byte* const a = static_cast<std::byte*>(allocator.allocate(kMiB));
   std::byte* const b = static_cast<std::byte*>(allocator.allocate(64 * kMiB));
   b[64 * kMiB - 1] = std::byte{1};
-  CHECK(distance(a, b) == kMiB);
-  CHECK(allocator.stats().segments == 1);
+  CHECK((distance(a, b) == kMiB) == grows);
+  CHECK(allocator.stats().segments == (grows ? 1 : 2));
   CHECK(allocator.stats().reserved == 66 * kMiB);
 }
 
