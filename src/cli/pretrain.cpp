@@ -27,7 +27,8 @@ struct PretrainOptions {
 PretrainSettings collect_settings(const PretrainOptions& options) {
   PretrainSettings settings = read_settings(options.config);
   std::vector<std::string> assignments = options.assignments;
-  std::ranges::stable_partition(assignments, [](const std::string& text) { return text.starts_with("method="); });
+  std::stable_partition(assignments.begin(), assignments.end(),
+                        [](const std::string& text) { return text.starts_with("method="); });
   for (const std::string& assignment : assignments) apply_assignment(settings, assignment);
   if (options.precision) settings.train.precision = *options.precision;
   if (options.seed) settings.train.seed = static_cast<std::uint64_t>(*options.seed);

@@ -51,7 +51,7 @@ struct TrainSettings {
   bool decay_norm_and_bias = true;  // the official recipe decays everything
   double lars_eta = 0.001;
   double beta1 = 0.9, beta2 = 0.999, adam_eps = 1e-8;  // of AdamW
-  double ema = 0.996;  // the teacher's coefficient goes from this to ema_end along a cosine
+  double ema = 0.996;                                  // the teacher's coefficient goes from this to ema_end along a cosine
   double ema_end = 1;
   bool constant_predictor_rate = false;  // the predictor keeps the peak rate throughout
   std::uint64_t seed = 0;

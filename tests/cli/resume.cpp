@@ -105,8 +105,9 @@ struct Fixture : RunFixture {
   void check_same(const std::string& a, const std::string& b) const {
     const auto left = contents(at(a)), right = contents(at(b));
     REQUIRE(left.size() == right.size());
-    for (const auto& [name, bytes] : left) {
-      CAPTURE(name);
+    for (const auto& entry : left) {
+      const auto& [name, bytes] = entry;
+      CAPTURE(entry.first);
       REQUIRE(right.contains(name));
       if (name == "timings.jsonl") CHECK(std::ranges::count(bytes, '\n') == std::ranges::count(right.at(name), '\n'));
       else CHECK(bytes == right.at(name));

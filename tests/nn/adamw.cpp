@@ -35,8 +35,8 @@ void step(Sequential& net, ParameterTable& table, AdamW& optimizer) {
 
 TEST_CASE("AdamW's steps are PyTorch's") {
   for (const auto& [device_name, dtype] : kGoldenSettings) {
-    CAPTURE(device_name);
     const Device device = make_device(device_name);
+    CAPTURE(device->name());
     const Golden golden("adamw", device);
     const Shape shape = golden.at("weight", dtype).shape();
     Linear layer({.in = shape[1], .out = shape[0]}, {device, dtype});

@@ -95,7 +95,8 @@ TEST_CASE_FIXTURE(Fixture, "each method goes on as if it had not been stopped") 
   }
 }
 
-TEST_CASE_FIXTURE(Fixture, "a run goes on in bf16, with the mixture's KL, with components, with LARS, with AdamW, with more views") {
+TEST_CASE_FIXTURE(Fixture,
+                  "a run goes on in bf16, with the mixture's KL, with components, with LARS, with AdamW, with more views") {
   PretrainSettings settings = tiny_settings();
   settings.train.precision = "bf16";
   check_resumes(settings, {5, 7});
@@ -129,7 +130,7 @@ TEST_CASE_FIXTURE(Fixture, "a checkpoint holds networks, momentum and queues by 
     CHECK_MESSAGE(file.find(name) != nullptr, name);
   }
   CHECK(file.find("momentum.encoder.conv1.weight")->shape() == Shape{4, 1, 3, 3});
-  for (const auto& [name, tensor] : file.tensors) CHECK_MESSAGE(tensor.dtype() == Dtype::f32, name);
+  for (const NamedTensor& entry : file.tensors) CHECK_MESSAGE(entry.tensor.dtype() == Dtype::f32, entry.name);
   CHECK(file.metadata.at("step") == "6");
   CHECK(file.metadata.at("method") == "moco-v2");
 }

@@ -51,7 +51,8 @@ TEST_CASE("each method's training from a recorded step has the bits of the eager
   }
 }
 
-TEST_CASE("training with AdamW from a recorded step has the bits of the eager one: the count of steps goes on in the recording") {
+TEST_CASE(
+    "training with AdamW from a recorded step has the bits of the eager one: the count of steps goes on in the recording") {
   PretrainSettings settings = tiny_settings();
   settings.train.optimizer = "adamw";
   settings.train.lr = 0.01;
@@ -84,7 +85,7 @@ TEST_CASE("each method trains, and a run twice gives the same bits") {
       REQUIRE(first.metrics.size() == 6);
       for (const Metrics& metrics : first.metrics) {
         CHECK(metrics.front().first == "loss");
-        for (const auto& [name, value] : metrics) CHECK_MESSAGE(std::isfinite(value), name);
+        for (const auto& metric : metrics) CHECK_MESSAGE(std::isfinite(metric.second), metric.first);
       }
       CHECK(first.metrics == second.metrics);
       CHECK(first.metrics.front() != first.metrics.back());

@@ -108,10 +108,10 @@ TEST_CASE("loss and both gradients of each method are PyTorch's") {
   for (const Row& row : kRows) {
     for (const char* sizes : {"m_below_d", "m_above_d"}) {
       for (const auto& [name, dtype] : kGoldenSettings) {
+        const Device device = make_device(name);
         CAPTURE(row.method);
         CAPTURE(sizes);
-        CAPTURE(name);
-        const Device device = make_device(name);
+        CAPTURE(device->name());
         const Golden golden(concat("objective_", row.method, "_", sizes), device);
         const auto objective = make(row.method, golden, dtype, device);
         const PairResult result = objective->pair(golden.at("p", dtype), golden.at("z", dtype), {.dp = true, .dz = true});
@@ -148,11 +148,11 @@ TEST_CASE("swav: the gradients of views that only predict agree with central dif
   // Assignments carry no gradient, so the assigning views, which move them, are left alone.
   const Device device = make_reference_device();
   const auto objective = make("swav", 6, device);
-  const auto [a, b] = agreeing_pair({5, 8}, 31, device);
+  const auto pair = agreeing_pair({5, 8}, 31, device);
   const auto [c, e] = agreeing_pair({5, 8}, 33, device);
   const StepScalars scalars(Dtype::f64, device);
   const auto loss = [&](const std::vector<Variable>& x) {
-    const std::vector<Tensor> views{a, b, x[0].data(), x[1].data()};
+    const std::vector<Tensor> views{pair.p, pair.z, x[0].data(), x[1].data()};
     const ObjectiveResult result = (*objective)(students_of(views, views), views, scalars);
     const Tensor value = Tensor::full({1}, loss_of(*objective, result), Dtype::f64, device);
     return record("swav", value, x, [g = result.gradients](const Tensor& dy, const Needs&) -> Grads {

@@ -134,7 +134,7 @@ inline std::vector<double> train_tiny(const PretrainSettings& settings, Losses& 
                 device);
   train(learner, *objective, loader, settings, {&losses}, options);
   std::size_t i = 0;
-  for (const auto& [name, tensor] : objective->state()) CHECK_MESSAGE(sum(tensor).item() != before[i++], name);
+  for (const NamedBuffer& state : objective->state()) CHECK_MESSAGE(sum(state.tensor).item() != before[i++], state.name);
   CHECK((learner.teacher != nullptr) == objective->ema_teacher());
   return snapshot_of(learner, *objective);
 }

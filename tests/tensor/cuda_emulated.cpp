@@ -70,11 +70,11 @@ Tensor samples(const Shape& shape, const Device& device, double shift = 0) {
 TEST_CASE("emulated: every hand-written kernel agrees with the reference on every case, in three orders of threads") {
   const std::pair<ThreadOrder, std::int64_t> runs[] = {
       {ThreadOrder::forward, 1}, {ThreadOrder::reverse, 2}, {ThreadOrder::shuffled, 7}};
-  for (const auto& [order, grid_limit] : runs) {
-    CAPTURE(static_cast<int>(order));
-    CAPTURE(grid_limit);
-    simt::set_thread_order(order);
-    check_device(make_emulated_device(grid_limit));
+  for (const auto& run : runs) {
+    CAPTURE(static_cast<int>(run.first));
+    CAPTURE(run.second);
+    simt::set_thread_order(run.first);
+    check_device(make_emulated_device(run.second));
   }
   simt::set_thread_order(ThreadOrder::forward);
 }

@@ -233,8 +233,10 @@ class Machine {
   std::vector<SharedArray> shared_;
   std::size_t shared_bytes_ = 0;
   ucontext_t scheduler_{};
+#ifdef MEC_ASAN
   const void* host_stack_ = nullptr;
   std::size_t host_stack_size_ = 0;
+#endif
   Position position_;
   std::uint64_t passes_ = 0;
   std::string failure_;

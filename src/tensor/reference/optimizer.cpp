@@ -17,8 +17,8 @@ void ReferenceBackend::sgd_update(View w, ConstView g, View v, ConstView rate, C
   });
 }
 
-void ReferenceBackend::adamw_update(View w, ConstView g, View m, View v, ConstView rate, ConstView correction, ConstView offsets,
-                                    ConstView segment_rates, const AdamWArgs& args) {
+void ReferenceBackend::adamw_update(View w, ConstView g, View m, View v, ConstView rate, ConstView correction,
+                                    ConstView offsets, ConstView segment_rates, const AdamWArgs& args) {
   const auto* ends = offsets.as<std::int64_t>();
   dispatch_real("adamw_update", w.dtype, [&]<class T>() {
     auto step = functor::AdamWStep<T>::of(args);
