@@ -56,8 +56,10 @@ StepRunner::StepRunner(Learner& learner, Objective& objective, const StepScalars
       objective_(objective),
       scalars_(scalars),
       on_part_(options.on_part),
-      queues_(learner.parameters.values().backend().make_capture() != nullptr),
-      capture_(options.capture ? learner.parameters.values().backend().make_capture() : nullptr) {}
+      capture_(learner.parameters.values().backend().make_capture()),
+      queues_(capture_ != nullptr) {
+  if (!options.capture) capture_.reset();
+}
 
 StepRunner::~StepRunner() = default;
 

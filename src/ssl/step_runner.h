@@ -43,11 +43,11 @@ class StepRunner {
   Objective& objective_;
   const StepScalars& scalars_;
   const OnPart on_part_;
-  const bool queues_;  // the device works behind the host
   int eager_steps_ = 0;
   std::vector<Tensor> inputs_;
   StepOutput output_;                 // of the recorded step
   std::unique_ptr<Capture> capture_;  // null: every step is eager. Before the tensors above in going, since it writes to them
+  const bool queues_;                 // the device works behind the host
   bool recorded_ = false;
 };
 

@@ -7,6 +7,11 @@
 namespace mec::test {
 namespace {
 
+Shape pooled_shape(const Shape& x, const Pool2dArgs& args) {
+  const auto out = [&](std::int64_t size) { return conv_out_size("max_pool2d", size, args.kernel, args.stride, args.pad); };
+  return {x[0], out(x[1]), out(x[2]), x[3]};
+}
+
 // Few different values, so that most windows have several largest pixels; all negative, so that padding must not win.
 void add_max_pool(std::vector<OpCase>& table, const Shape& x, const Pool2dArgs& args) {
   const std::string what = concat(x, " kernel ", args.kernel, " stride ", args.stride, " pad ", args.pad);
@@ -18,8 +23,7 @@ void add_max_pool(std::vector<OpCase>& table, const Shape& x, const Pool2dArgs& 
                      const auto ties = max_pool2d(in[0], args), plain = max_pool2d(in[1], args);
                      return {ties.y, ties.argmax, plain.y, plain.argmax};
                    }});
-  const Shape y{x[0], conv_out_size("max_pool2d", x[1], args.kernel, args.stride, args.pad),
-                conv_out_size("max_pool2d", x[2], args.kernel, args.stride, args.pad), x[3]};
+  const Shape y = pooled_shape(x, args);
   table.push_back({.kernel = "max_pool2d_grad",
                    .name = concat("max_pool2d_grad ", what),
                    .dtypes = kActivations,
@@ -69,8 +73,7 @@ void add_extremes(std::vector<OpCase>& table) {
 
 void add_misaligned(std::vector<OpCase>& table, const Shape& x) {
   const Pool2dArgs args{};
-  const Shape y{x[0], conv_out_size("max_pool2d", x[1], args.kernel, args.stride, args.pad),
-                conv_out_size("max_pool2d", x[2], args.kernel, args.stride, args.pad), x[3]};
+  const Shape y = pooled_shape(x, args);
   table.push_back({.kernel = "max_pool2d",
                    .name = concat("pooling of misaligned ", x),
                    .dtypes = kActivations,

@@ -170,6 +170,8 @@ TEST_CASE("a row-major product, put to a column-major library, is that product")
                                               c.to_vector<double>());
           matmul_into(a, b, c, args);
           const auto expected = c.to_vector<double>();
+          REQUIRE(!expected.empty());
+          REQUIRE(actual.size() == expected.size());
           for (std::size_t i = 0; i < expected.size(); ++i) CHECK(actual[i] == doctest::Approx(expected[i]).epsilon(1e-12));
         }
       }

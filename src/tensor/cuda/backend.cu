@@ -34,8 +34,6 @@ struct SolverMemory {
   int* info;
 };
 
-std::size_t rounded(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
-
 // For what is made in the constructor, too.
 int selected(int device) {
   MEC_CHECK_CUDA(cudaSetDevice(device));

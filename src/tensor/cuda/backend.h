@@ -18,6 +18,9 @@
 
 namespace mec::cuda {
 
+// Bytes after which another part of the same scratch memory may begin.
+constexpr std::size_t rounded(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
+
 class CudaBackend final : public MEC_SIMT::KernelBackend {
  public:
   explicit CudaBackend(const CudaOptions& options);

@@ -3,11 +3,6 @@
 #include "mec/tensor/cuda/tuning.h"
 
 namespace mec::cuda {
-namespace {
-
-std::size_t rounded(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
-
-}  // namespace
 
 ConvolutionKey CudaBackend::key_of(ConvolutionDirection direction, ConstView x, ConstView w, ConstView result, Dtype operands,
                                    const Conv2dArgs& args) const {

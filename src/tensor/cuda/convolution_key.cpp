@@ -7,8 +7,8 @@
 namespace mec::cuda {
 
 std::ostream& operator<<(std::ostream& out, const ConvolutionKey& key) {
-  out << name_of(key.direction) << ' ' << key.operands << "->" << key.result << " x " << Shape{key.n, key.h, key.w, key.c}
-      << " w " << Shape{key.o, key.kh, key.kw, key.c / key.groups} << " stride " << key.stride << " pad " << key.pad;
+  out << name_of(key.direction) << ' ' << key.operands << "->" << key.result << " x " << input_shape(key) << " w "
+      << weight_shape(key) << " stride " << key.stride << " pad " << key.pad;
   if (key.dilation != 1) out << " dilation " << key.dilation;
   if (key.groups != 1) out << " groups " << key.groups;
   if (key.operands == Dtype::f32) out << (key.tf32 ? " tf32" : " strict");
@@ -36,6 +36,8 @@ ConvolutionKey make_key(ConvolutionDirection direction, const Shape& x, const Sh
           .deterministic = policy.deterministic};
 }
 
+Shape input_shape(const ConvolutionKey& key) { return {key.n, key.h, key.w, key.c}; }
+Shape weight_shape(const ConvolutionKey& key) { return {key.o, key.kh, key.kw, key.c / key.groups}; }
 Shape output_shape(const ConvolutionKey& key) {
   return {key.n, conv_out_size("convolution", key.h, key.kh, key.stride, key.pad, key.dilation),
           conv_out_size("convolution", key.w, key.kw, key.stride, key.pad, key.dilation), key.o};

@@ -36,6 +36,8 @@ struct ConvolutionKey {
   bool tf32 = false;          // f32 operands may be rounded to 10 bits of mantissa, for the tensor cores
   bool deterministic = true;  // the same bits at every run
 
+  // Of the tensor that the direction `written` would write.
+  Dtype dtype_of(ConvolutionDirection written) const { return direction == written ? result : operands; }
   bool operator==(const ConvolutionKey&) const = default;
 };
 
@@ -86,7 +88,9 @@ struct ConvolutionPolicy {
 ConvolutionKey make_key(ConvolutionDirection direction, const Shape& x, const Shape& w, Dtype operands, Dtype result,
                         const Conv2dArgs& args, const ConvolutionPolicy& policy = {});
 
-// Shape of the output, (N,Ho,Wo,O). ShapeError where the window does not fit.
+// (N,H,W,C), (O,Kh,Kw,C/groups) and (N,Ho,Wo,O); the last a ShapeError where the window does not fit.
+Shape input_shape(const ConvolutionKey& key);
+Shape weight_shape(const ConvolutionKey& key);
 Shape output_shape(const ConvolutionKey& key);
 
 }  // namespace mec::cuda

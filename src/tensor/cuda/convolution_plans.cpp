@@ -72,16 +72,14 @@ const Attributes& attributes_of(ConvolutionDirection direction) {
 }
 
 Descriptor make_graph(const ConvolutionKey& key) {
-  const auto dtype_of = [&](ConvolutionDirection written) { return key.direction == written ? key.result : key.operands; };
   const Attributes& names = attributes_of(key.direction);
   const bool wide = key.operands == Dtype::f64;  // bf16 is summed in f32
   const Descriptor convolution = make_convolution(
       {.compute = wide ? CUDNN_DATA_DOUBLE : CUDNN_DATA_FLOAT, .stride = key.stride, .pad = key.pad, .dilation = key.dilation});
   Descriptor operation(names.operation);
-  operation.set(names.x, channels_last(kInput, dtype_of(ConvolutionDirection::grad_input), {key.n, key.h, key.w, key.c}))
-      .set(names.w,
-           channels_last(kWeight, dtype_of(ConvolutionDirection::grad_weight), {key.o, key.kh, key.kw, key.c / key.groups}))
-      .set(names.y, channels_last(kOutput, dtype_of(ConvolutionDirection::forward), output_shape(key)))
+  operation.set(names.x, channels_last(kInput, key.dtype_of(ConvolutionDirection::grad_input), input_shape(key)))
+      .set(names.w, channels_last(kWeight, key.dtype_of(ConvolutionDirection::grad_weight), weight_shape(key)))
+      .set(names.y, channels_last(kOutput, key.dtype_of(ConvolutionDirection::forward), output_shape(key)))
       .set(names.convolution, convolution);
   const double beta = key.accumulate ? 1.0 : 0.0;
   if (wide) {

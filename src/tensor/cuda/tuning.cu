@@ -4,10 +4,9 @@ namespace mec::cuda {
 
 CudaBackend::Tuning::Tuning(CudaBackend& device, const ConvolutionKey& key)
     : device_(device), key_(key), begin_(make_timed_event()), end_(make_timed_event()) {
-  const auto dtype_of = [&](ConvolutionDirection written) { return key.direction == written ? key.result : key.operands; };
-  void* const x = noise({key.n, key.h, key.w, key.c}, dtype_of(ConvolutionDirection::grad_input), 1);
-  void* const w = noise({key.o, key.kh, key.kw, key.c / key.groups}, dtype_of(ConvolutionDirection::grad_weight), 2);
-  void* const y = noise(output_shape(key), dtype_of(ConvolutionDirection::forward), 3);
+  void* const x = noise(input_shape(key), key.dtype_of(ConvolutionDirection::grad_input), 1);
+  void* const w = noise(weight_shape(key), key.dtype_of(ConvolutionDirection::grad_weight), 2);
+  void* const y = noise(output_shape(key), key.dtype_of(ConvolutionDirection::forward), 3);
   switch (key.direction) {
     case ConvolutionDirection::forward: pointers_ = {x, w, y}; break;
     case ConvolutionDirection::grad_input: pointers_ = {y, w, x}; break;
