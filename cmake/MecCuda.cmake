@@ -1,4 +1,4 @@
-# MEC_CUDA (AUTO, ON, OFF): the GPU backend. Result: MEC_HAVE_CUDA, also a macro in the sources, and MEC_CUDA_INCLUDE_DIRS. The large libraries
+# MEC_CUDA (AUTO, ON, OFF): the GPU backend. Result: MEC_HAVE_CUDA and MEC_CUDA_INCLUDE_DIRS. The large libraries
 # (CUDA_cublasLt_LIBRARY, CUDA_cusolver_LIBRARY, MecCudnn_LIBRARY) are not linked: tensor/cuda/library.h opens them.
 set(MEC_CUDA AUTO CACHE STRING "Build the CUDA backend: AUTO, ON (must be there) or OFF")
 set_property(CACHE MEC_CUDA PROPERTY STRINGS AUTO ON OFF)
@@ -46,7 +46,6 @@ else()
     set(MEC_HAVE_CUDA ON)
     set(MEC_CUDA_INCLUDE_DIRS ${CUDAToolkit_INCLUDE_DIRS} "${MecCudnn_INCLUDE_DIR}")
     set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
-    target_compile_definitions(mec_options INTERFACE MEC_HAVE_CUDA=1)
     # Kernels use constexpr functions of the standard library.
     target_compile_options(mec_options INTERFACE
       "$<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;-lineinfo;-Xcompiler=-Wall,-Wextra>"

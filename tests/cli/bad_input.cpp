@@ -1,5 +1,10 @@
 // Every bad input of a pre-training run: one line, the right status, nothing left behind.
-#include "cli/program.h"
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "data/fixtures.h"
+#include "support/program.h"
 
 using namespace mec;
 using namespace mec::test;

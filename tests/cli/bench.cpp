@@ -1,13 +1,15 @@
+#include <doctest/doctest.h>
+
 #include <chrono>
 #include <thread>
 
 #include <nlohmann/json.hpp>
 
-#include "cli/program.h"
 #include "mec/cli/convolution_floor.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/npy.h"
 #include "mec/tensor/ops.h"
+#include "support/program.h"
 
 using namespace mec;
 using namespace mec::test;

@@ -1,12 +1,14 @@
+#include <doctest/doctest.h>
+
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "cli/program.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/npy.h"
 #include "mec/tensor/io/safetensors.h"
 #include "mec/tensor/ops.h"
+#include "support/program.h"
 
 using namespace mec;
 using namespace mec::test;

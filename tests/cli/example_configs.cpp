@@ -4,6 +4,7 @@
 
 #include "mec/cli/settings_file.h"
 #include "mec/cli/settings_table.h"
+#include "support/paths.h"
 #include "tensor/io_files.h"
 
 using namespace mec;
@@ -12,7 +13,7 @@ using namespace mec::test;
 
 TEST_CASE("the example settings can be read, and explain every key") {
   int files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(MEC_SOURCE_DIR) / "examples/configs")) {
+  for (const auto& entry : std::filesystem::directory_iterator(source_dir() / "examples/configs")) {
     ++files;
     CAPTURE(entry.path().string());
     PretrainSettings settings;

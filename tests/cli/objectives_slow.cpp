@@ -1,9 +1,11 @@
 // Each method learns: one short run on Fashion-MNIST ends above a random encoder in the linear probe. Minutes: label `slow`.
+#include <doctest/doctest.h>
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "cli/program.h"
 #include "mec/ssl/methods.h"
+#include "support/paths.h"
+#include "support/program.h"
 
 using namespace mec;
 using namespace mec::test;
@@ -28,7 +30,7 @@ const std::vector<Row> kRows{
     {"vicreg", {"model.dim=256", "train.lr=1"}}};
 
 void train_on_fashion(const TempFolder& folder, const std::string& data, const Row& row) {
-  std::vector<std::string> arguments{"pretrain", std::string(MEC_SOURCE_DIR) + "/examples/configs/fashion_mnist.toml", "--out",
+  std::vector<std::string> arguments{"pretrain", (source_dir() / "examples/configs/fashion_mnist.toml").string(), "--out",
                                      (folder / row.method).string()};
   std::vector<std::string> settings{"method=" + row.method, "data.path=" + data, "data.limit=10000",
                                     "train.batch=128",      "train.epochs=2",    "train.warmup_epochs=0.2",
@@ -57,7 +59,7 @@ TEST_SUITE_BEGIN("slow");
 
 TEST_CASE("every method ends above a random encoder on Fashion-MNIST") {
   const TempFolder folder;
-  std::string data = std::string(MEC_SOURCE_DIR) + "/.deps/usr/share/datasets/fashion-mnist";
+  std::string data = (source_dir() / ".deps/usr/share/datasets/fashion-mnist").string();
   if (!std::filesystem::exists(data)) data = "/usr/share/datasets/fashion-mnist";
   REQUIRE_MESSAGE(std::filesystem::exists(data), "tools/setup.sh installs the images");
   CHECK(kRows.size() == methods().size());

@@ -1,9 +1,10 @@
 // mec tsne and mec study noise.
+#include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
-#include "cli/program.h"
 #include "mec/cli/run_directory.h"
 #include "mec/eval/process.h"
+#include "support/program.h"
 
 using namespace mec;
 using namespace mec::test;

@@ -1,8 +1,10 @@
 // Training in bf16 must end where training in f32 ends, up to what another seed changes. Minutes: label `slow`.
+#include <doctest/doctest.h>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "cli/program.h"
+#include "support/paths.h"
+#include "support/program.h"
 
 using namespace mec;
 using namespace mec::test;
@@ -14,7 +16,7 @@ constexpr int kSeeds = 3;
 // Linear probe, in percent, after two epochs of the demo on 20,000 images.
 double accuracy(const TempFolder& folder, const std::string& data, const std::string& precision, int seed) {
   const std::string out = (folder / concat(precision, seed)).string();
-  const std::string config = std::string(MEC_SOURCE_DIR) + "/examples/configs/fashion_mnist.toml";
+  const std::string config = (source_dir() / "examples/configs/fashion_mnist.toml").string();
   const ProgramResult trained =
       run_program(folder, {"pretrain", config, "--out", out, "--precision", precision, "--seed", std::to_string(seed), "--set",
                            "train.epochs=2", "--set", "data.limit=20000", "--set", "data.path=" + data});
@@ -44,7 +46,7 @@ TEST_SUITE_BEGIN("slow");
 
 TEST_CASE("bf16 training ends within noise of f32 on Fashion-MNIST") {
   const TempFolder folder;
-  std::string data = std::string(MEC_SOURCE_DIR) + "/.deps/usr/share/datasets/fashion-mnist";
+  std::string data = (source_dir() / ".deps/usr/share/datasets/fashion-mnist").string();
   if (!std::filesystem::exists(data)) data = "/usr/share/datasets/fashion-mnist";
   REQUIRE_MESSAGE(std::filesystem::exists(data), "tools/setup.sh installs the images");
   const Sample f32 = sample(folder, data, "f32"), bf16 = sample(folder, data, "bf16");

@@ -1,12 +1,13 @@
+#include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
-#include "cli/program.h"
 #include "mec/nn/weights_info.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/npy.h"
 #include "mec/tensor/io/safetensors.h"
 #include "mec/tensor/ops.h"
 #include "support/compare.h"
+#include "support/program.h"
 
 using namespace mec;
 using namespace mec::test;

@@ -1,16 +1,21 @@
 // The real program, killed and resumed: it leaves the bytes of a run that was never stopped.
+#include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/resource.h>
 
+#include <sys/wait.h>
+
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <functional>
 #include <map>
 #include <thread>
 
-#include "cli/program.h"
 #include "mec/tensor/io/folder_lock.h"
 #include "mec/tensor/io/safetensors.h"
+#include "support/paths.h"
+#include "support/program.h"
 
 using namespace mec;
 using namespace mec::test;
@@ -62,8 +67,7 @@ struct Fixture : RunFixture {
   bool run_until(
       const std::vector<std::string>& arguments, const std::function<bool()>& enough,
       const std::function<void()>& limit = [] {}) const {
-    const char* chosen = std::getenv("MEC_PROGRAM");
-    std::vector<std::string> words{chosen ? chosen : MEC_PROGRAM};
+    std::vector<std::string> words{program_path()};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());

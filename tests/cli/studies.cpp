@@ -1,7 +1,10 @@
 // mec study epsilon, order and methods: their tables, and that a second call goes on from what the first one kept.
+#include <doctest/doctest.h>
+
+#include <algorithm>
 #include <sstream>
 
-#include "cli/program.h"
+#include "support/program.h"
 
 using namespace mec;
 using namespace mec::test;

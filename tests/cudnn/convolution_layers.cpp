@@ -8,6 +8,7 @@
 #include "mec/cli/settings_file.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/forwarding.h"
+#include "support/paths.h"
 
 namespace mec::test {
 
@@ -59,7 +60,7 @@ std::vector<ConvolutionKey> convolutions_of(const TrainedNetwork& network, Dtype
 
 std::vector<TrainedNetwork> trained_networks() {
   std::vector<TrainedNetwork> networks;
-  const std::filesystem::path folder = std::filesystem::path(MEC_SOURCE_DIR) / "examples" / "configs";
+  const std::filesystem::path folder = source_dir() / "examples" / "configs";
   std::vector<std::filesystem::path> files;
   for (const auto& file : std::filesystem::directory_iterator(folder)) files.push_back(file.path());
   std::ranges::sort(files);

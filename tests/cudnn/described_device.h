@@ -4,12 +4,13 @@
 #include <string>
 
 #include "mec/tensor/cuda/device_properties.h"
+#include "support/paths.h"
 #include "tensor/io_files.h"
 
 namespace mec::test {
 
 inline std::string device_json(const std::string& name) {
-  const std::string text = read_bytes(std::string(MEC_SOURCE_DIR) + "/tests/golden/cuda/" + name + ".json");
+  const std::string text = read_bytes(source_dir() / "tests/golden/cuda" / (name + ".json"));
   REQUIRE(!text.empty());
   return text;
 }

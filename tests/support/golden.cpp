@@ -2,17 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
+
+#include "support/paths.h"
 
 namespace mec::test {
 
 namespace {
 
-std::string path_of(const std::string& name) {
-  const char* folder = std::getenv("MEC_GOLDEN_DIR");
-  return (std::filesystem::path(folder ? folder : MEC_GOLDEN_DIR) / (name + ".safetensors")).string();
-}
+std::string path_of(const std::string& name) { return (golden_dir() / (name + ".safetensors")).string(); }
 
 }  // namespace
 

@@ -11,6 +11,7 @@
 #include "mec/tensor/ops.h"
 #include "support/guarded_device.h"
 #include "support/op_cases.h"
+#include "support/paths.h"
 
 using namespace mec;
 using namespace mec::test;
@@ -66,7 +67,7 @@ TEST_CASE("the table has a case for every kernel of Backend, and each case calls
     CHECK_MESSAGE(device->called.contains(op.kernel), op.name, " does not call ", op.kernel);
     called.merge(device->called);
   }
-  std::ifstream file(MEC_SOURCE_DIR "/src/tensor/backend.h");
+  std::ifstream file(source_dir() / "src/tensor/backend.h");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   const std::regex declaration(R"(virtual void (\w+)\([^;]*= 0;)");
   int kernels = 0;

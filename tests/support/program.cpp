@@ -1,0 +1,93 @@
+#include "support/program.h"
+
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "data/fixtures.h"
+#include "mec/tensor/devices.h"
+#include "mec/tensor/io/npy.h"
+#include "mec/tensor/ops/elementwise.h"
+#include "support/paths.h"
+
+namespace mec::test {
+
+ProgramResult run_program(const TempFolder& folder, const std::vector<std::string>& arguments) {
+  std::string command = program_path();
+  for (const std::string& argument : arguments) command += " '" + argument + "'";
+  const std::filesystem::path out = folder / "stdout.txt", err = folder / "stderr.txt";
+  const int status = std::system(concat(command, " >", out.string(), " 2>", err.string()).c_str());
+  const ProgramResult result{
+      .status = WIFEXITED(status) ? WEXITSTATUS(status) : -1, .out = read_bytes(out), .err = read_bytes(err)};
+  std::filesystem::remove(out);
+  std::filesystem::remove(err);
+  return result;
+}
+
+std::set<std::string> listing(const TempFolder& folder) {
+  std::set<std::string> names;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path())) names.insert(entry.path().string());
+  return names;
+}
+
+void check_fails(const TempFolder& folder, int status, const std::string& why, const std::vector<std::string>& arguments) {
+  const auto before = listing(folder);
+  const ProgramResult result = run_program(folder, arguments);
+  CAPTURE(result.err);
+  CHECK(result.status == status);
+  CHECK(std::ranges::count(result.err, '\n') == 1);
+  CHECK(result.err.starts_with("error: "));
+  CHECK(result.err.find(why) != std::string::npos);
+  CHECK(listing(folder) == before);
+}
+
+void write_images(const std::filesystem::path& folder, int train, int test) {
+  for (const auto& [prefix, count] : {std::pair("train", train), std::pair("t10k", test)}) {
+    std::string pixels, labels;
+    RandomStream random(static_cast<std::uint64_t>(count), 0, 0, Purpose::test);
+    for (int i = 0; i < count; ++i) {
+      const int label = i % 4;
+      for (int pixel = 0; pixel < 64; ++pixel) {
+        const int bar = pixel % 8 / 2 == label ? 150 : 0;
+        pixels += static_cast<char>(bar + static_cast<int>(random.below(100)));
+      }
+      labels += static_cast<char>(label);
+    }
+    const auto n = static_cast<std::uint32_t>(count);
+    write_bytes(folder / concat(prefix, "-images-idx3-ubyte"), make_idx({n, 8, 8}, pixels));
+    write_bytes(folder / concat(prefix, "-labels-idx1-ubyte"), make_idx({n}, labels));
+  }
+}
+
+std::string tiny_config(const std::filesystem::path& data) {
+  return concat("[model]\narch = \"resnet10\"\nstem = \"cifar\"\nwidth = 4\ndim = 16\npred_hidden = 8\n",
+                "[mec]\neps2 = 16\nlambda_warmup_epochs = 1\n",
+                "[train]\nepochs = 2\nbatch = 16\nlr = 0.1\nwarmup_epochs = 1\nema = 0.9\n", "[data]\npath = \"", data.string(),
+                "\"\n[augment]\nsize = 8\nblur_probability = 0\n");
+}
+
+ArrayFixture::ArrayFixture() : device(make_reference_device()) {}
+
+std::string ArrayFixture::write_random(const std::string& name, const Shape& shape, std::uint64_t seed) const {
+  write_npy(at(name), random(shape, Dtype::f32, device, {.seed = seed}));
+  return at(name);
+}
+std::string ArrayFixture::write_tensor(const std::string& name, const Tensor& tensor) const {
+  write_npy(at(name), tensor);
+  return at(name);
+}
+
+RunFixture::RunFixture() {
+  write_images(folder / "data", 40, 20);
+  write_bytes(config, tiny_config(folder / "data"));
+}
+
+ProgramResult RunFixture::run(const std::vector<std::string>& arguments) const {
+  const ProgramResult result = run_program(folder, arguments);
+  REQUIRE_MESSAGE(result.status == 0, result.err);
+  return result;
+}
+
+}  // namespace mec::test

@@ -1,0 +1,60 @@
+// Runs the real program, as a shell would.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "mec/tensor/tensor.h"
+#include "tensor/io_files.h"
+
+namespace mec::test {
+
+struct ProgramResult {
+  int status = -1;
+  std::string out, err;
+};
+
+ProgramResult run_program(const TempFolder& folder, const std::vector<std::string>& arguments);
+
+// Names of all files and folders below, to see that a failure left nothing behind.
+std::set<std::string> listing(const TempFolder& folder);
+
+// The program fails with this status and one line on stderr that holds `why`, and leaves the folder as it was.
+void check_fails(const TempFolder& folder, int status, const std::string& why, const std::vector<std::string>& arguments);
+
+// A data set of 8x8 images in MNIST's format: a bright bar whose place is the label, 0 to 3, on noise.
+void write_images(const std::filesystem::path& folder, int train, int test);
+
+// Settings of a run of two epochs of two steps on these images: seconds, even in a sanitised build.
+std::string tiny_config(const std::filesystem::path& data);
+
+// A folder for arrays in npy files.
+struct ArrayFixture {
+  ArrayFixture();
+
+  TempFolder folder;
+  Device device;
+
+  std::string at(const std::string& name) const { return (folder / name).string(); }
+  template <class T = float>
+  std::string write(const std::string& name, const std::vector<T>& values, const Shape& shape) const {
+    return write_tensor(name, Tensor::from(values, shape, device));
+  }
+  std::string write_tensor(const std::string& name, const Tensor& tensor) const;
+  std::string write_random(const std::string& name, const Shape& shape, std::uint64_t seed) const;
+};
+
+// A folder with these images in `data` and these settings in `config.toml`.
+struct RunFixture {
+  TempFolder folder;
+  std::string config = (folder / "config.toml").string();
+
+  RunFixture();
+  std::string at(const std::string& name) const { return (folder / name).string(); }
+  ProgramResult run(const std::vector<std::string>& arguments) const;  // fails the test when the program fails
+};
+
+}  // namespace mec::test
