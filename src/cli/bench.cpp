@@ -164,44 +164,40 @@ void run_bench(const BenchOptions& options) {
 
 }  // namespace
 
-void add_bench(CLI::App& program) {
-  CLI::App* bench = program.add_subcommand("bench", "Speed");
-  bench->require_subcommand(1);
+void add_bench(Command program) {
+  Command bench = program.add_subcommand("bench", "Speed");
+  bench.require_subcommand();
   const auto options = std::make_shared<BenchOptions>();
-  CLI::App* command = bench->add_subcommand("step", "One training step on random images: median time, images/s, peak memory");
+  Command command = bench.add_subcommand("step", "One training step on random images: median time, images/s, peak memory");
   const auto size = [&](const char* name, std::int64_t& member, const char* what) {
-    command->add_option(name, member, what)->check(CLI::PositiveNumber)->capture_default_str();
+    command.add_option(name, member, what).positive().show_default();
   };
-  command->add_option("--method", options->method, "As in a settings file, with its published heads")->capture_default_str();
-  command->add_option("--arch", options->arch, "resnet10, resnet18, resnet34 or resnet50")->capture_default_str();
-  command->add_option("--stem", options->stem, "cifar or imagenet")->capture_default_str();
+  command.add_option("--method", options->method, "As in a settings file, with its published heads").show_default();
+  command.add_option("--arch", options->arch, "resnet10, resnet18, resnet34 or resnet50").show_default();
+  command.add_option("--stem", options->stem, "cifar or imagenet").show_default();
   size("--width", options->width, "Channels of the first stage");
   size("--channels", options->channels, "Of the images");
   size("--size", options->size, "Pixels on a side");
   size("--batch", options->batch, "Images in a step; each is seen in two views");
-  command->add_option("--dim", options->dim, "Width of the embedding; default: the method's")->check(CLI::PositiveNumber);
-  command->add_option("--proj-hidden", options->proj_hidden, "Of the projector; 0: as wide as the encoder's output")
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("--pred-hidden", options->pred_hidden, "Of the predictor; 0: none")->check(CLI::NonNegativeNumber);
-  command->add_option("--precision", options->precision, "f32 or bf16")
-      ->check(CLI::IsMember({"f32", "bf16"}))
-      ->capture_default_str();
-  command->add_option("--warmup", options->warmup, "Steps before those that count")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--steps", options->steps, "Steps that count")->check(CLI::PositiveNumber)->capture_default_str();
-  add_no_graph_option(*command, options->no_graph);
-  command->add_flag("--profile", options->profile, "Then say where the time of a step goes, by part and kernel");
-  CLI::Option* const floor = command->add_flag("--floor", options->floor,
-                                               "Between the steps, time each of their convolutions alone: the step's floor");
-  command->add_option("--floor-calls", options->floor_calls, "Timed calls of each convolution after each step")
-      ->check(CLI::PositiveNumber)
-      ->needs(floor)
-      ->capture_default_str();
-  add_device_options(*command, options->device);
-  command->callback([options] { run_bench(*options); });
-  add_bench_loss(*bench);
-  add_bench_ops(*bench);
+  command.add_option("--dim", options->dim, "Width of the embedding; default: the method's").positive();
+  command.add_option("--proj-hidden", options->proj_hidden, "Of the projector; 0: as wide as the encoder's output")
+      .not_negative();
+  command.add_option("--pred-hidden", options->pred_hidden, "Of the predictor; 0: none").not_negative();
+  command.add_option("--precision", options->precision, "f32 or bf16").one_of({"f32", "bf16"}).show_default();
+  command.add_option("--warmup", options->warmup, "Steps before those that count").not_negative().show_default();
+  command.add_option("--steps", options->steps, "Steps that count").positive().show_default();
+  add_no_graph_option(command, options->no_graph);
+  command.add_flag("--profile", options->profile, "Then say where the time of a step goes, by part and kernel");
+  const Option floor =
+      command.add_flag("--floor", options->floor, "Between the steps, time each of their convolutions alone: the step's floor");
+  command.add_option("--floor-calls", options->floor_calls, "Timed calls of each convolution after each step")
+      .positive()
+      .needs(floor)
+      .show_default();
+  add_device_options(command, options->device);
+  command.run([options] { run_bench(*options); });
+  add_bench_loss(bench);
+  add_bench_ops(bench);
 }
 
 }  // namespace mec::cli

@@ -46,21 +46,19 @@ void run_bench_loss(const BenchLossOptions& options) {
 
 }  // namespace
 
-void add_bench_loss(CLI::App& bench) {
+void add_bench_loss(Command bench) {
   const auto options = std::make_shared<BenchLossOptions>();
-  CLI::App* command = bench.add_subcommand("loss", "The MEC loss of one pair with both gradients, f32: median time");
+  Command command = bench.add_subcommand("loss", "The MEC loss of one pair with both gradients, f32: median time");
   const auto count = [&](const char* name, auto& member, const char* what) {
-    command->add_option(name, member, what)->check(CLI::PositiveNumber)->capture_default_str();
+    command.add_option(name, member, what).positive().show_default();
   };
   count("--rows", options->rows, "Embeddings, m");
   count("--width", options->width, "Width of each, d");
   count("--order", options->order, "Terms of the series");
-  command->add_option("--warmup", options->warmup, "Rounds before those that count")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  command.add_option("--warmup", options->warmup, "Rounds before those that count").not_negative().show_default();
   count("--steps", options->steps, "Rounds that count");
-  add_device_options(*command, options->device);
-  command->callback([options] { run_bench_loss(*options); });
+  add_device_options(command, options->device);
+  command.run([options] { run_bench_loss(*options); });
 }
 
 }  // namespace mec::cli

@@ -197,20 +197,18 @@ void run_bench_ops(const BenchOpsOptions& options) {
 
 }  // namespace
 
-void add_bench_ops(CLI::App& bench) {
+void add_bench_ops(Command bench) {
   const auto options = std::make_shared<BenchOpsOptions>();
-  CLI::App* command =
+  Command command =
       bench.add_subcommand("ops", "Each kernel by itself: time, rate, and share of what the machine could do at best");
-  command->add_option("--network", options->network, "Whose layers: resnet18-w16 on 28x28 images, or resnet50 on 224x224")
-      ->check(CLI::IsMember({"resnet18-w16", "resnet50"}))
-      ->capture_default_str();
-  command->add_option("--batch", options->batch, "Images")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--precision", options->precision, "f32 or bf16: of activations")
-      ->check(CLI::IsMember({"f32", "bf16"}))
-      ->capture_default_str();
-  command->add_option("--calls", options->calls, "Calls that count")->check(CLI::PositiveNumber)->capture_default_str();
-  add_device_options(*command, options->device);
-  command->callback([options] { run_bench_ops(*options); });
+  command.add_option("--network", options->network, "Whose layers: resnet18-w16 on 28x28 images, or resnet50 on 224x224")
+      .one_of({"resnet18-w16", "resnet50"})
+      .show_default();
+  command.add_option("--batch", options->batch, "Images").positive().show_default();
+  command.add_option("--precision", options->precision, "f32 or bf16: of activations").one_of({"f32", "bf16"}).show_default();
+  command.add_option("--calls", options->calls, "Calls that count").positive().show_default();
+  add_device_options(command, options->device);
+  command.run([options] { run_bench_ops(*options); });
 }
 
 }  // namespace mec::cli

@@ -8,8 +8,8 @@
 
 namespace mec::cli {
 
-void add_set_options(CLI::App& command, SetOptions& options) {
-  command.add_option("--z", options.z, "Vectors (m,d), .npy, f32 or f64; rows are scaled to unit length")->required();
+void add_set_options(Command command, SetOptions& options) {
+  command.add_option("--z", options.z, "Vectors (m,d), .npy, f32 or f64; rows are scaled to unit length").required();
   command.add_flag("--raw", options.raw, "Take the rows as they are");
   add_device_options(command, options.device);
 }
@@ -23,17 +23,17 @@ Tensor read_vectors(const std::string& path, const Device& device) {
   return x.to(Dtype::f64);
 }
 
-void add_unit_option(CLI::App& command, UnitOptions& options) {
+void add_unit_option(Command command, UnitOptions& options) {
   command.add_flag("--bits", options.bits, "Lengths in bits instead of nats");
 }
 
 void print_line(const nlohmann::ordered_json& line) { std::cout << line.dump() << "\n"; }
 
-void add_coding(CLI::App& program) {
-  CLI::App* coding = program.add_subcommand("coding", "Coding lengths, divergences and packing of sets of vectors in files");
-  coding->require_subcommand(1);
+void add_coding(Command program) {
+  Command coding = program.add_subcommand("coding", "Coding lengths, divergences and packing of sets of vectors in files");
+  coding.require_subcommand();
   for (const auto add : {add_coding_length, add_coding_mixture, add_coding_kl, add_coding_packing, add_coding_simplicity}) {
-    add(*coding);
+    add(coding);
   }
 }
 

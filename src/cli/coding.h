@@ -13,7 +13,7 @@ struct SetOptions {
   bool raw = false;
   DeviceOptions device;
 };
-void add_set_options(CLI::App& command, SetOptions& options);  // --z, --raw, --device and its fellows
+void add_set_options(Command command, SetOptions& options);  // --z, --raw, --device and its fellows
 
 // The vectors of a file as f64, so that what is printed is good to many digits. DtypeError, ShapeError or ValueError, naming the file.
 Tensor read_vectors(const std::string& path, const Device& device);
@@ -23,14 +23,14 @@ struct UnitOptions {
   double of(double nats) const { return bits ? nats * kBitsPerNat : nats; }
   const char* name() const { return bits ? "bits" : "nats"; }
 };
-void add_unit_option(CLI::App& command, UnitOptions& options);  // --bits
+void add_unit_option(Command command, UnitOptions& options);  // --bits
 
 void print_line(const nlohmann::ordered_json& line);
 
-void add_coding_length(CLI::App& coding);
-void add_coding_mixture(CLI::App& coding);
-void add_coding_kl(CLI::App& coding);
-void add_coding_packing(CLI::App& coding);
-void add_coding_simplicity(CLI::App& coding);
+void add_coding_length(Command coding);
+void add_coding_mixture(Command coding);
+void add_coding_kl(Command coding);
+void add_coding_packing(Command coding);
+void add_coding_simplicity(Command coding);
 
 }  // namespace mec::cli

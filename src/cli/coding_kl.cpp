@@ -27,11 +27,12 @@ struct KlCommand {
   DeviceOptions device;
 };
 
-void add_mixture_options(CLI::App& command, const std::string& name, MixtureFiles& files) {
-  command.add_option("--" + name + "-means", files.means, "Means of " + name + " (k,d), .npy");
+Option add_mixture_options(Command command, const std::string& name, MixtureFiles& files) {
+  const Option means = command.add_option("--" + name + "-means", files.means, "Means of " + name + " (k,d), .npy");
   command.add_option("--" + name + "-variances", files.variances, "Variances of each coordinate (k,d), .npy");
-  command.add_option("--" + name + "-variance", files.variance, "One variance for all instead")->check(CLI::PositiveNumber);
+  command.add_option("--" + name + "-variance", files.variance, "One variance for all instead").positive();
   command.add_option("--" + name + "-weights", files.weights, "Weights (k), .npy; default: equal");
+  return means;
 }
 
 GaussianMixture read_mixture(const std::string& name, const MixtureFiles& files, const Device& device) {
@@ -86,27 +87,20 @@ void run_kl(const KlCommand& options) {
 
 }  // namespace
 
-void add_coding_kl(CLI::App& coding) {
+void add_coding_kl(Command coding) {
   const auto options = std::make_shared<KlCommand>();
-  CLI::App* command = coding.add_subcommand("kl", "KL(f || g) between Gaussian mixtures: estimates, bounds and Monte Carlo");
-  command->add_option("--z", options->z, "f is the kernel density of these vectors (m,d), .npy, at unit length");
-  command->add_flag("--raw", options->raw, "Take the rows of --z as they are");
-  command->add_option("--bandwidth", options->bandwidth, "Variance of its kernels in each coordinate")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  add_mixture_options(*command, "f", options->f);
-  add_mixture_options(*command, "g", options->g);
-  command->get_option("--g-means")->required();
-  command->add_option("--rounds", options->rounds, "Updates of the variational upper bound")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--samples", options->samples, "Of Monte Carlo; 0: none")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--seed", options->seed, "Of the samples")->capture_default_str();
-  add_unit_option(*command, options->unit);
-  add_device_options(*command, options->device);
-  command->callback([options] { run_kl(*options); });
+  Command command = coding.add_subcommand("kl", "KL(f || g) between Gaussian mixtures: estimates, bounds and Monte Carlo");
+  command.add_option("--z", options->z, "f is the kernel density of these vectors (m,d), .npy, at unit length");
+  command.add_flag("--raw", options->raw, "Take the rows of --z as they are");
+  command.add_option("--bandwidth", options->bandwidth, "Variance of its kernels in each coordinate").positive().show_default();
+  add_mixture_options(command, "f", options->f);
+  add_mixture_options(command, "g", options->g).required();
+  command.add_option("--rounds", options->rounds, "Updates of the variational upper bound").not_negative().show_default();
+  command.add_option("--samples", options->samples, "Of Monte Carlo; 0: none").not_negative().show_default();
+  command.add_option("--seed", options->seed, "Of the samples").show_default();
+  add_unit_option(command, options->unit);
+  add_device_options(command, options->device);
+  command.run([options] { run_kl(*options); });
 }
 
 }  // namespace mec::cli

@@ -37,15 +37,15 @@ void run_length(const LengthCommand& options) {
 
 }  // namespace
 
-void add_coding_length(CLI::App& coding) {
+void add_coding_length(Command coding) {
   const auto options = std::make_shared<LengthCommand>();
-  CLI::App* command =
+  Command command =
       coding.add_subcommand("length", "Coding length L(Z) of one set, its rate, and whether the series converges");
-  add_set_options(*command, options->set);
-  add_series_options(*command, options->series);
-  add_unit_option(*command, options->unit);
-  command->add_option("--grad", options->grad, "Write the gradient of L in nats here, .npy");
-  command->callback([options] { run_length(*options); });
+  add_set_options(command, options->set);
+  add_series_options(command, options->series);
+  add_unit_option(command, options->unit);
+  command.add_option("--grad", options->grad, "Write the gradient of L in nats here, .npy");
+  command.run([options] { run_length(*options); });
 }
 
 }  // namespace mec::cli

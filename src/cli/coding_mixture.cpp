@@ -31,16 +31,15 @@ struct MixtureCommand {
   std::string p, grad;
 };
 
-void add_membership_options(CLI::App& command, MembershipOptions& options) {
-  CLI::Option_group* source = command.add_option_group("memberships", "Who belongs to which component: one of these");
-  source->add_option("--labels", options.labels, "Labels (m), .npy, integers from 0");
-  source->add_option("--memberships", options.memberships, "Soft memberships (m,k), .npy; rows sum to 1");
-  source->add_option("--kmeans", options.components, "k-means with so many components, on the rows as they are coded")
-      ->check(CLI::PositiveNumber);
-  source->add_option("--prototypes", options.prototypes, "Softmax over the cosines with these (k,d), .npy");
-  source->require_option(1);
-  command.add_option("--temperature", options.temperature, "Of the softmax over prototypes")->capture_default_str();
-  command.add_option("--seed", options.seed, "Of k-means' start")->capture_default_str();
+void add_membership_options(Command command, MembershipOptions& options) {
+  Command source = command.add_choice_of_one("memberships", "Who belongs to which component: one of these");
+  source.add_option("--labels", options.labels, "Labels (m), .npy, integers from 0");
+  source.add_option("--memberships", options.memberships, "Soft memberships (m,k), .npy; rows sum to 1");
+  source.add_option("--kmeans", options.components, "k-means with so many components, on the rows as they are coded")
+      .positive();
+  source.add_option("--prototypes", options.prototypes, "Softmax over the cosines with these (k,d), .npy");
+  command.add_option("--temperature", options.temperature, "Of the softmax over prototypes").show_default();
+  command.add_option("--seed", options.seed, "Of k-means' start").show_default();
 }
 
 Memberships read_labels(const std::string& path, const Tensor& z) {
@@ -138,31 +137,31 @@ void run_rate_reduction(const MixtureCommand& options) {
               {"d", z.dim(1)}});
 }
 
-CLI::App* add_common(CLI::App& coding, const char* name, const char* what, MixtureCommand& options) {
-  CLI::App* command = coding.add_subcommand(name, what);
-  add_set_options(*command, options.set);
-  add_series_options(*command, options.series);
-  add_unit_option(*command, options.unit);
-  add_membership_options(*command, options.membership);
+Command add_common(Command coding, const char* name, const char* what, MixtureCommand& options) {
+  Command command = coding.add_subcommand(name, what);
+  add_set_options(command, options.set);
+  add_series_options(command, options.series);
+  add_unit_option(command, options.unit);
+  add_membership_options(command, options.membership);
   return command;
 }
 
 }  // namespace
 
-void add_coding_mixture(CLI::App& coding) {
+void add_coding_mixture(Command coding) {
   const auto options = std::make_shared<MixtureCommand>(), reduction = std::make_shared<MixtureCommand>();
-  CLI::App* command = add_common(coding, "mixture", "Coding length of a set whose vectors belong to components", *options);
-  command->add_option("--form", options->form, "finite: of the m vectors; limit: of each vector as m grows without bound")
-      ->check(CLI::IsMember({"finite", "limit"}))
-      ->capture_default_str();
-  command->add_flag("--no-membership", options->no_membership, "Leave out what it costs to say who belongs where");
-  command->add_option("--p", options->p, "Student embeddings (m,d), .npy: the loss of the pair, with memberships of --z");
-  command->add_option("--grad", options->grad, "Write the gradient here, .npy: of the length by --z, or of the loss by --p");
-  command->callback([options] { run_mixture(*options); });
+  Command command = add_common(coding, "mixture", "Coding length of a set whose vectors belong to components", *options);
+  command.add_option("--form", options->form, "finite: of the m vectors; limit: of each vector as m grows without bound")
+      .one_of({"finite", "limit"})
+      .show_default();
+  command.add_flag("--no-membership", options->no_membership, "Leave out what it costs to say who belongs where");
+  command.add_option("--p", options->p, "Student embeddings (m,d), .npy: the loss of the pair, with memberships of --z");
+  command.add_option("--grad", options->grad, "Write the gradient here, .npy: of the length by --z, or of the loss by --p");
+  command.run([options] { run_mixture(*options); });
 
-  CLI::App* second = add_common(coding, "rate-reduction", "Rate of the whole minus rates of the components (MCR²)", *reduction);
-  second->add_option("--grad", reduction->grad, "Write the gradient of the reduction in nats here, .npy");
-  second->callback([reduction] { run_rate_reduction(*reduction); });
+  Command second = add_common(coding, "rate-reduction", "Rate of the whole minus rates of the components (MCR²)", *reduction);
+  second.add_option("--grad", reduction->grad, "Write the gradient of the reduction in nats here, .npy");
+  second.run([reduction] { run_rate_reduction(*reduction); });
 }
 
 }  // namespace mec::cli

@@ -69,19 +69,17 @@ void run_packing(const PackingCommand& options) {
 
 }  // namespace
 
-void add_coding_packing(CLI::App& coding) {
+void add_coding_packing(Command coding) {
   const auto options = std::make_shared<PackingCommand>();
-  CLI::App* command =
+  Command command =
       coding.add_subcommand("packing", "How many balls of radius ε the unit vectors fill: counted, and by volume");
-  command->add_option("--z", options->z, "Vectors (m,d), .npy, f32 or f64; rows are scaled to unit length")->required();
-  command->add_option("--eps2", options->eps2, "Squared radii between 0 and 4, with commas")
-      ->delimiter(',')
-      ->capture_default_str();
-  command->add_option("--figure", options->figure, "For d = 2 and one radius: points, centres and balls as CSV for gnuplot");
-  command->add_flag("--raw", options->raw, "For --figure: points of the plane as they are, any radius");
-  add_unit_option(*command, options->unit);
-  add_device_options(*command, options->device);
-  command->callback([options] { run_packing(*options); });
+  command.add_option("--z", options->z, "Vectors (m,d), .npy, f32 or f64; rows are scaled to unit length").required();
+  command.add_option("--eps2", options->eps2, "Squared radii between 0 and 4, with commas").list().show_default();
+  command.add_option("--figure", options->figure, "For d = 2 and one radius: points, centres and balls as CSV for gnuplot");
+  command.add_flag("--raw", options->raw, "For --figure: points of the plane as they are, any radius");
+  add_unit_option(command, options->unit);
+  add_device_options(command, options->device);
+  command.run([options] { run_packing(*options); });
 }
 
 }  // namespace mec::cli

@@ -46,17 +46,16 @@ void run_simplicity(const SimplicityCommand& options) {
 
 }  // namespace
 
-void add_coding_simplicity(CLI::App& coding) {
+void add_coding_simplicity(Command coding) {
   const auto options = std::make_shared<SimplicityCommand>();
-  CLI::App* command =
+  Command command =
       coding.add_subcommand("simplicity", "How far features and weights in 256 steps compress, beside the coding length");
-  command->add_option("--z", options->z, "Features (m,d), .npy, f32 or f64, compressed as they are")->required();
-  command->add_option("--weights", options->weights, "Weights of the encoder, .safetensors");
-  command->add_option("--eps2", options->eps2, "Distortion of the coding length (of the rows at unit length)")
-      ->capture_default_str();
-  add_unit_option(*command, options->unit);
-  add_device_options(*command, options->device);
-  command->callback([options] { run_simplicity(*options); });
+  command.add_option("--z", options->z, "Features (m,d), .npy, f32 or f64, compressed as they are").required();
+  command.add_option("--weights", options->weights, "Weights of the encoder, .safetensors");
+  command.add_option("--eps2", options->eps2, "Distortion of the coding length (of the rows at unit length)").show_default();
+  add_unit_option(command, options->unit);
+  add_device_options(command, options->device);
+  command.run([options] { run_simplicity(*options); });
 }
 
 }  // namespace mec::cli

@@ -49,21 +49,17 @@ void run_embed(const EmbedCommand& options) {
 
 }  // namespace
 
-void add_embed(CLI::App& program) {
+void add_embed(Command program) {
   const auto options = std::make_shared<EmbedCommand>();
-  CLI::App* command = program.add_subcommand("embed", "Features of images, as an .npy file");
-  add_encoder_options(*command, options->encoder);
-  add_data_options(*command, options->data);
-  command->add_option("--split", options->split, "train or test")
-      ->check(CLI::IsMember({"train", "test"}))
-      ->capture_default_str();
-  command->add_option("--images", options->images, "Instead of a data set: .npy (N,H,W,C), f32 and normalised, or raw u8");
-  command->add_option("--out", options->out, "Features (N,d), f32, .npy")->required();
-  command->add_option("--precision", options->precision, "f32 or bf16: of the encoder")
-      ->check(CLI::IsMember({"f32", "bf16"}))
-      ->capture_default_str();
-  add_device_options(*command, options->device);
-  command->callback([options] { run_embed(*options); });
+  Command command = program.add_subcommand("embed", "Features of images, as an .npy file");
+  add_encoder_options(command, options->encoder);
+  add_data_options(command, options->data);
+  command.add_option("--split", options->split, "train or test").one_of({"train", "test"}).show_default();
+  command.add_option("--images", options->images, "Instead of a data set: .npy (N,H,W,C), f32 and normalised, or raw u8");
+  command.add_option("--out", options->out, "Features (N,d), f32, .npy").required();
+  command.add_option("--precision", options->precision, "f32 or bf16: of the encoder").one_of({"f32", "bf16"}).show_default();
+  add_device_options(command, options->device);
+  command.run([options] { run_embed(*options); });
 }
 
 }  // namespace mec::cli

@@ -42,18 +42,18 @@ WeightsInfo find_info(const std::filesystem::path& weights, const EncoderOptions
 
 }  // namespace
 
-void add_encoder_options(CLI::App& command, EncoderOptions& options) {
-  command.add_option("source", options.source, "Folder of a run, or a weights file (.safetensors)")->required();
+void add_encoder_options(Command command, EncoderOptions& options) {
+  command.add_option("source", options.source, "Folder of a run, or a weights file (.safetensors)").required();
   command.add_option("--arch", options.arch, "resnet10, resnet18, resnet34 or resnet50; for files that do not say it")
-      ->group("Weights without metadata");
-  command.add_option("--stem", options.stem, "imagenet or cifar")->group("Weights without metadata");
-  command.add_option("--width", options.width, "Channels of the first stage")->group("Weights without metadata");
+      .group("Weights without metadata");
+  command.add_option("--stem", options.stem, "imagenet or cifar").group("Weights without metadata");
+  command.add_option("--width", options.width, "Channels of the first stage").group("Weights without metadata");
   command.add_option("--channels", options.channels, "Of the images: 1 or 3")
-      ->check(CLI::IsMember({1, 3}))
-      ->group("Weights without metadata");
-  command.add_option("--size", options.size, "Pixels on a side")->check(CLI::PositiveNumber)->group("Weights without metadata");
+      .one_of({"1", "3"})
+      .group("Weights without metadata");
+  command.add_option("--size", options.size, "Pixels on a side").positive().group("Weights without metadata");
   command.add_option("--normalization", options.normalization, "mnist, fashion-mnist, cifar10, cifar100 or imagenet (default)")
-      ->group("Weights without metadata");
+      .group("Weights without metadata");
 }
 
 EncoderSource::EncoderSource(const EncoderOptions& options) : weights_(options.source) {

@@ -1,8 +1,6 @@
 // Where an encoder comes from: a run's folder, or a weights file that explains itself or is explained by flags.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -21,7 +19,7 @@ struct EncoderOptions {
   std::optional<std::string> arch = {}, stem = {}, normalization = {};
   std::optional<std::int64_t> width = {}, channels = {}, size = {};
 };
-void add_encoder_options(CLI::App& command, EncoderOptions& options);  // DIR|WEIGHTS, --arch, --stem, --width, --channels, …
+void add_encoder_options(Command command, EncoderOptions& options);  // DIR|WEIGHTS, --arch, --stem, --width, --channels, …
 
 class EncoderSource {
  public:

@@ -114,49 +114,43 @@ void run_eval(const EvalOptions& options, bool knn, bool linear) {
   else print_table(evaluation);
 }
 
-void add_knn_options(CLI::App& command, EvalOptions& options) {
-  command.add_option("--k", options.knn.k, "Neighbours that vote")->check(CLI::PositiveNumber)->capture_default_str();
-  command.add_option("--temperature", options.knn.temperature, "A vote weighs exp(cosine/T)")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  const std::map<std::string, Distance> distances{{"cosine", Distance::cosine}, {"euclidean", Distance::euclidean}};
-  command.add_option("--distance", options.knn.distance, "cosine or euclidean")->transform(CLI::CheckedTransformer(distances));
+void add_knn_options(Command command, EvalOptions& options) {
+  command.add_option("--k", options.knn.k, "Neighbours that vote").positive().show_default();
+  command.add_option("--temperature", options.knn.temperature, "A vote weighs exp(cosine/T)").positive().show_default();
+  command.add_option("--distance", options.knn.distance, "Between features",
+                     {{"cosine", Distance::cosine}, {"euclidean", Distance::euclidean}});
   command.add_flag("--center", options.knn.center, "Subtract the training features' mean first");
 }
 
-void add_linear_options(CLI::App& command, EvalOptions& options) {
-  command.add_option("--C", options.linear.c, "Inverse strength of the penalty, as in scikit-learn")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+void add_linear_options(Command command, EvalOptions& options) {
+  command.add_option("--C", options.linear.c, "Inverse strength of the penalty, as in scikit-learn").positive().show_default();
   command.add_option("--iterations", options.linear.max_iterations, "At most so many steps of L-BFGS")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+      .positive()
+      .show_default();
 }
 
-void add_mode(CLI::App& eval, const char* name, const char* what, bool knn, bool linear) {
+void add_mode(Command eval, const char* name, const char* what, bool knn, bool linear) {
   const auto options = std::make_shared<EvalOptions>();
-  CLI::App* command = eval.add_subcommand(name, what);
-  add_encoder_options(*command, options->encoder);
-  add_data_options(*command, options->data);
-  if (knn) add_knn_options(*command, *options);
-  if (linear) add_linear_options(*command, *options);
-  command->add_flag("!--no-baselines", options->baselines, "Leave out raw pixels and the random encoder");
-  command->add_flag("--json", options->json, "One JSON object instead of a table");
-  command->add_option("--precision", options->precision, "f32 or bf16: of the encoder")
-      ->check(CLI::IsMember({"f32", "bf16"}))
-      ->capture_default_str();
-  add_device_options(*command, options->device);
-  command->callback([options, knn, linear] { run_eval(*options, knn, linear); });
+  Command command = eval.add_subcommand(name, what);
+  add_encoder_options(command, options->encoder);
+  add_data_options(command, options->data);
+  if (knn) add_knn_options(command, *options);
+  if (linear) add_linear_options(command, *options);
+  command.add_flag("!--no-baselines", options->baselines, "Leave out raw pixels and the random encoder");
+  command.add_flag("--json", options->json, "One JSON object instead of a table");
+  command.add_option("--precision", options->precision, "f32 or bf16: of the encoder").one_of({"f32", "bf16"}).show_default();
+  add_device_options(command, options->device);
+  command.run([options, knn, linear] { run_eval(*options, knn, linear); });
 }
 
 }  // namespace
 
-void add_eval(CLI::App& program) {
-  CLI::App* eval = program.add_subcommand("eval", "Accuracy of an encoder's features, beside raw pixels and a random encoder");
-  eval->require_subcommand(1);
-  add_mode(*eval, "knn", "Weighted k nearest neighbours", true, false);
-  add_mode(*eval, "linear", "Linear probe: logistic regression, converged", false, true);
-  add_mode(*eval, "table", "Both", true, true);
+void add_eval(Command program) {
+  Command eval = program.add_subcommand("eval", "Accuracy of an encoder's features, beside raw pixels and a random encoder");
+  eval.require_subcommand();
+  add_mode(eval, "knn", "Weighted k nearest neighbours", true, false);
+  add_mode(eval, "linear", "Linear probe: logistic regression, converged", false, true);
+  add_mode(eval, "table", "Both", true, true);
 }
 
 }  // namespace mec::cli

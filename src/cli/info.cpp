@@ -105,11 +105,11 @@ void print_run(const std::filesystem::path& path) {
 
 }  // namespace
 
-void add_info(CLI::App& program) {
+void add_info(Command program) {
   const auto path = std::make_shared<std::string>();
-  CLI::App* command = program.add_subcommand("info", "What this build has, or what a run's folder holds");
-  command->add_option("dir", *path, "Folder of a run");
-  command->callback([path] {
+  Command command = program.add_subcommand("info", "What this build has, or what a run's folder holds");
+  command.add_option("dir", *path, "Folder of a run");
+  command.run([path] {
     if (path->empty()) print_build();
     else print_run(*path);
   });

@@ -60,21 +60,20 @@ void run_loss(const LossOptions& options) {
 
 }  // namespace
 
-void add_loss(CLI::App& program) {
-  CLI::App* loss = program.add_subcommand("loss", "The value of an objective for embeddings in files");
-  loss->require_subcommand(1);
+void add_loss(Command program) {
+  Command loss = program.add_subcommand("loss", "The value of an objective for embeddings in files");
+  loss.require_subcommand();
   const auto options = std::make_shared<LossOptions>();
-  CLI::App* command =
-      loss->add_subcommand("mec", "Maximum entropy coding: loss, coding length, and whether the series converges");
-  command->add_option("--p", options->paths.p, "Student embeddings (m,d), .npy, f32 or f64; rows are normalised")->required();
-  command->add_option("--z", options->paths.z, "Teacher embeddings, the same size")->required();
-  add_series_options(*command, options->series);
-  command->add_flag("--symmetrize", options->symmetrize, "(C + Cᵀ)/2 for C; batch side only");
-  command->add_option("--grad-p", options->paths.grad_p, "Write the gradient of P here, .npy");
-  command->add_option("--grad-z", options->paths.grad_z, "Write the gradient of Z here, .npy");
-  add_device_options(*command, options->device);
-  command->callback([options] { run_loss(*options); });
-  add_method_losses(*loss);
+  Command command = loss.add_subcommand("mec", "Maximum entropy coding: loss, coding length, and whether the series converges");
+  command.add_option("--p", options->paths.p, "Student embeddings (m,d), .npy, f32 or f64; rows are normalised").required();
+  command.add_option("--z", options->paths.z, "Teacher embeddings, the same size").required();
+  add_series_options(command, options->series);
+  command.add_flag("--symmetrize", options->symmetrize, "(C + Cᵀ)/2 for C; batch side only");
+  command.add_option("--grad-p", options->paths.grad_p, "Write the gradient of P here, .npy");
+  command.add_option("--grad-z", options->paths.grad_z, "Write the gradient of Z here, .npy");
+  add_device_options(command, options->device);
+  command.run([options] { run_loss(*options); });
+  add_method_losses(loss);
 }
 
 }  // namespace mec::cli

@@ -57,29 +57,29 @@ void run_method_loss(MethodLossOptions& options) {
 
 }  // namespace
 
-void add_method_losses(CLI::App& loss) {
+void add_method_losses(Command loss) {
   for (const Method& method : methods()) {
     if (method.name == "mec") continue;
     const auto options = std::make_shared<MethodLossOptions>();
     choose_method(options->settings, method.name);
-    CLI::App* command = loss.add_subcommand(method.name, method.title);
-    command->add_option("--p", options->paths.p, method.rows + " of a view (m,d), .npy, f32 or f64")->required();
-    command->add_option("--z", options->paths.z, "Those of another view or the teacher, the same size")->required();
+    Command command = loss.add_subcommand(method.name, method.title);
+    command.add_option("--p", options->paths.p, method.rows + " of a view (m,d), .npy, f32 or f64").required();
+    command.add_option("--z", options->paths.z, "Those of another view or the teacher, the same size").required();
     for (const MethodNumber& number : method.numbers) {
       if (!number.of_pair) continue;
       std::string flag = "--" + number.name;
       std::ranges::replace(flag, '_', '-');
-      command->add_option(flag, options->settings.method_numbers.at(number.name), number.help)
-          ->check(CLI::Range(number.low, number.high))
-          ->capture_default_str();
+      command.add_option(flag, options->settings.method_numbers.at(number.name), number.help)
+          .between(number.low, number.high)
+          .show_default();
     }
     if (method.pair_reads_queue) {
-      command->add_option("--queue", options->queue, "Keys of earlier batches (L,d), .npy; rows are normalised")->required();
+      command.add_option("--queue", options->queue, "Keys of earlier batches (L,d), .npy; rows are normalised").required();
     }
-    command->add_option("--grad-p", options->paths.grad_p, "Write the gradient of P here, .npy");
-    command->add_option("--grad-z", options->paths.grad_z, "Write the gradient of Z here, .npy");
-    add_device_options(*command, options->device);
-    command->callback([options] { run_method_loss(*options); });
+    command.add_option("--grad-p", options->paths.grad_p, "Write the gradient of P here, .npy");
+    command.add_option("--grad-z", options->paths.grad_z, "Write the gradient of Z here, .npy");
+    add_device_options(command, options->device);
+    command.run([options] { run_method_loss(*options); });
   }
 }
 

@@ -12,17 +12,17 @@ Device DeviceOptions::make(const std::string& plan_file) const {
                      {.tf32 = tf32, .tune = tune, .plan_file = plan_file, .note = note});
 }
 
-void add_device_options(CLI::App& command, DeviceOptions& options) {
+void add_device_options(Command command, DeviceOptions& options) {
   command.add_option("--device", options.device, "cpu, cuda: an NVIDIA GPU, or reference: plain loops, for comparison")
-      ->check(CLI::IsMember({"cpu", "cuda", "reference"}))
-      ->capture_default_str();
-  command.add_option("--threads", options.threads, "Threads of the CPU device; 0: all")->check(CLI::Range(0, 4096));
+      .one_of({"cpu", "cuda", "reference"})
+      .show_default();
+  command.add_option("--threads", options.threads, "Threads of the CPU device; 0: all").between(0, 4096);
   command.add_flag("--portable", options.portable, "Our own kernels only, as in a build without oneDNN and BLAS");
   command.add_flag("--tf32", options.tf32, "On the GPU, round f32 operands to TF32: faster, three digits");
   command.add_flag("--tune", options.tune, "On the GPU, time the engines of each convolution and take the fastest");
 }
 
-void add_no_graph_option(CLI::App& command, bool& no_graph) {
+void add_no_graph_option(Command command, bool& no_graph) {
   command.add_flag("--no-graph", no_graph, "On the GPU, start every kernel of every step, rather than replay a recorded step");
 }
 
@@ -33,15 +33,12 @@ Dtype parse_precision(const std::string& name, const Device& device) {
   return dtype;
 }
 
-void add_data_options(CLI::App& command, DataOptions& options) {
+void add_data_options(Command command, DataOptions& options) {
   command.add_option("--data", options.path, "Folder of the data set; default: the one that the run trained on");
   command.add_option("--kind", options.kind, "auto, mnist, fashion-mnist, cifar10, cifar100 or folder");
-  command.add_option("--limit", options.limit, "At most so many images of each split, spread evenly; 0: all")
-      ->check(CLI::NonNegativeNumber);
-  command.add_option("--workers", options.workers, "Threads that read images")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
-  command.add_option("--batch", options.batch, "Images embedded at a time")->check(CLI::PositiveNumber)->capture_default_str();
+  command.add_option("--limit", options.limit, "At most so many images of each split, spread evenly; 0: all").not_negative();
+  command.add_option("--workers", options.workers, "Threads that read images").between(0, 1024).show_default();
+  command.add_option("--batch", options.batch, "Images embedded at a time").positive().show_default();
 }
 
 }  // namespace mec::cli

@@ -1,11 +1,10 @@
 // Options that several subcommands share.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include <optional>
 #include <string>
 
+#include "mec/cli/arguments.h"
 #include "mec/data/dataset.h"
 #include "mec/eval/features.h"
 #include "mec/tensor/devices.h"
@@ -21,9 +20,9 @@ struct DeviceOptions {
 
   Device make(const std::string& plan_file = {}) const;  // plan_file: see CudaOptions; notes go to stderr
 };
-void add_device_options(CLI::App& command, DeviceOptions& options);  // --device, --threads, --portable, --tf32, --tune
+void add_device_options(Command command, DeviceOptions& options);  // --device, --threads, --portable, --tf32, --tune
 
-void add_no_graph_option(CLI::App& command, bool& no_graph);  // --no-graph
+void add_no_graph_option(Command command, bool& no_graph);  // --no-graph
 
 // "f32" or "bf16"; ValueError for another word or what the device does not compute in.
 Dtype parse_precision(const std::string& name, const Device& device);
@@ -37,6 +36,6 @@ struct DataOptions {
 
   StreamOptions stream() const { return {.batch = batch, .workers = workers}; }
 };
-void add_data_options(CLI::App& command, DataOptions& options);  // --data, --kind, --limit, --workers, --batch
+void add_data_options(Command command, DataOptions& options);  // --data, --kind, --limit, --workers, --batch
 
 }  // namespace mec::cli

@@ -49,26 +49,24 @@ void run_pretrain(const PretrainOptions& options) {
 
 }  // namespace
 
-void add_pretrain(CLI::App& program) {
+void add_pretrain(Command program) {
   const auto options = std::make_shared<PretrainOptions>();
-  CLI::App* command = program.add_subcommand("pretrain", "Train an encoder without labels");
-  CLI::Option* config = command->add_option("config", options->config, "Settings (TOML); examples/configs has some");
-  CLI::Option* out =
-      command->add_option("--out", options->out, "Folder for settings, metrics and weights; default: runs/<name of CONFIG>");
-  CLI::Option* set = command->add_option("--set", options->assignments, "section.key=value: change a setting; may be repeated")
-                         ->take_all()
-                         ->expected(1)
-                         ->type_name("K=V");
-  add_device_options(*command, options->device);
-  add_no_graph_option(*command, options->no_graph);
-  CLI::Option* precision = command->add_option("--precision", options->precision, "f32 or bf16: of activations")
-                               ->check(CLI::IsMember({"f32", "bf16"}));
-  CLI::Option* seed =
-      command->add_option("--seed", options->seed, "Of initial weights, order and augmentation")->check(CLI::NonNegativeNumber);
-  CLI::Option* resume = command->add_option("--resume", options->resume,
-                                            "Folder of a run that was stopped: go on from its checkpoint, with its settings");
-  for (CLI::Option* other : {config, out, set, precision, seed}) resume->excludes(other);
-  command->callback([options] { run_pretrain(*options); });
+  Command command = program.add_subcommand("pretrain", "Train an encoder without labels");
+  const Option config = command.add_option("config", options->config, "Settings (TOML); examples/configs has some");
+  const Option out =
+      command.add_option("--out", options->out, "Folder for settings, metrics and weights; default: runs/<name of CONFIG>");
+  const Option set = command.add_option("--set", options->assignments, "section.key=value: change a setting; may be repeated")
+                         .repeated()
+                         .value_name("K=V");
+  add_device_options(command, options->device);
+  add_no_graph_option(command, options->no_graph);
+  const Option precision =
+      command.add_option("--precision", options->precision, "f32 or bf16: of activations").one_of({"f32", "bf16"});
+  const Option seed = command.add_option("--seed", options->seed, "Of initial weights, order and augmentation").not_negative();
+  Option resume = command.add_option("--resume", options->resume,
+                                     "Folder of a run that was stopped: go on from its checkpoint, with its settings");
+  for (const Option& other : {config, out, set, precision, seed}) resume.excludes(other);
+  command.run([options] { run_pretrain(*options); });
 }
 
 }  // namespace mec::cli

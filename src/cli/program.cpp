@@ -20,20 +20,16 @@ int fail(std::string message, int status) {
 }  // namespace
 
 int run_program(int argc, const char* const* argv) {
-  CLI::App program("Trains image encoders without labels by maximum entropy coding (MEC), and evaluates them.", "mec");
-  program.set_version_flag("--version", "mec " MEC_VERSION);
-  program.require_subcommand(1);
+  CommandLine line("mec", "Trains image encoders without labels by maximum entropy coding (MEC), and evaluates them.",
+                   "mec " MEC_VERSION);
+  Command program = line.program();
+  program.require_subcommand();
   for (const auto add : {add_pretrain, add_eval, add_embed, add_loss, add_coding, add_tsne, add_study, add_bench, add_info}) {
     add(program);
   }
   try {
-    program.parse(argc, argv);
-    std::cout.flush();
+    std::cout << line.parse(argc, argv) << std::flush;
     return 0;
-  } catch (const CLI::Success& help) {
-    return program.exit(help);
-  } catch (const CLI::ParseError& error) {
-    return fail(std::string(error.what()) + " (see --help)", 2);
   } catch (const UsageError& error) {
     return fail(std::string(error.what()) + " (see --help)", 2);
   } catch (const std::exception& error) {

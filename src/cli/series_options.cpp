@@ -7,19 +7,24 @@ namespace mec::cli {
 
 LengthOptions SeriesOptions::parse() const {
   LengthOptions out{.exact = order == "exact", .side = side};
-  if (!out.exact && !CLI::detail::lexical_cast(order, out.order)) {
-    throw UsageError(concat("--order is a whole number or 'exact', but is '", order, "'"));
-  }
+  if (!out.exact) out.order = parse_word<int>(order);
   return out;
+}
+
+std::string why_no_order(const std::string& word) {
+  const bool digits = !word.empty() && word.size() < 4 && word.find_first_not_of("0123456789") == std::string::npos;
+  return word == "exact" || (digits && std::stoi(word) > 0)
+             ? ""
+             : "an order is a whole number from 1 to 999, or exact, but is '" + word + "'";
 }
 
 Tensor SeriesOptions::lambda(const Tensor& z) const { return coding_lambda(z, eps2); }
 
-void add_series_options(CLI::App& command, SeriesOptions& options) {
-  command.add_option("--eps2", options.eps2, "Distortion")->capture_default_str();
-  command.add_option("--order", options.order, "Terms of the series, or exact: log det")->capture_default_str();
-  const std::map<std::string, Side> sides{{"auto", Side::automatic}, {"batch", Side::batch}, {"feature", Side::feature}};
-  command.add_option("--side", options.side, "auto, batch (m,m) or feature (d,d)")->transform(CLI::CheckedTransformer(sides));
+void add_series_options(Command command, SeriesOptions& options) {
+  command.add_option("--eps2", options.eps2, "Distortion").show_default();
+  command.add_option("--order", options.order, "Terms of the series, or exact: log det").check(why_no_order).show_default();
+  command.add_option("--side", options.side, "Of the matrix: batch (m,m), feature (d,d), or auto: the smaller",
+                     {{"auto", Side::automatic}, {"batch", Side::batch}, {"feature", Side::feature}});
 }
 
 }  // namespace mec::cli

@@ -1,10 +1,9 @@
 // Options of everything that is a log det or its series.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include <string>
 
-#include <map>
-
+#include "mec/cli/arguments.h"
 #include "mec/ssl/coding/length.h"
 
 namespace mec::cli {
@@ -14,9 +13,11 @@ struct SeriesOptions {
   std::string order = "exact";
   Side side = Side::automatic;
 
-  LengthOptions parse() const;           // UsageError when the order is no number and not "exact"
+  LengthOptions parse() const;
   Tensor lambda(const Tensor& z) const;  // (1), in z's dtype
 };
-void add_series_options(CLI::App& command, SeriesOptions& options);  // --eps2, --order, --side
+std::string why_no_order(const std::string& word);  // a check for options: empty for a number of terms and for "exact"
+
+void add_series_options(Command command, SeriesOptions& options);  // --eps2, --order, --side
 
 }  // namespace mec::cli

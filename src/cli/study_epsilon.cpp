@@ -49,17 +49,17 @@ void run_epsilon(const EpsilonCommand& command) {
 
 }  // namespace
 
-void add_study_epsilon(CLI::App& study) {
+void add_study_epsilon(Command study) {
   const auto command = std::make_shared<EpsilonCommand>();
-  CLI::App* app = study.add_subcommand("epsilon", "MEC for several distortions: accuracy, norm of the matrix, coding length");
-  add_study_options(*app, command->study, "study-epsilon");
-  app->add_option("--eps2", command->eps2, "Distortions")->delimiter(',')->check(CLI::PositiveNumber)->capture_default_str();
-  app->add_option("--policies", command->policies,
-                  "warn: the series as it is; adapt: λ lowered where the norm reaches 1; symmetrize: (C + Cᵀ)/2 for C")
-      ->delimiter(',')
-      ->check(CLI::IsMember({"warn", "adapt", "symmetrize"}))
-      ->capture_default_str();
-  app->callback([command] { run_epsilon(*command); });
+  Command app = study.add_subcommand("epsilon", "MEC for several distortions: accuracy, norm of the matrix, coding length");
+  add_study_options(app, command->study, "study-epsilon");
+  app.add_option("--eps2", command->eps2, "Distortions").list().positive().show_default();
+  app.add_option("--policies", command->policies,
+                 "warn: the series as it is; adapt: λ lowered where the norm reaches 1; symmetrize: (C + Cᵀ)/2 for C")
+      .list()
+      .one_of({"warn", "adapt", "symmetrize"})
+      .show_default();
+  app.run([command] { run_epsilon(*command); });
 }
 
 }  // namespace mec::cli

@@ -62,20 +62,19 @@ void run_methods(const MethodsCommand& command) {
 
 }  // namespace
 
-void add_study_methods(CLI::App& study) {
+void add_study_methods(Command study) {
   const auto command = std::make_shared<MethodsCommand>();
   command->methods = names_of_methods();
-  CLI::App* app = study.add_subcommand("methods", "Several methods on the same budget: accuracy against time and memory");
-  add_study_options(*app, command->study, "study-methods");
-  app->add_option("--methods", command->methods, "Which; what CONFIG says goes before what each method published")
-      ->delimiter(',')
-      ->check(CLI::IsMember(names_of_methods()))
-      ->capture_default_str();
-  app->add_option("--set-for", command->own, "METHOD:section.key=value: a setting of one method's runs; may be repeated")
-      ->take_all()
-      ->expected(1)
-      ->type_name("M:K=V");
-  app->callback([command] { run_methods(*command); });
+  Command app = study.add_subcommand("methods", "Several methods on the same budget: accuracy against time and memory");
+  add_study_options(app, command->study, "study-methods");
+  app.add_option("--methods", command->methods, "Which; what CONFIG says goes before what each method published")
+      .list()
+      .one_of(names_of_methods())
+      .show_default();
+  app.add_option("--set-for", command->own, "METHOD:section.key=value: a setting of one method's runs; may be repeated")
+      .repeated()
+      .value_name("M:K=V");
+  app.run([command] { run_methods(*command); });
 }
 
 }  // namespace mec::cli

@@ -154,36 +154,30 @@ void run_noise(const NoiseCommand& options) {
 
 }  // namespace
 
-void add_study_noise(CLI::App& study) {
+void add_study_noise(Command study) {
   const auto options = std::make_shared<NoiseCommand>();
-  CLI::App* command = study.add_subcommand("noise", "Accuracy as Gaussian noise is added to test images and to their features");
-  command->add_option("runs", options->runs, "Folders of runs, or weights files")->required();
-  command->add_option("--on", options->on, "inputs, features or both")
-      ->delimiter(',')
-      ->check(CLI::IsMember({"inputs", "features"}))
-      ->capture_default_str();
+  Command command = study.add_subcommand("noise", "Accuracy as Gaussian noise is added to test images and to their features");
+  command.add_option("runs", options->runs, "Folders of runs, or weights files").required();
+  command.add_option("--on", options->on, "inputs, features or both").list().one_of({"inputs", "features"}).show_default();
   command
-      ->add_option("--sigma", options->sigmas, "Standard deviations on images, whose pixels lie in [0, 1]; nothing is clipped")
-      ->delimiter(',')
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--feature-sigma", options->feature_sigmas, "Those on features, in units of the root mean square feature")
-      ->delimiter(',')
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--seeds", options->seeds, "Draws of the noise; the mean is drawn, with bars to the lowest and highest")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--k", options->k, "Neighbours that vote in kNN")->check(CLI::PositiveNumber)->capture_default_str();
-  add_data_options(*command, options->data);
-  command
-      ->add_option("--out", options->out, "Folder for noise.csv, .gp, .png, .svg, and rows/, which a later call goes on from")
-      ->capture_default_str();
-  command->add_option("--precision", options->precision, "f32 or bf16: of the encoder")
-      ->check(CLI::IsMember({"f32", "bf16"}))
-      ->capture_default_str();
-  add_device_options(*command, options->device);
-  command->callback([options] { run_noise(*options); });
+      .add_option("--sigma", options->sigmas, "Standard deviations on images, whose pixels lie in [0, 1]; nothing is clipped")
+      .list()
+      .not_negative()
+      .show_default();
+  command.add_option("--feature-sigma", options->feature_sigmas, "Those on features, in units of the root mean square feature")
+      .list()
+      .not_negative()
+      .show_default();
+  command.add_option("--seeds", options->seeds, "Draws of the noise; the mean is drawn, with bars to the lowest and highest")
+      .positive()
+      .show_default();
+  command.add_option("--k", options->k, "Neighbours that vote in kNN").positive().show_default();
+  add_data_options(command, options->data);
+  command.add_option("--out", options->out, "Folder for noise.csv, .gp, .png, .svg, and rows/, which a later call goes on from")
+      .show_default();
+  command.add_option("--precision", options->precision, "f32 or bf16: of the encoder").one_of({"f32", "bf16"}).show_default();
+  add_device_options(command, options->device);
+  command.run([options] { run_noise(*options); });
 }
 
 }  // namespace mec::cli

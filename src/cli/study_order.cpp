@@ -6,6 +6,7 @@
 #include "mec/autograd/variable.h"
 #include "mec/cli/commands.h"
 #include "mec/cli/encoder_source.h"
+#include "mec/cli/series_options.h"
 #include "mec/cli/study_runs.h"
 #include "mec/cli/timing.h"
 #include "mec/eval/features.h"
@@ -123,22 +124,15 @@ void run_order(const OrderCommand& command) {
 
 }  // namespace
 
-void add_study_order(CLI::App& study) {
+void add_study_order(Command study) {
   const auto command = std::make_shared<OrderCommand>();
-  CLI::App* app =
-      study.add_subcommand("order", "MEC by series of several orders and exactly: accuracy, time, distance to exact");
-  add_study_options(*app, command->study, "study-order");
-  const auto is_order = [](const std::string& text) -> std::string {
-    const bool digits = !text.empty() && text.size() < 4 && text.find_first_not_of("0123456789") == std::string::npos;
-    return text == "exact" || (digits && std::stoi(text) > 0)
-               ? ""
-               : "an order is a whole number from 1, or exact, but is '" + text + "'";
-  };
-  app->add_option("--orders", command->orders, "Terms of the series, and exact: log det")
-      ->delimiter(',')
-      ->check(is_order)
-      ->capture_default_str();
-  app->callback([command] { run_order(*command); });
+  Command app = study.add_subcommand("order", "MEC by series of several orders and exactly: accuracy, time, distance to exact");
+  add_study_options(app, command->study, "study-order");
+  app.add_option("--orders", command->orders, "Terms of the series, and exact: log det")
+      .list()
+      .check(why_no_order)
+      .show_default();
+  app.run([command] { run_order(*command); });
 }
 
 }  // namespace mec::cli

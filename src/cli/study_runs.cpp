@@ -71,19 +71,18 @@ void print(const std::string& name, const StudyRun& run, bool kept) {
 
 }  // namespace
 
-void add_study_options(CLI::App& command, StudyOptions& options, const std::string& out) {
+void add_study_options(Command command, StudyOptions& options, const std::string& out) {
   options.out = out;
-  command.add_option("config", options.config, "Settings (TOML) that all runs share")->required();
+  command.add_option("config", options.config, "Settings (TOML) that all runs share").required();
   command.add_option("--set", options.assignments, "section.key=value: change a setting of all runs; may be repeated")
-      ->take_all()
-      ->expected(1)
-      ->type_name("K=V");
+      .repeated()
+      .value_name("K=V");
   command.add_option("--seeds", options.seeds, "Runs of each variant; the mean is drawn, with bars to the lowest and highest")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command.add_option("--k", options.k, "Neighbours that vote in kNN")->check(CLI::PositiveNumber)->capture_default_str();
+      .positive()
+      .show_default();
+  command.add_option("--k", options.k, "Neighbours that vote in kNN").positive().show_default();
   command.add_option("--out", options.out, "Folder for table, pictures, runs/, and rows/, which a later call goes on from")
-      ->capture_default_str();
+      .show_default();
   add_data_options(command, options.data);
   add_device_options(command, options.device);
 }

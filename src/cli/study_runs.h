@@ -1,8 +1,6 @@
 // The runs behind a study: trained, scored and kept, so that the study goes on where it was stopped.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -26,7 +24,7 @@ struct StudyOptions {
   DeviceOptions device;
 };
 // CONFIG, --set, --seeds, --k, --out with its default, data and device options.
-void add_study_options(CLI::App& command, StudyOptions& options, const std::string& out);
+void add_study_options(Command command, StudyOptions& options, const std::string& out);
 
 // What one run came to.
 struct StudyRun {

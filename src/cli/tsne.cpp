@@ -89,31 +89,27 @@ void run_tsne(const TsneCommand& options) {
 
 }  // namespace
 
-void add_tsne(CLI::App& program) {
+void add_tsne(Command program) {
   const auto options = std::make_shared<TsneCommand>();
-  CLI::App* command = program.add_subcommand("tsne", "A picture of features as points of the plane, coloured by label");
-  command->add_option("runs", options->runs, "Folder of a run, or a weights file; two are drawn side by side")
-      ->required()
-      ->expected(1, 2);
-  add_data_options(*command, options->data);
-  command->remove_option(command->get_option("--limit"));
-  command->add_option("--n", options->data.limit, "At most so many images, spread evenly; time and memory grow with the square")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--split", options->split, "train or test")
-      ->check(CLI::IsMember({"train", "test"}))
-      ->capture_default_str();
-  command->add_flag("--raw", options->raw, "Raw pixels beside them");
-  command->add_option("--perplexity", options->tsne.perplexity, "Effective number of neighbours")->capture_default_str();
-  command->add_option("--iterations", options->tsne.iterations, "Of gradient descent, the first 250 of them exaggerated")
-      ->check(CLI::Range(250, 1000000))
-      ->capture_default_str();
-  command->add_option("--out", options->out, "Folder for tsne.csv, .gp, .png and .svg")->capture_default_str();
-  command->add_option("--precision", options->precision, "f32 or bf16: of the encoder")
-      ->check(CLI::IsMember({"f32", "bf16"}))
-      ->capture_default_str();
-  add_device_options(*command, options->device);
-  command->callback([options] { run_tsne(*options); });
+  Command command = program.add_subcommand("tsne", "A picture of features as points of the plane, coloured by label");
+  command.add_option("runs", options->runs, "Folder of a run, or a weights file; two are drawn side by side")
+      .required()
+      .count(1, 2);
+  add_data_options(command, options->data);
+  command.remove_option("--limit");
+  command.add_option("--n", options->data.limit, "At most so many images, spread evenly; time and memory grow with the square")
+      .positive()
+      .show_default();
+  command.add_option("--split", options->split, "train or test").one_of({"train", "test"}).show_default();
+  command.add_flag("--raw", options->raw, "Raw pixels beside them");
+  command.add_option("--perplexity", options->tsne.perplexity, "Effective number of neighbours").show_default();
+  command.add_option("--iterations", options->tsne.iterations, "Of gradient descent, the first 250 of them exaggerated")
+      .between(250, 1000000)
+      .show_default();
+  command.add_option("--out", options->out, "Folder for tsne.csv, .gp, .png and .svg").show_default();
+  command.add_option("--precision", options->precision, "f32 or bf16: of the encoder").one_of({"f32", "bf16"}).show_default();
+  add_device_options(command, options->device);
+  command.run([options] { run_tsne(*options); });
 }
 
 }  // namespace mec::cli

@@ -194,8 +194,8 @@ TEST_CASE_FIXTURE(Fixture, "mec coding refuses bad input in one line and writes 
   const std::string labels = write<std::int32_t>("labels.npy", {0, 1}, {2});
   fails(1, "bad.npy: all values must be finite", {"length", "--z", write<float>("bad.npy", {1, nan}, {1, 2}), "--grad", grad});
   fails(1, "eps2 is positive, but is 0", {"length", "--z", z, "--eps2", "0", "--grad", grad});
-  fails(1, "order of the series is at least 1", {"length", "--z", z, "--order", "0"});
-  fails(2, "--order is a whole number or 'exact'", {"length", "--z", z, "--order", "four"});
+  fails(2, "from 1 to 999, or exact, but is '0'", {"length", "--z", z, "--order", "0"});
+  fails(2, "from 1 to 999, or exact, but is 'four'", {"length", "--z", z, "--order", "four"});
   fails(1, "a label for each of the 2 vectors",
         {"mixture", "--z", z, "--labels", write<std::int32_t>("l.npy", {0, 1, 0}, {3})});
   fails(1, "labels lie in [0,2), but one is -1", {"mixture", "--z", z, "--labels", write<std::int32_t>("m.npy", {-1, 1}, {2})});

@@ -89,7 +89,7 @@ TEST_CASE_FIXTURE(Fixture, "mec loss refuses bad input in one line and writes no
   fails(1, "embeddings are a matrix", {"--p", p, "--z", write("flat.npy", {1, 0, 0}, {3})});
   fails(1, "eps2 is positive, but is 0", {"--p", p, "--z", p, "--eps2", "0"});
   fails(1, "eps2 is positive, but is -1", {"--p", p, "--z", p, "--eps2", "-1"});
-  fails(1, "order of the series is at least 1", {"--p", p, "--z", p, "--order", "0"});
+  fails(2, "an order is a whole number from 1 to 999, or exact, but is '0'", {"--p", p, "--z", p, "--order", "0"});
   // Z = −P with λ = 2: I + C = I − 2I, and det = 1 for two rows, −1 for one.
   const std::string one = write("one.npy", {1, 0}, {1, 2}), minus = write("minus.npy", {-1, 0}, {1, 2});
   fails(1, "det(I + C) ≤ 0", {"--p", one, "--z", minus, "--eps2", "1", "--order", "exact", "--grad-p", gp});
@@ -104,7 +104,7 @@ TEST_CASE_FIXTURE(Fixture, "mec loss refuses bad input in one line and writes no
 TEST_CASE_FIXTURE(Fixture, "mec loss tells wrong usage apart") {
   const std::string p = write("p.npy", {1, 0, 0, 1}, {2, 2});
   fails(2, "--symmetrize needs the batch side", {"--p", p, "--z", p, "--symmetrize", "--side", "feature"});
-  fails(2, "--order is a whole number or 'exact', but is 'four'", {"--p", p, "--z", p, "--order", "four"});
+  fails(2, "--order: an order is a whole number from 1 to 999, or exact, but is 'four'", {"--p", p, "--z", p, "--order", "four"});
   fails(2, "--side", {"--p", p, "--z", p, "--side", "left"});
   fails(2, "each gradient needs a file of its own", {"--p", p, "--z", p, "--grad-p", "g.npy", "--grad-z", "g.npy"});
   fails(2, "--z is required", {"--p", p});

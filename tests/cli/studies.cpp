@@ -155,7 +155,7 @@ TEST_CASE_FIXTURE(Fixture, "studies refuse what they cannot do in one line") {
   fails(1, "nowhere.toml", {"study", "epsilon", at("nowhere.toml"), "--out", at("x")});
   fails(2, "--eps2", {"study", "epsilon", config, "--eps2", "0"});
   fails(2, "--policies", {"study", "epsilon", config, "--policies", "hope"});
-  fails(2, "an order is a whole number from 1, or exact, but is '0'", {"study", "order", config, "--orders", "1,0"});
+  fails(2, "an order is a whole number from 1 to 999, or exact, but is '0'", {"study", "order", config, "--orders", "1,0"});
   fails(2, "--methods", {"study", "methods", config, "--methods", "mec,dino"});
   fails(2, "METHOD:section.key=value", {"study", "methods", config, "--set-for", "train.lr=1", "--out", at("x")});
   fails(1, "unknown setting 'train.epoch'", {"study", "methods", config, "--set", "train.epoch=1", "--out", at("x")});
