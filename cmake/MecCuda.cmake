@@ -24,6 +24,17 @@ macro(mec_look_for_cuda)
   endif()
 endmacro()
 
+# One, since each costs as much to compile as all the rest of the library: this machine's, or the oldest that is supported, whose PTX
+# every newer GPU takes. The preset `cuda` names several.
+function(mec_default_cuda_architecture result)
+  execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
+    OUTPUT_VARIABLE capability ERROR_QUIET RESULT_VARIABLE status)
+  set(${result} 80 PARENT_SCOPE)
+  if(status EQUAL 0 AND capability MATCHES "^([0-9]+)\\.([0-9])" AND CMAKE_MATCH_1 GREATER_EQUAL 8)
+    set(${result} "${CMAKE_MATCH_1}${CMAKE_MATCH_2}-real" PARENT_SCOPE)
+  endif()
+endfunction()
+
 if(NOT MEC_CUDA)
   list(APPEND MEC_SUMMARY "cuda|off|${cost}")
 elseif(CMAKE_CROSSCOMPILING AND MEC_CUDA STREQUAL "AUTO")
@@ -36,7 +47,7 @@ else()
     message(FATAL_ERROR "MEC_CUDA is ON, but there is ${why}")
   else()
     if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-      set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 90-virtual)
+      mec_default_cuda_architecture(CMAKE_CUDA_ARCHITECTURES)
     endif()
     enable_language(CUDA)
     if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know that nvcc speaks C++20

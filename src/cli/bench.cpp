@@ -9,10 +9,8 @@
 #include "mec/cli/options.h"
 #include "mec/cli/profile_table.h"
 #include "mec/cli/timing.h"
-#include "mec/ssl/learner.h"
 #include "mec/ssl/methods.h"
-#include "mec/ssl/step_runner.h"
-#include "mec/tensor/ops.h"
+#include "mec/ssl/random_step.h"
 
 namespace mec::cli {
 
@@ -78,37 +76,24 @@ std::unique_ptr<ConvolutionFloor> make_floor(const BenchOptions& options, Convol
   return std::make_unique<ConvolutionFloor>(counter.counted(), options.device.make(), options.floor_calls);
 }
 
-// Two views of random images that lie in memory already, so that only compute is timed.
 StepTimes time_steps(const BenchOptions& options, const PretrainSettings& settings, const BenchDevice& bench) {
-  const Device& device = bench.device;
-  const std::unique_ptr<Objective> objective = make_step_objective(settings, device);
-  Learner learner({.model = settings.model,
-                   .train = settings.train,
-                   .in_channels = options.channels,
-                   .ema_teacher = objective->ema_teacher()},
-                  device);
-  const Shape shape{options.batch, options.size, options.size, device->image_channels(options.channels)};
-  std::vector<Tensor> views;
-  for (std::uint64_t view = 0; view < 2; ++view) views.push_back(random(shape, Dtype::f32, device, {.seed = view + 1}));
-  const StepScalars scalars(Dtype::f32, device);
-  scalars.set({.rate = 0.05, .ema = 0.996, .lambda = coding_lambda(options.batch, settings.model.dim, settings.mec.eps2)});
-
   const auto on_part = [&](const char* part) {
     if (bench.profiler) bench.profiler->begin_phase(part);
   };
   StepTimes times;
-  StepRunner runner(learner, *objective, scalars, {.capture = !options.no_graph, .on_part = on_part});
-  // Reads the loss back, which waits for the device.
-  const auto step = [&] { times.loss = objective->summarize(runner.run(views)().records).front().second; };
+  const ImageSize size{static_cast<int>(options.size), static_cast<int>(options.size)};
+  RandomStep random_step(settings, {size, size}, options.channels, bench.device,
+                         {.capture = !options.no_graph, .on_part = on_part});
+  const auto step = [&] { times.loss = random_step.run(); };
   for (const double seconds : time_rounds(options.warmup, step)) times.warmup += seconds;
   if (bench.counter) times.floor = make_floor(options, *bench.counter, step);
   if (bench.profiler) bench.profiler->reset();
   for (int round = 0; round < options.steps; ++round) {
     times.steps.push_back(time_rounds(1, step).front());
-    if (round == 0 || !times.floor) times.peak_mib = peak_mib(device);
+    if (round == 0 || !times.floor) times.peak_mib = peak_mib(bench.device);
     if (times.floor) times.floor->run_round();
   }
-  times.replayed = runner.replays();
+  times.replayed = random_step.replays();
   return times;
 }
 

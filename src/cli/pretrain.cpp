@@ -21,6 +21,7 @@ struct PretrainOptions {
   bool no_graph = false;
   std::optional<std::string> precision;
   std::optional<std::int64_t> seed;
+  std::optional<double> within;
 };
 
 // The file, then --set, the method first, then the flags that have names of their own.
@@ -38,12 +39,13 @@ PretrainSettings collect_settings(const PretrainOptions& options) {
 
 void run_pretrain(const PretrainOptions& options) {
   const auto device_of = [&](const std::filesystem::path& run) { return options.device.make((run / kPlansFile).string()); };
-  if (!options.resume.empty()) return resume_run(device_of(options.resume), options.resume, std::cout, !options.no_graph);
+  if (!options.resume.empty())
+    return resume_run(device_of(options.resume), options.resume, std::cout, {.capture = !options.no_graph});
   if (options.config.empty()) throw UsageError("pretrain takes a config, or --resume DIR");
   const PretrainSettings settings = collect_settings(options);
   const std::filesystem::path out =
       options.out.empty() ? "runs" / std::filesystem::path(options.config).stem() : std::filesystem::path(options.out);
-  train_run(settings, device_of(out), out, std::cout, {}, !options.no_graph);
+  train_run(settings, device_of(out), out, std::cout, {.capture = !options.no_graph, .within_minutes = options.within});
   std::cout << "wrote " << out.string() << std::endl;
 }
 
@@ -63,9 +65,13 @@ void add_pretrain(Command program) {
   const Option precision =
       command.add_option("--precision", options->precision, "f32 or bf16: of activations").one_of({"f32", "bf16"});
   const Option seed = command.add_option("--seed", options->seed, "Of initial weights, order and augmentation").not_negative();
+  const Option within = command
+                            .add_option("--within", options->within,
+                                        "Minutes: fewer epochs, at least one, where those of CONFIG would take longer here")
+                            .positive();
   Option resume = command.add_option("--resume", options->resume,
                                      "Folder of a run that was stopped: go on from its checkpoint, with its settings");
-  for (const Option& other : {config, out, set, precision, seed}) resume.excludes(other);
+  for (const Option& other : {config, out, set, precision, seed, within}) resume.excludes(other);
   command.run([options] { run_pretrain(*options); });
 }
 

@@ -105,7 +105,7 @@ Json StudyRuns::train_one(const std::filesystem::path& out, const PretrainSettin
   Summary summary(settings.train.epochs, out, measure);
   device_->allocator().reset_high_water();
   try {
-    train_run(settings, device_, out, std::cout, {&summary});
+    train_run(settings, device_, out, std::cout, {.observers = {&summary}});
   } catch (const NumericalError& error) {
     return {{"failure", error.what()}};
   }

@@ -4,13 +4,16 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <string_view>
 
 #include "mec/cli/progress.h"
 #include "mec/cli/run_directory.h"
 #include "mec/cli/settings_file.h"
+#include "mec/cli/timing.h"
 #include "mec/ssl/checkpoint.h"
 #include "mec/ssl/methods.h"
+#include "mec/ssl/random_step.h"
 
 namespace mec::cli {
 
@@ -52,13 +55,42 @@ void say_start(std::ostream& log, const PretrainSettings& settings, const Datase
       << " steps" << std::endl;
 }
 
+std::string minutes_text(double minutes) {
+  return minutes < 1 ? "less than a minute" : concat("about ", std::lround(minutes), " min");
+}
+
+// The loader's work is left out: its threads prepare a batch while a step runs.
+PretrainSettings fit_epochs(PretrainSettings settings, double minutes, const Dataset& dataset, const Transform& views,
+                            const Device& device, std::ostream& log) {
+  const TrainPlan plan(settings, dataset.size() / settings.train.batch);  // refuses what is out of range
+  std::vector<ImageSize> sizes;
+  for (int view = 0; view < views.views(); ++view) sizes.push_back(views.size(view));
+  RandomStep step(settings, sizes, dataset.info().channels, device);
+  time_rounds(2, [&] { step.run(); });
+  const double step_seconds = median(time_rounds(5, [&] { step.run(); }));
+  const double epoch_minutes = step_seconds * static_cast<double>(plan.steps_per_epoch()) / 60;
+  const std::int64_t asked = settings.train.epochs;
+  const auto possible = static_cast<std::int64_t>(minutes / epoch_minutes);
+  settings.train.epochs = std::clamp(possible, std::int64_t{1}, asked);
+  const auto takes = [&](std::int64_t epochs) { return minutes_text(epoch_minutes * static_cast<double>(epochs)); };
+  log << asked << " epochs take " << takes(asked) << " here";
+  if (settings.train.epochs < asked) {
+    log << ": training " << settings.train.epochs << " instead, " << takes(settings.train.epochs) << " (--within " << minutes
+        << ")";
+  }
+  log << std::endl;
+  return settings;
+}
+
 // From the start, or from a checkpoint.
-void run(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out, std::ostream& log,
-         const std::vector<Observer*>& observers, bool capture, std::unique_ptr<Checkpoint> from) {
+void run(const PretrainSettings& asked, const Device& device, const std::filesystem::path& out, std::ostream& log,
+         const RunOptions& options, std::unique_ptr<Checkpoint> from) {
+  const DatasetPtr dataset = open_data(asked.data);
+  const TransformPtr views = make_augmentation(asked.augment, normalization_of(asked.data, dataset->info()));
+  const PretrainSettings settings =
+      options.within_minutes ? fit_epochs(asked, *options.within_minutes, *dataset, *views, device, log) : asked;
   const TrainSettings& train_settings = settings.train;
   const std::unique_ptr<Objective> objective = make_step_objective(settings, device);
-  const DatasetPtr dataset = open_data(settings.data);
-  const TransformPtr views = make_augmentation(settings.augment, normalization_of(settings.data, dataset->info()));
   Loader loader(dataset, views,
                 {.batch = train_settings.batch,
                  .epochs = train_settings.epochs,
@@ -91,9 +123,9 @@ void run(const PretrainSettings& settings, const Device& device, const std::file
   say_start(log, settings, *dataset, plan);
   Progress progress(log, isatty(STDOUT_FILENO) != 0 ? kProgressBar : kProgressLog);
   std::vector<Observer*> all{&directory, &checkpoints, &progress};  // in this order: a checkpoint counts on the lines before it
-  all.insert(all.end(), observers.begin(), observers.end());
+  all.insert(all.end(), options.observers.begin(), options.observers.end());
   try {
-    train(learner, *objective, loader, settings, all, {.steps_done = done, .capture = capture});
+    train(learner, *objective, loader, settings, all, {.steps_done = done, .capture = options.capture});
   } catch (const NumericalError& error) {
     if (!std::filesystem::exists(out / kCheckpointFile)) throw;
     throw NumericalError(concat(error.what(), "; the last good state is in ", (out / kCheckpointFile).string()));
@@ -103,14 +135,14 @@ void run(const PretrainSettings& settings, const Device& device, const std::file
 }  // namespace
 
 void train_run(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out, std::ostream& log,
-               const std::vector<Observer*>& observers, bool capture) {
-  run(settings, device, out, log, observers, capture, nullptr);
+               const RunOptions& options) {
+  run(settings, device, out, log, options, nullptr);
 }
 
-void resume_run(const Device& device, const std::filesystem::path& folder, std::ostream& log, bool capture) {
+void resume_run(const Device& device, const std::filesystem::path& folder, std::ostream& log, const RunOptions& options) {
   check<IoError>(std::filesystem::exists(folder / kCheckpointFile), folder.string(), ": nothing to resume, there is no ",
                  kCheckpointFile, "; mec pretrain writes one every train.checkpoint_epochs epochs");
-  run(read_settings(folder / kSettingsFile), device, folder, log, {}, capture,
+  run(read_settings(folder / kSettingsFile), device, folder, log, options,
       std::make_unique<Checkpoint>(folder / kCheckpointFile));
 }
 

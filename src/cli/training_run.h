@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <ostream>
 #include <vector>
 
@@ -9,14 +10,22 @@
 
 namespace mec::cli {
 
+struct RunOptions {
+  std::vector<Observer*> observers = {};
+  bool capture = true;  // see TrainOptions
+  // Fewer epochs, at least one, where those of the settings would take longer than so many minutes here. Steps are timed first;
+  // the run's own settings then have the number of epochs that was chosen.
+  std::optional<double> within_minutes = {};
+};
+
 // Trains into the folder `out`, which must not hold anything yet, and says on `log` what is done. data.path is taken as it is. Whatever
-// is wrong with the settings is said before the folder is made. capture: see TrainOptions.
+// is wrong with the settings is said before the folder is made.
 void train_run(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out, std::ostream& log,
-               const std::vector<Observer*>& observers = {}, bool capture = true);
+               const RunOptions& options = {});
 
 // Goes on from the folder's checkpoint, with its settings, and ends with the bits of a run that was never stopped, on the same machine and
 // number of threads; says so where that run had ended. IoError where there is no checkpoint, or one that is damaged or of other settings:
 // the folder then stays as it was.
-void resume_run(const Device& device, const std::filesystem::path& folder, std::ostream& log, bool capture = true);
+void resume_run(const Device& device, const std::filesystem::path& folder, std::ostream& log, const RunOptions& options = {});
 
 }  // namespace mec::cli

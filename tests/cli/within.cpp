@@ -1,0 +1,37 @@
+// mec pretrain --within MINUTES: the demo ends in time on slow machines too.
+#include <doctest/doctest.h>
+
+#include "mec/cli/settings_file.h"
+#include "support/program.h"
+
+using namespace mec;
+using namespace mec::cli;
+using namespace mec::test;
+
+TEST_CASE("epochs that would take too long are fewer, which is said, and the run is that of its own settings") {
+  const RunFixture run;
+  const ProgramResult fitted =
+      run.run({"pretrain", run.config, "--out", run.at("fitted"), "--set", "train.epochs=1000000", "--within", "0.0001"});
+  CHECK(fitted.out.find("1000000 epochs take about ") == 0);
+  CHECK(fitted.out.find(" min here: training 1 instead, less than a minute (--within 0.0001)\n") != std::string::npos);
+  CHECK(read_settings(run.folder / "fitted" / "settings.toml").train.epochs == 1);
+
+  run.run({"pretrain", run.config, "--out", run.at("asked"), "--set", "train.epochs=1"});
+  for (const char* file : {"metrics.jsonl", "settings.toml", "encoder.safetensors"}) {
+    CHECK(read_bytes(run.folder / "fitted" / file) == read_bytes(run.folder / "asked" / file));
+  }
+}
+
+TEST_CASE("epochs that fit stay as they are") {
+  const RunFixture run;
+  const ProgramResult fitted = run.run({"pretrain", run.config, "--out", run.at("fitted"), "--within", "1000"});
+  CHECK(fitted.out.find("2 epochs take less than a minute here\n") == 0);
+  run.run({"pretrain", run.config, "--out", run.at("asked")});
+  CHECK(read_bytes(run.folder / "fitted/metrics.jsonl") == read_bytes(run.folder / "asked/metrics.jsonl"));
+}
+
+TEST_CASE("minutes are above 0, and a resumed run keeps its epochs") {
+  const RunFixture run;
+  check_fails(run.folder, 2, "--within: must be above 0, but is 0", {"pretrain", run.config, "--within", "0"});
+  check_fails(run.folder, 2, "--within excludes --resume", {"pretrain", "--resume", run.at("x"), "--within", "5"});
+}
