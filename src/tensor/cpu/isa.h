@@ -30,7 +30,8 @@ struct IsaVariant {
   double (*multiply_adds)(std::int64_t steps) noexcept;
 };
 
-// The variants that this processor can run, the best one last.
+// The variants that this processor can run, the best one last: no better than MEC_MAX_CPU_ISA where the environment has it.
+// ValueError when that names none.
 std::vector<IsaVariant> supported_isas();
 
 }  // namespace mec::cpu
