@@ -178,21 +178,25 @@ void check_repeated(const Task& task, const CpuOptions& options) {
   CHECK(run_once(task, options) == run_once(task, options));
 }
 
+void check_direction(const Convolution& c, ConvDirection direction, Dtype dtype, bool accumulate,
+                     const std::vector<int>& thread_counts) {
+  const std::string what = concat(c.x, " * ", c.w, " stride ", c.args.stride, " pad ", c.args.pad, " dilation ",
+                                  c.args.dilation, " groups ", c.args.groups, " ", name_of(dtype), accumulate ? ", added" : "");
+  CAPTURE(what);
+  const int which = static_cast<int>(direction);
+  CAPTURE(which);
+  const Task task = make_task(c, direction, dtype, accumulate);
+  const auto portable = run_once(task, {.threads = 1, .portable = true});
+  for (const int threads : thread_counts) {
+    check_repeated(task, {.threads = threads, .bf16 = Bf16Convolution::native});
+    if (dtype == Dtype::bf16) check_repeated(task, {.threads = threads, .bf16 = Bf16Convolution::widened});
+    CHECK(run_once(task, {.threads = threads, .portable = true}) == portable);
+  }
+}
+
 void check_convolution(const Convolution& c, Dtype dtype, bool accumulate, const std::vector<int>& thread_counts) {
   for (const auto direction : {ConvDirection::forward, ConvDirection::grad_input, ConvDirection::grad_weight}) {
-    const std::string what =
-        concat(c.x, " * ", c.w, " stride ", c.args.stride, " pad ", c.args.pad, " dilation ", c.args.dilation, " groups ",
-               c.args.groups, " ", name_of(dtype), accumulate ? ", added" : "");
-    CAPTURE(what);
-    const int which = static_cast<int>(direction);
-    CAPTURE(which);
-    const Task task = make_task(c, direction, dtype, accumulate);
-    const auto portable = run_once(task, {.threads = 1, .portable = true});
-    for (const int threads : thread_counts) {
-      check_repeated(task, {.threads = threads, .bf16 = Bf16Convolution::native});
-      if (dtype == Dtype::bf16) check_repeated(task, {.threads = threads, .bf16 = Bf16Convolution::widened});
-      CHECK(run_once(task, {.threads = threads, .portable = true}) == portable);
-    }
+    check_direction(c, direction, dtype, accumulate, thread_counts);
   }
 }
 
@@ -210,6 +214,13 @@ TEST_CASE("cpu: convolutions of 1 to 17 channels are right, the same again, and 
       check_convolution(make_convolution(geometry, 1 + turn % 3, in, out), dtype, turn % 3 == 0,
                         {static_cast<int>(1 + turn % 3)});
     }
+  }
+}
+
+TEST_CASE("cpu: weight gradients of strided 1x1 convolutions are right where threads share the sum over the pixels") {
+  for (std::int64_t in = 1; in <= kWidths; ++in) {
+    const Convolution c = make_convolution({24, 22, 1, 1, {.stride = 2}}, 3, in, 1 + 5 * in % kWidths);
+    for (const Dtype dtype : {Dtype::f32, Dtype::bf16}) check_direction(c, ConvDirection::grad_weight, dtype, false, {1, 2, 3});
   }
 }
 
