@@ -17,13 +17,13 @@ using namespace mec::test;
 
 namespace {
 
-// oneDNN's instruction set, for the programs that are started while it lives; as the test has it where `isa` is null.
+// oneDNN's instruction set, for the programs that are started while it lives; the test's own where `isa` is empty.
 class HeldIsa {
  public:
-  explicit HeldIsa(const char* isa) {
+  explicit HeldIsa(const std::string& isa) {
     const char* const before = std::getenv(kName);
     before_ = before ? before : "";
-    if (isa) setenv(kName, isa, 1);
+    if (!isa.empty()) setenv(kName, isa.c_str(), 1);
   }
   ~HeldIsa() {
     if (before_.empty()) unsetenv(kName);
@@ -74,10 +74,10 @@ TEST_CASE_FIXTURE(Fixture, "a network of width 6 trains as on the reference devi
   const std::vector<double> expected = losses(with({"--device", "reference"}));
   CHECK(expected.size() == 4);
   check_close(with({"--portable", "--threads", "2"}), expected);
-  for (const char* isa : {static_cast<const char*>(nullptr), "AVX2"}) {
+  for (const std::string isa : {"", "AVX2"}) {
     CAPTURE(isa);
     const HeldIsa held(isa);
-    for (const char* threads : {"1", "2", "3"}) {
+    for (const std::string threads : {"1", "2", "3"}) {
       CAPTURE(threads);
       const std::string metrics = with({"--threads", threads});
       check_close(metrics, expected);
@@ -88,7 +88,7 @@ TEST_CASE_FIXTURE(Fixture, "a network of width 6 trains as on the reference devi
 
 TEST_CASE_FIXTURE(Fixture, "a network of width 2 on larger images comes to an end") {
   const HeldIsa held("AVX2");
-  for (const char* threads : {"2", "3"}) {
+  for (const std::string threads : {"2", "3"}) {
     const std::string metrics = train({"--threads", threads, "--set", "model.width=2", "--set", "augment.size=32", "--set",
                                        "train.batch=8", "--set", "train.epochs=1"});
     CHECK(losses(metrics).size() == 5);
