@@ -1,6 +1,9 @@
 // The CPU device's other ways to the same results: without libraries, and on each instruction set.
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+#include <string>
+
 #include "mec/tensor/cpu/isa.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
@@ -130,6 +133,26 @@ TEST_CASE("cpu: every instruction set that this processor has agrees with the re
     check_table(device);
     check_convolutions(device);
   }
+}
+
+TEST_CASE("cpu: MEC_MAX_CPU_ISA holds our own loops at an instruction set, and a name that is none is refused") {
+  const char* const before = std::getenv("MEC_MAX_CPU_ISA");
+  const std::string held = before ? before : "avx512";  // the best, when it is unset
+  const auto names = [](const std::string& most) {
+    setenv("MEC_MAX_CPU_ISA", most.c_str(), 1);
+    std::string all;
+    for (const cpu::IsaVariant& isa : cpu::supported_isas()) all += concat(isa.name, " ");
+    return all;
+  };
+  const std::string best = names("avx512"), all = "baseline avx2 avx512 ";
+  CHECK(all.starts_with(best));
+  CHECK(names("avx2") == best.substr(0, std::string("baseline avx2 ").size()));
+  CHECK(names("baseline") == "baseline ");
+  CHECK(describe_cpu().instruction_set == "baseline");
+  CHECK_THROWS_WITH_AS(names("AVX3"), doctest::Contains("is baseline, avx2 or avx512, but the environment has 'AVX3'"),
+                       ValueError);
+  CHECK(names(held).size() <= best.size());
+  if (!before) unsetenv("MEC_MAX_CPU_ISA");
 }
 
 TEST_CASE("cpu: batch statistics keep their digits when the mean is a thousand deviations away") {
