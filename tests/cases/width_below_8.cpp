@@ -1,6 +1,7 @@
-// Networks narrower than oneDNN's blocks of channels: 8 floats with AVX2, 16 with AVX-512. oneDNN's weight gradient of their
-// shortcuts wrote past its workspace, into what other threads waited for (uxlfoundation/oneDNN#6035): wrong losses from the
-// second step on, other ones in each run, or a hang.
+// Networks narrower than oneDNN's blocks of channels: 8 floats with AVX2, 16 with AVX-512. oneDNN's
+// weight gradient of their shortcuts wrote past its workspace, into what other threads waited for
+// (uxlfoundation/oneDNN#6035): wrong losses from the second step on, other ones in each run, or a
+// hang.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -17,7 +18,8 @@ using namespace mec::test;
 
 namespace {
 
-// oneDNN's instruction set, for the programs that are started while it lives; the test's own where `isa` is empty.
+// oneDNN's instruction set for the programs that are started while it lives; the test's own where
+// `isa` is empty.
 class HeldIsa {
  public:
   explicit HeldIsa(const std::string& isa) {
@@ -43,7 +45,8 @@ struct Fixture : RunFixture {
   // metrics.jsonl of a run with these options.
   std::string train(std::vector<std::string> options) const {
     const std::string out = concat("run", ++runs);
-    options.insert(options.begin(), {"pretrain", config, "--out", at(out), "--set", "data.workers=0"});
+    options.insert(options.begin(),
+                   {"pretrain", config, "--out", at(out), "--set", "data.workers=0"});
     run(options);
     return read_bytes(folder / concat(out, "/metrics.jsonl"));
   }
@@ -52,20 +55,24 @@ struct Fixture : RunFixture {
 std::vector<double> losses(const std::string& metrics) {
   std::vector<double> all;
   std::istringstream lines(metrics);
-  for (std::string line; std::getline(lines, line);) all.push_back(nlohmann::json::parse(line).at("loss"));
+  for (std::string line; std::getline(lines, line);)
+    all.push_back(nlohmann::json::parse(line).at("loss"));
   return all;
 }
 
 void check_close(const std::string& metrics, const std::vector<double>& expected) {
   const std::vector<double> actual = losses(metrics);
   REQUIRE(actual.size() == expected.size());
-  // f32 sums in another order, over four steps: up to 4e-7 was seen. The wrong gradients gave 2e-2 at the second step.
-  for (std::size_t i = 0; i < expected.size(); ++i) CHECK(std::fabs(actual[i] - expected[i]) < 1e-5);
+  // f32 sums in another order, over four steps: up to 4e-7 was seen. Wrong gradients gave 3e-2.
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    CHECK(std::fabs(actual[i] - expected[i]) < 1e-5);
 }
 
 }  // namespace
 
-TEST_CASE_FIXTURE(Fixture, "a network of width 6 trains as on the reference device, and the same again, on any threads") {
+TEST_CASE_FIXTURE(
+    Fixture,
+    "a network of width 6 trains as on the reference device, and the same again, on any threads") {
   const std::vector<std::string> narrow{"--set", "model.width=6", "--set", "augment.size=16"};
   const auto with = [&](std::vector<std::string> more) {
     more.insert(more.end(), narrow.begin(), narrow.end());
@@ -89,8 +96,9 @@ TEST_CASE_FIXTURE(Fixture, "a network of width 6 trains as on the reference devi
 TEST_CASE_FIXTURE(Fixture, "a network of width 2 on larger images comes to an end") {
   const HeldIsa held("AVX2");
   for (const std::string threads : {"2", "3"}) {
-    const std::string metrics = train({"--threads", threads, "--set", "model.width=2", "--set", "augment.size=32", "--set",
-                                       "train.batch=8", "--set", "train.epochs=1"});
+    const std::string metrics =
+        train({"--threads", threads, "--set", "model.width=2", "--set", "augment.size=32", "--set",
+               "train.batch=8", "--set", "train.epochs=1"});
     CHECK(losses(metrics).size() == 5);
   }
 }

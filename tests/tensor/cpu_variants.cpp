@@ -49,9 +49,9 @@ const std::vector<ConvCase> kConvCases = {
     {8, 5, 7, 2, {.stride = 4}},
 };
 
-// The three directions, the gradients added, so that accumulation is seen too. All operands are rounded on the reference
-// device: a gradient made from the output that a device computed would differ by a whole bf16 unit where two devices'
-// outputs round to different neighbours.
+// The three directions, the gradients added, so that accumulation is seen too. All operands are
+// rounded on the reference device: an output of the device under test, rounded to bf16 and taken as
+// the gradient, would differ from the reference's by a whole unit where the two round differently.
 Tensors convolve(const ConvCase& c, Dtype dtype, Dtype compute, const Device& device) {
   const Shape x{3, c.size, c.size, c.in}, w{c.out, c.kernel, c.kernel, c.in / c.args.groups};
   const std::int64_t out = conv_out_size("conv2d", c.size, c.kernel, c.args.stride, c.args.pad, c.args.dilation);

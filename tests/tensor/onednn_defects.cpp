@@ -1,5 +1,5 @@
-// What oneDNN gets wrong never reaches it, and no more than that is kept from it. That each entry of the list is needed,
-// cpu_convolutions.cpp shows: without one, it fails.
+// What oneDNN gets wrong never reaches it, and no more than that is kept from it. That the entries
+// are needed, cpu_convolutions.cpp shows.
 #include "mec/tensor/cpu/onednn_defects.h"
 
 #include <doctest/doctest.h>
@@ -34,8 +34,12 @@ std::string defect(const cpu::ConvKey& key, const std::string& kernel, int versi
 
 }  // namespace
 
-TEST_CASE("onednn: weight gradients of strided 1x1 convolutions with less than a block of channels are our own") {
-  const auto gradient = [](std::int64_t in) { return strided_1x1(ConvDirection::grad_weight, in, 32); };
+TEST_CASE(
+    "onednn: weight gradients of strided 1x1 convolutions with less than a block of channels are "
+    "our own") {
+  const auto gradient = [](std::int64_t in) {
+    return strided_1x1(ConvDirection::grad_weight, in, 32);
+  };
   const std::string past = "writes past its workspace";
   CHECK(defect(gradient(7), "jit_1x1:avx2") == past);
   CHECK(defect(gradient(8), "jit_1x1:avx2") == "none");
@@ -56,7 +60,8 @@ TEST_CASE("onednn: bf16 1x1 convolutions that sum over an odd number of channels
   CHECK(defect(strided_1x1(ConvDirection::grad_input, 16, 33), kernel) == odd);
   CHECK(defect(strided_1x1(ConvDirection::grad_input, 33, 16), kernel) == "none");
   CHECK(defect(strided_1x1(ConvDirection::forward, 33, 16), kernel) == odd);
-  CHECK(defect(strided_1x1(ConvDirection::grad_input, 16, 33), "jit_bf16_1x1:avx512_core") == "none");
+  CHECK(defect(strided_1x1(ConvDirection::grad_input, 16, 33), "jit_bf16_1x1:avx512_core") ==
+        "none");
 }
 
 TEST_CASE("onednn: bf16 weight gradients of images narrower than the stride are our own") {
@@ -67,7 +72,8 @@ TEST_CASE("onednn: bf16 weight gradients of images narrower than the stride are 
   key.y = {2, 4, 1, 16};
   for (const std::int64_t width : {1, 2, 3}) {
     key.x = {2, 10, width, 16};
-    CHECK(defect(key, "jit_bf16:avx512_core_bf16") == (width < 3 ? "reads unwritten memory" : "none"));
+    CHECK(defect(key, "jit_bf16:avx512_core_bf16") ==
+          (width < 3 ? "reads unwritten memory" : "none"));
     CHECK(defect(key, "jit:avx512_core") == "none");
   }
 }

@@ -18,7 +18,8 @@ std::size_t allowed_isas() {
   const char* const wanted = std::getenv("MEC_MAX_CPU_ISA");
   if (!wanted) return std::size(names);
   const auto at = std::find(std::begin(names), std::end(names), std::string(wanted));
-  check<ValueError>(at != std::end(names), "MEC_MAX_CPU_ISA is baseline, avx2 or avx512, but the environment has '", wanted,
+  check<ValueError>(at != std::end(names),
+                    "MEC_MAX_CPU_ISA is baseline, avx2 or avx512, but the environment has '", wanted,
                     "'; unset it for the best that the processor has");
   return static_cast<std::size_t>(at - std::begin(names)) + 1;
 }

@@ -37,8 +37,8 @@ class OneDnn {
   OneDnn();
   ~OneDnn();
 
-  // Null when oneDNN has nothing but its reference kernel, which is a hundred times slower than our portable one, and for
-  // what its kernel gets wrong (onednn_defects.h).
+  // Null when oneDNN has nothing but its reference kernel, which is a hundred times slower than our
+  // portable one, and for what its kernel gets wrong (onednn_defects.h).
   // To be called, and its plans run, under a ThreadScope.
   OneDnnPlan* convolution(ConvDirection, const ConstView& a, const ConstView& b, const ConstView& result, const Conv2dArgs&);
   OneDnnPlan* matmul(const ConstView& a, const ConstView& result, const MatmulArgs&);

@@ -1,4 +1,5 @@
-// Convolutions that oneDNN's kernels get wrong. They never reach it: our portable kernels compute them instead.
+// Convolutions that oneDNN's kernels get wrong. They never reach it: our portable kernels compute
+// them instead (docs/convolution.md).
 #pragma once
 
 #include <string>
@@ -7,12 +8,14 @@
 
 namespace mec::cpu {
 
-constexpr int version_number(int major, int minor, int patch) { return 10000 * major + 100 * minor + patch; }
+constexpr int version_number(int major, int minor, int patch) {
+  return 10000 * major + 100 * minor + patch;
+}
 
 struct OneDnnDefect {
   const char* name;
   int fixed_in;                                                     // the first version without it
-  bool (*concerns)(const ConvKey& key, const std::string& kernel);  // oneDNN's name of the kernel that it would use
+  bool (*concerns)(const ConvKey& key, const std::string& kernel);  // oneDNN's name for it
 };
 
 // The defect that this version's kernel has for these sizes; null when none is known.
