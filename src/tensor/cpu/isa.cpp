@@ -1,6 +1,8 @@
 #include "mec/tensor/cpu/isa.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <string>
 
 #include "mec/tensor/clock.h"
 #include "mec/tensor/cpu/onednn.h"
@@ -8,6 +10,21 @@
 
 namespace mec {
 namespace cpu {
+namespace {
+
+// How many of the sets below the environment allows.
+std::size_t allowed_isas() {
+  constexpr const char* names[] = {"baseline", "avx2", "avx512"};
+  const char* const wanted = std::getenv("MEC_MAX_CPU_ISA");
+  if (!wanted) return std::size(names);
+  const auto at = std::find(std::begin(names), std::end(names), std::string(wanted));
+  check<ValueError>(at != std::end(names),
+                    "MEC_MAX_CPU_ISA is baseline, avx2 or avx512, but the environment has '", wanted,
+                    "'; unset it for the best that the processor has");
+  return static_cast<std::size_t>(at - std::begin(names)) + 1;
+}
+
+}  // namespace
 
 std::vector<IsaVariant> supported_isas() {
   std::vector<IsaVariant> isas{{"baseline", baseline::make_backend, baseline::multiply_adds}};
@@ -23,6 +40,7 @@ std::vector<IsaVariant> supported_isas() {
     isas.push_back({"avx512", avx512::make_backend, avx512::multiply_adds});
   }
 #endif
+  isas.resize(std::min(isas.size(), allowed_isas()));
   return isas;
 }
 

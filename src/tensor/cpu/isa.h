@@ -30,7 +30,9 @@ struct IsaVariant {
   double (*multiply_adds)(std::int64_t steps) noexcept;
 };
 
-// The variants that this processor can run, the best one last.
+// The variants that this processor can run, the best one last: no better than MEC_MAX_CPU_ISA
+// (baseline, avx2 or avx512) where the environment has it, to see what another machine would do.
+// ValueError when it names none.
 std::vector<IsaVariant> supported_isas();
 
 }  // namespace mec::cpu

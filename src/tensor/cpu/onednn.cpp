@@ -15,13 +15,14 @@ namespace {
 // later processors (which have AVX512-FP16, too) it runs at half the rate of f32: they have AMX for it, but a virtual machine may
 // hide that. A rule rather than a measurement, so that a run takes the same way each time.
 bool multiplies_bf16_faster() {
-  constexpr auto amx =
-      static_cast<unsigned>(dnnl::cpu_isa::avx512_core_amx);  // sets of bits: a later set holds the earlier ones
-  if ((static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & amx) == amx) return true;
+  const auto has = [](dnnl::cpu_isa isa) {  // sets of bits: a later set holds the earlier ones
+    const auto bits = static_cast<unsigned>(isa);
+    return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & bits) == bits;
+  };
+  if (has(dnnl::cpu_isa::avx512_core_amx)) return true;
 #if defined(__x86_64__)
+  const bool avx512_bf16 = has(dnnl::cpu_isa::avx512_core_bf16);
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  if (!__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx)) return false;
-  const bool avx512_bf16 = (eax >> 5 & 1U) != 0;
   if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return false;
   const bool avx512_fp16 = (edx >> 23 & 1U) != 0;
   __get_cpuid(0, &eax, &ebx, &ecx, &edx);

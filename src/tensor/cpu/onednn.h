@@ -9,6 +9,16 @@
 
 namespace mec::cpu {
 
+// What makes a convolution a plan of its own.
+struct ConvKey {
+  ConvDirection direction;
+  Shape x, w, y;
+  Dtype operands, result;
+  std::int64_t stride, pad, dilation, groups;
+  bool accumulate;
+  bool operator==(const ConvKey&) const = default;
+};
+
 // A primitive for given sizes, with the reorders around it. Its workspace belongs to the caller.
 class OneDnnPlan {
  public:
@@ -27,7 +37,8 @@ class OneDnn {
   OneDnn();
   ~OneDnn();
 
-  // Null when oneDNN has nothing but its reference kernel, which is a hundred times slower than our portable one.
+  // Null when oneDNN has nothing but its reference kernel, which is a hundred times slower than our
+  // portable one, and for what its kernel gets wrong (onednn_defects.h).
   // To be called, and its plans run, under a ThreadScope.
   OneDnnPlan* convolution(ConvDirection, const ConstView& a, const ConstView& b, const ConstView& result, const Conv2dArgs&);
   OneDnnPlan* matmul(const ConstView& a, const ConstView& result, const MatmulArgs&);

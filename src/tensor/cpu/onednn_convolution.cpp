@@ -2,6 +2,7 @@
 // width 16); told to take OHWI as it is, it falls back to its reference kernels. Activations stay NHWC.
 #if MEC_HAVE_ONEDNN
 
+#include "mec/tensor/cpu/onednn_defects.h"
 #include "mec/tensor/cpu/onednn_plan.h"
 
 namespace mec::cpu {
@@ -49,6 +50,13 @@ api::ConvGeometry make_geometry(const ConvKey& key) {
           .pad_after = {after(1), after(2)}};
 }
 
+// Whether we want the kernel: not oneDNN's reference, and right for these sizes.
+bool usable(const ConvKey& key, const std::string& kernel) {
+  const dnnl::version_t& version = *dnnl::version();
+  return kernel.find("ref") == std::string::npos &&
+         find_defect(key, kernel, version_number(version.major, version.minor, version.patch)) == nullptr;
+}
+
 class ConvPlan : public OneDnnPlan {
  public:
   ConvPlan(const dnnl::engine& engine, const ConvKey& key, bool blocked) : key_(key), stream_(engine) {
@@ -80,6 +88,7 @@ class ConvPlan : public OneDnnPlan {
     }
   }
 
+  bool can_run() const { return static_cast<bool>(primitive_); }
   std::string kernel() const override { return kernel_; }
   std::size_t workspace_bytes() const override { return weight_bytes_ + scratchpad_bytes_; }
 
@@ -102,6 +111,7 @@ class ConvPlan : public OneDnnPlan {
   void setup(const dnnl::engine& engine, const Pd& pd, int first_arg, const memory::desc& first, int weight_arg,
              const memory::desc& weight, int other_arg, const memory::desc& other) {
     kernel_ = pd.impl_info_str();
+    if (!usable(key_, kernel_)) return;
     primitive_ = dnnl::primitive(pd);
     first_ = memory(first, engine, nullptr);
     weight_ = memory(weight, engine, nullptr);
@@ -145,7 +155,7 @@ std::unique_ptr<OneDnnPlan> make_plan(const dnnl::engine& engine, const ConvKey&
     if (blocked && !can_block) continue;
     try {
       auto plan = std::make_unique<ConvPlan>(engine, key, blocked);
-      if (plan->kernel().find("ref") == std::string::npos) return plan;
+      if (plan->can_run()) return plan;
     } catch (const dnnl::error&) {
       // This combination of types, sizes and processor is not implemented: the next one, or our own kernel, is.
     }

@@ -15,15 +15,6 @@ inline dnnl::memory::data_type onednn_type(Dtype dtype) {
   return dtype == Dtype::bf16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
 }
 
-struct ConvKey {
-  ConvDirection direction;
-  Shape x, w, y;
-  Dtype operands, result;
-  std::int64_t stride, pad, dilation, groups;
-  bool accumulate;
-  bool operator==(const ConvKey&) const = default;
-};
-
 struct MatmulKey {
   std::int64_t m, n, k;
   bool trans_a, trans_b, accumulate;
