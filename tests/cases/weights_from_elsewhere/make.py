@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes weights as other programs leave them: one network in each float type, and PyTorch's own files.
+"""Makes weights as other programs leave them: a network in each float type, and PyTorch's files.
 
   make.py        (writes beside itself)
 
