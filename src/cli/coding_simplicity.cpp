@@ -1,6 +1,7 @@
 // mec coding simplicity
 #include "mec/cli/coding.h"
 #include "mec/cli/program.h"
+#include "mec/nn/weight_values.h"
 #include "mec/ssl/coding/pair.h"
 #include "mec/ssl/coding/simplicity.h"
 #include "mec/tensor/io/safetensors.h"
@@ -31,6 +32,7 @@ void run_simplicity(const SimplicityCommand& options) {
   if (!options.weights.empty()) {
     std::vector<Tensor> weights;
     for (const NamedTensor& entry : read_safetensors(options.weights, device).tensors) {
+      check_weight_values(options.weights, entry.name, entry.tensor);
       if (is_floating(entry.tensor.dtype())) weights.push_back(entry.tensor);
     }
     check<ValueError>(!weights.empty(), options.weights, ": the file holds no floating tensor");

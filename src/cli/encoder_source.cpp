@@ -1,5 +1,7 @@
 #include "mec/cli/encoder_source.h"
 
+#include <iostream>
+
 #include "mec/cli/program.h"
 #include "mec/cli/run_directory.h"
 #include "mec/cli/settings_file.h"
@@ -37,7 +39,23 @@ WeightsInfo find_info(const std::filesystem::path& weights, const EncoderOptions
   if (options.stem) info.encoder.stem = stem_of(*options.stem);
   if (options.width) info.encoder.width = *options.width;
   if (options.size) info.image_size = *options.size;
+  validate(info);
   return info;
+}
+
+// What the file has beside the encoder, on one line.
+void tell(const std::string& file, const LoadReport& report) {
+  if (report.prefix.empty() && report.left_out.empty()) return;
+  std::cerr << "mec: " << file << ":";
+  if (!report.prefix.empty()) {
+    std::cerr << " '" << report.prefix << "' is taken off the names";
+    if (!report.left_out.empty()) std::cerr << ";";
+  }
+  if (!report.left_out.empty()) {
+    std::cerr << " " << report.left_out.size() << " tensors are not of the encoder and left out ("
+              << report.left_out.front() << (report.left_out.size() > 1 ? ", ...)" : ")");
+  }
+  std::cerr << "\n";
 }
 
 }  // namespace
@@ -47,16 +65,26 @@ void add_encoder_options(Command command, EncoderOptions& options) {
   command.add_option("--arch", options.arch, "resnet10, resnet18, resnet34 or resnet50; for files that do not say it")
       .group("Weights without metadata");
   command.add_option("--stem", options.stem, "imagenet or cifar").group("Weights without metadata");
-  command.add_option("--width", options.width, "Channels of the first stage").group("Weights without metadata");
+  command.add_option("--width", options.width, "Channels of the first stage")
+      .between(1, kMaxResNetChannels)
+      .group("Weights without metadata");
   command.add_option("--channels", options.channels, "Of the images: 1 or 3")
       .one_of({"1", "3"})
       .group("Weights without metadata");
-  command.add_option("--size", options.size, "Pixels on a side").positive().group("Weights without metadata");
+  command.add_option("--size", options.size, "Pixels on a side")
+      .between(1, kMaxImageSize)
+      .group("Weights without metadata");
   command.add_option("--normalization", options.normalization, "mnist, fashion-mnist, cifar10, cifar100 or imagenet (default)")
+      .group("Weights without metadata");
+  command
+      .add_option("--prefix", options.prefix,
+                  "What stands before the encoder's names in the file, such as teacher.encoder.; "
+                  "default: found")
       .group("Weights without metadata");
 }
 
-EncoderSource::EncoderSource(const EncoderOptions& options) : weights_(options.source) {
+EncoderSource::EncoderSource(const EncoderOptions& options)
+    : weights_(options.source), prefix_(options.prefix) {
   if (std::filesystem::is_directory(weights_)) {
     settings_ = read_settings(weights_ / kSettingsFile);
     weights_ /= kEncoderFile;
@@ -70,7 +98,7 @@ Normalization EncoderSource::normalization() const {
 
 ResNet EncoderSource::load(const Device& device) const {
   ResNet encoder(info_.encoder, device);
-  load_weights(weights_, encoder);
+  tell(weights_.string(), load_weights(weights_, encoder, {.prefix = prefix_}));
   return encoder;
 }
 

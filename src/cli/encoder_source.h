@@ -16,7 +16,7 @@ namespace mec::cli {
 // For files without metadata; given beside metadata, they go before it.
 struct EncoderOptions {
   std::string source;
-  std::optional<std::string> arch = {}, stem = {}, normalization = {};
+  std::optional<std::string> arch = {}, stem = {}, normalization = {}, prefix = {};
   std::optional<std::int64_t> width = {}, channels = {}, size = {};
 };
 void add_encoder_options(Command command, EncoderOptions& options);  // DIR|WEIGHTS, --arch, --stem, --width, --channels, …
@@ -31,7 +31,8 @@ class EncoderSource {
   const std::optional<PretrainSettings>& settings() const { return settings_; }  // of a run's folder
   Normalization normalization() const;
 
-  ResNet load(const Device& device) const;    // IoError lists what does not fit
+  // IoError says what does not fit. A line on stderr says what of the file was not taken as it is.
+  ResNet load(const Device& device) const;
   ResNet random(const Device& device) const;  // as the run's encoder was before the first step
 
   // The data set, with the channels that the encoder takes, and its images in the view it takes them in. UsageError when nobody
@@ -45,6 +46,7 @@ class EncoderSource {
   TransformPtr make_view(const Dataset& dataset, Normalization normalization) const;
 
   std::filesystem::path weights_;
+  std::optional<std::string> prefix_;  // of its names, where given
   std::optional<PretrainSettings> settings_;
   WeightsInfo info_;
 };

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fstream>
 #include <iostream>
 
@@ -90,6 +91,20 @@ std::string last_line(const std::filesystem::path& path) {
   return last;
 }
 
+// Metadata and tensors of a weights file, as its header tells them.
+void print_weights(const std::filesystem::path& path) {
+  const SafetensorsReader reader(path);
+  for (const auto& [key, value] : reader.metadata()) std::cout << key << ": " << value << "\n";
+  std::size_t widest = 0;
+  for (const SafetensorsEntry& entry : reader.entries())
+    widest = std::max(widest, entry.name.size());
+  std::cout << "tensors: " << reader.entries().size() << "\n";
+  for (const SafetensorsEntry& entry : reader.entries()) {
+    std::cout << entry.name << std::string(widest - entry.name.size() + 2, ' ') << entry.type
+              << "  " << shape_text(entry) << "\n";
+  }
+}
+
 void print_run(const std::filesystem::path& path) {
   check<IoError>(std::filesystem::is_regular_file(path / kSettingsFile), path.string(), ": not the folder of a run, it has no ",
                  kSettingsFile);
@@ -107,10 +122,12 @@ void print_run(const std::filesystem::path& path) {
 
 void add_info(Command program) {
   const auto path = std::make_shared<std::string>();
-  Command command = program.add_subcommand("info", "What this build has, or what a run's folder holds");
-  command.add_option("dir", *path, "Folder of a run");
+  Command command = program.add_subcommand(
+      "info", "What this build has, or what a run's folder or a weights file holds");
+  command.add_option("dir", *path, "Folder of a run, or a weights file (.safetensors)");
   command.run([path] {
     if (path->empty()) print_build();
+    else if (std::filesystem::is_regular_file(*path)) print_weights(*path);
     else print_run(*path);
   });
 }

@@ -5,20 +5,11 @@
 
 #include "mec/nn/layout.h"
 #include "mec/tensor/ops.h"
+#include "mec/tensor/position.h"
 
 namespace mec {
 
 namespace {
-
-// "[3,0]" for element `flat` of a shape.
-std::string position_of(std::int64_t flat, const Shape& shape) {
-  std::string text = "]";
-  for (int i = shape.rank() - 1; i >= 0; --i) {
-    text = concat(i > 0 ? "," : "[", flat % shape[i], text);
-    flat /= shape[i];
-  }
-  return text;
-}
 
 // Turns each batch of images into rows (n,d), and stacks them in one matrix.
 template <class Make> Features stack(const ImageStream& images, const Make& make) {
@@ -96,7 +87,11 @@ ImageStream stream_array(const Tensor& images, const Normalization& normalizatio
 
 Features embed(const Module& encoder, const ImageStream& images, Dtype dtype) {
   const NoGrad no_grad;
-  return stack(images, [&](const Tensor& view) { return encoder.forward(Variable(view.to(dtype)), kEvaluation).data(); });
+  Features features = stack(images, [&](const Tensor& view) {
+    return encoder.forward(Variable(view.to(dtype)), kEvaluation).data();
+  });
+  check_finite(features.x, "embed: the encoder's features");
+  return features;
 }
 
 Features pixel_features(const ImageStream& images) {
@@ -107,11 +102,15 @@ Features pixel_features(const ImageStream& images) {
 }
 
 void check_finite(const Tensor& x, const std::string& name) {
-  const auto values = x.to(Dtype::f64).to_vector<double>();
-  const auto bad = std::find_if(values.begin(), values.end(), [](double v) { return !std::isfinite(v); });
-  if (bad == values.end()) return;
-  throw ValueError(
-      concat(name, ": all values must be finite, but the one at ", position_of(bad - values.begin(), x.shape()), " is ", *bad));
+  constexpr std::int64_t kPiece = 1 << 20;  // so that the copies take little memory
+  for (std::int64_t begin = 0; begin < x.numel(); begin += kPiece) {
+    const Tensor piece = x.slice(begin, {std::min(kPiece, x.numel() - begin)});
+    const auto values = piece.to(Dtype::f64).to_vector<double>();
+    const auto bad = std::ranges::find_if(values, [](double v) { return !std::isfinite(v); });
+    check<ValueError>(bad == values.end(), name, ": all values must be finite, but the one at ",
+                      position_of(begin + (bad - values.begin()), x.shape()), " is ",
+                      bad == values.end() ? 0.0 : *bad);
+  }
 }
 
 }  // namespace mec

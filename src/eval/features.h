@@ -43,8 +43,9 @@ ImageStream stream_dataset(const DatasetPtr& dataset, const TransformPtr& eval_v
 ImageStream stream_array(const Tensor& images, const Normalization& normalization, const std::string& name,
                          const Device& device, const StreamOptions& options = {});
 
-// The encoder's output in f32, in evaluation mode and without a graph; images enter it as `dtype`. ShapeError when it does not
-// give one row for each image. An encoder with random weights goes the same way.
+// The encoder's output in f32, in evaluation mode and without a graph; images enter it as `dtype`.
+// ShapeError when it does not give one row for each image, ValueError for a feature that is not
+// finite. An encoder with random weights goes the same way.
 Features embed(const Module& encoder, const ImageStream& images, Dtype dtype = Dtype::f32);
 
 // The streamed pixels themselves, d = H·W·C.

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <iomanip>
 #include <set>
 
 #include "mec/nn/layout.h"
+#include "mec/nn/weight_values.h"
 #include "mec/tensor/devices.h"
 
 namespace mec {
@@ -31,19 +33,42 @@ std::uint64_t digest(const std::string& name, const void* data, std::size_t byte
   return hash;
 }
 
-// A sum, so that the order of the entries does not matter.
+std::uint64_t digest_of(const NamedTensor& named) {
+  std::vector<std::byte> bytes(named.tensor.bytes());
+  named.tensor.download(bytes.data());
+  return digest(named.name, bytes.data(), bytes.size());
+}
+
+// Of one length, so that all checkpoints of a run have one size.
+std::string checksum_text(const NamedTensor& named) {
+  std::ostringstream text;
+  text << std::hex << std::setw(16) << std::setfill('0') << digest_of(named);
+  return text.str();
+}
+
+// Each tensor's own, so that a damaged one can be named.
+std::string checksum_key(const NamedTensor& named) { return concat(kChecksumKey, ".", named.name); }
+
+// Of everything. A sum, so that the order of the entries does not matter.
 std::string checksum_of(const SafetensorsFile& content) {
   std::uint64_t sum = 0;
-  std::vector<std::byte> bytes;
-  for (const auto& [name, tensor] : content.tensors) {
-    bytes.resize(tensor.bytes());
-    tensor.download(bytes.data());
-    sum += digest(name, bytes.data(), bytes.size());
-  }
+  for (const NamedTensor& named : content.tensors) sum += digest_of(named);
   for (const auto& [key, value] : content.metadata) {
     if (key != kChecksumKey) sum += digest(key, value.data(), value.size());
   }
   return std::to_string(sum);
+}
+
+// Where a file is damaged whose checksum is not its content's.
+std::string damaged_part(const SafetensorsFile& content) {
+  for (const NamedTensor& named : content.tensors) {
+    const auto found = content.metadata.find(checksum_key(named));
+    if (found == content.metadata.end() || found->second == checksum_text(named)) continue;
+    const std::string bad_value = find_bad_value(named.name, named.tensor);
+    return concat("tensor '", named.name, "' is not as it was written",
+                  bad_value.empty() ? "" : concat(" (", bad_value, ")"));
+  }
+  return "a name or its metadata is not as it was written";
 }
 
 }  // namespace
@@ -80,6 +105,9 @@ void save_state(const std::filesystem::path& path, const State& state, const std
     content.tensors.push_back({name, to_file_form(tensor.to(host), channels)});
   }
   content.metadata[kVersionKey] = std::string(kVersion);
+  for (const NamedTensor& named : content.tensors) {
+    content.metadata[checksum_key(named)] = checksum_text(named);
+  }
   content.metadata[kChecksumKey] = checksum_of(content);
   write_safetensors(path, content);
 }
@@ -90,9 +118,8 @@ SafetensorsFile load_state(const std::filesystem::path& path) {
   check<IoError>(!version.empty(), path.string(), ": not a checkpoint: its metadata has no '", kVersionKey, "'");
   check<IoError>(version == kVersion, path.string(), ": a checkpoint in version ", version, " of the format, but only ",
                  kVersion, " is known");
-  const std::string expected = content.metadata[kChecksumKey], found = checksum_of(content);
-  check<IoError>(found == expected, path.string(), ": the checkpoint is damaged: its checksum is ", expected,
-                 ", but its content has ", found);
+  check<IoError>(content.metadata[kChecksumKey] == checksum_of(content), path.string(),
+                 ": the checkpoint is damaged: ", damaged_part(content));
   return content;
 }
 
@@ -120,6 +147,8 @@ void restore_state(const SafetensorsFile& content, const std::string& file, cons
     if (!known.contains(in_file.name)) problems.push_back(in_file.name + " is unknown here");
   }
   check<IoError>(problems.empty(), file, ": the checkpoint does not fit; ", first_few(problems));
+  for (const NamedTensor& in_file : content.tensors)
+    check_weight_values(file, in_file.name, in_file.tensor);
 
   for (const auto& [name, tensor, channels] : state) {
     tensor.copy_from(to_memory_form(*content.find(name), tensor.shape(), channels));

@@ -25,13 +25,15 @@ State state_of(Module& module, const std::string& prefix);
 // What the optimiser keeps, for each parameter of the module that `table` was made of ("momentum.encoder.conv1.weight") or for all.
 State state_of(const Optimizer& optimizer, const ParameterTable& table, Module& module);
 
-// Replaces the file atomically. A checksum of tensors and metadata goes along.
+// Replaces the file atomically. Checksums of each tensor and of everything go along.
 void save_state(const std::filesystem::path& path, const State& state, const std::map<std::string, std::string>& metadata);
-// The file, read into the host's memory. IoError where it is missing, cut short, damaged by one byte, or not made by save_state().
+// The file, read into the host's memory. IoError where it is missing, cut short, damaged by one
+// byte (it names the tensor), or not made by save_state().
 SafetensorsFile load_state(const std::filesystem::path& path);
 // What does not fit, as errors tell it: the first three findings, and how many more there are.
 std::string first_few(const std::vector<std::string>& findings);
-// Fills every tensor. IoError, naming `file`, where names, shapes or dtypes are not exactly these; then nothing has been changed.
+// Fills every tensor. IoError, naming `file`, where names, shapes or dtypes are not exactly these,
+// or a value is one that no network can have (weight_values.h); then nothing has been changed.
 void restore_state(const SafetensorsFile& content, const std::string& file, const State& state);
 
 }  // namespace mec

@@ -17,7 +17,9 @@ constexpr std::array<Arch, 4> kArchs{{{"resnet10", false, {1, 1, 1, 1}},
                                       {"resnet50", true, {3, 4, 6, 3}}}};
 
 const Arch& arch_of(const ResNetConfig& config) {
-  check<ValueError>(config.width >= 1 && config.in_channels >= 1, "ResNet: width and in_channels are at least 1, but are ",
+  check<ValueError>(config.width >= 1 && config.width <= kMaxResNetChannels &&
+                        config.in_channels >= 1 && config.in_channels <= kMaxResNetChannels,
+                    "ResNet: width and in_channels are 1 to ", kMaxResNetChannels, ", but are ",
                     config.width, " and ", config.in_channels);
   for (const Arch& arch : kArchs) {
     if (config.arch == arch.name) return arch;

@@ -17,6 +17,9 @@ enum class Stem { imagenet, cifar };  // 7x7 stride 2 and max pool | 3x3 stride 
 const char* name_of(Stem stem);
 Stem stem_of(const std::string& name);  // ValueError names what exists
 
+// Of width and in_channels: more is a mistake, and the numbers of elements stay far from overflow.
+inline constexpr std::int64_t kMaxResNetChannels = 8192;
+
 struct ResNetConfig {
   std::string arch = "resnet18";  // resnet10, resnet18, resnet34, resnet50
   std::int64_t width = 64;        // channels of the stem and of the first stage's inner convolutions
@@ -25,7 +28,8 @@ struct ResNetConfig {
   bool zero_init_residual = true;  // the last norm of each block starts at γ = 0 (Goyal et al. 2017)
 };
 
-// Channels of the four stages' outputs. ValueError for an unknown arch or a width below 1.
+// Channels of the four stages' outputs. ValueError for an unknown arch, and for a width or
+// in_channels that is not 1 to kMaxResNetChannels.
 std::array<std::int64_t, 4> stage_channels(const ResNetConfig& config);
 
 // ReLU(path(x) + shortcut(x)), the path made of convolutions each with a norm, and a ReLU after all but the last. Two

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 
 #include "mec/tensor/io/safetensors.h"
 
@@ -63,19 +64,27 @@ class Reader {
   const std::string& file_;
 };
 
-void check_info(const WeightsInfo& info) {
+}  // namespace
+
+void validate(const WeightsInfo& info) {
+  stage_channels(info.encoder);  // throws for an unknown arch and for widths out of range
+  check<ValueError>(info.image_size >= 1 && info.image_size <= kMaxImageSize,
+                    "weights: image_size is 1 to ", kMaxImageSize, " pixels on a side, but is ",
+                    info.image_size);
   const auto channels = static_cast<std::size_t>(info.encoder.in_channels);
   check<ValueError>(info.mean.size() == channels && info.std.size() == channels, "weights: ", channels,
                     " image channels have as many means and stds, but there are ", info.mean.size(), " and ", info.std.size());
-  check<ValueError>(std::ranges::all_of(info.std, [](double s) { return s > 0; }),
-                    "weights: standard deviations are positive, ", "but are ", to_text(info.std));
-  stage_channels(info.encoder);  // throws for an unknown arch
+  const auto finite = [](double v) { return std::isfinite(static_cast<float>(v)); };
+  check<ValueError>(std::ranges::all_of(info.mean, finite), "weights: means are finite, but are ",
+                    to_text(info.mean));
+  check<ValueError>(std::ranges::all_of(
+                        info.std, [&](double s) { return finite(s) && static_cast<float>(s) > 0; }),
+                    "weights: standard deviations are positive and finite, but are ",
+                    to_text(info.std));
 }
 
-}  // namespace
-
 std::map<std::string, std::string> to_metadata(const WeightsInfo& info) {
-  check_info(info);
+  validate(info);
   return {{"format", "pt"},  // as Python's readers expect it
           {kVersionKey, kVersion},
           {"arch", info.encoder.arch},
@@ -100,7 +109,7 @@ WeightsInfo to_weights_info(const std::map<std::string, std::string>& metadata, 
                      .image_size = reader.positive("image_size"),
                      .mean = reader.numbers<double>("mean"),
                      .std = reader.numbers<double>("std")};
-    check_info(info);
+    validate(info);
     return info;
   } catch (const ValueError& error) {
     throw IoError(concat(file, ": ", error.what()));

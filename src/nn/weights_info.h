@@ -12,11 +12,18 @@ namespace mec {
 
 struct WeightsInfo {
   ResNetConfig encoder;           // arch, stem, width and in_channels
-  std::int64_t image_size = 224;  // pixels on a side that it is used at
+  std::int64_t image_size = 224;  // up to kMaxImageSize; pixels on a side that it is used at
   std::vector<double> mean, std;  // of each channel, in units where a pixel lies in [0,1]; the network sees (pixel − mean)/std
 };
 
-// To and from a safetensors file's metadata. ValueError when there is not one mean and one positive std for each channel.
+// Pixels on a side: more is a mistake, and would take gigabytes for each image.
+inline constexpr std::int64_t kMaxImageSize = 16384;
+
+// ValueError, with the value and the rule, unless each channel has a finite mean and a positive std
+// (as f32), and the network and the image size are within their limits.
+void validate(const WeightsInfo& info);
+
+// To and from a safetensors file's metadata. ValueError as validate().
 std::map<std::string, std::string> to_metadata(const WeightsInfo& info);
 // IoError, naming `file`, for a missing key, a value that cannot be read, or another version of this format.
 WeightsInfo to_weights_info(const std::map<std::string, std::string>& metadata, const std::string& file);

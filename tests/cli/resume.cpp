@@ -230,9 +230,18 @@ TEST_CASE_FIXTURE(Fixture, "a checkpoint that is damaged, foreign or of other se
   fails_with(whole.substr(0, whole.size() / 2), "checkpoint.safetensors: the file is truncated");
   fails_with("", "checkpoint.safetensors");
   fails_with("weights", "checkpoint.safetensors");
+  write_bytes(path, whole);
   std::string damaged = whole;
-  damaged[whole.size() * 2 / 3] = static_cast<char>(damaged[whole.size() * 2 / 3] ^ 1);
-  fails_with(damaged, "checkpoint.safetensors: the checkpoint is damaged: its checksum is");
+  const SafetensorsReader reader(path);
+  const auto entry = std::ranges::find(reader.entries(), "online.encoder.bn1.running_var",
+                                       &SafetensorsEntry::name);
+  REQUIRE(entry != reader.entries().end());
+  const std::size_t second_value = whole.size() - reader.entries().back().end + entry->begin + 4;
+  damaged.replace(second_value, 4, std::string("\0\0\xc0\x7f", 4));  // NaN
+  fails_with(damaged,
+             "checkpoint.safetensors: the checkpoint is damaged: tensor "
+             "'online.encoder.bn1.running_var' is not as it was "
+             "written (online.encoder.bn1.running_var[1] is nan, but weights are finite)");
   fails_with(read_bytes(folder / "run/encoder.safetensors"), "checkpoint.safetensors: not a checkpoint");
   write_bytes(path, whole);
 

@@ -88,6 +88,48 @@ TEST_CASE_FIXTURE(Fixture, "a file that is cut short or has one other byte is re
   CHECK(values(target) == before);
 }
 
+TEST_CASE_FIXTURE(Fixture, "the damaged tensor is named, whatever byte of its values is another") {
+  save_state(path, make(0.5), {{"step", "3"}});
+  const std::string whole = read_bytes(path);
+  const SafetensorsReader reader(path);
+  for (const SafetensorsEntry& entry : reader.entries()) {
+    for (std::uint64_t at = entry.begin; at < entry.end; at += 5) {
+      std::string damaged = whole;
+      damaged[whole.size() - reader.entries().back().end + at] ^= '\x40';
+      write_bytes(path, damaged);
+      const std::string why =
+          concat(path.string(), ": the checkpoint is damaged: tensor '", entry.name, "' is not");
+      CHECK_THROWS_WITH_AS(load_state(path), doctest::Contains(why.c_str()), IoError);
+    }
+  }
+  std::string damaged = whole;
+  damaged[whole.find("\"step\":\"3\"") + 8] = '4';
+  write_bytes(path, damaged);
+  CHECK_THROWS_WITH_AS(load_state(path),
+                       doctest::Contains("damaged: a name or its metadata is not"), IoError);
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "values that no network can have are refused by name, and nothing is changed") {
+  const auto refused = [&](const std::string& name, double value, const std::string& why) {
+    State state = make(0.5), target = make(7);
+    state[1].name = target[1].name = name;
+    const auto before = values(target);
+    state[1].tensor.rows(2, 3).fill(value);
+    save_state(path, state, {});
+    CHECK_THROWS_WITH_AS(
+        restore_state(load_state(path), "c.safetensors", target),
+        ("c.safetensors: no network has such a weight: " + name + "[2] is " + why).c_str(),
+        IoError);
+    CHECK(values(target) == before);
+  };
+  const double infinity = std::numeric_limits<double>::infinity();
+  refused("online.bn1.weight", std::nan(""), "nan, but weights are finite");
+  refused("momentum.bn1.weight", -infinity, "-inf, but weights are finite");
+  refused("teacher.bn1.running_var", -1, "-1, but it is never negative");
+  refused("second_moment.bn1.weight", -1, "-1, but it is never negative");
+}
+
 TEST_CASE_FIXTURE(Fixture, "a file of other tensors is refused by name, and nothing is changed") {
   const auto refused = [&](const State& in_file, const std::string& why) {
     const State target = make(7);

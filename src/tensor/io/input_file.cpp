@@ -1,5 +1,6 @@
 #include "mec/tensor/io/input_file.h"
 
+#include <algorithm>
 #include <system_error>
 
 #include "mec/tensor/error.h"
@@ -24,11 +25,32 @@ void InputFile::read(void* to, std::uint64_t bytes, const char* what) {
   position_ += bytes;
 }
 
+std::vector<std::uint8_t> InputFile::read(std::uint64_t bytes, const char* what,
+                                          std::uint64_t room) {
+  std::vector<std::uint8_t> content;
+  if (bytes <= remaining()) {  // else the file is cut short, and memory would be asked for in vain
+    try {
+      content.reserve(std::max(bytes, room));
+      content.resize(bytes);
+    } catch (const std::exception&) {  // bad_alloc or length_error
+      throw MemoryError(concat(name_, ": ", what, " takes ", std::max(bytes, room),
+                               " bytes of memory, and there are not as many"));
+    }
+  }
+  read(content.data(), bytes, what);
+  return content;
+}
+
+void InputFile::seek(std::uint64_t position) {
+  check<IoError>(position <= size_, name_, ": the file is truncated: it has ", size_,
+                 " bytes, but byte ", position, " is to be read");
+  stream_.seekg(static_cast<std::streamoff>(position));
+  position_ = position;
+}
+
 std::vector<std::uint8_t> read_file(const std::filesystem::path& path) {
   InputFile file(path);
-  std::vector<std::uint8_t> content(file.size());
-  file.read(content.data(), content.size(), "the content");
-  return content;
+  return file.read(file.size(), "the content");
 }
 
 }  // namespace mec

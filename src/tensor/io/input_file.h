@@ -23,6 +23,11 @@ class InputFile {
   std::uint64_t remaining() const { return size_ - position_; }
   // Reads exactly `bytes` bytes. IoError ("truncated") when the file ends before; `what` says what was to be read.
   void read(void* to, std::uint64_t bytes, const char* what);
+  // The same in memory of its own, with room for `room` bytes or more. MemoryError where there is
+  // none.
+  std::vector<std::uint8_t> read(std::uint64_t bytes, const char* what, std::uint64_t room = 0);
+  // The next byte to be read, counted from the file's beginning.
+  void seek(std::uint64_t position);
 
  private:
   std::string name_;

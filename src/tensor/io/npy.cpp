@@ -1,28 +1,52 @@
 #include "mec/tensor/io/npy.h"
 
+#include <algorithm>
 #include <array>
 #include <cctype>
-#include <cstring>
 #include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "mec/tensor/io/elements.h"
+#include "mec/tensor/io/file_kind.h"
 #include "mec/tensor/io/input_file.h"
 
 namespace mec {
 namespace {
 
 constexpr std::string_view kMagic("\x93NUMPY", 6);
-constexpr std::uint64_t kMaxHeader = 1 << 20;  // a header of an array of six dimensions has some 100 bytes
+constexpr std::uint64_t kMaxHeader =
+    1 << 20;  // a header of an array of six dimensions has some 100 bytes
 
 struct NpyType {
-  Dtype dtype;
   const char* descr;  // without the byte order
+  Element element;
 };
-constexpr std::array<NpyType, 5> kTypes{
-    {{Dtype::f32, "f4"}, {Dtype::f64, "f8"}, {Dtype::u8, "u1"}, {Dtype::i32, "i4"}, {Dtype::i64, "i8"}}};
+constexpr std::array<NpyType, 12> kTypes{{{"f2", Element::f16},
+                                          {"f4", Element::f32},
+                                          {"f8", Element::f64},
+                                          {"b1", Element::boolean},
+                                          {"i1", Element::i8},
+                                          {"i2", Element::i16},
+                                          {"i4", Element::i32},
+                                          {"i8", Element::i64},
+                                          {"u1", Element::u8},
+                                          {"u2", Element::u16},
+                                          {"u4", Element::u32},
+                                          {"u8", Element::u64}}};
+
+// Kinds of NumPy that no tensor holds, by the first letter after the byte order.
+constexpr std::array<std::pair<char, const char*>, 8> kOtherKinds{{{'c', "complex numbers"},
+                                                                   {'O', "Python objects"},
+                                                                   {'S', "strings"},
+                                                                   {'a', "strings"},
+                                                                   {'U', "strings"},
+                                                                   {'M', "dates"},
+                                                                   {'m', "durations"},
+                                                                   {'V', "raw bytes"}}};
 
 struct NpyHeader {
   std::optional<std::string> descr;
@@ -42,7 +66,9 @@ class HeaderParser {
       const std::string key = string();
       expect(':');
       if (key == "descr") {
-        require(peek() != '[', "structured arrays are not supported");
+        require(peek() != '[',
+                "its elements are records (a structured dtype); save each field as an array of its "
+                "own");
         header.descr = string();
       } else if (key == "fortran_order") {
         header.fortran_order = boolean();
@@ -61,7 +87,9 @@ class HeaderParser {
   }
 
  private:
-  void require(bool ok, const char* what) const { check<IoError>(ok, file_, ": not a readable npy file: ", what); }
+  void require(bool ok, const char* what) const {
+    check<IoError>(ok, file_, ": not a readable npy file: ", what);
+  }
 
   char peek() {
     while (at_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[at_]))) ++at_;
@@ -75,6 +103,7 @@ class HeaderParser {
   void expect(char c) { require(accept(c), "the header is not the dict that NumPy writes"); }
 
   std::string string() {
+    if (peek() == 'u') ++at_;  // as Python 2 wrote text
     const char quote = peek();
     require(quote == '\'' || quote == '"', "the header is not the dict that NumPy writes");
     const auto end = text_.find(quote, ++at_);
@@ -86,7 +115,8 @@ class HeaderParser {
 
   bool boolean() {
     peek();
-    for (const auto& [word, value] : {std::pair<std::string_view, bool>{"True", true}, {"False", false}}) {
+    for (const auto& [word, value] :
+         {std::pair<std::string_view, bool>{"True", true}, {"False", false}}) {
       if (text_.substr(at_, word.size()) == word) {
         at_ += word.size();
         return value;
@@ -96,23 +126,30 @@ class HeaderParser {
     return false;
   }
 
+  // Sizes with a comma after each, which the last of several may lack.
   std::vector<std::int64_t> tuple() {
     std::vector<std::int64_t> values;
     expect('(');
     while (!accept(')')) {
-      require(std::isdigit(static_cast<unsigned char>(peek())), "the shape is not a tuple of sizes");
-      std::int64_t value = 0;
-      for (; at_ < text_.size() && std::isdigit(static_cast<unsigned char>(text_[at_])); ++at_) {
-        require(value < std::numeric_limits<std::int64_t>::max() / 10 - 1, "a size in the shape is too large");
-        value = value * 10 + (text_[at_] - '0');
-      }
-      values.push_back(value);
-      if (!accept(',')) {
-        expect(')');
-        break;
-      }
+      values.push_back(size());
+      if (accept(',')) continue;
+      require(values.size() > 1, "the shape is not a tuple of sizes");
+      expect(')');
+      break;
     }
     return values;
+  }
+
+  std::int64_t size() {
+    require(std::isdigit(static_cast<unsigned char>(peek())), "the shape is not a tuple of sizes");
+    std::int64_t value = 0;
+    for (; at_ < text_.size() && std::isdigit(static_cast<unsigned char>(text_[at_])); ++at_) {
+      require(value < std::numeric_limits<std::int64_t>::max() / 10 - 1,
+              "a size in the shape is too large");
+      value = value * 10 + (text_[at_] - '0');
+    }
+    if (at_ < text_.size() && text_[at_] == 'L') ++at_;  // as Python 2 wrote long integers
+    return value;
   }
 
   std::string_view text_;
@@ -120,64 +157,95 @@ class HeaderParser {
   std::size_t at_ = 0;
 };
 
-std::string read_header(InputFile& file) {
+std::string read_header(InputFile& file, const std::filesystem::path& path) {
   std::array<char, 8> start{};
-  file.read(start.data(), start.size(), "the magic of an npy file");
-  check<IoError>(std::string_view(start.data(), 6) == kMagic, file.name(),
-                 ": not an npy file: it does not start with \\x93NUMPY");
+  if (file.size() >= start.size())
+    file.read(start.data(), start.size(), "the magic of an npy file");
+  const std::string_view magic(start.data(), kMagic.size());
+  if (magic != kMagic) {
+    const std::string other = describe_other_format(path);
+    check<IoError>(other.empty(), file.name(), ": not an npy file: it is ", other);
+    throw IoError(file.name() + ": not an npy file: it does not start with \\x93NUMPY");
+  }
   const int version = static_cast<unsigned char>(start[6]);
-  check<IoError>(version >= 1 && version <= 3, file.name(), ": npy version ", version, " is unknown; 1, 2 and 3 are read");
+  check<IoError>(version >= 1 && version <= 3, file.name(), ": npy version ", version,
+                 " is unknown; 1, 2 and 3 are read");
 
   std::uint32_t length = 0;  // two bytes in version 1, four after it
   file.read(&length, version == 1 ? 2 : 4, "the header's length");
-  check<IoError>(length <= kMaxHeader, file.name(), ": the npy header claims ", length, " bytes; at most ", kMaxHeader,
-                 " are read");
+  check<IoError>(length <= kMaxHeader, file.name(), ": the npy header claims ", length,
+                 " bytes; at most ", kMaxHeader, " are read");
   std::string header(length, '\0');
   file.read(header.data(), length, "the header");
   return header;
 }
 
-Dtype dtype_of_descr(const std::string& descr, const std::string& file) {
-  check<IoError>(descr.size() < 2 || descr[0] != '>', file, ": the values are big-endian ('", descr,
-                 "'); save little-endian ones, with array.astype(array.dtype.newbyteorder('<'))");
-  for (const auto& type : kTypes) {
-    if (descr.size() == 3 && (descr[0] == '<' || descr[0] == '|') && descr.substr(1) == type.descr) return type.dtype;
+const char* descr_of(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::f64: return "<f8";
+    case Dtype::u8: return "|u1";
+    case Dtype::i32: return "<i4";
+    case Dtype::i64: return "<i8";
+    default: return "<f4";
   }
-  throw IoError(concat(file, ": elements of type '", descr, "' are not supported; f4, f8, u1, i4 and i8 are"));
 }
 
-// The product of the sizes in bytes, or an IoError: a damaged shape must not reach the allocator.
-std::uint64_t byte_count(const std::vector<std::int64_t>& shape, Dtype dtype, const InputFile& file) {
-  auto bytes = static_cast<std::uint64_t>(size_of(dtype));
-  for (const auto size : shape) {
-    check<IoError>(size == 0 || bytes <= std::numeric_limits<std::int64_t>::max() / static_cast<std::uint64_t>(size),
-                   file.name(), ": the shape in the npy header is too large for any file");
-    bytes *= static_cast<std::uint64_t>(size);
+Element element_of(std::string_view type, const std::string& descr, const std::string& file) {
+  for (const auto& known : kTypes) {
+    if (type == known.descr) return known.element;
   }
-  return bytes;
+  for (const auto& [letter, kind] : kOtherKinds) {
+    check<IoError>(type.empty() || type[0] != letter, file, ": elements of type '", descr, "' are ",
+                   kind, "; whole and floating numbers are read");
+  }
+  throw IoError(concat(file, ": elements of type '", descr,
+                       "' are not supported; f2, f4, f8, i1 to i8, u1 to u8 and b1 are"));
+}
+
+// In rows: of Fortran's order, where the first index runs fastest, it is the transpose of the
+// reversed shape.
+Tensor from_fortran_order(const Tensor& t, const Shape& shape) {
+  const auto bytes = static_cast<std::size_t>(size_of(t.dtype()));
+  std::vector<std::byte> from(t.bytes()), to(t.bytes());
+  t.download(from.data());
+  std::array<std::int64_t, Shape::kMaxRank> index{};
+  for (std::int64_t at = 0; at < shape.numel(); ++at) {  // in the order of the file
+    std::int64_t target = 0;
+    for (int i = 0; i < shape.rank(); ++i)
+      target = target * shape[i] + index[static_cast<std::size_t>(i)];
+    std::copy_n(from.data() + static_cast<std::size_t>(at) * bytes, bytes,
+                to.data() + static_cast<std::size_t>(target) * bytes);
+    for (int i = 0; i < shape.rank() && ++index[static_cast<std::size_t>(i)] == shape[i]; ++i) {
+      index[static_cast<std::size_t>(i)] = 0;
+    }
+  }
+  return Tensor::from_bytes(to.data(), shape, t.dtype(), t.device());
 }
 
 }  // namespace
 
 Tensor read_npy(const std::filesystem::path& path, const Device& device) {
   InputFile file(path);
-  const std::string text = read_header(file);
+  const std::string text = read_header(file, path);
   const NpyHeader header = HeaderParser(text, file.name()).parse();
   check<IoError>(header.descr && header.fortran_order && header.shape, file.name(),
                  ": the npy header lacks one of 'descr', 'fortran_order' and 'shape'");
-  check<IoError>(!*header.fortran_order || header.shape->size() < 2, file.name(),
-                 ": the array is in Fortran order; save it in C order, with numpy.ascontiguousarray");
-  check<IoError>(header.shape->size() <= Shape::kMaxRank, file.name(), ": the array has ", header.shape->size(),
-                 " dimensions; at most ", Shape::kMaxRank, " are supported");
 
-  const Dtype dtype = dtype_of_descr(*header.descr, file.name());
-  const std::uint64_t bytes = byte_count(*header.shape, dtype, file);
-  check<IoError>(bytes >= file.remaining(), file.name(), ": ", file.remaining() - bytes, " bytes follow the array");
-  check<IoError>(bytes <= file.remaining(), file.name(), ": the file is truncated: the array takes ", bytes, " bytes, but ",
+  const std::string& descr = *header.descr;
+  const bool has_order =
+      !descr.empty() && std::string_view("<>=|").find(descr[0]) != std::string_view::npos;
+  const Element element =
+      element_of(std::string_view(descr).substr(has_order ? 1 : 0), descr, file.name());
+  const ByteOrder order = descr[0] == '>' ? ByteOrder::big : ByteOrder::little;
+  const Shape shape = to_shape(*header.shape, file.name() + ": the array");
+  const auto bytes = static_cast<std::uint64_t>(shape.numel() * size_of(element));
+  check<IoError>(bytes >= file.remaining(), file.name(), ": ", file.remaining() - bytes,
+                 " bytes follow the array; a file holds one array");
+  check<IoError>(bytes <= file.remaining(), file.name(),
+                 ": the file is truncated: the array takes ", bytes, " bytes, but ",
                  file.remaining(), " are left");
-  std::vector<std::byte> values(bytes);
-  file.read(values.data(), bytes, "the array");
-  return Tensor::from_bytes(values.data(), Shape(std::span<const std::int64_t>(*header.shape)), dtype, device);
+  const Tensor values = read_elements(file, element, order, shape, "the array", device);
+  return *header.fortran_order && shape.rank() > 1 ? from_fortran_order(values, shape) : values;
 }
 
 void write_npy(const std::filesystem::path& path, const Tensor& tensor) {
@@ -187,19 +255,18 @@ void write_npy(const std::filesystem::path& path, const Tensor& tensor) {
 }
 
 void write_npy(AtomicFile& file, const Tensor& tensor) {
-  check<ValueError>(static_cast<bool>(tensor), "write_npy: ", file.target().string(), ": the tensor is undefined");
+  check<ValueError>(static_cast<bool>(tensor), "write_npy: ", file.target().string(),
+                    ": the tensor is undefined");
   const Tensor source = tensor.dtype() == Dtype::bf16 ? tensor.to(Dtype::f32) : tensor;
-  std::string descr;
-  for (const auto& type : kTypes) {
-    if (type.dtype == source.dtype()) descr = concat(type.dtype == Dtype::u8 ? "|" : "<", type.descr);
-  }
-
+  const std::string descr = descr_of(source.dtype());
   std::string shape;
   for (const auto size : source.shape().dims()) shape += concat(shape.empty() ? "" : ", ", size);
   if (source.rank() == 1) shape += ",";
-  std::string header = concat("{'descr': '", descr, "', 'fortran_order': False, 'shape': (", shape, "), }");
+  std::string header =
+      concat("{'descr': '", descr, "', 'fortran_order': False, 'shape': (", shape, "), }");
   const std::size_t prefix = kMagic.size() + 4;
-  header.append(63 - (prefix + header.size()) % 64, ' ');  // with the newline, the values start at a multiple of 64
+  header.append(63 - (prefix + header.size()) % 64,
+                ' ');  // with the newline, the values start at a multiple of 64
   header += '\n';
 
   std::vector<std::byte> values(source.bytes());

@@ -1,4 +1,4 @@
-// NumPy's array files (numpy.lib.format, versions 1 to 3): little-endian, C order.
+// NumPy's array files (numpy.lib.format, versions 1 to 3).
 #pragma once
 
 #include <filesystem>
@@ -8,8 +8,10 @@
 
 namespace mec {
 
-// f4, f8, u1, i4 and i8 become f32, f64, u8, i32 and i64. IoError for another element type, Fortran order, big-endian
-// values, more than six dimensions, a damaged or truncated file, and bytes after the array.
+// f4, f8, u1, i4 and i8 become f32, f64, u8, i32 and i64; other floats, whole numbers and truth
+// values the next type that holds them exactly (dtype_of in elements.h). Of either byte order, and
+// in C order whatever the file's is. IoError for complex numbers, strings, objects and records,
+// more than six dimensions, a damaged or truncated file, and bytes after the array.
 Tensor read_npy(const std::filesystem::path& path, const Device& device);
 
 // Replaces the file atomically. bf16, which NumPy does not know, is written as f32.
