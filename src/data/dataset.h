@@ -17,8 +17,12 @@ struct DatasetInfo {
   int channels = 0;  // 1 or 3, of every image
   ImageSize size;    // {0, 0} when images differ
   bool has_labels = false;
-  std::vector<std::string> class_names;  // empty without labels
+  std::vector<std::string>
+      class_names;  // of labels 0, 1, …, by which splits and data sets compare;
+                    // empty without labels
   Normalization normalization;           // for `channels` channels
+  std::vector<std::string> notes = {};   // what people should know, such as what was passed over;
+                                         // one line each
 };
 
 // All of it may be called from several threads at once.
