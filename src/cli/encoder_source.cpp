@@ -1,6 +1,5 @@
 #include "mec/cli/encoder_source.h"
 
-#include "mec/cli/program.h"
 #include "mec/cli/run_directory.h"
 #include "mec/cli/settings_file.h"
 #include "mec/nn/initialize.h"
@@ -81,13 +80,12 @@ ResNet EncoderSource::random(const Device& device) const {
 }
 
 DatasetPtr EncoderSource::open_data(const DataOptions& options, Split split) const {
-  if (!options.path && !settings_) throw UsageError("--data is needed: a weights file does not say what to evaluate on");
-  const std::string same_kind = settings_ && !options.path ? settings_->data.kind : "auto";
-  return open_dataset({.path = options.path ? *options.path : settings_->data.path,
-                       .kind = options.kind.value_or(same_kind),
-                       .split = split,
-                       .limit = options.limit,
-                       .channels = static_cast<int>(info_.encoder.in_channels)});
+  return cli::open_data(options, settings_ ? &*settings_ : nullptr, split,
+                        info_.encoder.in_channels);
+}
+
+Splits EncoderSource::open_splits(const DataOptions& options) const {
+  return cli::open_splits(options, settings_ ? &*settings_ : nullptr, info_.encoder.in_channels);
 }
 
 TransformPtr EncoderSource::make_view(const Dataset& dataset, Normalization normalization) const {

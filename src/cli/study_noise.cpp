@@ -37,21 +37,17 @@ class RunUnderNoise {
         device_(device),
         source_({.source = path}),
         dtype_(parse_precision(options.precision, device)),
-        train_(source_.open_data(options.data, Split::train)),
-        test_(source_.open_data(options.data, Split::test)),
-        encoder_(source_.load(device)) {
-    check<ValueError>(train_->info().has_labels && test_->info().has_labels, path,
-                      ": accuracy needs labels, but its data set has none; name another with --data");
-  }
+        splits_(source_.open_splits(options.data)),
+        encoder_(source_.load(device)) {}
 
   Json key() const {
     const std::string data = options_.data.path ? *options_.data.path : source_.settings()->data.path;
-    return {{"study", "noise 1"},
+    return {{"study", "noise 2"},
             {"weights", fingerprint_of_file(source_.weights())},
             {"data", std::filesystem::weakly_canonical(data).string()},
-            {"kind", train_->info().kind},
-            {"train_images", train_->size()},
-            {"test_images", test_->size()},
+            {"kind", splits_.train->info().kind},
+            {"train_images", splits_.train->size()},
+            {"test_images", splits_.test->size()},
             {"knn", describe(knn())},
             {"linear", describe(LinearProbeOptions{})},
             {"precision", options_.precision}};
@@ -59,12 +55,14 @@ class RunUnderNoise {
 
   Json row(const std::string& on, double sigma, std::uint64_t seed) {
     if (!classifiers_) {
-      classifiers_.emplace(features(source_stream(train_)), knn());
-      clean_ = features(source_stream(test_));
+      classifiers_.emplace(features(source_stream(splits_.train)), knn());
+      clean_ = features(source_stream(splits_.test));
     }
     NoiseScore score;
     if (on == "features") score = classifiers_->score_with_noise(clean_, sigma, seed);
-    else score = classifiers_->score(features(add_image_noise(source_stream(test_), source_.normalization(), sigma, seed)));
+    else
+      score = classifiers_->score(features(
+          add_image_noise(source_stream(splits_.test), source_.normalization(), sigma, seed)));
     return {{"on", on}, {"sigma", sigma}, {"seed", seed}, {"knn", score.knn}, {"linear", score.linear}};
   }
 
@@ -79,7 +77,7 @@ class RunUnderNoise {
   Device device_;
   EncoderSource source_;
   Dtype dtype_;
-  DatasetPtr train_, test_;
+  Splits splits_;
   ResNet encoder_;
   std::optional<CleanClassifiers> classifiers_;
   Features clean_;
