@@ -64,11 +64,11 @@ std::vector<std::int32_t> labels_as_in(const Features& train, const Features& te
       as_in_train[label] = found->second;
     else unknown.push_back(name);
   }
-  check<ValueError>(
-      unknown.empty(), "classes: ", unknown.size(),
-      " of the test images' classes have no training image: ", list_names(unknown),
-      "; the training images are of ", list_names(known_names),
-      ": give a class one name in both splits, and leave out what has no training images");
+  check<ValueError>(unknown.empty(), "classes: ", unknown.size(),
+                    " of the test images' classes have no training image: ", list_names(unknown),
+                    "; the training images are of ", list_names(known_names),
+                    ": give a class one name in both splits, and training images (a limit may have "
+                    "left them out)");
   std::vector<std::int32_t> labels;
   labels.reserve(test.labels.size());
   for (const std::int32_t label : test.labels) labels.push_back(as_in_train.at(label));

@@ -71,8 +71,8 @@ TEST_CASE(
   CHECK(refusal(train, only({0, 1, 2, 1}, {"Ant", "cat", "eel"})) ==
         "classes: 2 of the test images' classes have no training image: 'Ant', 'eel'; the training "
         "images are of "
-        "'ant', 'cat': give a class one name in both splits, and leave out what has no training "
-        "images");
+        "'ant', 'cat': give a class one name in both splits, and training images (a limit may "
+        "have left them out)");
   CHECK(refusal(train, only({1}, {"ant", "bee", "cat"})).find(": 'bee'; the training") !=
         std::string::npos);
   CHECK(refusal(only({0}), only({1, 2, 3, 4, 5, 6, 7}))
