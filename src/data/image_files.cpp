@@ -33,8 +33,8 @@ void pass_over_file(const fs::path& path, PassedOver& passed_over) {
   const std::string extension = lower_name(path.extension());
   const std::string kind = extension.empty() ? "without extension" : extension;
   if (!format) return passed_over.add(kind, "not an image by its name");
-  if (format->is_read()) return passed_over.add(kind, "no regular file");
-  passed_over.add(kind, concat("this build reads no ", format->name, ": ", format->note));
+  if (format->is_read()) return passed_over.add_image(kind, "no regular file");
+  passed_over.add_image(kind, concat("this build reads no ", format->name, ": ", format->note));
 }
 
 // Of an entry that leads to nothing that can be looked at.
@@ -113,8 +113,13 @@ void PassedOver::add(const std::string& kind, const std::string& reason) {
   ++counts_[{kind, reason}];
 }
 
+void PassedOver::add_image(const std::string& kind, const std::string& reason) {
+  add(kind, reason);
+  has_images_ = true;
+}
+
 void PassedOver::add_folder(const fs::path& folder) {
-  add(concat("folder ", name_of(folder)), "no images in it");
+  add(concat("folder ", name_of(folder)), "no images to read in it");
 }
 
 std::string PassedOver::text() const {

@@ -13,13 +13,16 @@ namespace mec::formats {
 class PassedOver {
  public:
   void add(const std::string& kind, const std::string& reason);
-  void add_folder(const std::filesystem::path& folder);  // one without images
+  void add_image(const std::string& kind, const std::string& reason);  // known as one by its name
+  void add_folder(const std::filesystem::path& folder);                // one without images to read
   bool empty() const { return counts_.empty(); }
+  bool has_images() const { return has_images_; }
   // "3 .webp (reason), 1 .txt (not an image)"; the most frequent kinds, and how many others.
   std::string text() const;
 
  private:
   std::map<std::pair<std::string, std::string>, std::int64_t> counts_;  // of (kind, reason)
+  bool has_images_ = false;
 };
 
 struct FolderContent {

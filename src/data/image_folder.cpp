@@ -96,9 +96,11 @@ std::vector<ClassFolder> find_classes(const std::vector<fs::path>& folders,
 // train would be taken for all.
 fs::path split_folder(const fs::path& folder, Split split, PassedOver& passed_over) {
   PassedOver ignored;  // a page about the data, a list of its classes
-  FolderContent content = read_folder(folder, ignored);
-  const auto others = std::ranges::stable_partition(content.folders, is_split);
-  const std::vector<fs::path> splits(content.folders.begin(), others.begin());
+  const FolderContent content = read_folder(folder, ignored);
+  std::vector<fs::path> splits, others;
+  for (const fs::path& inner : content.folders) {
+    (is_split(inner) ? splits : others).push_back(inner);
+  }
   if (splits.empty()) {
     check<IoError>(
         split == Split::train, folder.string(),
@@ -108,7 +110,9 @@ fs::path split_folder(const fs::path& folder, Split split, PassedOver& passed_ov
   }
   std::vector<fs::path> unclear;
   for (const fs::path& other : others) {
-    if (!find_images(other, ignored).empty()) unclear.push_back(other);
+    PassedOver within;  // images that this build cannot read are images
+    const bool has_images = !find_images(other, within).empty() || within.has_images();
+    if (has_images) unclear.push_back(other);
     else passed_over.add_folder(other);
   }
   check<IoError>(

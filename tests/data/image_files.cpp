@@ -169,8 +169,8 @@ TEST_CASE_FIXTURE(Fixture, "a class without images is no class, and the note say
   CHECK(open()->info().class_names == std::vector<std::string>{"ant", "dog"});
   CHECK(open()->label(1) == 1);
   CHECK(note() ==
-        "1 .txt (not an image by its name), 1 folder bee (no images in it), "
-        "1 folder cat (no images in it)");
+        "1 .txt (not an image by its name), 1 folder bee (no images to read in it), "
+        "1 folder cat (no images to read in it)");
 }
 
 TEST_CASE_FIXTURE(

@@ -167,7 +167,7 @@ TEST_CASE("what has no images may stand beside splits, and images there are note
   const Layout more({"train/a/0.png", "test/a/0.png", "labels/a.txt", "logo.png"});
   const std::string path = (more.folder / "train").string();
   CHECK(more.open()->info().notes == Names{path + ": passed over 1 .png (beside 'test', 'train'), "
-                                                  "1 folder labels (no images in it)"});
+                                                  "1 folder labels (no images to read in it)"});
   Layout({"train/a/0.png", "test/a/0.png", "extra/0.png"})
       .refuses("'test', 'train' beside 'extra'");
 }
@@ -187,8 +187,8 @@ TEST_CASE("folders without images, or where it is unclear what they are, are ref
   refuses(": there are no images here; this build reads JPEG, PNG");
   write_bytes(folder / "empty/readme.txt", "");
   refuses(
-      "no images here, passed over 1 .txt (not an image by its name), 1 folder empty (no images in "
-      "it)");
+      "no images here, passed over 1 .txt (not an image by its name), 1 folder empty (no images to "
+      "read in it)");
   write_bytes(folder / "a.png", kPng);
   CHECK(open_dataset({.path = folder.path()})->size() == 1);
   write_bytes(folder / "full/b.png", kPng);
