@@ -37,17 +37,20 @@ class RunUnderNoise {
         device_(device),
         source_({.source = path}),
         dtype_(parse_precision(options.precision, device)),
-        splits_(source_.open_splits(options.data)),
-        encoder_(source_.load(device)) {}
+        encoder_(source_.load(device)) {
+    const Splits splits = source_.open_splits(options.data);
+    train_ = splits.train;
+    test_ = splits.test;
+  }
 
   Json key() const {
     const std::string data = options_.data.path ? *options_.data.path : source_.settings()->data.path;
     return {{"study", "noise 2"},
             {"weights", fingerprint_of_file(source_.weights())},
             {"data", std::filesystem::weakly_canonical(data).string()},
-            {"kind", splits_.train->info().kind},
-            {"train_images", splits_.train->size()},
-            {"test_images", splits_.test->size()},
+            {"kind", train_->info().kind},
+            {"train_images", train_->size()},
+            {"test_images", test_->size()},
             {"knn", describe(knn())},
             {"linear", describe(LinearProbeOptions{})},
             {"precision", options_.precision}};
@@ -55,14 +58,12 @@ class RunUnderNoise {
 
   Json row(const std::string& on, double sigma, std::uint64_t seed) {
     if (!classifiers_) {
-      classifiers_.emplace(features(source_stream(splits_.train)), knn());
-      clean_ = features(source_stream(splits_.test));
+      classifiers_.emplace(features(source_stream(train_)), knn());
+      clean_ = features(source_stream(test_));
     }
     NoiseScore score;
     if (on == "features") score = classifiers_->score_with_noise(clean_, sigma, seed);
-    else
-      score = classifiers_->score(features(
-          add_image_noise(source_stream(splits_.test), source_.normalization(), sigma, seed)));
+    else score = classifiers_->score(features(add_image_noise(source_stream(test_), source_.normalization(), sigma, seed)));
     return {{"on", on}, {"sigma", sigma}, {"seed", seed}, {"knn", score.knn}, {"linear", score.linear}};
   }
 
@@ -77,7 +78,7 @@ class RunUnderNoise {
   Device device_;
   EncoderSource source_;
   Dtype dtype_;
-  Splits splits_;
+  DatasetPtr train_, test_;
   ResNet encoder_;
   std::optional<CleanClassifiers> classifiers_;
   Features clean_;

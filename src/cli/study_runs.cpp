@@ -88,8 +88,7 @@ void add_study_options(Command command, StudyOptions& options, const std::string
 }
 
 StudyRuns::StudyRuns(const StudyOptions& options) : options_(options), folder_(options.out), device_(options.device.make()) {
-  const PretrainSettings shared = settings({});  // what is wrong should show at once
-  open_splits(options_.data, &shared, shared.data.channels);
+  settings({});  // what is wrong should show at once
 }
 
 PretrainSettings StudyRuns::settings(const std::vector<std::string>& assignments, const std::string& method) const {
@@ -122,9 +121,8 @@ Json StudyRuns::score(const std::filesystem::path& run) const {
   const auto features = [&](const DatasetPtr& dataset) {
     return embed(encoder, source.stream(dataset, device_, options_.data.stream()));
   };
-  const ReportRow row =
-      make_report_row(run.filename().string(), features(train), features(test),
-                      {.knn = KnnOptions{.k = options_.k}, .linear = LinearProbeOptions{}});
+  const ReportRow row = make_report_row(run.filename().string(), features(train), features(test),
+                                        {.knn = KnnOptions{.k = options_.k}, .linear = LinearProbeOptions{}});
   return {{"knn", *row.knn}, {"linear", row.linear->accuracy}};
 }
 
@@ -134,19 +132,19 @@ std::vector<StudyRun> StudyRuns::train(const std::string& name, const PretrainSe
     PretrainSettings own = settings;
     own.train.seed = static_cast<std::uint64_t>(seed);
     own.train.checkpoint_epochs = 0;  // a study goes on from whole runs
-    StudyRows kept(make_output_folder((folder_ / "rows").string()),
-                   {{"study", concat("runs 3, ", MEC_VERSION)},
-                    {"run", name},
-                    {"settings", write_settings(own)},
-                    {"threads", options_.device.threads},
-                    {"portable", options_.device.portable},
-                    {"k", options_.k},
-                    {"eval_data", options_.data.path.value_or("")},
-                    {"eval_limit", options_.data.limit}});
+    StudyRows kept(make_output_folder((folder_ / "rows").string()), {{"study", concat("runs 3, ", MEC_VERSION)},
+                                                                     {"run", name},
+                                                                     {"settings", write_settings(own)},
+                                                                     {"threads", options_.device.threads},
+                                                                     {"portable", options_.device.portable},
+                                                                     {"k", options_.k},
+                                                                     {"eval_data", options_.data.path.value_or("")},
+                                                                     {"eval_limit", options_.data.limit}});
     const std::string run_name = concat(name, "-", seed);
     const std::filesystem::path out = folder_ / "runs" / run_name;
     const bool is_kept = kept.has("run");
     const Json row = kept.get("run", [&] {
+      open_splits(options_.data, &own, own.data.channels);  // what scoring would refuse
       Json result = train_one(out, own, measure);
       if (!result.contains("failure")) result.update(score(out));
       return result;

@@ -170,6 +170,8 @@ TEST_CASE("what has no images may stand beside splits, and images there are note
                                                   "1 folder labels (no images to read in it)"});
   Layout({"train/a/0.png", "test/a/0.png", "extra/0.png"})
       .refuses("'test', 'train' beside 'extra'");
+  // An image that this build does not read is one.
+  Layout({"train/a/0.png", "bus/0.heic"}).refuses("'train' beside 'bus'");
 }
 
 TEST_CASE("a data set in a folder of its own is not taken for a class") {
