@@ -17,12 +17,11 @@ struct DatasetInfo {
   int channels = 0;  // 1 or 3, of every image
   ImageSize size;    // {0, 0} when images differ
   bool has_labels = false;
-  std::vector<std::string>
-      class_names;  // of labels 0, 1, …, by which splits and data sets compare;
-                    // empty without labels
-  Normalization normalization;           // for `channels` channels
-  std::vector<std::string> notes = {};   // what people should know, such as what was passed over;
-                                         // one line each
+  // Of labels 0, 1, …: splits and data sets are compared by them. Empty without labels.
+  std::vector<std::string> class_names;
+  Normalization normalization;  // for `channels` channels
+  // What people should know, such as what was passed over; one line each.
+  std::vector<std::string> notes = {};
 };
 
 // All of it may be called from several threads at once.
