@@ -15,8 +15,8 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kKindsSaid = 8;
 
-// Folders that systems leave among people's files: unpacked archives of macOS, file systems, network
-// storage, Python.
+// Folders that systems leave among people's files: unpacked archives of macOS, file systems,
+// network storage, Python.
 constexpr std::array<std::string_view, 4> kSystemFolders{"__MACOSX", "lost+found", "@eaDir",
                                                          "__pycache__"};
 
@@ -73,7 +73,8 @@ bool lies_in(const fs::path& path, const fs::path& folder) {
   return std::ranges::mismatch(folder, path).in1 == folder.end();
 }
 
-// Goes through folders with the places of those that it is in, so that it sees where a link leads back.
+// Goes through folders with the places of those that it is in, so that it sees where a link leads
+// back.
 class Walk {
  public:
   Walk(const fs::path& folder, PassedOver& passed_over) : passed_over_(passed_over) {

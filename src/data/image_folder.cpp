@@ -29,9 +29,10 @@ class ImageFolder : public Dataset {
   }
 
   std::int32_t label(std::int64_t i) const override {
-    check<ValueError>(info_.has_labels,
-                      "label: the images lie in one folder and have no labels; put each class into a "
-                      "sub-folder of its name");
+    check<ValueError>(
+        info_.has_labels,
+        "label: the images lie in one folder and have no labels; put each class into a "
+        "sub-folder of its name");
     check<ValueError>(i >= 0 && i < size(), "label: image ", i, " of a data set of ", size());
     return labels_[static_cast<std::size_t>(i)];
   }

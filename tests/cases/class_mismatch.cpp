@@ -92,10 +92,11 @@ TEST_CASE_FIXTURE(Fixture, "a study refuses such splits before it trains") {
   write_bytes(folder / "run.toml", tiny_config(data));
   write_pictures(folder / "data/test/eel", {20, 230, 20}, 4);
   const std::string out = (folder / "study").string();
-  const ProgramResult result =
-      run_program(folder, {"study", "epsilon", (folder / "run.toml").string(), "--out", out, "--threads", "1"});
+  const ProgramResult result = run_program(
+      folder, {"study", "epsilon", (folder / "run.toml").string(), "--out", out, "--threads", "1"});
   CHECK(result.status == 1);
-  CHECK(count(result.err, "error: classes: 1 of the test images' classes have no training image: 'eel'") == 1);
+  CHECK(count(result.err,
+              "error: classes: 1 of the test images' classes have no training image: 'eel'") == 1);
   CHECK_FALSE(fs::exists(out + "/runs"));
 }
 

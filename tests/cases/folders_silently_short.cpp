@@ -1,4 +1,5 @@
-// Folders whose images are reached by links, or lie beside files and folders that are not the data set's.
+// Folders whose images are reached by links, or lie beside files and folders that are not the data
+// set's.
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -104,7 +104,8 @@ TEST_CASE_FIXTURE(Fixture, "a link that leads back to a folder it lies in is ref
   }
   SUBCASE("to itself") {
     link("data/a/loop.png", "loop.png");
-    refuses("data/a/loop.png: this link leads to 'loop.png': Too many levels of symbolic links", "data");
+    refuses("data/a/loop.png: this link leads to 'loop.png': Too many levels of symbolic links",
+            "data");
   }
 }
 
