@@ -1,10 +1,8 @@
 #include "mec/cli/encoder_source.h"
 
-#include <iostream>
-
-#include "mec/cli/program.h"
 #include "mec/cli/run_directory.h"
 #include "mec/cli/settings_file.h"
+#include "mec/cli/text.h"
 #include "mec/nn/initialize.h"
 #include "mec/nn/weights.h"
 #include "mec/tensor/io/safetensors.h"
@@ -46,16 +44,15 @@ WeightsInfo find_info(const std::filesystem::path& weights, const EncoderOptions
 // What the file has beside the encoder, on one line.
 void tell(const std::string& file, const LoadReport& report) {
   if (report.prefix.empty() && report.left_out.empty()) return;
-  std::cerr << "mec: " << file << ":";
+  std::string text = file + ":";
   if (!report.prefix.empty()) {
-    std::cerr << " '" << report.prefix << "' is taken off the names";
-    if (!report.left_out.empty()) std::cerr << ";";
+    text += concat(" '", report.prefix, "' is taken off the names", report.left_out.empty() ? "" : ";");
   }
   if (!report.left_out.empty()) {
-    std::cerr << " " << report.left_out.size() << " tensors are not of the encoder and left out ("
-              << report.left_out.front() << (report.left_out.size() > 1 ? ", ...)" : ")");
+    text += concat(" ", report.left_out.size(), " tensors are not of the encoder and left out (", report.left_out.front(),
+                   report.left_out.size() > 1 ? ", ...)" : ")");
   }
-  std::cerr << "\n";
+  note(text);
 }
 
 }  // namespace
@@ -71,9 +68,7 @@ void add_encoder_options(Command command, EncoderOptions& options) {
   command.add_option("--channels", options.channels, "Of the images: 1 or 3")
       .one_of({"1", "3"})
       .group("Weights without metadata");
-  command.add_option("--size", options.size, "Pixels on a side")
-      .between(1, kMaxImageSize)
-      .group("Weights without metadata");
+  command.add_option("--size", options.size, "Pixels on a side").between(1, kMaxImageSize).group("Weights without metadata");
   command.add_option("--normalization", options.normalization, "mnist, fashion-mnist, cifar10, cifar100 or imagenet (default)")
       .group("Weights without metadata");
   command
@@ -83,10 +78,9 @@ void add_encoder_options(Command command, EncoderOptions& options) {
       .group("Weights without metadata");
 }
 
-EncoderSource::EncoderSource(const EncoderOptions& options)
-    : weights_(options.source), prefix_(options.prefix) {
+EncoderSource::EncoderSource(const EncoderOptions& options) : weights_(options.source), prefix_(options.prefix) {
   if (std::filesystem::is_directory(weights_)) {
-    settings_ = read_settings(weights_ / kSettingsFile);
+    settings_ = read_run_settings(weights_);
     weights_ /= kEncoderFile;
   }
   info_ = find_info(weights_, options);
@@ -109,18 +103,15 @@ ResNet EncoderSource::random(const Device& device) const {
 }
 
 DatasetPtr EncoderSource::open_data(const DataOptions& options, Split split) const {
-  if (!options.path && !settings_) throw UsageError("--data is needed: a weights file does not say what to evaluate on");
-  const std::string same_kind = settings_ && !options.path ? settings_->data.kind : "auto";
-  return open_dataset({.path = options.path ? *options.path : settings_->data.path,
-                       .kind = options.kind.value_or(same_kind),
-                       .split = split,
-                       .limit = options.limit,
-                       .channels = static_cast<int>(info_.encoder.in_channels)});
+  return cli::open_data(options, settings_ ? &*settings_ : nullptr, split, info_.encoder.in_channels);
+}
+
+Splits EncoderSource::open_splits(const DataOptions& options) const {
+  return cli::open_splits(options, settings_ ? &*settings_ : nullptr, info_.encoder.in_channels);
 }
 
 TransformPtr EncoderSource::make_view(const Dataset& dataset, Normalization normalization) const {
-  return make_eval_transform(EvalViewSettings::for_images(dataset.info().size, static_cast<int>(info_.image_size)),
-                             std::move(normalization));
+  return make_eval_transform(EvalViewSettings::for_images(dataset.info().size, info_.image_size), std::move(normalization));
 }
 
 ImageStream EncoderSource::stream(const DatasetPtr& dataset, const Device& device, const StreamOptions& options) const {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "mec/cli/data_source.h"
 #include "mec/cli/options.h"
 #include "mec/data/transform.h"
 #include "mec/eval/features.h"
@@ -35,9 +36,10 @@ class EncoderSource {
   ResNet load(const Device& device) const;
   ResNet random(const Device& device) const;  // as the run's encoder was before the first step
 
-  // The data set, with the channels that the encoder takes, and its images in the view it takes them in. UsageError when nobody
-  // says where it is.
+  // The data set, or both splits for accuracies (data_source.h), with the channels that the encoder
+  // takes, and its images in the view it takes them in.
   DatasetPtr open_data(const DataOptions& options, Split split) const;
+  Splits open_splits(const DataOptions& options) const;
   ImageStream stream(const DatasetPtr& dataset, const Device& device, const StreamOptions& options) const;
   // The same with pixels in [0, 1], not normalised.
   ImageStream stream_raw(const DatasetPtr& dataset, const Device& device, const StreamOptions& options) const;

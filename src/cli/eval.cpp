@@ -34,7 +34,7 @@ Evaluation evaluate(const EvalOptions& options, const ReportOptions& scores) {
   const EncoderSource source(options.encoder);
   const Device device = options.device.make();
   const Dtype dtype = parse_precision(options.precision, device);
-  const DatasetPtr train = source.open_data(options.data, Split::train), test = source.open_data(options.data, Split::test);
+  const auto [train, test] = source.open_splits(options.data);
   const StreamOptions how = options.data.stream();
   const auto raw = [&](const DatasetPtr& dataset) { return pixel_features(source.stream_raw(dataset, device, how)); };
   Evaluation out{

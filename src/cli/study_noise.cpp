@@ -37,16 +37,15 @@ class RunUnderNoise {
         device_(device),
         source_({.source = path}),
         dtype_(parse_precision(options.precision, device)),
-        train_(source_.open_data(options.data, Split::train)),
-        test_(source_.open_data(options.data, Split::test)),
         encoder_(source_.load(device)) {
-    check<ValueError>(train_->info().has_labels && test_->info().has_labels, path,
-                      ": accuracy needs labels, but its data set has none; name another with --data");
+    const Splits splits = source_.open_splits(options.data);
+    train_ = splits.train;
+    test_ = splits.test;
   }
 
   Json key() const {
     const std::string data = options_.data.path ? *options_.data.path : source_.settings()->data.path;
-    return {{"study", "noise 1"},
+    return {{"study", "noise 2"},
             {"weights", fingerprint_of_file(source_.weights())},
             {"data", std::filesystem::weakly_canonical(data).string()},
             {"kind", train_->info().kind},

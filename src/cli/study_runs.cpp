@@ -117,10 +117,11 @@ Json StudyRuns::train_one(const std::filesystem::path& out, const PretrainSettin
 Json StudyRuns::score(const std::filesystem::path& run) const {
   const EncoderSource source({.source = run.string()});
   const ResNet encoder = source.load(device_);
-  const auto features = [&](Split split) {
-    return embed(encoder, source.stream(source.open_data(options_.data, split), device_, options_.data.stream()));
+  const auto [train, test] = source.open_splits(options_.data);
+  const auto features = [&](const DatasetPtr& dataset) {
+    return embed(encoder, source.stream(dataset, device_, options_.data.stream()));
   };
-  const ReportRow row = make_report_row(run.filename().string(), features(Split::train), features(Split::test),
+  const ReportRow row = make_report_row(run.filename().string(), features(train), features(test),
                                         {.knn = KnnOptions{.k = options_.k}, .linear = LinearProbeOptions{}});
   return {{"knn", *row.knn}, {"linear", row.linear->accuracy}};
 }
@@ -131,7 +132,7 @@ std::vector<StudyRun> StudyRuns::train(const std::string& name, const PretrainSe
     PretrainSettings own = settings;
     own.train.seed = static_cast<std::uint64_t>(seed);
     own.train.checkpoint_epochs = 0;  // a study goes on from whole runs
-    StudyRows kept(make_output_folder((folder_ / "rows").string()), {{"study", concat("runs 2, ", MEC_VERSION)},
+    StudyRows kept(make_output_folder((folder_ / "rows").string()), {{"study", concat("runs 3, ", MEC_VERSION)},
                                                                      {"run", name},
                                                                      {"settings", write_settings(own)},
                                                                      {"threads", options_.device.threads},
@@ -143,6 +144,7 @@ std::vector<StudyRun> StudyRuns::train(const std::string& name, const PretrainSe
     const std::filesystem::path out = folder_ / "runs" / run_name;
     const bool is_kept = kept.has("run");
     const Json row = kept.get("run", [&] {
+      open_splits(options_.data, &own, own.data.channels);  // what scoring would refuse
       Json result = train_one(out, own, measure);
       if (!result.contains("failure")) result.update(score(out));
       return result;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <string_view>
 
+#include "mec/cli/data_source.h"
 #include "mec/cli/progress.h"
 #include "mec/cli/run_directory.h"
 #include "mec/cli/settings_file.h"
@@ -20,11 +21,11 @@ namespace mec::cli {
 namespace {
 
 DatasetPtr open_data(const DataSettings& data) {
-  return open_dataset({.path = data.path,
-                       .kind = data.kind,
-                       .split = parse_split(data.split),
-                       .limit = data.limit,
-                       .channels = static_cast<int>(data.channels)});
+  return open_with_notes({.path = data.path,
+                          .kind = data.kind,
+                          .split = parse_split(data.split),
+                          .limit = data.limit,
+                          .channels = static_cast<int>(data.channels)});
 }
 
 Normalization normalization_of(const DataSettings& data, const DatasetInfo& info) {

@@ -7,6 +7,7 @@
 #include "mec/cli/encoder_source.h"
 #include "mec/cli/pictures.h"
 #include "mec/cli/run_directory.h"
+#include "mec/eval/classes.h"
 #include "mec/eval/features.h"
 #include "mec/eval/plot.h"
 
@@ -40,15 +41,18 @@ class Picture {
     const Tsne result = fit_tsne(features.x, options_);
     std::cout << name << ": " << features.x.dim(0) << " images, width " << features.x.dim(1) << ", KL divergence "
               << three_digits(result.kl) << std::endl;
-    scatter_.panels.push_back(
-        {.title = concat(name, "   (KL ", three_digits(result.kl), ")"), .points = result.y, .labels = features.labels});
+    const std::vector<std::int32_t> labels = join_classes(scatter_.classes, features);
+    scatter_.panels.push_back({.title = concat(name, "   (KL ", three_digits(result.kl), ")"),
+                               .points = result.y,
+                               .labels = labels});
     const auto y = result.y.to_vector<float>();
     for (std::size_t i = 0; 2 * i < y.size(); ++i) {
-      const std::string label = features.labels.empty() ? "" : std::to_string(features.labels[i]);
-      table_.push_back({name, std::to_string(i), label, concat(y[2 * i]), concat(y[2 * i + 1])});
+      const std::string name_of_class =
+          labels.empty() ? "" : scatter_.classes[static_cast<std::size_t>(labels[i])];
+      table_.push_back(
+          {name, std::to_string(i), name_of_class, concat(y[2 * i]), concat(y[2 * i + 1])});
     }
   }
-  void set_classes(std::vector<std::string> classes) { scatter_.classes = std::move(classes); }
   void write(const std::filesystem::path& folder) const {
     write_csv(folder / "tsne.csv", table_);
     draw_pictures(gnuplot_script(scatter_, "tsne"), folder, "tsne");
@@ -77,7 +81,6 @@ void run_tsne(const TsneCommand& options) {
   const std::filesystem::path folder = make_output_folder(options.out);
 
   Picture picture(options.tsne);
-  picture.set_classes(datasets[0]->info().class_names);
   if (options.raw) {
     picture.add("raw pixels", pixel_features(sources[0].stream_raw(datasets[0], device, stream)));
   }

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <fstream>
+#include <set>
 
+#include "mec/data/file_names.h"
 #include "mec/data/formats.h"
 #include "mec/data/memory_dataset.h"
 #include "mec/tensor/error.h"
@@ -22,20 +24,30 @@ std::vector<std::string> file_names(Split split, int classes) {
   return names;
 }
 
-// The folder itself, or the one that the downloaded archive unpacks to; empty when neither holds a file of the format.
-fs::path find_folder(const fs::path& folder, int classes) {
-  const fs::path unpacked = folder / (classes == 100 ? "cifar-100-binary" : "cifar-10-batches-bin");
-  for (const auto& candidate : {folder, unpacked}) {
-    for (const Split split : {Split::train, Split::test}) {
-      for (const auto& name : file_names(split, classes)) {
-        if (fs::exists(candidate / name)) return candidate;
-      }
-    }
-  }
-  return {};
+bool holds(const fs::path& folder, const std::vector<std::string>& names) {
+  return std::ranges::any_of(names,
+                             [&](const std::string& name) { return fs::exists(folder / name); });
 }
 
-// One name a line, as in batches.meta.txt and fine_label_names.txt; plain numbers where the file is missing.
+// Where the files lie; empty where there are none.
+fs::path find_folder(const fs::path& folder, int classes) {
+  return find_data_folder(folder, {"cifar"}, [classes](const fs::path& at) {
+    return holds(at, file_names(Split::train, classes)) ||
+           holds(at, file_names(Split::test, classes));
+  });
+}
+
+// The version for Python: data_batch_1, …, or train and test beside meta, without extensions.
+bool is_pickled(const fs::path& folder, int classes) {
+  return !find_data_folder(folder, {"cifar"}, [classes](const fs::path& at) {
+            const char* const batch = classes == 100 ? "train" : "data_batch_1";
+            const char* const names = classes == 100 ? "meta" : "batches.meta";
+            return fs::is_regular_file(at / batch) && fs::is_regular_file(at / names);
+          }).empty();
+}
+
+// One name a line, as in batches.meta.txt and fine_label_names.txt; plain numbers where the file is
+// missing, or does not tell the classes apart.
 std::vector<std::string> class_names(const fs::path& folder, int classes) {
   std::ifstream file(folder / (classes == 100 ? "fine_label_names.txt" : "batches.meta.txt"));
   std::vector<std::string> names;
@@ -43,7 +55,9 @@ std::vector<std::string> class_names(const fs::path& folder, int classes) {
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (!line.empty()) names.push_back(line);
   }
-  if (names.size() == static_cast<std::size_t>(classes)) return names;
+  const std::set<std::string> different(names.begin(), names.end());
+  if (names.size() == static_cast<std::size_t>(classes) && different.size() == names.size())
+    return names;
   names.clear();
   for (int i = 0; i < classes; ++i) names.push_back(std::to_string(i));
   return names;
@@ -71,10 +85,17 @@ void append_batch(const fs::path& path, int classes, std::vector<std::uint8_t>& 
 
 }  // namespace
 
-bool is_cifar(const fs::path& folder, int classes) { return !find_folder(folder, classes).empty(); }
+bool is_cifar(const fs::path& folder, int classes) {
+  return !find_folder(folder, classes).empty() || is_pickled(folder, classes);
+}
 
 DatasetPtr open_cifar(const DatasetOptions& options, int classes) {
   const fs::path folder = find_folder(options.path, classes);
+  check<IoError>(!folder.empty() || !is_pickled(options.path, classes), options.path.string(),
+                 ": these are CIFAR-", classes,
+                 "'s files for Python (pickles), which mec does not read; "
+                 "unpack cifar-",
+                 classes, "-binary.tar.gz, from the same page, in their place");
   check<IoError>(!folder.empty(), options.path.string(), ": there are no CIFAR-", classes, " files (",
                  file_names(options.split, classes).front(), ", …) in the binary version");
   std::vector<std::uint8_t> pixels;

@@ -1,8 +1,5 @@
 #include "mec/data/dataset.h"
 
-#include <algorithm>
-#include <cctype>
-
 #include "mec/data/formats.h"
 #include "mec/data/memory_dataset.h"
 #include "mec/tensor/error.h"
@@ -60,14 +57,15 @@ DatasetPtr with_channels(DatasetPtr dataset, int channels) {
 }
 
 std::string detect_kind(const fs::path& folder) {
-  if (formats::is_idx(folder)) {
-    std::string path = fs::absolute(folder).string();
-    for (char& c : path) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return path.find("fashion") != std::string::npos ? "fashion-mnist" : "mnist";
+  std::vector<std::string> kinds;
+  if (formats::is_idx(folder)) kinds.push_back(formats::idx_kind(folder));
+  if (formats::is_cifar(folder, 10)) kinds.emplace_back("cifar10");
+  if (formats::is_cifar(folder, 100)) kinds.emplace_back("cifar100");
+  if (kinds.size() > 1) {
+    throw IoError(concat(folder.string(), ": there are files of ", kinds[0], " and of ", kinds[1],
+                         "; name the kind of data set, or give the folder of one"));
   }
-  if (formats::is_cifar(folder, 10)) return "cifar10";
-  if (formats::is_cifar(folder, 100)) return "cifar100";
-  return "folder";
+  return kinds.empty() ? "folder" : kinds[0];
 }
 
 DatasetPtr open_kind(const DatasetOptions& options) {
@@ -91,11 +89,18 @@ DatasetPtr open_dataset(const DatasetOptions& options) {
                     "open_dataset: channels are 1, 3 or 0 (as stored), not ", options.channels);
   check<ValueError>(options.limit >= 0, "open_dataset: the limit is not negative, but it is ", options.limit);
   try {
+    check<IoError>(!fs::is_regular_file(options.path), "cannot open the data set '",
+                   options.path.string(), "': it is a file; unpack it, and give the folder");
     check<IoError>(fs::is_directory(options.path), "cannot open the data set '", options.path.string(),
                    "': there is no such folder");
     DatasetOptions found = options;
     if (options.kind == "auto") found.kind = detect_kind(options.path);
-    return with_channels(limited(open_kind(found), options.limit), options.channels);
+    DatasetPtr dataset = open_kind(found);
+    check<IoError>(dataset->size() > 0 && dataset->size() <= formats::kMostImages,
+                   "cannot open the data set '", options.path.string(), "': it has ",
+                   dataset->size(), " images; there are at least 1 and at most ",
+                   formats::kMostImages);
+    return with_channels(limited(std::move(dataset), options.limit), options.channels);
   } catch (const fs::filesystem_error& error) {  // a folder that may not be read
     throw IoError(concat("cannot open the data set '", options.path.string(), "': ", error.what()));
   }

@@ -17,8 +17,11 @@ struct DatasetInfo {
   int channels = 0;  // 1 or 3, of every image
   ImageSize size;    // {0, 0} when images differ
   bool has_labels = false;
-  std::vector<std::string> class_names;  // empty without labels
-  Normalization normalization;           // for `channels` channels
+  // Of labels 0, 1, …: splits and data sets are compared by them. Empty without labels.
+  std::vector<std::string> class_names;
+  Normalization normalization;  // for `channels` channels
+  // What people should know, such as what was passed over; one line each.
+  std::vector<std::string> notes = {};
 };
 
 // All of it may be called from several threads at once.
@@ -45,8 +48,9 @@ struct DatasetOptions {
   int channels = 0;        // 1 or 3; 0 takes what is stored (3 from image folders)
 };
 
-// Opens a folder of IDX files (plain or gzip), of CIFAR's binary batches, or of JPEG and PNG images. "auto" goes by the
-// file names; IDX files are Fashion-MNIST's when "fashion" is part of the path. IoError when nothing known lies there.
+// Opens a folder of IDX files (plain or gzip), of CIFAR's binary batches, or of image files, in the
+// layouts of docs/data.md. "auto" goes by the names of files and folders. IoError when nothing known
+// lies there, or it is not clear what.
 DatasetPtr open_dataset(const DatasetOptions& options);
 
 // The images at `indices` of another data set, in that order. ValueError for an index outside it.

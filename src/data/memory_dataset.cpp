@@ -1,5 +1,7 @@
 #include "mec/data/memory_dataset.h"
 
+#include <algorithm>
+
 #include "mec/tensor/error.h"
 
 namespace mec {
@@ -16,6 +18,13 @@ MemoryDataset::MemoryDataset(DatasetInfo info, std::vector<std::uint8_t> pixels,
   const auto labelled = static_cast<std::int64_t>(labels_.size());
   check<ShapeError>(labelled == size_ || labelled == 0, "MemoryDataset: ", size_, " images, but ", labelled, " labels");
   info_.has_labels = labelled > 0;
+  if (labels_.empty()) return;
+  const auto [low, high] = std::ranges::minmax(labels_);
+  const std::size_t classes = info_.class_names.size();
+  check<ValueError>(low >= 0, "MemoryDataset: labels count from 0, but one is ", low);
+  check<ValueError>(classes == 0 || static_cast<std::size_t>(high) < classes,
+                    "MemoryDataset: a label is ", high, ", but only the ", classes,
+                    " labels from 0 have class names");
 }
 
 Image MemoryDataset::read(std::int64_t i) const {

@@ -14,7 +14,7 @@ namespace {
 // Turns each batch of images into rows (n,d), and stacks them in one matrix.
 template <class Make> Features stack(const ImageStream& images, const Make& make) {
   check<ValueError>(images.size > 0, "embed: there are no images");
-  Features all;
+  Features all{.x = {}, .labels = {}, .class_names = images.class_names};
   std::int64_t done = 0;
   while (const std::optional<Batch> batch = images.next()) {
     const Tensor& view = batch->views.at(0);
@@ -57,7 +57,10 @@ ImageStream stream_dataset(const DatasetPtr& dataset, const TransformPtr& eval_v
                            const StreamOptions& options) {
   const auto loader =
       std::make_shared<Loader>(dataset, eval_view, LoaderOptions{.batch = options.batch, .workers = options.workers}, device);
-  return {.size = dataset->size(), .file_channels = dataset->info().channels, .next = [loader] { return loader->next(); }};
+  return {.size = dataset->size(),
+          .file_channels = dataset->info().channels,
+          .next = [loader] { return loader->next(); },
+          .class_names = dataset->info().class_names};
 }
 
 ImageStream stream_array(const Tensor& images, const Normalization& normalization, const std::string& name,

@@ -15,6 +15,7 @@ namespace mec {
 struct Features {
   Tensor x;                          // (N,d) f32
   std::vector<std::int32_t> labels;  // (N), or empty
+  std::vector<std::string> class_names = {};  // of labels 0, 1, …; empty where labels have no names
 };
 
 // One more than the largest label. ShapeError unless x is a matrix with a label for each row, ValueError for a negative label
@@ -26,6 +27,7 @@ struct ImageStream {
   std::int64_t size = 0;
   std::int64_t file_channels = 0;  // a device may store more, filled with zeros
   std::function<std::optional<Batch>()> next;
+  std::vector<std::string> class_names = {};  // of the batches' labels
 };
 
 struct StreamOptions {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "mec/eval/classes.h"
 #include "mec/eval/report.h"
 #include "mec/nn/layout.h"
 #include "mec/tensor/ops.h"
@@ -63,12 +64,15 @@ CleanClassifiers::CleanClassifiers(Features train, const KnnOptions& knn, const 
     : train_(std::move(train)), knn_(knn), probe_(fit_linear_probe(train_, linear)), unit_(root_mean_square(train_.x)) {}
 
 NoiseScore CleanClassifiers::score(const Features& test) const {
-  return {.knn = accuracy(knn_classify(train_, test.x, knn_), test.labels),
-          .linear = accuracy(classify(probe_, test.x), test.labels)};
+  const std::vector<std::int32_t> labels = labels_as_in(train_, test);
+  return {.knn = accuracy(knn_classify(train_, test.x, knn_), labels),
+          .linear = accuracy(classify(probe_, test.x), labels)};
 }
 
 NoiseScore CleanClassifiers::score_with_noise(const Features& test, double sigma, std::uint64_t seed) const {
-  return score({.x = add_feature_noise(test.x, sigma * unit_, seed), .labels = test.labels});
+  Features noisy = test;
+  noisy.x = add_feature_noise(test.x, sigma * unit_, seed);
+  return score(noisy);
 }
 
 }  // namespace mec

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kLegend = 20;  // entries at most
 constexpr int kLegendWidth = 180;    // pixels
+constexpr const char* kUnlabelled = "rgb '#cccccc'";
 constexpr const char* kNext = ", \\\n     ";
 
 // Ten colours that are easy to tell apart, then hues.
@@ -161,11 +162,13 @@ std::string gnuplot_script(const Scatter& scatter, const std::string& name) {
   std::string data, drawing = "unset tics\nset size square\n";
   for (std::size_t p = 0; p < scatter.panels.size(); ++p) {
     const ScatterPanel& panel = scatter.panels[p];
+    const bool unlabelled = classes > 1 && panel.labels.empty();
     std::string plots;
     for (const auto& [block, label] : write_blocks(panel, p, data)) {
-      seen.insert(label);
-      plots += concat(plots.empty() ? "plot " : kNext, block, " with points pointtype 7 pointsize 0.4 linecolor ",
-                      color_of(label, classes), " notitle");
+      if (!unlabelled) seen.insert(label);
+      plots += concat(plots.empty() ? "plot " : kNext, block,
+                      " with points pointtype 7 pointsize 0.4 linecolor ",
+                      unlabelled ? kUnlabelled : color_of(label, classes), " notitle");
     }
     const bool last = p + 1 == scatter.panels.size();
     if (legend && last) {  // once for all panels, with points that can be seen

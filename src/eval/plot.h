@@ -15,7 +15,7 @@ namespace mec {
 struct ScatterPanel {
   std::string title = {};
   Tensor points;                          // (N,2)
-  std::vector<std::int32_t> labels = {};  // (N), or empty: one colour
+  std::vector<std::int32_t> labels = {};  // (N), or empty: one colour, of no class
 };
 // Panels side by side (four or more in a square). `classes` names the labels in the legend, which is left out above twenty.
 struct Scatter {

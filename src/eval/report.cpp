@@ -1,5 +1,7 @@
 #include "mec/eval/report.h"
 
+#include "mec/eval/classes.h"
+
 namespace mec {
 
 double accuracy(const std::vector<std::int32_t>& predicted, const std::vector<std::int32_t>& labels) {
@@ -12,13 +14,16 @@ double accuracy(const std::vector<std::int32_t>& predicted, const std::vector<st
 }
 
 double knn_accuracy(const Features& train, const Features& test, const KnnOptions& options) {
-  return accuracy(knn_classify(train, test.x, options), test.labels);
+  const std::vector<std::int32_t> labels = labels_as_in(train, test);
+  return accuracy(knn_classify(train, test.x, options), labels);
 }
 
 LinearScore linear_accuracy(const Features& train, const Features& test, const LinearProbeOptions& options) {
+  const std::vector<std::int32_t> labels = labels_as_in(train, test);
   const LinearProbe probe = fit_linear_probe(train, options);
-  return {
-      .accuracy = accuracy(classify(probe, test.x), test.labels), .converged = probe.converged, .iterations = probe.iterations};
+  return {.accuracy = accuracy(classify(probe, test.x), labels),
+          .converged = probe.converged,
+          .iterations = probe.iterations};
 }
 
 ReportRow make_report_row(const std::string& name, const Features& train, const Features& test, const ReportOptions& options) {

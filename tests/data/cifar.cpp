@@ -47,6 +47,44 @@ TEST_CASE("CIFAR-10 is found in the folder of the archive, with its class names"
   CHECK(open_dataset({.path = folder.path()})->info().class_names[9] == "j");
 }
 
+TEST_CASE("CIFAR is found in folders that name it, unless there are several") {
+  const TempFolder folder;
+  write_cifar10(folder, "cifar10/cifar-10-batches-bin/");
+  CHECK(open_dataset({.path = folder.path()})->label(0) == 1);
+  CHECK(open_dataset({.path = folder / "cifar10"})->size() == 10);
+  write_bytes(folder / "CIFAR-100-binary/train.bin", record("\x05\x63"));
+  CHECK_THROWS_WITH_AS(open_dataset({.path = folder.path()}),
+                       doctest::Contains("files of cifar10 and of cifar100"), IoError);
+  CHECK(open_dataset({.path = folder.path(), .kind = "cifar100"})->label(0) == 99);
+  write_cifar10(folder, "cifar-copy/");
+  CHECK_THROWS_WITH_AS(open_dataset({.path = folder.path(), .kind = "cifar10"}),
+                       doctest::Contains("there are several data sets"), IoError);
+}
+
+TEST_CASE("CIFAR's files for Python are refused with the way out") {
+  const TempFolder folder;
+  for (const char* name : {"data_batch_1", "test_batch", "batches.meta"}) {
+    write_bytes(folder / concat("ten/cifar-10-batches-py/", name), "pickle");
+  }
+  for (const char* name : {"train", "test", "meta"})
+    write_bytes(folder / concat("cifar-100-python/", name), "pickle");
+  for (const char* below : {"ten", "ten/cifar-10-batches-py"}) {
+    CHECK_THROWS_WITH_AS(open_dataset({.path = folder / below}),
+                         doctest::Contains("unpack cifar-10-binary.tar.gz"), IoError);
+  }
+  CHECK_THROWS_WITH_AS(open_dataset({.path = folder.path()}),
+                       doctest::Contains("CIFAR-100's files for Python (pickles)"), IoError);
+  write_cifar10(folder, "ten/cifar-10-batches-bin/");  // beside them
+  CHECK(open_dataset({.path = folder / "ten"})->size() == 10);
+}
+
+TEST_CASE("CIFAR's class names are numbers where the list does not tell classes apart") {
+  const TempFolder folder;
+  write_cifar10(folder);
+  write_bytes(folder / "batches.meta.txt", "a\na\nc\nd\ne\nf\ng\nh\ni\nj\n");
+  CHECK(open_dataset({.path = folder.path()})->info().class_names[9] == "9");
+}
+
 TEST_CASE("of CIFAR-100's two labels the fine one counts") {
   const TempFolder folder;
   write_bytes(folder / "train.bin", record("\x05\x63"));

@@ -61,6 +61,125 @@ TEST_CASE_FIXTURE(Fixture, "a folder named after Fashion-MNIST has its classes a
   CHECK(open_dataset({.path = inner, .kind = "mnist"})->info().class_names[9] == "9");
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "the innermost folder that names MNIST or Fashion-MNIST decides which it is") {
+  const auto kind = [&](const std::string& inner, const std::string& given) {
+    write_bytes(folder / (inner + "/train-images-idx3-ubyte"), kImages);
+    write_bytes(folder / (inner + "/train-labels-idx1-ubyte"), kLabels);
+    return open_dataset({.path = folder / given})->info().kind;
+  };
+  CHECK(kind("fashionable/mnist", "fashionable/mnist") == "mnist");
+  CHECK(kind("one/fashion_mnist/x", "one/fashion_mnist/x") == "fashion-mnist");
+  CHECK(kind("two/FashionMNIST/raw", "two") == "fashion-mnist");
+  CHECK(kind("three/MNIST/raw", "three/MNIST") == "mnist");
+}
+
+TEST_CASE_FIXTURE(Fixture, "Fashion-MNIST's names hold beside labels that have none") {
+  const auto inner = folder / "fashion-mnist";
+  write_bytes(inner / "train-images-idx3-ubyte", kImages);
+  write_bytes(inner / "train-labels-idx1-ubyte", make_idx({3}, std::string("\x09\x0b\x00", 3)));
+  const auto names = open_dataset({.path = inner})->info().class_names;
+  REQUIRE(names.size() == 12);
+  CHECK(names[9] == "Ankle boot");
+  CHECK(names[11] == "11");
+}
+
+namespace {
+
+// Files of one image of one pixel.
+struct Layouts {
+  TempFolder folder;
+  void write(const std::string& name, std::uint8_t gray) const {
+    write_bytes(folder / name, make_idx({1, 1, 1}, bytes_from(gray, 1)));
+  }
+  void write_labels(const std::string& name) const {
+    write_bytes(folder / name, make_idx({1}, bytes_from(1, 1)));
+  }
+  DatasetPtr open(Split split = Split::train, const std::string& below = "") const {
+    return open_dataset({.path = folder / below, .split = split});
+  }
+  int gray(Split split = Split::train, const std::string& below = "") const {
+    return open(split, below)->read(0).pixels.at(0);
+  }
+  void refuses(const std::string& why, Split split = Split::train) const {
+    CHECK_THROWS_WITH_AS(open(split), doctest::Contains(why.c_str()), IoError);
+  }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Layouts,
+                  "folders named after the files are looked into, after files of that name") {
+  write("train-images-idx3-ubyte/train-images-idx3-ubyte", 5);
+  write_labels("train-labels-idx1-ubyte/train-labels.idx1-ubyte");
+  CHECK(gray() == 5);
+  write("train-images.idx3-ubyte", 6);
+  CHECK(gray() == 6);
+  write("t10k-images.idx3-ubyte/t10k-images.idx3-ubyte", 7);
+  write_labels("t10k-labels-idx1-ubyte");
+  CHECK(gray(Split::test) == 7);
+}
+
+TEST_CASE_FIXTURE(Layouts, "torchvision's folders are found from above, unless there are several") {
+  write("MNIST/raw/train-images-idx3-ubyte", 5);
+  write_labels("MNIST/raw/train-labels-idx1-ubyte");
+  for (const char* below : {"", "MNIST", "MNIST/raw"}) CHECK(gray(Split::train, below) == 5);
+  refuses("MNIST/raw: there is no t10k-images-idx3-ubyte", Split::test);
+  write("KMNIST/raw/train-images-idx3-ubyte", 6);
+  write_labels("KMNIST/raw/train-labels-idx1-ubyte");
+  CHECK(gray(Split::train, "KMNIST") == 6);
+  refuses("there are several data sets: '" + (folder / "KMNIST/raw").string() + "', '");
+  write("train-images-idx3-ubyte", 7);  // the folder itself goes before those below
+  write_labels("train-labels-idx1-ubyte");
+  CHECK(gray() == 7);
+}
+
+TEST_CASE_FIXTURE(
+    Layouts, "EMNIST's names are read as one set, with a note that its images are transposed") {
+  write("emnist-letters-train-images-idx3-ubyte", 5);
+  write_labels("emnist-letters-train-labels-idx1-ubyte");
+  write("emnist-letters-test-images-idx3-ubyte", 6);
+  CHECK(gray() == 5);
+  const auto notes = open()->info().notes;
+  REQUIRE(notes.size() == 1);
+  CHECK(notes[0] == (folder / "emnist-letters-train-images-idx3-ubyte").string() +
+                        ": EMNIST stores its images with rows and columns exchanged; they are read "
+                        "as they are stored");
+  refuses("there is no emnist-letters-test-labels-idx1-ubyte", Split::test);
+  write("emnist-digits-train-images-idx3-ubyte", 7);
+  refuses(
+      "there are files of several data sets: 'emnist-digits', 'emnist-letters'; put the four files "
+      "of one into a "
+      "folder of their own");
+}
+
+TEST_CASE_FIXTURE(Layouts,
+                  "plain files go before packed ones, and images need their own set's labels") {
+  write("train-images-idx3-ubyte.gz", 5);  // no gzip file, as an error would say if it were read
+  write("train-images.idx3-ubyte", 6);
+  refuses("there is no train-labels-idx1-ubyte");
+  write_labels("train-labels-idx1-ubyte");
+  CHECK(gray() == 6);
+  write_labels("emnist-mnist-train-labels-idx1-ubyte");
+  refuses("several data sets");
+}
+
+TEST_CASE_FIXTURE(Layouts, "files of several formats in one folder need a kind") {
+  write("MNIST/raw/train-images-idx3-ubyte", 5);
+  write_labels("MNIST/raw/train-labels-idx1-ubyte");
+  write_bytes(folder / "cifar-10-batches-bin/test_batch.bin", std::string(3073, '\3'));
+  refuses("there are files of mnist and of cifar10; name the kind of data set", Split::test);
+  CHECK(open_dataset({.path = folder.path(), .kind = "cifar10", .split = Split::test})->label(0) ==
+        3);
+  CHECK(open_dataset({.path = folder.path(), .kind = "mnist"})->label(0) == 1);
+}
+
+TEST_CASE_FIXTURE(Layouts, "more images than can be numbered are refused by the header alone") {
+  write_bytes(folder / "train-images-idx3-ubyte", make_idx({0x80000000U, 1, 1}, "x"));
+  write_labels("train-labels-idx1-ubyte");
+  refuses("announces 2147483648 entries, but a data set has at most 2147483647");
+}
+
 TEST_CASE_FIXTURE(Fixture, "limit spreads its images over the data set, and channels converts them") {
   write_train(kImages, kLabels);
   const DatasetPtr two = open_dataset({.path = folder.path(), .limit = 2});

@@ -56,6 +56,18 @@ TEST_CASE("a scatter plot has one block of points for each class, and text canno
   CHECK(has(script, "set output 'out.svg'"));
 }
 
+TEST_CASE(
+    "points without labels have the colour and the name of no class, beside others that have") {
+  const std::string script = gnuplot_script(kTwoPanels, "out");
+  CHECK(
+      has(script, "$panel1_class0 with points pointtype 7 pointsize 0.4 linecolor rgb '#cccccc'"));
+  const Scatter swapped{.panels = {{.points = points_of({7, 8}), .labels = {}},
+                                   {.points = points_of({1, 2}), .labels = {1}}},
+                        .classes = {"a", "b"}};
+  CHECK(has(gnuplot_script(swapped, "out"), "title 'b'"));
+  CHECK_FALSE(has(gnuplot_script(swapped, "out"), "title 'a'"));
+}
+
 TEST_CASE("curves have bars where seeds differ, and a logarithmic axis where asked") {
   const std::string script = gnuplot_script(kCurves, "out");
   CHECK(has(script, "$panel0_series1 << END\n0.1 60 55 62\n1 20 10 30\nEND\n"));
