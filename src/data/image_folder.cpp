@@ -25,7 +25,7 @@ class ImageFolder : public Dataset {
 
   Image read(std::int64_t i) const override {
     check<ValueError>(i >= 0 && i < size(), "read: image ", i, " of a data set of ", size());
-    return read_image(files_[static_cast<std::size_t>(i)], info_.channels);
+    return read_image(files_[static_cast<std::size_t>(i)], {.channels = info_.channels});
   }
 
   std::int32_t label(std::int64_t i) const override {

@@ -10,7 +10,7 @@ using namespace mec::test;
 namespace {
 
 Image decode(const std::string& file, int channels) {
-  return decode_image({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()}, channels, "x");
+  return decode_image({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()}, {.channels = channels}, "x");
 }
 
 const std::string kPng = make_png(2, 1, {255, 0, 0, 10, 20, 30});
@@ -42,7 +42,7 @@ TEST_CASE("image files that cannot be decoded are errors with their name") {
   const TempFolder folder;
   const auto refuses = [&](const std::string& content, const char* why) {
     write_bytes(folder / "some.jpg", content);
-    CHECK_THROWS_WITH_AS(read_image(folder / "some.jpg", 3), doctest::Contains(concat("some.jpg: ", why).c_str()), IoError);
+    CHECK_THROWS_WITH_AS(read_image(folder / "some.jpg", {}), doctest::Contains(concat("some.jpg: ", why).c_str()), IoError);
   };
   refuses("", "the image file is empty");
   refuses("GIF89a", "neither a JPEG nor a PNG");
@@ -59,7 +59,7 @@ TEST_CASE("a truncated or damaged image file is an error and never a crash") {
   const TempFolder folder;
   for (const auto& file : {kPng, make_jpeg()}) {
     CHECK_NOTHROW(decode(file, 3));
-    const auto read_it = [&] { read_image(folder / "x.png", 3); };
+    const auto read_it = [&] { read_image(folder / "x.png", {}); };
     check_every_truncation(folder / "x.png", file, read_it);
     check_every_damaged_byte(folder / "x.png", file, read_it);
   }
