@@ -126,7 +126,6 @@ class RunReader {
 
   std::vector<std::uint8_t> read() {
     const std::uint64_t total = header_.width * header_.height;
-    indices_.resize(total);
     while (to_ < total) {
       const Bytes pair = take(2);
       if (pair[0] > 0) {
@@ -144,6 +143,7 @@ class RunReader {
         add_literally(std::min<std::uint64_t>(pair[1], total - to_));
       }
     }
+    indices_.resize(total);
     return std::move(indices_);
   }
 
@@ -155,7 +155,9 @@ class RunReader {
   }
   bool is_4() const { return header_.compression == kRle4; }
   void put(std::uint8_t byte, std::uint64_t i) {
-    indices_[to_++] = static_cast<std::uint8_t>(!is_4() ? byte : i % 2 == 0 ? byte >> 4 : byte & 15);
+    indices_.resize(to_);  // grown as pixels come: the size that a damaged file claims is not believed
+    indices_.push_back(static_cast<std::uint8_t>(!is_4() ? byte : i % 2 == 0 ? byte >> 4 : byte & 15));
+    ++to_;
   }
   void add_run(std::uint64_t count, std::uint8_t byte) {  // cut off at the end of its row
     count = std::min(count, header_.width - std::min(x_, header_.width));
@@ -182,7 +184,7 @@ class RunReader {
 
 DecodedImage decode_bmp(Bytes file) {
   Header h = read_header(file);
-  Image image = make_image(h.width, h.height, 3);
+  check_image_size(h.width, h.height);
   std::vector<std::uint8_t> indices;
   if (h.compression == kRle8 || h.compression == kRle4) {
     indices = RunReader(file, h).read();
@@ -192,8 +194,10 @@ DecodedImage decode_bmp(Bytes file) {
   }
   const std::uint64_t row_bytes = (h.width * h.bits + 7) / 8;
   const std::uint64_t stride = indices.empty() ? (row_bytes + 3) / 4 * 4 : row_bytes;
+  const Bytes rows = part_of(file, h.pixels_at, (h.height - 1) * stride + row_bytes);
+  Image image = make_image(h.width, h.height, 3);
   for (std::uint64_t y = 0; y < h.height; ++y) {
-    const Bytes row = part_of(file, h.pixels_at + y * stride, row_bytes);
+    const Bytes row = rows.subspan(y * stride);
     std::uint8_t* const rgb = &image.pixels[(h.top_down ? y : h.height - 1 - y) * h.width * 3];
     if (h.bits <= 8) unpack_indices(h, row.data(), rgb);
     else unpack_masks(h, row.data(), rgb);

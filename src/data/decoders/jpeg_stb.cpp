@@ -4,7 +4,6 @@
 #include <array>
 #include <cstring>
 #include <numeric>
-#include <optional>
 
 #include "mec/data/decoders/decoder.h"
 #include "mec/data/decoders/exif.h"
@@ -90,32 +89,33 @@ class Walker {
     components_.clear();
     for (std::size_t i = 0; i < count; ++i) {
       const Bytes c = part_of(segment, 6 + 3 * i, 3);
-      components_.push_back({c[0], c[1] >> 4U, c[1] & 15U});
+      components_.push_back({c[0], std::uint32_t{c[1]} >> 4, std::uint32_t{c[1]} & 15});
       check<IoError>(c[1] >> 4 > 0 && (c[1] & 15) > 0, "a component of the JPEG file is damaged: it has no blocks");
+      across_ = std::max(across_, components_.back().across);
+      down_ = std::max(down_, components_.back().down);
     }
     // Without Adobe's marker stb_image takes four inks for brightness, two colour differences and an alpha.
-    check<IoError>(count != 4 || adobe_transform_ == 0 || adobe_transform_ == 2,
-                   "a JPEG file of four inks without Adobe's marker; a build of mec with libjpeg-turbo reads it");
+    check<IoError>(count != 4 || adobe_transform_ == 0 || adobe_transform_ == 2, "it has four inks and no marker of Adobe's");
+    const bool is_halved =
+        std::ranges::any_of(components_, [&](const Component& c) { return 2 * c.across == across_ && c.down == down_; });
+    check<IoError>(!is_halved,
+                   "its colours have half the width but not half the height (4:2:2), and stb_image gets their "
+                   "right edge wrong");
   }
 
   // How many units the scan is made of, each followed by a restart marker after every interval.
   void take_scan(Bytes segment) {
     check<IoError>(!components_.empty(), "the JPEG file has a scan before its frame");
-    std::uint32_t across = 1, down = 1;
-    for (const Component& c : components_) {
-      across = std::max(across, c.across);
-      down = std::max(down, c.down);
-    }
     const auto rounded_up = [](std::uint32_t a, std::uint32_t b) { return (a + b - 1) / b; };
     if (part_of(segment, 0, 2)[0] > 1) {
-      units_ = std::uint64_t{rounded_up(width_, 8 * across)} * rounded_up(height_, 8 * down);
+      units_ = std::uint64_t{rounded_up(width_, 8 * across_)} * rounded_up(height_, 8 * down_);
       return;
     }
     const auto c = std::ranges::find(components_, segment[1], &Component::id);
     check<IoError>(c != components_.end(), "the JPEG file has a scan of a component ", int{segment[1]},
                    " that it does not declare");
-    units_ = std::uint64_t{rounded_up(rounded_up(width_ * c->across, across), 8)} *
-             rounded_up(rounded_up(height_ * c->down, down), 8);
+    units_ = std::uint64_t{rounded_up(rounded_up(width_ * c->across, across_), 8)} *
+             rounded_up(rounded_up(height_ * c->down, down_), 8);
   }
 
   // Over a scan's data. stb_image stops without a word where a restart marker is missing.
@@ -147,6 +147,7 @@ class Walker {
   std::vector<std::uint8_t> variant_;
   std::vector<Component> components_;
   std::uint32_t width_ = 0, height_ = 0;
+  std::uint32_t across_ = 1, down_ = 1;  // the most that a component has
   std::uint32_t restart_interval_ = 0;
   std::uint64_t units_ = 0;
   int adobe_transform_ = -1;
@@ -156,9 +157,13 @@ class Walker {
 }  // namespace
 
 DecodedImage decode_jpeg(Bytes file) {
-  Walker walker(file);
-  const std::vector<std::uint8_t> variant = walker.walk();
-  return {decode_with_stb(file, variant), walker.orientation()};
+  try {
+    Walker walker(file);
+    const std::vector<std::uint8_t> variant = walker.walk();
+    return {decode_with_stb(file, variant), walker.orientation()};
+  } catch (const IoError& error) {
+    throw IoError(concat(error.what(), "; a build of mec with libjpeg-turbo reads more kinds of JPEG files"));
+  }
 }
 
 }  // namespace mec

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "mec/data/decoders/decoder.h"
@@ -46,6 +47,13 @@ int keep_first_error(TIFF*, void* data, const char*, const char* format, va_list
   return 1;  // nothing else is done with it
 }
 
+// libtiff goes on where a part of the directory cannot be read, and takes a palette's picture for gray.
+int keep_grave_warning(TIFF* tiff, void* data, const char* module, const char* format, va_list arguments) {
+  const std::string_view text(format);
+  const bool is_grave = text.starts_with("IO error") || text.starts_with("Incorrect count");
+  return is_grave ? keep_first_error(tiff, data, module, format, arguments) : 1;
+}
+
 struct Close {
   void operator()(TIFF* tiff) const { TIFFClose(tiff); }
   void operator()(TIFFOpenOptions* options) const { TIFFOpenOptionsFree(options); }
@@ -56,8 +64,7 @@ Tiff open(Source& source) {
   const std::unique_ptr<TIFFOpenOptions, Close> options(TIFFOpenOptionsAlloc());
   check<IoError>(options != nullptr, "libtiff could not be started");
   TIFFOpenOptionsSetErrorHandlerExtR(options.get(), keep_first_error, &source);
-  TIFFOpenOptionsSetWarningHandlerExtR(
-      options.get(), [](TIFF*, void*, const char*, const char*, va_list) { return 1; }, nullptr);
+  TIFFOpenOptionsSetWarningHandlerExtR(options.get(), keep_grave_warning, &source);
   TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), tmsize_t{1} << 31);
   return Tiff(TIFFClientOpenExt(
       "", "rm", &source, read, [](thandle_t, void*, tmsize_t) { return tmsize_t{0}; }, seek, [](thandle_t) { return 0; },
@@ -162,6 +169,9 @@ std::uint8_t divided(std::uint8_t color, std::uint8_t alpha) {
 
 // Unpacks every strip or tile of every plane into samples of 8 bits, (H,W,samples).
 std::vector<std::uint8_t> read_samples(TIFF* tiff, const Layout& l, const Source& source) {
+  if (field<std::uint16_t>(tiff, TIFFTAG_COMPRESSION, COMPRESSION_NONE) == COMPRESSION_NONE) {
+    part_of(source.file, 0, std::uint64_t{l.width} * l.samples * l.bits / 8 * l.height);
+  }
   std::vector<std::uint8_t> samples(std::size_t{l.width} * l.height * l.samples);
   const std::uint32_t together = l.samples_together();
   const std::size_t row_bytes = (std::size_t{l.tile_width} * together * l.bits + 7) / 8;
@@ -245,7 +255,8 @@ DecodedImage decode_tiff(Bytes file) {
   if (!tiff) fail(source);
   const auto orientation = field<std::uint16_t>(tiff.get(), TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT);
   const auto compression = field<std::uint16_t>(tiff.get(), TIFFTAG_COMPRESSION, COMPRESSION_NONE);
-  Layout layout = read_layout(tiff.get());
+  const Layout layout = read_layout(tiff.get());
+  if (source.error[0] != '\0') fail(source);  // libtiff makes up what a damaged directory leaves out
   Image image;
   if (layout.photometric == PHOTOMETRIC_YCBCR && compression != COMPRESSION_JPEG) {
     TIFFSetField(tiff.get(), TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT);  // turned below
