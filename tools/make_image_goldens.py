@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
-"""Makes images.safetensors: small image files of many kinds, and the pixels that Pillow has of them.
+"""Makes images.safetensors: small image files of many kinds, and the pixels that Pillow has of it.
 
   make_image_goldens.py --seed N --out DIR [--files DIR]
 
-For each kind: "<kind>/file", its bytes, and "<kind>/pixels", Pillow's convert("RGB"): (H,W,3), or (H,W) where it is
-gray. Where EXIF turns the picture, "<kind>/upright" likewise. Pillow's convert("L") is seen to be that of the RGB pixels,
-so it takes no room. A kind that Pillow refuses has its file alone. --files also writes each file by itself. The tests
-read seed 0 from tests/golden; another seed makes other pictures of the same kinds.
+For each kind: "<kind>/file", its bytes, and "<kind>/pixels", Pillow's convert("RGB"): (H,W,3), or
+(H,W) where it is gray. Where EXIF turns the picture, "<kind>/upright" likewise. Pillow's
+convert("L") is seen to be that of the RGB pixels, so it takes no room. A kind that Pillow refuses
+has its file alone. --files also writes each file by itself. The tests read seed 0 from
+tests/golden; another seed makes other pictures of the same kinds.
 
-Needs Pillow and numpy, in a virtual environment of your own; the project itself does not. The versions are noted in the
-file.
+Needs Pillow and numpy, in a virtual environment of your own; the project itself does not. The
+versions are noted in the file.
 """
+
 import argparse
 import io
 import warnings
@@ -50,7 +52,9 @@ def add(golden, name, data):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--files", type=Path)

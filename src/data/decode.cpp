@@ -8,21 +8,25 @@
 
 namespace mec {
 
-Image decode_image(std::span<const std::uint8_t> file, const DecodeOptions& options, const std::string& name) {
-  check<ValueError>(options.channels == 1 || options.channels == 3, "decode_image: images have 1 or 3 channels, not ",
-                    options.channels);
+Image decode_image(std::span<const std::uint8_t> file, const DecodeOptions& options,
+                   const std::string& name) {
+  check<ValueError>(options.channels == 1 || options.channels == 3,
+                    "decode_image: images have 1 or 3 channels, not ", options.channels);
   check<IoError>(!file.empty(), name, ": the image file is empty");
   const ImageFormat* const format = recognize_image(file);
-  check<IoError>(format != nullptr, name, ": by its first bytes none of the image files that this build reads (",
+  check<IoError>(format != nullptr, name,
+                 ": by its first bytes none of the image files that this build reads (",
                  list_read_formats(), ")");
-  if (!format->is_read()) throw IoError(concat(name, ": this build does not read ", format->name, ": ", format->note));
+  if (!format->is_read())
+    throw IoError(concat(name, ": this build does not read ", format->name, ": ", format->note));
   DecodedImage decoded;
   try {
     decoded = format->decode(file);
   } catch (const IoError& error) {
     throw IoError(concat(name, ": the ", format->name, " file cannot be decoded: ", error.what()));
   }
-  if (options.exif_orientation) decoded.image = stand_upright(std::move(decoded.image), decoded.orientation);
+  if (options.exif_orientation)
+    decoded.image = stand_upright(std::move(decoded.image), decoded.orientation);
   return with_channels(std::move(decoded.image), options.channels);
 }
 

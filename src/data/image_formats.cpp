@@ -13,10 +13,12 @@ template <char... bytes> bool begins(Bytes file) {
   return begins_with(file, {kSignature, sizeof kSignature});
 }
 bool is_gif(Bytes file) { return begins_with(file, "GIF87a") || begins_with(file, "GIF89a"); }
-bool is_webp(Bytes file) { return begins_with(file, "RIFF") && file.size() >= 12 && begins_with(file.subspan(8), "WEBP"); }
+bool is_webp(Bytes file) {
+  return begins_with(file, "RIFF") && file.size() >= 12 && begins_with(file.subspan(8), "WEBP");
+}
 bool is_tiff(Bytes file) {
-  return begins<'I', 'I', 42, 0>(file) || begins<'M', 'M', 0, 42>(file) || begins<'I', 'I', 43, 0>(file) ||
-         begins<'M', 'M', 0, 43>(file);
+  return begins<'I', 'I', 42, 0>(file) || begins<'M', 'M', 0, 42>(file) ||
+         begins<'I', 'I', 43, 0>(file) || begins<'M', 'M', 0, 43>(file);
 }
 bool is_pnm(Bytes file) {
   return file.size() >= 3 && file[0] == 'P' && file[1] >= '1' && file[1] <= '6' &&
@@ -25,14 +27,20 @@ bool is_pnm(Bytes file) {
 // The formats of MPEG-4's family name their brand behind the first box's length and type.
 bool has_brand(Bytes file, std::initializer_list<std::string_view> brands) {
   return file.size() >= 12 && begins_with(file.subspan(4), "ftyp") &&
-         std::ranges::any_of(brands, [&](std::string_view brand) { return begins_with(file.subspan(8), brand); });
+         std::ranges::any_of(
+             brands, [&](std::string_view brand) { return begins_with(file.subspan(8), brand); });
 }
 bool is_avif(Bytes file) { return has_brand(file, {"avif", "avis"}); }
-bool is_heif(Bytes file) { return has_brand(file, {"heic", "heix", "heim", "heis", "hevc", "mif1", "msf1"}); }
-bool is_jpeg_2000(Bytes file) {
-  return begins<'\xff', '\x4f', '\xff', '\x51'>(file) || begins<0, 0, 0, 12, 'j', 'P', ' ', ' '>(file);
+bool is_heif(Bytes file) {
+  return has_brand(file, {"heic", "heix", "heim", "heis", "hevc", "mif1", "msf1"});
 }
-bool is_jpeg_xl(Bytes file) { return begins<'\xff', '\x0a'>(file) || begins<0, 0, 0, 12, 'J', 'X', 'L', ' '>(file); }
+bool is_jpeg_2000(Bytes file) {
+  return begins<'\xff', '\x4f', '\xff', '\x51'>(file) ||
+         begins<0, 0, 0, 12, 'j', 'P', ' ', ' '>(file);
+}
+bool is_jpeg_xl(Bytes file) {
+  return begins<'\xff', '\x0a'>(file) || begins<0, 0, 0, 12, 'J', 'X', 'L', ' '>(file);
+}
 bool is_never(Bytes) { return false; }  // has no signature
 
 constexpr std::string_view kNoDecoder = "mec has no decoder for it: convert such files";
@@ -42,7 +50,8 @@ constexpr std::string_view kNoDecoder = "mec has no decoder for it: convert such
 #define MEC_JPEG_DECODER "libjpeg", ""
 #else
 #define MEC_JPEG_DECODER \
-  "stb_image", "without libjpeg (libjpeg-turbo): colours differ by rounding, and unusual files are refused"
+  "stb_image",           \
+      "without libjpeg (libjpeg-turbo): colours differ by rounding, and unusual files are refused"
 #endif
 #if MEC_HAVE_PNG
 #define MEC_PNG_DECODER "libpng", ""
@@ -72,8 +81,10 @@ constexpr std::string_view kNoDecoder = "mec has no decoder for it: convert such
 #endif
 
 constexpr ImageFormat kFormats[] = {
-    {"JPEG", ".jpg .jpeg .jpe .jfif .mpo", MEC_JPEG_DECODER, begins<'\xff', '\xd8', '\xff'>, decode_jpeg},
-    {"PNG", ".png .apng", MEC_PNG_DECODER, begins<'\x89', 'P', 'N', 'G', '\r', '\n', '\x1a', '\n'>, decode_png},
+    {"JPEG", ".jpg .jpeg .jpe .jfif .mpo", MEC_JPEG_DECODER, begins<'\xff', '\xd8', '\xff'>,
+     decode_jpeg},
+    {"PNG", ".png .apng", MEC_PNG_DECODER, begins<'\x89', 'P', 'N', 'G', '\r', '\n', '\x1a', '\n'>,
+     decode_png},
     {"WebP", ".webp", MEC_WEBP_DECODER, is_webp, MEC_WEBP_DECODE},
     {"GIF", ".gif", MEC_GIF_DECODER, is_gif, MEC_GIF_DECODE},
     {"TIFF", ".tif .tiff", MEC_TIFF_DECODER, is_tiff, MEC_TIFF_DECODE},

@@ -12,20 +12,23 @@ namespace mec {
 struct DecodedImage;
 
 struct ImageFormat {
-  std::string_view name;                                       // "JPEG"
-  std::string_view extensions;                                 // ".jpg .jpeg", in lower case
-  std::string_view decoder;                                    // what reads it in this build; empty where nothing does
-  std::string_view note;                                       // what that decoder leaves out, or what would read the format
-  bool (*recognizes)(std::span<const std::uint8_t> file);      // by its first bytes
-  DecodedImage (*decode)(std::span<const std::uint8_t> file);  // decoders/decoder.h; null where nothing does
+  std::string_view name;        // "JPEG"
+  std::string_view extensions;  // ".jpg .jpeg", in lower case
+  std::string_view decoder;     // what reads it in this build; empty where nothing does
+  std::string_view note;        // what that decoder leaves out, or what would read the format
+  bool (*recognizes)(std::span<const std::uint8_t> file);  // by its first bytes
+  DecodedImage (*decode)(
+      std::span<const std::uint8_t> file);  // decoders/decoder.h; null where nothing does
 
   bool is_read() const { return decode != nullptr; }
 };
 
-// Every format that mec knows by name, those that no build reads among them: who reads a folder counts what is left out.
+// Every format that mec knows by name, those that no build reads among them: who reads a folder
+// counts what is left out.
 std::span<const ImageFormat> image_formats();
 
-// The format that a file's extension claims, in either case of letters; nullptr for files that are no images.
+// The format that a file's extension claims, in either case of letters; nullptr for files that are
+// no images.
 const ImageFormat* find_image_format(const std::filesystem::path& file);
 
 // Does this build read files with this file's extension?

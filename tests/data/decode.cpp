@@ -12,7 +12,8 @@ using namespace mec::test;
 namespace {
 
 Image decode(const std::string& file, const DecodeOptions& options = {}) {
-  return decode_image({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()}, options, "x");
+  return decode_image({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()}, options,
+                      "x");
 }
 
 const std::string kPng = make_png(2, 1, {255, 0, 0, 10, 20, 30});
@@ -21,7 +22,8 @@ const std::string kPng = make_png(2, 1, {255, 0, 0, 10, 20, 30});
 
 TEST_CASE("PNG files of every kind of channels are decoded to the channels asked for") {
   CHECK(decode(kPng).pixels == std::vector<std::uint8_t>{255, 0, 0, 10, 20, 30});
-  CHECK(decode(kPng, {.channels = 1}).pixels == std::vector<std::uint8_t>{76, 18});  // PIL's convert("L")
+  CHECK(decode(kPng, {.channels = 1}).pixels ==
+        std::vector<std::uint8_t>{76, 18});  // PIL's convert("L")
   CHECK(decode(make_png(1, 2, {3, 4})).pixels == std::vector<std::uint8_t>{3, 3, 3, 4, 4, 4});
   CHECK(decode(make_png(1, 1, {3, 99}), {.channels = 1}).pixels == std::vector<std::uint8_t>{3});
   CHECK(decode(make_png(1, 1, {1, 2, 3, 99})).pixels == std::vector<std::uint8_t>{1, 2, 3});
@@ -44,13 +46,16 @@ TEST_CASE("image files that cannot be decoded are errors with their name and a r
   const TempFolder folder;
   const auto refuses = [&](const std::string& content, const std::string& why) {
     write_bytes(folder / "some.jpg", content);
-    CHECK_THROWS_WITH_AS(read_image(folder / "some.jpg", {}), doctest::Contains(("some.jpg: " + why).c_str()), IoError);
+    CHECK_THROWS_WITH_AS(read_image(folder / "some.jpg", {}),
+                         doctest::Contains(("some.jpg: " + why).c_str()), IoError);
   };
   const std::string png = "the PNG file cannot be decoded: ";
   const std::string jpeg = "the JPEG file cannot be decoded: ";
   refuses("", "the image file is empty");
-  refuses("%PDF-1.4", "by its first bytes none of the image files that this build reads (JPEG, PNG");
-  refuses(std::string("\0\0\0\x1c", 4) + "ftypavif\0\0\0\0", "this build does not read AVIF: mec has no decoder");
+  refuses("%PDF-1.4",
+          "by its first bytes none of the image files that this build reads (JPEG, PNG");
+  refuses(std::string("\0\0\0\x1c", 4) + "ftypavif\0\0\0\0",
+          "this build does not read AVIF: mec has no decoder");
   refuses(png_header(13378, 13378, 3) + png_chunk("IDAT", "") + png_chunk("IEND", ""),
           png + "the image is 13378x13378, but at most 178956970 pixels are read");
   refuses(kPng.substr(0, 50), png + "the file is truncated");
@@ -69,13 +74,17 @@ TEST_CASE("image files that cannot be decoded are errors with their name and a r
   }
 }
 
-TEST_CASE("every format is known by its extension, in either case, and says what reads it or what would") {
+TEST_CASE(
+    "every format is known by its extension, in either case, and says what reads it or what "
+    "would") {
   CHECK(find_image_format("a/x.JPEG")->name == "JPEG");
   CHECK(find_image_format("x.jfif")->name == "JPEG");
   CHECK(find_image_format("x.tar.tif")->name == "TIFF");
   CHECK(find_image_format("x.heic")->name == "HEIF");
-  for (const char* other : {"x.txt", "x", ".png", "png", "x.pn", "x.g", "x."}) CHECK(find_image_format(other) == nullptr);
-  for (const char* read : {"x.jpg", "x.jpe", "x.Png", "x.bmp", "x.ppm"}) CHECK(reads_extension(read));
+  for (const char* other : {"x.txt", "x", ".png", "png", "x.pn", "x.g", "x."})
+    CHECK(find_image_format(other) == nullptr);
+  for (const char* read : {"x.jpg", "x.jpe", "x.Png", "x.bmp", "x.ppm"})
+    CHECK(reads_extension(read));
   for (const char* unread : {"x.avif", "x.jxl", "x.txt"}) CHECK(!reads_extension(unread));
   for (const ImageFormat& format : image_formats()) {
     CAPTURE(std::string(format.name));

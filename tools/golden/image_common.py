@@ -1,4 +1,5 @@
 """Pictures for goldens of image files, and their bytes."""
+
 import io
 import struct
 
@@ -31,7 +32,7 @@ def saved(image, kind, **options):
 
 
 def packed(values, bits):
-    """Rows of values of fewer than 8 bits, the first in the highest bits, each row filled up to a byte."""
+    """Rows of values of fewer than 8 bits, the first in the highest bits, filled up to a byte."""
     flags = (values[..., None] >> np.arange(bits - 1, -1, -1)) & 1
     return np.packbits(flags.reshape(len(values), -1).astype(np.uint8), axis=1)
 
@@ -44,5 +45,7 @@ def palette_image(random, colors=256):
 
 def exif(orientation):
     """A directory with an orientation, behind another entry."""
-    entries = struct.pack("<HHIHH", 0x010f, 3, 1, 7, 0) + struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)
+    entries = struct.pack("<HHIHH", 0x010F, 3, 1, 7, 0) + struct.pack(
+        "<HHIHH", 0x0112, 3, 1, orientation, 0
+    )
     return b"II*\0" + struct.pack("<IH", 8, 2) + entries + struct.pack("<I", 0)

@@ -1,4 +1,5 @@
-// Windows bitmaps: 1 to 32 bits a pixel, plain, run-length encoded or with masks, in the variants that Pillow reads.
+// Windows bitmaps: 1 to 32 bits a pixel, plain, run-length encoded or with masks, in the variants
+// that Pillow reads.
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -33,17 +34,21 @@ Masks read_masks(Bytes file, const Header& h) {
 }
 
 void check_kind(const Header& h) {
-  const bool known = h.bits == 1 || h.bits == 4 || h.bits == 8 || h.bits == 16 || h.bits == 24 || h.bits == 32;
+  const bool known =
+      h.bits == 1 || h.bits == 4 || h.bits == 8 || h.bits == 16 || h.bits == 24 || h.bits == 32;
   check<IoError>(known, "a BMP file of ", h.bits, " bits a pixel; 1, 4, 8, 16, 24 and 32 are read");
   const bool fits = h.compression == kPlain || (h.compression == kRle8 && h.bits == 8) ||
-                    (h.compression == kRle4 && h.bits == 4) || (h.compression == kMasks && h.bits >= 16);
-  check<IoError>(fits, "a BMP file of ", h.bits, " bits a pixel with compression ", h.compression, ", which is not read");
+                    (h.compression == kRle4 && h.bits == 4) ||
+                    (h.compression == kMasks && h.bits >= 16);
+  check<IoError>(fits, "a BMP file of ", h.bits, " bits a pixel with compression ", h.compression,
+                 ", which is not read");
   check<IoError>(!h.top_down || h.compression == kPlain || h.compression == kMasks,
                  "a BMP file that is run-length encoded from the top down, which is not read");
 }
 
 void read_palette(Bytes file, Header& h, std::size_t at, std::uint32_t colors, std::size_t entry) {
-  check<IoError>(colors <= 65536, "a BMP file with a palette of ", colors, " colours; at most 65536 are read");
+  check<IoError>(colors <= 65536, "a BMP file with a palette of ", colors,
+                 " colours; at most 65536 are read");
   for (std::uint32_t i = 0; i < std::min(colors, 256U); ++i) {
     const Bytes bgr = part_of(file, at + i * entry, 3);
     h.palette.push_back({bgr[2], bgr[1], bgr[0]});
@@ -54,8 +59,9 @@ Header read_header(Bytes file) {
   Header h;
   const std::uint32_t size = little_32(file, 14);
   const bool is_old = size == 12;  // OS/2's
-  check<IoError>(is_old || size == 40 || size == 52 || size == 56 || size == 64 || size == 108 || size == 124,
-                 "a BMP file with a header of ", size, " bytes, which is not read");
+  check<IoError>(
+      is_old || size == 40 || size == 52 || size == 56 || size == 64 || size == 108 || size == 124,
+      "a BMP file with a header of ", size, " bytes, which is not read");
   part_of(file, 14, size);
   std::uint32_t colors = 0;
   if (is_old) {
@@ -94,7 +100,8 @@ Channel channel_of(std::uint32_t mask) {
   check<IoError>(mask != 0, "a BMP file with an empty colour mask, which is not read");
   while ((mask >> c.shift & 1) == 0) ++c.shift;
   c.max = mask >> c.shift;
-  check<IoError>(c.max <= 255 && (c.max & (c.max + 1)) == 0, "a BMP file with a colour mask of ", mask, ", which is not read");
+  check<IoError>(c.max <= 255 && (c.max & (c.max + 1)) == 0, "a BMP file with a colour mask of ",
+                 mask, ", which is not read");
   return c;
 }
 
@@ -105,7 +112,8 @@ void unpack_masks(const Header& h, const std::uint8_t* row, std::uint8_t* rgb) {
   for (std::uint64_t x = 0; x < h.width; ++x, row += bytes) {
     std::uint32_t pixel = 0;
     for (std::size_t i = 0; i < bytes; ++i) pixel |= std::uint32_t{row[i]} << (8 * i);
-    for (const Channel& c : channels) *rgb++ = static_cast<std::uint8_t>((pixel >> c.shift & c.max) * 255 / c.max);
+    for (const Channel& c : channels)
+      *rgb++ = static_cast<std::uint8_t>((pixel >> c.shift & c.max) * 255 / c.max);
   }
 }
 
@@ -118,11 +126,13 @@ void unpack_indices(const Header& h, const std::uint8_t* row, std::uint8_t* rgb)
   }
 }
 
-// Runs and literal pieces, from the bottom row up. Returns one index a byte, rows of full width, and demands every pixel:
-// what the pieces skip has index 0, but a stream that ends early is truncated.
+// Runs and literal pieces, from the bottom row up. Returns one index a byte, rows of full width,
+// and demands every pixel: what the pieces skip has index 0, but a stream that ends early is
+// truncated.
 class RunReader {
  public:
-  RunReader(Bytes file, const Header& header) : file_(file), header_(header), at_(header.pixels_at) {}
+  RunReader(Bytes file, const Header& header)
+      : file_(file), header_(header), at_(header.pixels_at) {}
 
   std::vector<std::uint8_t> read() {
     const std::uint64_t total = header_.width * header_.height;
@@ -155,8 +165,11 @@ class RunReader {
   }
   bool is_4() const { return header_.compression == kRle4; }
   void put(std::uint8_t byte, std::uint64_t i) {
-    indices_.resize(to_);  // grown as pixels come: the size that a damaged file claims is not believed
-    indices_.push_back(static_cast<std::uint8_t>(!is_4() ? byte : i % 2 == 0 ? byte >> 4 : byte & 15));
+    indices_.resize(
+        to_);  // grown as pixels come: the size that a damaged file claims is not believed
+    indices_.push_back(static_cast<std::uint8_t>(!is_4()      ? byte
+                                                 : i % 2 == 0 ? byte >> 4
+                                                              : byte & 15));
     ++to_;
   }
   void add_run(std::uint64_t count, std::uint8_t byte) {  // cut off at the end of its row

@@ -34,7 +34,8 @@ void check_image_size(std::uint64_t width, std::uint64_t height);
 // A black image, so that no decoder leaves memory that nobody wrote.
 Image make_image(std::uint64_t width, std::uint64_t height, int channels);
 
-// The part [at, at + count) of a file. IoError, which says that the file is truncated, where it ends before.
+// The part [at, at + count) of a file. IoError, which says that the file is truncated, where it
+// ends before.
 Bytes part_of(Bytes file, std::uint64_t at, std::uint64_t count);
 bool begins_with(Bytes bytes, std::string_view text);
 
@@ -46,9 +47,12 @@ std::uint32_t big_32(Bytes bytes, std::size_t at);
 // Four inks, none of it 0, to red, green and blue, rounded as in Pillow.
 void cmyk_to_rgb(const std::uint8_t* cmyk, std::uint8_t* rgb);
 
-// Gray of more than 8 bits: Pillow cuts off above 255, and so does torchvision's ImageFolder with it.
+// Gray of more than 8 bits: Pillow cuts off above 255, and so does torchvision's ImageFolder with
+// it.
 template <class T> std::uint8_t clip_to_8_bits(T value) {
-  return value >= T{255} ? std::uint8_t{255} : value > T{0} ? static_cast<std::uint8_t>(value) : std::uint8_t{0};
+  return value >= T{255} ? std::uint8_t{255}
+         : value > T{0}  ? static_cast<std::uint8_t>(value)
+                         : std::uint8_t{0};
 }
 
 }  // namespace mec

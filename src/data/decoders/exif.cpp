@@ -12,7 +12,8 @@ int find_orientation(Bytes exif) {
   const auto word = [&](std::size_t at) { return little ? little_16(exif, at) : big_16(exif, at); };
   const std::uint64_t directory = little ? little_32(exif, 4) : big_32(exif, 4);
   if (directory > exif.size() - 2) return 1;
-  const std::size_t entries = std::min<std::size_t>(word(directory), (exif.size() - directory - 2) / 12);
+  const std::size_t entries =
+      std::min<std::size_t>(word(directory), (exif.size() - directory - 2) / 12);
   for (std::size_t i = 0; i < entries; ++i) {
     const std::size_t entry = directory + 2 + 12 * i;
     constexpr std::uint32_t kOrientation = 0x0112;
@@ -26,8 +27,10 @@ int find_orientation(Bytes exif) {
 // The eight orientations are combinations of exchanging x and y, first, and mirroring each.
 Image stand_upright(Image image, int orientation) {
   const bool exchange = orientation >= 5;
-  const bool mirror_x = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
-  const bool mirror_y = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
+  const bool mirror_x =
+      orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
+  const bool mirror_y =
+      orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
   if (!exchange && !mirror_x && !mirror_y) return image;
   const int width = exchange ? image.height : image.width;
   const int height = exchange ? image.width : image.height;
@@ -40,7 +43,9 @@ Image stand_upright(Image image, int orientation) {
       const int v = mirror_y ? height - 1 - y : y;
       const auto from_x = static_cast<std::size_t>(exchange ? v : u);
       const auto from_y = static_cast<std::size_t>(exchange ? u : v);
-      to = std::copy_n(&image.pixels[(from_y * static_cast<std::size_t>(image.width) + from_x) * bytes], bytes, to);
+      to = std::copy_n(
+          &image.pixels[(from_y * static_cast<std::size_t>(image.width) + from_x) * bytes], bytes,
+          to);
     }
   }
   return upright;

@@ -5,7 +5,8 @@
 
 namespace mec {
 
-// The orientation in a block of EXIF data (a TIFF directory, also with "Exif\0\0" before it); 1 where it holds none.
+// The orientation in a block of EXIF data (a TIFF directory, also with "Exif\0\0" before it); 1
+// where it holds none.
 int find_orientation(Bytes exif);
 
 // The image turned and mirrored so that it stands upright.

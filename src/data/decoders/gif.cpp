@@ -38,8 +38,8 @@ Gif open(Bytes& rest) {
   return gif;
 }
 
-// Goes to the first picture. Returns the index that its graphic control block declares transparent, else 0: what shows
-// where the picture does not reach.
+// Goes to the first picture. Returns the index that its graphic control block declares transparent,
+// else 0: what shows where the picture does not reach.
 std::uint8_t find_picture(const Gif& gif) {
   std::uint8_t outside = 0;
   GifRecordType record = UNDEFINED_RECORD_TYPE;
@@ -50,7 +50,8 @@ std::uint8_t find_picture(const Gif& gif) {
     int code = 0;
     GifByteType* block = nullptr;  // its length, and so many bytes
     check_gif(DGifGetExtension(gif.get(), &code, &block) == GIF_OK, gif);
-    if (code == GRAPHICS_EXT_FUNC_CODE && block && block[0] >= 4 && (block[1] & 1) != 0) outside = block[4];
+    if (code == GRAPHICS_EXT_FUNC_CODE && block && block[0] >= 4 && (block[1] & 1) != 0)
+      outside = block[4];
     while (block) check_gif(DGifGetExtensionNext(gif.get(), &block) == GIF_OK, gif);
   }
   check_gif(DGifGetImageDesc(gif.get()) == GIF_OK, gif);
@@ -75,7 +76,8 @@ std::vector<int> row_order(const GifImageDesc& picture) {
 // Colours beyond the table are black; a file without one is gray.
 Image with_colors(const Image& indices, const ColorMapObject* map) {
   if (!map) return indices;
-  Image image = make_image(static_cast<std::uint64_t>(indices.width), static_cast<std::uint64_t>(indices.height), 3);
+  Image image = make_image(static_cast<std::uint64_t>(indices.width),
+                           static_cast<std::uint64_t>(indices.height), 3);
   std::uint8_t* to = image.pixels.data();
   for (const std::uint8_t index : indices.pixels) {
     const GifColorType color = index < map->ColorCount ? map->Colors[index] : GifColorType{0, 0, 0};
@@ -92,15 +94,18 @@ DecodedImage decode_gif(Bytes file) {
   const Gif gif = open(file);
   const std::uint8_t outside = find_picture(gif);
   const GifImageDesc& picture = gif->Image;
-  check_image_size(static_cast<std::uint64_t>(picture.Width), static_cast<std::uint64_t>(picture.Height));
+  check_image_size(static_cast<std::uint64_t>(picture.Width),
+                   static_cast<std::uint64_t>(picture.Height));
   // A picture that reaches beyond the screen widens it.
   const int width = std::max(gif->SWidth, picture.Left + picture.Width);
   const int height = std::max(gif->SHeight, picture.Top + picture.Height);
-  Image indices = make_image(static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(height), 1);
+  Image indices =
+      make_image(static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(height), 1);
   std::fill(indices.pixels.begin(), indices.pixels.end(), outside);
   for (const int y : row_order(picture)) {
     const auto at = static_cast<std::size_t>(picture.Top + y) * static_cast<std::size_t>(width);
-    check_gif(DGifGetLine(gif.get(), &indices.pixels[at + static_cast<std::size_t>(picture.Left)], picture.Width) == GIF_OK,
+    check_gif(DGifGetLine(gif.get(), &indices.pixels[at + static_cast<std::size_t>(picture.Left)],
+                          picture.Width) == GIF_OK,
               gif);
   }
   return {with_colors(indices, picture.ColorMap ? picture.ColorMap : gif->SColorMap), 1};

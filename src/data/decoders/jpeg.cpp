@@ -31,12 +31,13 @@ struct Errors {
 void limit_scans(j_common_ptr jpeg) {
   auto* const errors = reinterpret_cast<Errors*>(jpeg->err);
   if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number <= kMaxScans) return;
-  std::snprintf(errors->text, sizeof errors->text, "the JPEG file has more than %d scans", kMaxScans);
+  std::snprintf(errors->text, sizeof errors->text, "the JPEG file has more than %d scans",
+                kMaxScans);
   std::longjmp(errors->jump, 1);
 }
 
-// libjpeg reads from memory. Where that ends, it is told to wait for more, and the steps below find out: with a made-up
-// end, as jpeg_mem_src() has it, the rest of a truncated picture would be gray.
+// libjpeg reads from memory. Where that ends, it is told to wait for more, and the steps below find
+// out: with a made-up end, as jpeg_mem_src() has it, the rest of a truncated picture would be gray.
 class Reader {
  public:
   explicit Reader(Bytes file) : errors_{}, source_{}, progress_{}, jpeg_{} {
@@ -49,7 +50,8 @@ class Reader {
     source_.init_source = [](j_decompress_ptr) {};
     source_.fill_input_buffer = [](j_decompress_ptr) -> boolean { return FALSE; };
     source_.skip_input_data = [](j_decompress_ptr jpeg, long count) {
-      const auto skipped = std::min(static_cast<std::size_t>(std::max(count, 0L)), jpeg->src->bytes_in_buffer);
+      const auto skipped =
+          std::min(static_cast<std::size_t>(std::max(count, 0L)), jpeg->src->bytes_in_buffer);
       jpeg->src->next_input_byte += skipped;
       jpeg->src->bytes_in_buffer -= skipped;
     };
@@ -66,7 +68,8 @@ class Reader {
   jpeg_decompress_struct* operator->() { return &jpeg_; }
   jpeg_decompress_struct* get() { return &jpeg_; }
 
-  // Errors of libjpeg leave `steps` by longjmp and become exceptions here: nothing in it may have a destructor.
+  // Errors of libjpeg leave `steps` by longjmp and become exceptions here: nothing in it may have a
+  // destructor.
   template <class Steps> void run(Steps steps) {
     if (setjmp(errors_.jump) != 0) throw IoError(errors_.text);
     steps();
@@ -82,7 +85,8 @@ class Reader {
 int orientation_of(Reader& jpeg) {
   for (const auto* marker = jpeg->marker_list; marker; marker = marker->next) {
     const Bytes data(marker->data, marker->data_length);
-    if (marker->marker == kExifMarker && begins_with(data, std::string_view("Exif\0\0", 6))) return find_orientation(data);
+    if (marker->marker == kExifMarker && begins_with(data, std::string_view("Exif\0\0", 6)))
+      return find_orientation(data);
   }
   return 1;
 }
@@ -96,12 +100,14 @@ DecodedImage decode_jpeg(Bytes file) {
     jpeg_save_markers(jpeg.get(), kExifMarker, 0xffff);
     status = jpeg_read_header(jpeg.get(), TRUE);
   });
-  check<IoError>(status == JPEG_HEADER_OK, "the file is truncated: it ends before its picture begins");
+  check<IoError>(status == JPEG_HEADER_OK,
+                 "the file is truncated: it ends before its picture begins");
   const int stored = jpeg->num_components;
   check<IoError>(stored == 1 || stored == 3 || stored == 4, "the JPEG file has ", stored,
                  " components, but 1, 3 or 4 are read");
 
-  DecodedImage decoded{make_image(jpeg->image_width, jpeg->image_height, stored == 1 ? 1 : 3), orientation_of(jpeg)};
+  DecodedImage decoded{make_image(jpeg->image_width, jpeg->image_height, stored == 1 ? 1 : 3),
+                       orientation_of(jpeg)};
   const std::size_t row_size = decoded.image.pixels.size() / jpeg->image_height;
   std::vector<std::uint8_t> inks(stored == 4 ? std::size_t{4} * jpeg->image_width : 0);
   std::uint8_t* row = decoded.image.pixels.data();
@@ -112,13 +118,15 @@ DecodedImage decode_jpeg(Bytes file) {
       JSAMPROW to = stored == 4 ? inks.data() : row;
       if (jpeg_read_scanlines(jpeg.get(), &to, 1) != 1) return;
       // Four inks are stored inverted, as Adobe has it; Pillow takes that for granted.
-      for (std::size_t i = 0; i < inks.size(); ++i) inks[i] = static_cast<std::uint8_t>(255 - inks[i]);
+      for (std::size_t i = 0; i < inks.size(); ++i)
+        inks[i] = static_cast<std::uint8_t>(255 - inks[i]);
       for (std::size_t x = 0; 4 * x < inks.size(); ++x) cmyk_to_rgb(&inks[4 * x], row + 3 * x);
     }
     jpeg_finish_decompress(jpeg.get());  // an end marker may be missing
   });
-  check<IoError>(jpeg->output_scanline == jpeg->image_height, "the file is truncated: it ends in row ", jpeg->output_scanline,
-                 " of ", jpeg->image_height);
+  check<IoError>(jpeg->output_scanline == jpeg->image_height,
+                 "the file is truncated: it ends in row ", jpeg->output_scanline, " of ",
+                 jpeg->image_height);
   return decoded;
 }
 

@@ -1,5 +1,6 @@
-// JPEG by stb_image, for builds without libjpeg. stb_image says little about damaged files and nothing where data run
-// out, so the segments are walked first, and what it would take for something else is refused.
+// JPEG by stb_image, for builds without libjpeg. stb_image says little about damaged files and
+// nothing where data run out, so the segments are walked first, and what it would take for
+// something else is refused.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -13,11 +14,19 @@
 namespace mec {
 namespace {
 
-enum Marker : std::uint8_t { kSof0 = 0xc0, kDht = 0xc4, kSofLast = 0xcf, kRst0 = 0xd0, kSoi = 0xd8, kEoi = 0xd9, kSos = 0xda };
+enum Marker : std::uint8_t {
+  kSof0 = 0xc0,
+  kDht = 0xc4,
+  kSofLast = 0xcf,
+  kRst0 = 0xd0,
+  kSoi = 0xd8,
+  kEoi = 0xd9,
+  kSos = 0xda
+};
 enum OtherMarker : std::uint8_t { kDri = 0xdd, kApp1 = 0xe1, kApp14 = 0xee };
 
-// The tables of a Huffman segment fill it exactly and have at most 256 codes. stb_image up to 2.27 writes past its arrays
-// where this does not hold.
+// The tables of a Huffman segment fill it exactly and have at most 256 codes. stb_image up to 2.27
+// writes past its arrays where this does not hold.
 bool huffman_tables_fit(Bytes segment) {
   while (!segment.empty()) {
     if (segment.size() < 17) return false;
@@ -29,7 +38,8 @@ bool huffman_tables_fit(Bytes segment) {
   return true;
 }
 
-// A component of the frame: its number, and how many blocks it has across and down in a unit of all components.
+// A component of the frame: its number, and how many blocks it has across and down in a unit of all
+// components.
 struct Component {
   std::uint8_t id;
   std::uint32_t across, down;
@@ -39,8 +49,8 @@ class Walker {
  public:
   explicit Walker(Bytes file) : file_(file) {}
 
-  // Throws unless stb_image can be trusted with the file. Returns it with some bytes between the data of each scan and
-  // the next marker, where nothing reads unless data run out.
+  // Throws unless stb_image can be trusted with the file. Returns it with some bytes between the
+  // data of each scan and the next marker, where nothing reads unless data run out.
   std::vector<std::uint8_t> walk() {
     while (true) {
       const std::uint8_t marker = next_marker();
@@ -62,8 +72,9 @@ class Walker {
   // Moves behind the next marker: 0xff and a byte that is neither stuffing (0) nor fill (0xff).
   std::uint8_t next_marker() {
     while (true) {
-      at_ = static_cast<std::size_t>(std::find(file_.begin() + static_cast<std::ptrdiff_t>(at_), file_.end(), 0xff) -
-                                     file_.begin());
+      at_ = static_cast<std::size_t>(
+          std::find(file_.begin() + static_cast<std::ptrdiff_t>(at_), file_.end(), 0xff) -
+          file_.begin());
       const std::uint8_t marker = part_of(file_, at_, 2)[1];
       at_ += marker == 0xff ? 1 : 2;
       if (marker != 0xff && marker != 0) return marker;
@@ -71,13 +82,17 @@ class Walker {
   }
 
   void take_segment(std::uint8_t marker, Bytes segment) {
-    if (marker == kDht) check<IoError>(huffman_tables_fit(segment), "a Huffman table of the JPEG file is damaged");
+    if (marker == kDht)
+      check<IoError>(huffman_tables_fit(segment), "a Huffman table of the JPEG file is damaged");
     if (marker == kDri) restart_interval_ = big_16(segment, 0);
-    if (marker == kApp1 && begins_with(segment, std::string_view("Exif\0\0", 6))) orientation_ = find_orientation(segment);
-    if (marker == kApp14 && begins_with(segment, std::string_view("Adobe\0", 6)) && segment.size() >= 12) {
+    if (marker == kApp1 && begins_with(segment, std::string_view("Exif\0\0", 6)))
+      orientation_ = find_orientation(segment);
+    if (marker == kApp14 && begins_with(segment, std::string_view("Adobe\0", 6)) &&
+        segment.size() >= 12) {
       adobe_transform_ = segment[11];
     }
-    if (marker >= kSof0 && marker <= kSofLast && marker != kDht && marker != 0xc8 && marker != 0xcc) take_frame(segment);
+    if (marker >= kSof0 && marker <= kSofLast && marker != kDht && marker != 0xc8 && marker != 0xcc)
+      take_frame(segment);
     if (marker == kSos) take_scan(segment);
   }
 
@@ -90,17 +105,22 @@ class Walker {
     for (std::size_t i = 0; i < count; ++i) {
       const Bytes c = part_of(segment, 6 + 3 * i, 3);
       components_.push_back({c[0], std::uint32_t{c[1]} >> 4, std::uint32_t{c[1]} & 15});
-      check<IoError>(c[1] >> 4 > 0 && (c[1] & 15) > 0, "a component of the JPEG file is damaged: it has no blocks");
+      check<IoError>(c[1] >> 4 > 0 && (c[1] & 15) > 0,
+                     "a component of the JPEG file is damaged: it has no blocks");
       across_ = std::max(across_, components_.back().across);
       down_ = std::max(down_, components_.back().down);
     }
-    // Without Adobe's marker stb_image takes four inks for brightness, two colour differences and an alpha.
-    check<IoError>(count != 4 || adobe_transform_ == 0 || adobe_transform_ == 2, "it has four inks and no marker of Adobe's");
-    const bool is_halved =
-        std::ranges::any_of(components_, [&](const Component& c) { return 2 * c.across == across_ && c.down == down_; });
-    check<IoError>(!is_halved,
-                   "its colours have half the width but not half the height (4:2:2), and stb_image gets their "
-                   "right edge wrong");
+    // Without Adobe's marker stb_image takes four inks for brightness, two colour differences and
+    // an alpha.
+    check<IoError>(count != 4 || adobe_transform_ == 0 || adobe_transform_ == 2,
+                   "it has four inks and no marker of Adobe's");
+    const bool is_halved = std::ranges::any_of(components_, [&](const Component& c) {
+      return 2 * c.across == across_ && c.down == down_;
+    });
+    check<IoError>(
+        !is_halved,
+        "its colours have half the width but not half the height (4:2:2), and stb_image gets their "
+        "right edge wrong");
   }
 
   // How many units the scan is made of, each followed by a restart marker after every interval.
@@ -112,8 +132,8 @@ class Walker {
       return;
     }
     const auto c = std::ranges::find(components_, segment[1], &Component::id);
-    check<IoError>(c != components_.end(), "the JPEG file has a scan of a component ", int{segment[1]},
-                   " that it does not declare");
+    check<IoError>(c != components_.end(), "the JPEG file has a scan of a component ",
+                   int{segment[1]}, " that it does not declare");
     units_ = std::uint64_t{rounded_up(rounded_up(width_ * c->across, across_), 8)} *
              rounded_up(rounded_up(height_ * c->down, down_), 8);
   }
@@ -124,10 +144,12 @@ class Walker {
     std::uint64_t restarts = 0;
     std::uint8_t marker = next_marker();
     for (; marker >= kRst0 && marker < kSoi; marker = next_marker()) {
-      check<IoError>(marker == kRst0 + restarts % 8, "restart marker ", restarts, " of a scan is missing");
+      check<IoError>(marker == kRst0 + restarts % 8, "restart marker ", restarts,
+                     " of a scan is missing");
       ++restarts;
     }
-    check<IoError>(restarts == expected, "a scan of the JPEG file has ", restarts, " restart markers instead of ", expected);
+    check<IoError>(restarts == expected, "a scan of the JPEG file has ", restarts,
+                   " restart markers instead of ", expected);
     at_ -= 2;
     while (file_[at_ - 1] == 0xff) --at_;
     copy_to(at_);
@@ -162,7 +184,8 @@ DecodedImage decode_jpeg(Bytes file) {
     const std::vector<std::uint8_t> variant = walker.walk();
     return {decode_with_stb(file, variant), walker.orientation()};
   } catch (const IoError& error) {
-    throw IoError(concat(error.what(), "; a build of mec with libjpeg-turbo reads more kinds of JPEG files"));
+    throw IoError(
+        concat(error.what(), "; a build of mec with libjpeg-turbo reads more kinds of JPEG files"));
   }
 }
 

@@ -16,7 +16,8 @@ namespace {
 class Reader {
  public:
   explicit Reader(Bytes file) : rest_(file) {
-    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, leave, [](png_structp, png_const_charp) {});
+    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, leave,
+                                  [](png_structp, png_const_charp) {});
     check<IoError>(png_ != nullptr, "libpng could not be started");
     info_ = png_create_info_struct(png_);
     if (!info_) png_destroy_read_struct(&png_, nullptr, nullptr);
@@ -29,7 +30,8 @@ class Reader {
   png_structp png() { return png_; }
   png_infop info() { return info_; }
 
-  // Errors of libpng leave `steps` by longjmp and become exceptions here: nothing in it may have a destructor.
+  // Errors of libpng leave `steps` by longjmp and become exceptions here: nothing in it may have a
+  // destructor.
   template <class Steps> void run(Steps steps) {
     if (setjmp(jump_) != 0) throw IoError(text_);
     steps();
@@ -56,11 +58,13 @@ class Reader {
   char text_[256] = "";
 };
 
-// Pixels of 1 or 3 channels of 8 bits; gray of 16 bits stays as it is. Gamma and colour profiles are ignored.
+// Pixels of 1 or 3 channels of 8 bits; gray of 16 bits stays as it is. Gamma and colour profiles
+// are ignored.
 void set_transformations(png_structp png, png_infop info) {
   const int color = png_get_color_type(png, info);
   const int bits = png_get_bit_depth(png, info);
-  if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);  // indices beyond the palette are black
+  if (color == PNG_COLOR_TYPE_PALETTE)
+    png_set_palette_to_rgb(png);  // indices beyond the palette are black
   if (color == PNG_COLOR_TYPE_GRAY && bits < 8) png_set_expand_gray_1_2_4_to_8(png);
   if (bits == 16 && color != PNG_COLOR_TYPE_GRAY) png_set_strip_16(png);
   png_set_strip_alpha(png);
@@ -71,7 +75,8 @@ void set_transformations(png_structp png, png_infop info) {
 int orientation_of(Reader& file) {
   png_bytep data = nullptr;
   png_uint_32 size = 0;
-  return png_get_eXIf_1(file.png(), file.info(), &size, &data) != 0 ? find_orientation({data, size}) : 1;
+  return png_get_eXIf_1(file.png(), file.info(), &size, &data) != 0 ? find_orientation({data, size})
+                                                                    : 1;
 }
 
 }  // namespace
@@ -82,7 +87,8 @@ DecodedImage decode_png(Bytes bytes) {
   png_infop info = file.info();
   file.run([&] {
     png_set_read_fn(png, &file, Reader::read);
-    png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // make_image() has a limit of its own
+    png_set_user_limits(png, PNG_UINT_31_MAX,
+                        PNG_UINT_31_MAX);  // make_image() has a limit of its own
     png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
     png_read_info(png, info);
   });
@@ -105,8 +111,10 @@ DecodedImage decode_png(Bytes bytes) {
     png_read_image(png, rows.data());
     png_read_end(png, info);
   });
-  check<IoError>(fits, "libpng gives rows of ", png_get_rowbytes(png, info), " bytes for ", width, " pixels");
-  for (std::size_t i = 0; 2 * i < wide.size(); ++i) decoded.image.pixels[i] = clip_to_8_bits(big_16(wide, 2 * i));
+  check<IoError>(fits, "libpng gives rows of ", png_get_rowbytes(png, info), " bytes for ", width,
+                 " pixels");
+  for (std::size_t i = 0; 2 * i < wide.size(); ++i)
+    decoded.image.pixels[i] = clip_to_8_bits(big_16(wide, 2 * i));
   decoded.orientation = orientation_of(file);
   return decoded;
 }

@@ -1,5 +1,6 @@
-// PNG by stb_image, for builds without libpng. stb_image compares no checksum and takes what follows a short palette for
-// colours, so it is handed a file made of the chunks that count, checked and with a whole palette.
+// PNG by stb_image, for builds without libpng. stb_image compares no checksum and takes what
+// follows a short palette for colours, so it is handed a file made of the chunks that count,
+// checked and with a whole palette.
 #include <algorithm>
 #include <array>
 #include <string>
@@ -57,13 +58,16 @@ Chunks read_chunks(Bytes file) {
     const std::string type(typed.begin(), typed.begin() + 4);
     const Bytes data = typed.subspan(4);
     const std::uint32_t stored = big_32(file, at + 8 + length);
-    check<IoError>(stored == crc_of(typed), "the chunk at byte ", at, " is damaged: its checksum is not the one stored");
-    check<IoError>((at == kSignature) == (type == "IHDR"), "the file does not begin with its only header");
+    check<IoError>(stored == crc_of(typed), "the chunk at byte ", at,
+                   " is damaged: its checksum is not the one stored");
+    check<IoError>((at == kSignature) == (type == "IHDR"),
+                   "the file does not begin with its only header");
     if (type == "IHDR") {
       chunks.header = data;
       check<IoError>(length == kHeader, "the header has ", length, " bytes instead of ", kHeader);
     } else if (type == "PLTE") {
-      check<IoError>(chunks.palette.empty() && chunks.data.empty(), "the palette stands in a wrong place");
+      check<IoError>(chunks.palette.empty() && chunks.data.empty(),
+                     "the palette stands in a wrong place");
       chunks.palette = data;
     } else if (type == "IDAT") {
       check<IoError>(!is_over, "the picture's data are in two places");
@@ -71,7 +75,8 @@ Chunks read_chunks(Bytes file) {
     } else if (type == "IEND") {
       return chunks;
     } else {
-      check<IoError>((typed[0] & 0x20) != 0, "the file has a chunk that is unknown and must not be passed over");
+      check<IoError>((typed[0] & 0x20) != 0,
+                     "the file has a chunk that is unknown and must not be passed over");
       if (type == "eXIf") chunks.orientation = find_orientation(data);
     }
     is_over = is_over || (type != "IDAT" && !chunks.data.empty());
@@ -79,8 +84,10 @@ Chunks read_chunks(Bytes file) {
   }
 }
 
-// The size of a picture's unpacked data: its rows, each with a byte for its filter, seven pictures where it is interlaced.
-std::uint64_t unpacked_size(std::uint64_t width, std::uint64_t height, std::uint64_t pixel_bits, bool interlaced) {
+// The size of a picture's unpacked data: its rows, each with a byte for its filter, seven pictures
+// where it is interlaced.
+std::uint64_t unpacked_size(std::uint64_t width, std::uint64_t height, std::uint64_t pixel_bits,
+                            bool interlaced) {
   struct Pass {
     std::uint64_t x, y, step_x, step_y;
   };
@@ -100,15 +107,17 @@ void check_data(const Chunks& chunks) {
   constexpr std::array<int, 7> kSamples{1, 0, 3, 1, 2, 0, 4};  // by colour type
   const std::uint8_t bits = chunks.header[8];
   const std::uint8_t color = chunks.header[9];
-  const bool is_known =
-      color < kSamples.size() && kSamples[color] > 0 && (bits == 1 || bits == 2 || bits == 4 || bits == 8 || bits == 16);
-  check<IoError>(is_known && chunks.header[12] <= 1, "the header asks for colour type ", int{color}, ", ", int{bits},
-                 " bits and interlacing ", int{chunks.header[12]});
+  const bool is_known = color < kSamples.size() && kSamples[color] > 0 &&
+                        (bits == 1 || bits == 2 || bits == 4 || bits == 8 || bits == 16);
+  check<IoError>(is_known && chunks.header[12] <= 1, "the header asks for colour type ", int{color},
+                 ", ", int{bits}, " bits and interlacing ", int{chunks.header[12]});
   check<IoError>(chunks.data.size() > 6, "the file has no picture");
-  const std::uint64_t expected = unpacked_size(big_32(chunks.header, 0), big_32(chunks.header, 4),
-                                               static_cast<std::uint64_t>(kSamples[color]) * bits, chunks.header[12] == 1);
+  const std::uint64_t expected =
+      unpacked_size(big_32(chunks.header, 0), big_32(chunks.header, 4),
+                    static_cast<std::uint64_t>(kSamples[color]) * bits, chunks.header[12] == 1);
   const std::vector<std::uint8_t> unpacked = inflate_with_stb(chunks.data, expected);
-  check<IoError>(unpacked.size() == expected, "the picture takes ", expected, " bytes, but there are ", unpacked.size());
+  check<IoError>(unpacked.size() == expected, "the picture takes ", expected,
+                 " bytes, but there are ", unpacked.size());
   check<IoError>(adler_of(unpacked) == big_32(chunks.data, chunks.data.size() - 4),
                  "the picture's data are damaged: their checksum is not the one stored");
 }
@@ -131,8 +140,8 @@ DecodedImage decode_png(Bytes file) {
   add_chunk(clean, "IHDR", chunks.header);
   if (chunks.header[9] == kPaletteColor) {
     std::vector<std::uint8_t> palette(chunks.palette.begin(), chunks.palette.end());
-    check<IoError>(!palette.empty() && palette.size() % 3 == 0 && palette.size() <= 768, "the palette has ", palette.size(),
-                   " bytes");
+    check<IoError>(!palette.empty() && palette.size() % 3 == 0 && palette.size() <= 768,
+                   "the palette has ", palette.size(), " bytes");
     palette.resize(768);  // indices beyond it are black
     add_chunk(clean, "PLTE", palette);
   }

@@ -26,11 +26,13 @@ class Scanner {
     }
   }
   std::uint32_t number() {
-    check<IoError>(std::isdigit(peek()) != 0, "byte ", at_, " of the file is no digit, but a number is expected there");
+    check<IoError>(std::isdigit(peek()) != 0, "byte ", at_,
+                   " of the file is no digit, but a number is expected there");
     std::uint64_t value = 0;
     for (; at_ < file_.size() && std::isdigit(file_[at_]) != 0; ++at_) {
       value = 10 * value + file_[at_] - '0';
-      check<IoError>(value <= 0xffffffffU, "byte ", at_, " of the file is in a number that is too large");
+      check<IoError>(value <= 0xffffffffU, "byte ", at_,
+                     " of the file is in a number that is too large");
     }
     return static_cast<std::uint32_t>(value);
   }
@@ -73,8 +75,11 @@ void read_levels(Scanner& scanner, bool is_text, std::uint32_t max, Image& image
   const std::size_t size = max > 255 ? 2 : 1;
   const Bytes bytes = is_text ? Bytes{} : scanner.bytes(size * image.pixels.size());
   for (std::size_t i = 0; i < image.pixels.size(); ++i) {
-    const std::uint32_t value = is_text ? scanner.number() : size == 2 ? big_16(bytes, 2 * i) : bytes[i];
-    check<IoError>(!is_text || value <= max, "the file has a level of ", value, ", but its largest is to be ", max);
+    const std::uint32_t value = is_text     ? scanner.number()
+                                : size == 2 ? big_16(bytes, 2 * i)
+                                            : bytes[i];
+    check<IoError>(!is_text || value <= max, "the file has a level of ", value,
+                   ", but its largest is to be ", max);
     image.pixels[i] = level(std::min(value, max), max, image.channels == 1);
   }
 }

@@ -11,8 +11,8 @@
 namespace mec {
 namespace {
 
-// stb_image's memory begins as one byte, repeated: with another byte, the same file gives other pixels exactly where it
-// uses memory that it did not write.
+// stb_image's memory begins as one byte, repeated: with another byte, the same file gives other
+// pixels exactly where it uses memory that it did not write.
 thread_local int first_byte = 0;
 
 void* allocate(std::size_t size) {
@@ -23,7 +23,8 @@ void* allocate(std::size_t size) {
 
 void* reallocate(void* memory, std::size_t old_size, std::size_t size) {
   void* const grown = std::realloc(memory, size);
-  if (grown && size > old_size) std::memset(static_cast<char*>(grown) + old_size, first_byte, size - old_size);
+  if (grown && size > old_size)
+    std::memset(static_cast<char*>(grown) + old_size, first_byte, size - old_size);
   return grown;
 }
 
@@ -58,8 +59,8 @@ struct Free {
 };
 
 int length_of(Bytes file) {
-  check<IoError>(file.size() <= static_cast<std::size_t>(std::numeric_limits<int>::max()), "the file has ", file.size(),
-                 " bytes, and stb_image reads at most 2 GiB");
+  check<IoError>(file.size() <= static_cast<std::size_t>(std::numeric_limits<int>::max()),
+                 "the file has ", file.size(), " bytes, and stb_image reads at most 2 GiB");
   return static_cast<int>(file.size());
 }
 
@@ -76,7 +77,8 @@ Image decode_once(Bytes file, int memory) {
   const std::unique_ptr<stbi_uc, Free> pixels(
       stbi_load_from_memory(file.data(), length_of(file), &width, &height, &stored, channels));
   check_stb(pixels != nullptr);
-  Image image = make_image(static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(height), channels);
+  Image image =
+      make_image(static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(height), channels);
   std::copy_n(pixels.get(), image.pixels.size(), image.pixels.begin());
   return image;
 }
@@ -85,7 +87,8 @@ Image decode_once(Bytes file, int memory) {
 
 Image decode_with_stb(Bytes file, Bytes variant) {
   Image image = decode_once(file, 0);
-  check<IoError>(image.pixels == decode_once(variant, 0xa5).pixels, "a part of the picture is missing");
+  check<IoError>(image.pixels == decode_once(variant, 0xa5).pixels,
+                 "a part of the picture is missing");
   return image;
 }
 
@@ -95,15 +98,17 @@ std::vector<std::uint16_t> decode_wide_with_stb(Bytes file) {
   const std::unique_ptr<stbi_us, Free> pixels(
       stbi_load_16_from_memory(file.data(), length_of(file), &width, &height, &stored, 1));
   check_stb(pixels != nullptr);
-  return {pixels.get(), pixels.get() + static_cast<std::size_t>(width) * static_cast<std::size_t>(height)};
+  return {pixels.get(),
+          pixels.get() + static_cast<std::size_t>(width) * static_cast<std::size_t>(height)};
 }
 
 std::vector<std::uint8_t> inflate_with_stb(Bytes packed, std::size_t expected) {
-  check<IoError>(expected <= static_cast<std::size_t>(std::numeric_limits<int>::max()), "the picture takes ", expected,
-                 " bytes, and stb_image unpacks at most 2 GiB");
+  check<IoError>(expected <= static_cast<std::size_t>(std::numeric_limits<int>::max()),
+                 "the picture takes ", expected, " bytes, and stb_image unpacks at most 2 GiB");
   std::vector<std::uint8_t> bytes(expected);
-  const int size = stbi_zlib_decode_buffer(reinterpret_cast<char*>(bytes.data()), static_cast<int>(expected),
-                                           reinterpret_cast<const char*>(packed.data()), length_of(packed));
+  const int size =
+      stbi_zlib_decode_buffer(reinterpret_cast<char*>(bytes.data()), static_cast<int>(expected),
+                              reinterpret_cast<const char*>(packed.data()), length_of(packed));
   check_stb(size >= 0);
   bytes.resize(static_cast<std::size_t>(size));
   return bytes;

@@ -7,9 +7,10 @@
 
 namespace mec {
 
-// A JPEG or PNG file whose structure was checked. IoError with stb_image's reason, and where a part of the picture comes
-// from nowhere: stb_image leaves memory unwritten that damaged files leave out, and reads zeros where data run out.
-// `variant` is the file itself, or one that is decoded to the same pixels unless data run out.
+// A JPEG or PNG file whose structure was checked. IoError with stb_image's reason, and where a part
+// of the picture comes from nowhere: stb_image leaves memory unwritten that damaged files leave
+// out, and reads zeros where data run out. `variant` is the file itself, or one that is decoded to
+// the same pixels unless data run out.
 Image decode_with_stb(Bytes file, Bytes variant);
 
 // A PNG file's gray of 16 bits, (H,W).

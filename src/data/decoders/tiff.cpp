@@ -1,5 +1,6 @@
-// TIFF by libtiff: the first page. libtiff unpacks strips and tiles; what their samples mean is said here, as Pillow has
-// it, because libtiff's own conversion to RGB rounds 16 bits and mixes inks otherwise.
+// TIFF by libtiff: the first page. libtiff unpacks strips and tiles; what their samples mean is
+// said here, as Pillow has it, because libtiff's own conversion to RGB rounds 16 bits and mixes
+// inks otherwise.
 #include <tiffio.h>
 
 #include <algorithm>
@@ -28,7 +29,8 @@ Source& source_of(thandle_t handle) { return *static_cast<Source*>(handle); }
 
 tmsize_t read(thandle_t handle, void* to, tmsize_t count) {
   Source& source = source_of(handle);
-  const std::uint64_t left = source.file.size() - std::min<std::uint64_t>(source.at, source.file.size());
+  const std::uint64_t left =
+      source.file.size() - std::min<std::uint64_t>(source.at, source.file.size());
   const std::uint64_t given = std::min(left, static_cast<std::uint64_t>(count));
   if (given > 0) std::memcpy(to, source.file.data() + source.at, given);
   source.at += given;
@@ -37,18 +39,23 @@ tmsize_t read(thandle_t handle, void* to, tmsize_t count) {
 
 toff_t seek(thandle_t handle, toff_t offset, int from) {
   Source& source = source_of(handle);
-  source.at = from == SEEK_SET ? offset : from == SEEK_CUR ? source.at + offset : source.file.size() + offset;
+  source.at = from == SEEK_SET   ? offset
+              : from == SEEK_CUR ? source.at + offset
+                                 : source.file.size() + offset;
   return source.at;
 }
 
 int keep_first_error(TIFF*, void* data, const char*, const char* format, va_list arguments) {
   Source& source = *static_cast<Source*>(data);
-  if (source.error[0] == '\0') std::vsnprintf(source.error.data(), source.error.size(), format, arguments);
+  if (source.error[0] == '\0')
+    std::vsnprintf(source.error.data(), source.error.size(), format, arguments);
   return 1;  // nothing else is done with it
 }
 
-// libtiff goes on where a part of the directory cannot be read, and takes a palette's picture for gray.
-int keep_grave_warning(TIFF* tiff, void* data, const char* module, const char* format, va_list arguments) {
+// libtiff goes on where a part of the directory cannot be read, and takes a palette's picture for
+// gray.
+int keep_grave_warning(TIFF* tiff, void* data, const char* module, const char* format,
+                       va_list arguments) {
   const std::string_view text(format);
   const bool is_grave = text.starts_with("IO error") || text.starts_with("Incorrect count");
   return is_grave ? keep_first_error(tiff, data, module, format, arguments) : 1;
@@ -67,8 +74,10 @@ Tiff open(Source& source) {
   TIFFOpenOptionsSetWarningHandlerExtR(options.get(), keep_grave_warning, &source);
   TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), tmsize_t{1} << 31);
   return Tiff(TIFFClientOpenExt(
-      "", "rm", &source, read, [](thandle_t, void*, tmsize_t) { return tmsize_t{0}; }, seek, [](thandle_t) { return 0; },
-      [](thandle_t handle) { return static_cast<toff_t>(source_of(handle).file.size()); }, nullptr, nullptr, options.get()));
+      "", "rm", &source, read, [](thandle_t, void*, tmsize_t) { return tmsize_t{0}; }, seek,
+      [](thandle_t) { return 0; },
+      [](thandle_t handle) { return static_cast<toff_t>(source_of(handle).file.size()); }, nullptr,
+      nullptr, options.get()));
 }
 
 [[noreturn]] void fail(const Source& source) {
@@ -111,28 +120,35 @@ Layout read_layout(TIFF* tiff) {
   l.colors = has_three ? 3 : l.photometric == PHOTOMETRIC_SEPARATED ? 4 : 1;
   l.is_tiled = TIFFIsTiled(tiff) != 0;
   l.tile_width = l.is_tiled ? field<std::uint32_t>(tiff, TIFFTAG_TILEWIDTH, 0) : l.width;
-  l.tile_height = l.is_tiled ? field<std::uint32_t>(tiff, TIFFTAG_TILELENGTH, 0)
-                             : std::min(l.height, field<std::uint32_t>(tiff, TIFFTAG_ROWSPERSTRIP, l.height));
+  l.tile_height =
+      l.is_tiled ? field<std::uint32_t>(tiff, TIFFTAG_TILELENGTH, 0)
+                 : std::min(l.height, field<std::uint32_t>(tiff, TIFFTAG_ROWSPERSTRIP, l.height));
   check_image_size(l.tile_width, l.tile_height);
   return l;
 }
 
 // What Pillow reads, and no more.
 void check_layout(const Layout& l) {
-  const bool is_gray = l.photometric == PHOTOMETRIC_MINISWHITE || l.photometric == PHOTOMETRIC_MINISBLACK;
+  const bool is_gray =
+      l.photometric == PHOTOMETRIC_MINISWHITE || l.photometric == PHOTOMETRIC_MINISBLACK;
   const bool is_palette = l.photometric == PHOTOMETRIC_PALETTE;
-  check<IoError>(is_gray || is_palette || l.colors > 1, "a TIFF file of photometric interpretation ", l.photometric,
+  check<IoError>(is_gray || is_palette || l.colors > 1,
+                 "a TIFF file of photometric interpretation ", l.photometric,
                  ", which is not read");
-  check<IoError>(l.samples >= l.colors && l.samples <= 6, "a TIFF file of ", l.samples, " samples a pixel, which is not read");
+  check<IoError>(l.samples >= l.colors && l.samples <= 6, "a TIFF file of ", l.samples,
+                 " samples a pixel, which is not read");
   const bool small = l.bits == 1 || l.bits == 2 || l.bits == 4;
-  const bool unsigned_fits = l.bits == 8 || (small && l.samples == 1 && l.colors == 1) || (l.bits == 16 && !is_palette) ||
+  const bool unsigned_fits = l.bits == 8 || (small && l.samples == 1 && l.colors == 1) ||
+                             (l.bits == 16 && !is_palette) ||
                              (l.bits == 32 && l.samples == 1 && is_gray);
-  const bool signed_fits = l.samples == 1 && is_gray && (l.bits == 8 || l.bits == 16 || l.bits == 32);
-  const bool fits = l.format == SAMPLEFORMAT_UINT  ? unsigned_fits
-                    : l.format == SAMPLEFORMAT_INT ? signed_fits
-                                                   : l.format == SAMPLEFORMAT_IEEEFP && signed_fits && l.bits == 32;
-  check<IoError>(fits, "a TIFF file of ", l.samples, " samples of ", l.bits, " bits in sample format ", l.format,
-                 ", which is not read");
+  const bool signed_fits =
+      l.samples == 1 && is_gray && (l.bits == 8 || l.bits == 16 || l.bits == 32);
+  const bool fits = l.format == SAMPLEFORMAT_UINT ? unsigned_fits
+                    : l.format == SAMPLEFORMAT_INT
+                        ? signed_fits
+                        : l.format == SAMPLEFORMAT_IEEEFP && signed_fits && l.bits == 32;
+  check<IoError>(fits, "a TIFF file of ", l.samples, " samples of ", l.bits,
+                 " bits in sample format ", l.format, ", which is not read");
 }
 
 template <class T> T load(const std::uint8_t* from) {
@@ -183,9 +199,11 @@ std::vector<std::uint8_t> read_samples(TIFF* tiff, const Layout& l, const Source
         const auto wanted = static_cast<tmsize_t>(row_bytes * (l.is_tiled ? l.tile_height : rows));
         std::fill(piece.begin(), piece.end(), std::uint8_t{0});
         const auto number = static_cast<std::uint16_t>(plane);
-        const tmsize_t got = l.is_tiled
-                                 ? TIFFReadEncodedTile(tiff, TIFFComputeTile(tiff, left, top, 0, number), piece.data(), wanted)
-                                 : TIFFReadEncodedStrip(tiff, TIFFComputeStrip(tiff, top, number), piece.data(), wanted);
+        const tmsize_t got =
+            l.is_tiled ? TIFFReadEncodedTile(tiff, TIFFComputeTile(tiff, left, top, 0, number),
+                                             piece.data(), wanted)
+                       : TIFFReadEncodedStrip(tiff, TIFFComputeStrip(tiff, top, number),
+                                              piece.data(), wanted);
         if (got != wanted) fail(source);
         const std::size_t count = std::size_t{std::min(l.tile_width, l.width - left)} * together;
         for (std::uint32_t y = 0; y < rows; ++y) {
@@ -221,12 +239,15 @@ Image to_image(const Layout& l, const std::vector<std::uint8_t>& samples, const 
   for (std::size_t at = 0; at < samples.size(); at += l.samples, to += image.channels) {
     const std::uint8_t* const pixel = &samples[at];
     if (palette[0]) {
-      for (std::size_t i = 0; i < 3; ++i) to[i] = static_cast<std::uint8_t>(palette[i][pixel[0]] >> 8);
+      for (std::size_t i = 0; i < 3; ++i)
+        to[i] = static_cast<std::uint8_t>(palette[i][pixel[0]] >> 8);
     } else if (l.colors == 4) {
       cmyk_to_rgb(pixel, to);
     } else {
       for (std::size_t i = 0; i < l.colors; ++i) {
-        to[i] = invert ? static_cast<std::uint8_t>(255 - pixel[i]) : divide ? divided(pixel[i], pixel[3]) : pixel[i];
+        to[i] = invert   ? static_cast<std::uint8_t>(255 - pixel[i])
+                : divide ? divided(pixel[i], pixel[3])
+                         : pixel[i];
       }
     }
   }
@@ -237,7 +258,9 @@ Image to_image(const Layout& l, const std::vector<std::uint8_t>& samples, const 
 Image read_by_libtiff(TIFF* tiff, const Layout& l, const Source& source) {
   Image image = make_image(l.width, l.height, 3);
   std::vector<std::uint32_t> raster(std::size_t{l.width} * l.height);
-  if (TIFFReadRGBAImageOriented(tiff, l.width, l.height, raster.data(), ORIENTATION_TOPLEFT, 1) != 1) fail(source);
+  if (TIFFReadRGBAImageOriented(tiff, l.width, l.height, raster.data(), ORIENTATION_TOPLEFT, 1) !=
+      1)
+    fail(source);
   std::uint8_t* to = image.pixels.data();
   for (const std::uint32_t pixel : raster) {
     *to++ = static_cast<std::uint8_t>(TIFFGetR(pixel));
@@ -253,22 +276,27 @@ DecodedImage decode_tiff(Bytes file) {
   Source source{.file = file};
   const Tiff tiff = open(source);
   if (!tiff) fail(source);
-  const auto orientation = field<std::uint16_t>(tiff.get(), TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT);
+  const auto orientation =
+      field<std::uint16_t>(tiff.get(), TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT);
   const auto compression = field<std::uint16_t>(tiff.get(), TIFFTAG_COMPRESSION, COMPRESSION_NONE);
   const Layout layout = read_layout(tiff.get());
-  if (source.error[0] != '\0') fail(source);  // libtiff makes up what a damaged directory leaves out
+  if (source.error[0] != '\0')
+    fail(source);  // libtiff makes up what a damaged directory leaves out
   Image image;
   if (layout.photometric == PHOTOMETRIC_YCBCR && compression != COMPRESSION_JPEG) {
     TIFFSetField(tiff.get(), TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT);  // turned below
     image = read_by_libtiff(tiff.get(), layout, source);
   } else {
-    if (layout.photometric == PHOTOMETRIC_YCBCR) TIFFSetField(tiff.get(), TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
+    if (layout.photometric == PHOTOMETRIC_YCBCR)
+      TIFFSetField(tiff.get(), TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
     check_layout(layout);
     const Palette palette = read_palette(tiff.get(), layout, source);
     image = to_image(layout, read_samples(tiff.get(), layout, source), palette);
   }
-  // TIFF is turned whatever the setting: its orientation belongs to how rows are stored, and Pillow turns it on loading.
-  return {stand_upright(std::move(image), orientation >= 1 && orientation <= 8 ? orientation : 1), 1};
+  // TIFF is turned whatever the setting: its orientation belongs to how rows are stored, and Pillow
+  // turns it on loading.
+  return {stand_upright(std::move(image), orientation >= 1 && orientation <= 8 ? orientation : 1),
+          1};
 }
 
 }  // namespace mec

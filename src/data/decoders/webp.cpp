@@ -31,12 +31,15 @@ DecodedImage decode_webp(Bytes file) {
   WebPBitstreamFeatures features;
   const VP8StatusCode status = WebPGetFeatures(file.data(), file.size(), &features);
   check<IoError>(status != VP8_STATUS_NOT_ENOUGH_DATA, "the file is truncated");
-  check<IoError>(status == VP8_STATUS_OK, "the WebP header is damaged (libwebp's status ", int{status}, ")");
-  DecodedImage decoded{make_image(static_cast<std::uint64_t>(features.width), static_cast<std::uint64_t>(features.height), 3),
+  check<IoError>(status == VP8_STATUS_OK, "the WebP header is damaged (libwebp's status ",
+                 int{status}, ")");
+  DecodedImage decoded{make_image(static_cast<std::uint64_t>(features.width),
+                                  static_cast<std::uint64_t>(features.height), 3),
                        1};
 
   WebPAnimDecoderOptions options;
-  check<IoError>(WebPAnimDecoderOptionsInit(&options) != 0, "libwebp is of another version than its header");
+  check<IoError>(WebPAnimDecoderOptionsInit(&options) != 0,
+                 "libwebp is of another version than its header");
   options.color_mode = MODE_RGBA;
   const WebPData data{file.data(), file.size()};
   const std::unique_ptr<WebPAnimDecoder, Delete> decoder(WebPAnimDecoderNew(&data, &options));
@@ -44,7 +47,8 @@ DecodedImage decode_webp(Bytes file) {
   WebPAnimInfo info;
   std::uint8_t* rgba = nullptr;  // belongs to the decoder
   int time = 0;
-  check<IoError>(WebPAnimDecoderGetInfo(decoder.get(), &info) != 0 && static_cast<int>(info.canvas_width) == features.width &&
+  check<IoError>(WebPAnimDecoderGetInfo(decoder.get(), &info) != 0 &&
+                     static_cast<int>(info.canvas_width) == features.width &&
                      static_cast<int>(info.canvas_height) == features.height &&
                      WebPAnimDecoderGetNext(decoder.get(), &rgba, &time) != 0,
                  "the WebP data are truncated or damaged");
