@@ -1,13 +1,13 @@
 # What the machine offers. For each optional dependency: the option MEC_X (AUTO, ON = must be there, OFF), the
-# result MEC_HAVE_X (also a macro in the sources), and the target in MEC_TARGET_x (empty when missing), which is what
-# mec_room(... USES x) links.
+# result MEC_HAVE_X (also a macro in the sources that ask), and the target in MEC_TARGET_x (empty when missing), which is
+# what mec_room(... USES x) links.
 
 set(MEC_SUMMARY "")  # lines "name|state|note" of the table at the end of configure
 
 # A cache may remember a library that was since removed or moved: forget it, so that it is looked for again.
 get_cmake_property(cached CACHE_VARIABLES)
 foreach(variable IN LISTS cached)
-  if(variable MATCHES "^(MecBlas|MecOneDnn|MecCudnn|ZLIB|OpenMP|MEC)_.*(LIBRARY|INCLUDE_DIR)"
+  if(variable MATCHES "^(MecBlas|MecOneDnn|MecCudnn|MecWebp|ZLIB|JPEG|PNG|PNG_PNG|TIFF|GIF|OpenMP|MEC)_.*(LIBRARY|INCLUDE_DIR)"
       AND IS_ABSOLUTE "${${variable}}" AND NOT EXISTS "${${variable}}")
     unset(${variable} CACHE)
   endif()
@@ -29,8 +29,7 @@ macro(mec_optional name package target cost)
   if(MEC_${name} AND TARGET ${target})
     set(MEC_HAVE_${name} ON)
     set(MEC_TARGET_${lower} ${target})
-    target_compile_definitions(mec_options INTERFACE MEC_HAVE_${name}=1)
-    list(APPEND MEC_SUMMARY "${lower}|${${package}_VERSION}|")
+    list(APPEND MEC_SUMMARY "${lower}|${${package}_VERSION}${${package}_VERSION_STRING}|")
   elseif(MEC_${name})
     set(MEC_TARGET_${lower} "")
     list(APPEND MEC_SUMMARY "${lower}|missing|${cost}")
@@ -44,6 +43,17 @@ mec_optional(OPENMP OpenMP OpenMP::OpenMP_CXX "one thread for everything" COMPON
 mec_optional(ONEDNN MecOneDnn DNNL::dnnl "convolutions by our own loops, several times slower")
 mec_optional(BLAS MecBlas mec::blas "matrix products and factorisations by our own loops, slower")
 mec_optional(ZLIB ZLIB ZLIB::ZLIB "data sets must be unpacked first: .gz files are refused")
+foreach(name IN ITEMS OPENMP ONEDNN BLAS ZLIB)
+  if(MEC_HAVE_${name})
+    target_compile_definitions(mec_options INTERFACE MEC_HAVE_${name}=1)
+  endif()
+endforeach()
+# Decoders of image files: src/data/CMakeLists.txt tells the sources.
+mec_optional(JPEG JPEG JPEG::JPEG "JPEG by stb_image: colours differ by rounding, and unusual files are refused")
+mec_optional(PNG PNG PNG::PNG "PNG by stb_image, slower")
+mec_optional(WEBP MecWebp mec::webp "WebP files are passed over")
+mec_optional(TIFF TIFF TIFF::TIFF "TIFF files are passed over (libtiff 4.5 is needed)" 4.5)
+mec_optional(GIF GIF GIF::GIF "GIF files are passed over")
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)

@@ -18,6 +18,11 @@ ninja-build             ?ninja
 python3                 ?python3
 gnuplot-nox             ?gnuplot
 zlib1g-dev              include/zlib.h
+libjpeg62-turbo-dev     include/jpeglib.h
+libpng-dev              include/png.h
+libwebp-dev             include/webp/demux.h
+libtiff-dev             include/@/tiffio.h
+libgif-dev              include/gif_lib.h
 libdnnl-dev             include/oneapi/dnnl/dnnl.hpp
 libopenblas-openmp-dev  include/@/openblas-openmp/cblas.h
 liblapacke-dev          include/lapacke.h
@@ -29,7 +34,8 @@ libtomlplusplus-dev     include/toml++/toml.h
 dataset-fashion-mnist   share/datasets/fashion-mnist/train-images-idx3-ubyte.gz
 "
 # What these need at run time and a --prefix folder must hold as well; a Debian system has it through apt.
-runtime="libdnnl2 libopenblas0-openmp liblapacke libtmglib3 libgfortran5 libquadmath0 ocl-icd-libopencl1 libstb0"
+runtime="libdnnl2 libopenblas0-openmp liblapacke libtmglib3 libgfortran5 libquadmath0 ocl-icd-libopencl1 libstb0
+libjpeg62-turbo libpng16-16 libwebp7 libwebpdemux2 libtiff6 liblerc4 libdeflate0 libjbig0 liblzma5 libzstd1 libgif7"
 
 usage() { sed -n '4,7s/^# \{0,1\}//p' "$0"; exit "$1"; }
 

@@ -26,7 +26,8 @@ DatasetPtr open_data(const DataOptions& options, const PretrainSettings* run, Sp
                           .kind = options.kind.value_or(same_kind),
                           .split = split,
                           .limit = options.limit,
-                          .channels = static_cast<int>(channels)});
+                          .channels = static_cast<int>(channels),
+                          .exif_orientation = options.exif_orientation || (run && run->data.exif_orientation)});
 }
 
 Splits open_splits(const DataOptions& options, const PretrainSettings* run, std::int64_t channels) {

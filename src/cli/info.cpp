@@ -4,6 +4,7 @@
 
 #include "mec/cli/commands.h"
 #include "mec/cli/run_directory.h"
+#include "mec/data/image_formats.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/input_file.h"
 #include "mec/tensor/io/safetensors.h"
@@ -71,11 +72,23 @@ void print_gpus() {
   }
 }
 
+// "JPEG (.jpg .jpeg): libjpeg".
+void print_image_formats() {
+  std::cout << "image files\n";
+  for (const ImageFormat& format : image_formats()) {
+    std::cout << "  " << format.name << " (" << format.extensions << "): ";
+    if (format.is_read()) std::cout << format.decoder << (format.note.empty() ? "" : ", ");
+    else std::cout << "not read: ";
+    std::cout << format.note << "\n";
+  }
+}
+
 void print_build() {
   std::cout << "mec " MEC_VERSION ", " << kCompiler << "\n";
   for (const Part& part : kParts) {
     std::cout << "  " << part.name << ": " << (part.found ? "found" : "missing: ") << part.without << "\n";
   }
+  print_image_formats();
   const CpuDescription cpu = describe_cpu();
   std::cout << cpu_model() << ", " << cpu.instruction_set << " loops, " << cpu.threads << " threads";
   if (cpu.widens_bf16) std::cout << ", bf16 convolutions in f32 pieces (this processor multiplies bf16 no faster)";

@@ -39,6 +39,8 @@ void add_data_options(Command command, DataOptions& options) {
   command.add_option("--limit", options.limit, "At most so many images of each split, spread evenly; 0: all").not_negative();
   command.add_option("--workers", options.workers, "Threads that read images").between(0, 1024).show_default();
   command.add_option("--batch", options.batch, "Images embedded at a time").positive().show_default();
+  command.add_flag("--exif-orientation", options.exif_orientation,
+                   "Image files stand upright as their cameras noted; default: as the run trained, or as stored");
 }
 
 }  // namespace mec::cli

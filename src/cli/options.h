@@ -33,9 +33,10 @@ struct DataOptions {
   std::int64_t limit = 0;
   int workers = 1;
   std::int64_t batch = 256;
+  bool exif_orientation = false;
 
   StreamOptions stream() const { return {.batch = batch, .workers = workers}; }
 };
-void add_data_options(Command command, DataOptions& options);  // --data, --kind, --limit, --workers, --batch
+void add_data_options(Command command, DataOptions& options);  // --data, …, --exif-orientation
 
 }  // namespace mec::cli

@@ -232,6 +232,7 @@ std::vector<Setting> bind_data(DataSettings& data) {
   t.add("split", data.split);
   t.add("limit", data.limit, kFromZero);
   t.add("channels", data.channels, {.low = 0, .high = 3});
+  t.add("exif_orientation", data.exif_orientation);
   t.add("mean", data.mean);
   t.add("std", data.std);
   t.add("workers", data.workers, {.low = 0, .high = 1024});

@@ -25,7 +25,8 @@ DatasetPtr open_data(const DataSettings& data) {
                           .kind = data.kind,
                           .split = parse_split(data.split),
                           .limit = data.limit,
-                          .channels = static_cast<int>(data.channels)});
+                          .channels = static_cast<int>(data.channels),
+                          .exif_orientation = data.exif_orientation});
 }
 
 Normalization normalization_of(const DataSettings& data, const DatasetInfo& info) {

@@ -46,6 +46,7 @@ struct DatasetOptions {
   Split split = Split::train;
   std::int64_t limit = 0;  // at most so many images, spread evenly over the data set; 0 takes all
   int channels = 0;        // 1 or 3; 0 takes what is stored (3 from image folders)
+  bool exif_orientation = false;  // image files stand upright as their cameras noted, not as stored
 };
 
 // Opens a folder of IDX files (plain or gzip), of CIFAR's binary batches, or of image files, in the

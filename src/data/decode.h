@@ -1,4 +1,4 @@
-// JPEG and PNG files to pixels.
+// Image files to pixels.
 #pragma once
 
 #include <cstdint>
@@ -10,11 +10,20 @@
 
 namespace mec {
 
-// Decodes a JPEG or PNG (by content, not by name) into 1 or 3 channels; an alpha channel is dropped, 16 bits become 8,
-// and an EXIF orientation is ignored. IoError, which names `name`, for another format, damaged data and a file that
-// ends before its picture does.
-Image decode_image(std::span<const std::uint8_t> file, int channels, const std::string& name);
+struct DecodeOptions {
+  int channels = 3;               // 1 or 3
+  bool exif_orientation = false;  // stand upright as the camera noted, instead of as stored
+};
 
-Image read_image(const std::filesystem::path& path, int channels);
+// The pixels of an image file of any format that this build reads (image_formats.h), by content,
+// not by name; they are those of Pillow's Image.open(file).convert("RGB"), as torchvision's
+// ImageFolder has them, or of convert("L"): an alpha channel is dropped, 16 bits of a colour become
+// 8, but gray of 16 bits is cut off at 255. Of an animation or a file of several pages the first
+// picture. IoError, which names `name` and gives the reason, for another format, damaged data and
+// a file that ends before its picture does.
+Image decode_image(std::span<const std::uint8_t> file, const DecodeOptions& options,
+                   const std::string& name);
+
+Image read_image(const std::filesystem::path& path, const DecodeOptions& options);
 
 }  // namespace mec

@@ -17,15 +17,15 @@ namespace fs = std::filesystem;
 
 class ImageFolder : public Dataset {
  public:
-  ImageFolder(DatasetInfo info, std::vector<fs::path> files, std::vector<std::int32_t> labels)
-      : info_(std::move(info)), files_(std::move(files)), labels_(std::move(labels)) {}
+  ImageFolder(DatasetInfo info, const DecodeOptions& decoding, std::vector<fs::path> files, std::vector<std::int32_t> labels)
+      : info_(std::move(info)), decoding_(decoding), files_(std::move(files)), labels_(std::move(labels)) {}
 
   const DatasetInfo& info() const override { return info_; }
   std::int64_t size() const override { return static_cast<std::int64_t>(files_.size()); }
 
   Image read(std::int64_t i) const override {
     check<ValueError>(i >= 0 && i < size(), "read: image ", i, " of a data set of ", size());
-    return read_image(files_[static_cast<std::size_t>(i)], info_.channels);
+    return read_image(files_[static_cast<std::size_t>(i)], decoding_);
   }
 
   std::int32_t label(std::int64_t i) const override {
@@ -39,6 +39,7 @@ class ImageFolder : public Dataset {
 
  private:
   DatasetInfo info_;
+  DecodeOptions decoding_;
   std::vector<fs::path> files_;
   std::vector<std::int32_t> labels_;
 };
@@ -176,7 +177,8 @@ DatasetPtr open_image_folder(const DatasetOptions& options) {
     labels.insert(labels.end(), members.size(), static_cast<std::int32_t>(label));
     files.insert(files.end(), members.begin(), members.end());
   }
-  return std::make_shared<ImageFolder>(std::move(info), std::move(files), std::move(labels));
+  const DecodeOptions decoding{.channels = info.channels, .exif_orientation = options.exif_orientation};
+  return std::make_shared<ImageFolder>(std::move(info), decoding, std::move(files), std::move(labels));
 }
 
 }  // namespace mec::formats

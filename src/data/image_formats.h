@@ -1,6 +1,7 @@
-// The kinds of image files by their names, and which of them this build reads.
+// The kinds of image files, and which of them this build reads.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -8,24 +9,33 @@
 
 namespace mec {
 
+struct DecodedImage;
+
 struct ImageFormat {
   std::string_view name;        // "JPEG"
   std::string_view extensions;  // ".jpg .jpeg", in lower case
   std::string_view decoder;     // what reads it in this build; empty where nothing does
   std::string_view note;        // what that decoder leaves out, or what would read the format
+  bool (*recognizes)(std::span<const std::uint8_t> file);  // by its first bytes
+  DecodedImage (*decode)(
+      std::span<const std::uint8_t> file);  // decoders/decoder.h; null where nothing does
 
-  bool is_read() const { return !decoder.empty(); }
+  bool is_read() const { return decode != nullptr; }
 };
 
-// Every format that mec knows by name, those that no build reads among them: a folder's reader counts what it leaves
-// out.
+// Every format that mec knows by name, those that no build reads among them: who reads a folder
+// counts what is left out.
 std::span<const ImageFormat> image_formats();
 
-// The format that a file's extension claims, in either case of letters; nullptr for files that are no images.
+// The format that a file's extension claims, in either case of letters; nullptr for files that are
+// no images.
 const ImageFormat* find_image_format(const std::filesystem::path& file);
 
 // Does this build read files with this file's extension?
 bool reads_extension(const std::filesystem::path& file);
+
+// The format that a file's first bytes show; nullptr for another kind of file.
+const ImageFormat* recognize_image(std::span<const std::uint8_t> file);
 
 // "JPEG, PNG, BMP": the formats that this build reads.
 std::string list_read_formats();

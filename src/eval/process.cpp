@@ -33,7 +33,9 @@ class SpawnActions {
 struct Pipe {
   std::array<int, 2> ends{-1, -1};
 
-  Pipe() { check<IoError>(::pipe2(ends.data(), O_CLOEXEC) == 0, "a pipe cannot be made: ", std::strerror(errno)); }
+  Pipe() {  // errno is looked at after the call: the arguments of a check come in any order
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw IoError(concat("a pipe cannot be made: ", std::strerror(errno)));
+  }
   ~Pipe() {
     ::close(ends[0]);
     close_writer();

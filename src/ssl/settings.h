@@ -65,6 +65,7 @@ struct DataSettings {
   std::string split = "train";
   std::int64_t limit = 0;         // at most so many images, spread evenly; 0: all
   std::int64_t channels = 0;      // 0: as the files have
+  bool exif_orientation = false;  // image files stand upright as their cameras noted, instead of as stored
   std::vector<double> mean, std;  // of pixels in [0, 1], one for each channel; empty: what is published for the data set
   std::int64_t workers = 1;       // loader threads; 0: none
   std::int64_t eval_size = 0;     // pixels on a side when the encoder is used; 0: the first view's

@@ -47,15 +47,19 @@ inline std::string png_chunk(const std::string& type, const std::string& data) {
   return big_endian(static_cast<std::uint32_t>(data.size())) + type + data + big_endian(crc32(type + data));
 }
 
-// Signature and header of an 8-bit PNG; the channels are gray, gray and alpha, RGB, or RGBA.
-inline std::string png_header(std::uint32_t width, std::uint32_t height, std::size_t channels) {
-  const char color_type = std::array<char, 5>{0, 0, 4, 2, 6}.at(channels);
+// Signature and header of a PNG; color types are 0 gray, 2 RGB, 3 palette, 4 gray and alpha, 6 RGBA.
+inline std::string png_start(std::uint32_t width, std::uint32_t height, int bits, int color_type) {
   const std::string sizes = big_endian(width) + big_endian(height);
-  return concat("\x89PNG\r\n\x1a\n", png_chunk("IHDR", concat(sizes, '\x08', color_type, std::string(3, '\0'))));
+  return concat("\x89PNG\r\n\x1a\n",
+                png_chunk("IHDR", concat(sizes, static_cast<char>(bits), static_cast<char>(color_type), std::string(3, '\0'))));
+}
+// Of 8 bits; the channels are gray, gray and alpha, RGB, or RGBA.
+inline std::string png_header(std::uint32_t width, std::uint32_t height, std::size_t channels) {
+  return png_start(width, height, 8, std::array<int, 5>{0, 0, 4, 2, 6}.at(channels));
 }
 
-// A PNG of pixels (H,W,C).
-inline std::string make_png(std::uint32_t width, std::uint32_t height, const std::vector<std::uint8_t>& pixels) {
+// The rest of a PNG, with the bytes of its rows.
+inline std::string png_body(std::uint32_t height, const std::vector<std::uint8_t>& pixels) {
   const std::size_t row = pixels.size() / height;
   std::string lines;
   for (std::size_t y = 0; y < height; ++y) {
@@ -69,7 +73,12 @@ inline std::string make_png(std::uint32_t width, std::uint32_t height, const std
     b = (b + a) % 65521;
   }
   const std::string data = concat("\x78\x01", stored_block(lines), big_endian(b << 16 | a));
-  return png_header(width, height, row / width) + png_chunk("IDAT", data) + png_chunk("IEND", "");
+  return png_chunk("IDAT", data) + png_chunk("IEND", "");
+}
+
+// A PNG of pixels (H,W,C).
+inline std::string make_png(std::uint32_t width, std::uint32_t height, const std::vector<std::uint8_t>& pixels) {
+  return png_header(width, height, pixels.size() / height / width) + png_body(height, pixels);
 }
 
 // A gray JPEG of 16x8 pixels, column x at level 16·x (column 9 at 143), by libjpeg at quality 90.

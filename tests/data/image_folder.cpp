@@ -2,68 +2,15 @@
 
 #include "data/fixtures.h"
 #include "mec/data/dataset.h"
-#include "mec/data/decode.h"
 
 using namespace mec;
 using namespace mec::test;
 
 namespace {
 
-Image decode(const std::string& file, int channels) {
-  return decode_image({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()}, channels, "x");
-}
-
 const std::string kPng = make_png(2, 1, {255, 0, 0, 10, 20, 30});
 
 }  // namespace
-
-TEST_CASE("PNG files of every kind of channels are decoded to the channels asked for") {
-  CHECK(decode(kPng, 3).pixels == std::vector<std::uint8_t>{255, 0, 0, 10, 20, 30});
-  CHECK(decode(kPng, 1).pixels == std::vector<std::uint8_t>{76, 18});  // PIL's convert("L")
-  CHECK(decode(make_png(1, 2, {3, 4}), 3).pixels == std::vector<std::uint8_t>{3, 3, 3, 4, 4, 4});
-  CHECK(decode(make_png(1, 1, {3, 99}), 1).pixels == std::vector<std::uint8_t>{3});
-  CHECK(decode(make_png(1, 1, {1, 2, 3, 99}), 3).pixels == std::vector<std::uint8_t>{1, 2, 3});
-  CHECK(decode(kPng, 3).size() == ImageSize{2, 1});
-  CHECK_THROWS_AS(decode(kPng, 2), ValueError);
-}
-
-TEST_CASE("a JPEG file is decoded within one level of libjpeg") {
-  const Image image = decode(make_jpeg(), 1);
-  REQUIRE(image.size() == ImageSize{16, 8});
-  for (int y = 0; y < 8; ++y) {
-    for (int x = 0; x < 16; ++x) {
-      const int expected = x == 9 ? 143 : 16 * x;
-      CHECK(std::abs(image.pixels[static_cast<std::size_t>(y * 16 + x)] - expected) <= 1);
-    }
-  }
-}
-
-TEST_CASE("image files that cannot be decoded are errors with their name") {
-  const TempFolder folder;
-  const auto refuses = [&](const std::string& content, const char* why) {
-    write_bytes(folder / "some.jpg", content);
-    CHECK_THROWS_WITH_AS(read_image(folder / "some.jpg", 3), doctest::Contains(concat("some.jpg: ", why).c_str()), IoError);
-  };
-  refuses("", "the image file is empty");
-  refuses("GIF89a", "neither a JPEG nor a PNG");
-  refuses(png_header(0, 1, 3) + png_chunk("IEND", ""), "cannot be decoded");
-  refuses(png_header(0xffffff, 0xffffff, 3) + png_chunk("IEND", ""), "cannot be decoded");
-  refuses(make_jpeg().substr(0, 100), "the image file is truncated");
-  std::string jpeg = make_jpeg();
-  jpeg[94] = 0;  // height and width, in the frame header
-  jpeg[95] = 0;
-  refuses(jpeg, "cannot be decoded");
-}
-
-TEST_CASE("a truncated or damaged image file is an error and never a crash") {
-  const TempFolder folder;
-  for (const auto& file : {kPng, make_jpeg()}) {
-    CHECK_NOTHROW(decode(file, 3));
-    const auto read_it = [&] { read_image(folder / "x.png", 3); };
-    check_every_truncation(folder / "x.png", file, read_it);
-    check_every_damaged_byte(folder / "x.png", file, read_it);
-  }
-}
 
 TEST_CASE("sub-folders are classes, in the order of their names") {
   const TempFolder folder;

@@ -21,8 +21,8 @@ def distance(value, exact):
 class Golden:
     """One golden file in the making."""
 
-    def __init__(self, name, seed):
-        self.name, self.seed = name, seed
+    def __init__(self, name, seed, packages=("torch", "torchvision", "numpy", "scikit-learn")):
+        self.name, self.seed, self.packages = name, seed, packages
         self.clear()
 
     def clear(self):
@@ -53,7 +53,7 @@ class Golden:
     def write(self, folder):
         """Writes the file and returns its size. By hand, because the library's writer shuffles the metadata."""
         metadata = {"seed": str(self.seed), **self.parameters}
-        metadata.update({package: version(package) for package in ("torch", "torchvision", "numpy", "scikit-learn")})
+        metadata.update({package: version(package) for package in self.packages})
         metadata.update({f"f32_distance.{name}": f"{value:.3e}" for name, value in self.distances.items()})
         # Wider elements first, so that every tensor is aligned.
         order = sorted(self.tensors, key=lambda name: (-self.tensors[name].itemsize, name))

@@ -1,0 +1,58 @@
+// What the decoders of image files share. Each takes a whole file that begins with its format's
+// signature and throws IoError with the reason alone: decode.cpp puts the file's name before it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "mec/data/image.h"
+
+namespace mec {
+
+using Bytes = std::span<const std::uint8_t>;
+
+struct DecodedImage {
+  Image image;          // 1 channel where the file is gray, else 3
+  int orientation = 1;  // as EXIF counts, 1 to 8; 1 where the file says nothing
+};
+
+DecodedImage decode_bmp(Bytes file);
+DecodedImage decode_gif(Bytes file);
+DecodedImage decode_jpeg(Bytes file);
+DecodedImage decode_png(Bytes file);
+DecodedImage decode_pnm(Bytes file);
+DecodedImage decode_tiff(Bytes file);
+DecodedImage decode_webp(Bytes file);
+
+// A few damaged bytes must not ask for terabytes: where Pillow refuses, by default, so do we.
+constexpr std::uint64_t kMaxPixels = 178'956'970;
+
+// IoError for an image without pixels and for one beyond kMaxPixels.
+void check_image_size(std::uint64_t width, std::uint64_t height);
+
+// A black image, so that no decoder leaves memory that nobody wrote.
+Image make_image(std::uint64_t width, std::uint64_t height, int channels);
+
+// The part [at, at + count) of a file. IoError, which says that the file is truncated, where it
+// ends before.
+Bytes part_of(Bytes file, std::uint64_t at, std::uint64_t count);
+bool begins_with(Bytes bytes, std::string_view text);
+
+std::uint32_t little_16(Bytes bytes, std::size_t at);
+std::uint32_t little_32(Bytes bytes, std::size_t at);
+std::uint32_t big_16(Bytes bytes, std::size_t at);
+std::uint32_t big_32(Bytes bytes, std::size_t at);
+
+// Four inks, none of it 0, to red, green and blue, rounded as in Pillow.
+void cmyk_to_rgb(const std::uint8_t* cmyk, std::uint8_t* rgb);
+
+// Gray of more than 8 bits: Pillow cuts off above 255, and so does torchvision's ImageFolder with
+// it.
+template <class T> std::uint8_t clip_to_8_bits(T value) {
+  return value >= T{255} ? std::uint8_t{255}
+         : value > T{0}  ? static_cast<std::uint8_t>(value)
+                         : std::uint8_t{0};
+}
+
+}  // namespace mec
