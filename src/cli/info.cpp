@@ -3,6 +3,7 @@
 
 #include "mec/cli/commands.h"
 #include "mec/cli/run_directory.h"
+#include "mec/cli/text.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/input_file.h"
 #include "mec/tensor/io/safetensors.h"
@@ -76,7 +77,8 @@ void print_build() {
     std::cout << "  " << part.name << ": " << (part.found ? "found" : "missing: ") << part.without << "\n";
   }
   const CpuDescription cpu = describe_cpu();
-  std::cout << cpu_model() << ", " << cpu.instruction_set << " loops, " << cpu.threads << " threads";
+  std::cout << cpu_model() << ", " << cpu.instruction_set << " loops, " << cpu.threads
+            << (cpu.threads == 1 ? " thread (" : " threads (") << cpu.threads_reason << ")";
   if (cpu.widens_bf16) std::cout << ", bf16 convolutions in f32 pieces (this processor multiplies bf16 no faster)";
   std::cout << "\n";
   print_gpus();
@@ -97,7 +99,9 @@ void print_run(const std::filesystem::path& path) {
   std::cout << "settings (" << kSettingsFile << ")\n" << std::string(settings.begin(), settings.end());
   if (std::filesystem::exists(path / kEncoderFile)) {
     std::cout << "\nweights (" << kEncoderFile << ")\n";
-    for (const auto& [key, value] : read_safetensors_metadata(path / kEncoderFile)) std::cout << key << ": " << value << "\n";
+    for (const auto& [key, value] : read_safetensors_metadata(path / kEncoderFile)) {
+      std::cout << printable(key) << ": " << printable(value) << "\n";
+    }
   }
   const std::string metrics = last_line(path / kMetricsFile);
   if (!metrics.empty()) std::cout << "\nlast step (" << kMetricsFile << ")\n" << metrics << "\n";

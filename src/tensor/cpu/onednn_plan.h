@@ -21,6 +21,7 @@ struct ConvKey {
   Dtype operands, result;
   std::int64_t stride, pad, dilation, groups;
   bool accumulate;
+  int threads = 1;  // that a plan divides its work for, and waits for
   bool operator==(const ConvKey&) const = default;
 };
 
@@ -28,6 +29,7 @@ struct MatmulKey {
   std::int64_t m, n, k;
   bool trans_a, trans_b, accumulate;
   Dtype operands, result;
+  int threads = 1;
   bool operator==(const MatmulKey&) const = default;
 };
 
