@@ -14,7 +14,8 @@ struct ProgressStyle {
   std::chrono::milliseconds pause;  // between two of them
   int (*columns)() = nullptr;       // of the terminal, now: lines are cut to them. 0: not known, lines stay whole
 };
-// Of standard output's terminal, which a person may resize, or what COLUMNS says where that is less. 0 where neither says it.
+// Of standard output's terminal, which a person may resize, or what COLUMNS says where that is
+// less. 0 where neither says it.
 int terminal_columns();
 
 // Often enough to look alive; rarely enough not to fill a log file.

@@ -26,7 +26,8 @@ void make_folder(const std::filesystem::path& path) {
   check<IoError>(!error, path.string(), ": the output folder cannot be made: ", error.message());
 }
 
-// Whether the name is that of a run's file, or of one that a killed run was writing. The settings come first of all.
+// Whether the name is that of a run's file, or of one that a killed run was writing. The settings
+// come first of all.
 bool belongs_to_run(const std::string& name, bool has_settings) {
   return std::ranges::any_of(kRunFiles, [&](const std::string& file) {
     return (name == file && has_settings) || (name.starts_with(file + ".") && name.ends_with(".tmp"));
@@ -38,8 +39,9 @@ std::string text_of(const std::filesystem::path& path) {
   return {bytes.begin(), bytes.end()};
 }
 
-// Whether the folder holds a run that was stopped before its first checkpoint, and nothing else: no more is lost than what the same
-// settings bring about again. An encoder of other settings, or of a run that never makes checkpoints, may be all that was wanted.
+// Whether the folder holds a run that was stopped before its first checkpoint, and nothing else: no
+// more is lost than what the same settings bring about again. An encoder of other settings, or of a
+// run that never makes checkpoints, may be all that was wanted.
 bool stopped_at_once(const std::filesystem::path& folder, const PretrainSettings& settings) {
   const bool has_settings = std::filesystem::exists(folder / kSettingsFile);
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {

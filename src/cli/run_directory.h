@@ -31,9 +31,9 @@ std::vector<std::string> names_of_runs(const std::vector<std::string>& paths);
 class RunDirectory : public Observer {
  public:
   // Makes the folder and puts the settings there. IoError when it cannot be written, or holds
-  // anything but a run that was stopped before its first checkpoint: that one begins again. With `steps_done`, the folder of a run
-  // that was stopped: drops what it wrote later than that step. IoError where it has fewer, or another process is training there; nothing
-  // is changed then.
+  // anything but a run that was stopped before its first checkpoint: that one begins again. With
+  // `steps_done`, the folder of a run that was stopped: drops what it wrote later than that step.
+  // IoError where it has fewer, or another process is training there; nothing is changed then.
   RunDirectory(const std::filesystem::path& path, const PretrainSettings& settings, WeightsInfo info, std::int64_t steps_done);
 
   bool begins_again() const { return begins_again_; }

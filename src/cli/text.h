@@ -7,11 +7,13 @@
 
 namespace mec::cli {
 
-// Bytes of the UTF-8 character at the beginning; 0 where there is none: a stray byte, a longer form than needed, a surrogate.
+// Bytes of the UTF-8 character at the beginning; 0 where there is none: a stray byte, a longer form
+// than needed, a surrogate.
 std::size_t utf8_length(std::string_view text);
 bool is_utf8(std::string_view text);
 
-// For a person's terminal, on one line: control characters and what is not UTF-8 become \n, \t, \x1b, \xff.
+// For a person's terminal, on one line: control characters and what is not UTF-8 become \n, \t,
+// \x1b, \xff.
 std::string printable(std::string_view text);
 
 // The first so many characters.

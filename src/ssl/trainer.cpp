@@ -11,8 +11,9 @@ namespace mec {
 
 namespace {
 
-// Steps whose figures may still lie unread in the memory of a device that works behind the host: reading at once would make
-// it wait for every step. Elsewhere a step is done when it returns, and is told at once, with the time that it took.
+// Steps whose figures may still lie unread in the memory of a device that works behind the host:
+// reading at once would make it wait for every step. Elsewhere a step is done when it returns, and
+// is told at once, with the time that it took.
 constexpr std::size_t kMetricDelay = 2;
 
 std::int64_t steps_of(const WarmupLength& length, std::int64_t steps_per_epoch) {

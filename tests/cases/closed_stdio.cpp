@@ -1,4 +1,5 @@
-// Standard streams that are closed when the program starts: files that it opens must not take their numbers.
+// Standard streams that are closed when the program starts: files that it opens must not take their
+// numbers.
 #include <doctest/doctest.h>
 
 #include "support/shell.h"

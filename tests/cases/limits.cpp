@@ -1,4 +1,5 @@
-// A machine that gives less than the program expects: one line that says what, status 1, and nothing left behind.
+// A machine that gives less than the program expects: one line that says what, status 1, and
+// nothing left behind.
 #include <doctest/doctest.h>
 
 #include <algorithm>

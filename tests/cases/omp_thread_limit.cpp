@@ -1,4 +1,5 @@
-// OpenMP that gives fewer threads than it is asked for: the libraries' barriers would wait for the others for ever.
+// OpenMP that gives fewer threads than it is asked for: the libraries' barriers would wait for the
+// others for ever.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -44,7 +45,8 @@ TEST_CASE_FIXTURE(Fixture, "a run takes the threads that OpenMP gives, and has t
 }
 
 TEST_CASE_FIXTURE(Fixture, "OMP_DYNAMIC does not take threads away from a kernel that counts on them") {
-  // OpenMP then gives no more than there are processors: fewer than these, however busy the machine is.
+  // OpenMP then gives no more than there are processors: fewer than these, however busy the machine
+  // is.
   const std::string many = concat("--threads ", 2 * cpu::choose_threads(0).processors + 1);
   const std::string expected = train("OMP_WAIT_POLICY=passive", many);
   CHECK(train("OMP_WAIT_POLICY=passive OMP_DYNAMIC=true", many) == expected);

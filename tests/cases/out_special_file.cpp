@@ -76,7 +76,8 @@ TEST_CASE_FIXTURE(Fixture, "descriptors are written at their place: /dev/stdout,
 }
 
 TEST_CASE_FIXTURE(Fixture, "a device stays a device, and what it refuses is an error") {
-  // A node of our own, of /dev/full. Containers and other users may not make one, and a file system may be without devices.
+  // A node of our own, of /dev/full. Containers and other users may not make one, and a file system
+  // may be without devices.
   if (::mknod((folder / "full").c_str(), S_IFCHR | 0666, makedev(1, 7)) != 0) return;
   if (run_shell(folder, ": >full").status != 0) return;
   const ProgramResult result = write("full");

@@ -42,7 +42,8 @@ std::string shown(const std::vector<std::string>& arguments, unsigned short colu
   return text;
 }
 
-// What is drawn over itself, each time anew: what stands between an erasing of the line and the next control character.
+// What is drawn over itself, each time anew: what stands between an erasing of the line and the
+// next control character.
 std::vector<std::string> drawn_lines(const std::string& text) {
   constexpr const char* kErase = "\r\033[K";
   std::vector<std::string> lines;

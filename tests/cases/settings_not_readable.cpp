@@ -1,4 +1,5 @@
-// Names of folders that TOML cannot hold as they are: settings.toml is read again by all that follows a run.
+// Names of folders that TOML cannot hold as they are: settings.toml is read again by all that
+// follows a run.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -27,7 +28,8 @@ TEST_CASE("a folder whose name has control characters, quotes or any letters is 
                                  "\\303\\251\\346\\227\\245", "\\302\\205c1", "end\\n"}) {
     CAPTURE(name);
     std::filesystem::remove_all(fixture.at("r"));
-    // From a folder of that name, the path being relative: the quoting of --set is not the question.
+    // From a folder of that name, the path being relative: the quoting of --set is not the
+    // question.
     const ProgramResult result =
         run_shell(fixture.folder, "folder=\"$(printf '" + name + "x')\"; folder=\"${folder%x}\"\n" +
                                       "mkdir \"$folder\"; cp -r data \"$folder\"; cd \"$folder\"\n" +

@@ -62,7 +62,8 @@ struct Fixture : RunFixture {
   }
   std::vector<std::string> resume(const std::string& out) const { return {"pretrain", "--threads", "1", "--resume", at(out)}; }
 
-  // Runs the program until `enough` says so; then kills it. Returns whether it ended by itself, well.
+  // Runs the program until `enough` says so; then kills it. Returns whether it ended by itself,
+  // well.
   bool run_until(const std::vector<std::string>& arguments, const std::function<bool()>& enough) const {
     std::vector<std::string> words{program_path()};
     words.insert(words.end(), arguments.begin(), arguments.end());

@@ -10,7 +10,8 @@ TEST_CASE("UTF-8 is told from other bytes") {
     CAPTURE(text);
     CHECK(is_utf8(text));
   }
-  // A stray byte, cut short, longer than needed, a surrogate, beyond the last character, bytes of no character.
+  // A stray byte, cut short, longer than needed, a surrogate, beyond the last character, bytes of
+  // no character.
   for (const char* text : {"\xff", "\x80", "a\xc3", "\xe6\x97", "\xc0\xaf", "\xe0\x80\xaf", "\xf0\x80\x80\xaf", "\xed\xa0\x80",
                            "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xc3\x28"}) {
     CAPTURE(text);

@@ -164,7 +164,8 @@ TEST_CASE("a pipe is written through, and stays a pipe") {
 
 TEST_CASE("a device is written through, and stays a device") {
   const TempFolder folder;
-  // A node of our own, of /dev/full: nothing here touches the machine's. Containers and other users may not make one.
+  // A node of our own, of /dev/full: nothing here touches the machine's. Containers and other users
+  // may not make one.
   if (::mknod((folder / "full").c_str(), S_IFCHR | 0600, makedev(1, 7)) != 0) return;
   const int probe = ::open((folder / "full").c_str(), O_WRONLY);  // a file system may be mounted without devices
   if (probe < 0) return;

@@ -58,7 +58,8 @@ TEST_CASE("version 1 of control groups has its quota in two files, beside other 
 }
 
 TEST_CASE("in a container the group of the process is what is mounted") {
-  // As Docker mounts it in version 1, with the path as the machine outside has it; then with a namespace of its own.
+  // As Docker mounts it in version 1, with the path as the machine outside has it; then with a
+  // namespace of its own.
   const Groups outside("4:cpu,cpuacct:/docker/abc\n",
                        "33 23 0:29 /docker/abc /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n");
   write_bytes(outside / "sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");

@@ -49,7 +49,7 @@ std::string unescaped(const std::string& text) {
   return out;
 }
 
-// "36 35 0:30 /root /mount options … - cgroup source options": see proc(5).
+// "36 35 0:30 /group /mount options … - cgroup source options": see proc(5).
 std::vector<Hierarchy> hierarchies(const fs::path& root) {
   std::string version_1, version_2;  // the process's group in each
   std::ifstream groups(root / "proc/self/cgroup");
@@ -94,7 +94,8 @@ double quota_of(const fs::path& group, bool unified) {
 double cgroup_processors(const fs::path& root) {
   double least = kNone;
   for (const Hierarchy& hierarchy : hierarchies(root)) {
-    // In a container the group may lie outside of what is mounted; what is mounted then is the container's own.
+    // In a container the group may lie outside of what is mounted; what is mounted then is the
+    // container's own.
     const fs::path below = hierarchy.group.lexically_relative(hierarchy.root);
     const bool outside = below.empty() || *below.begin() == "..";
     const fs::path mount = root / hierarchy.mount.relative_path();

@@ -12,16 +12,19 @@ struct Threads {
   std::string complaint;  // where fewer are had than were asked for, or more than there are processors; empty: neither
 };
 
-// `requested`, or what OMP_NUM_THREADS or the caller asks OpenMP for, or one for each processor, where it is 0; but no more than
-// OpenMP gives a parallel region here and the system makes. OpenMP ends the process where a thread cannot be made, and oneDNN
-// and OpenBLAS wait for ever for one that OpenMP keeps back: so they are made, and counted, before anything leans on them.
+// `requested`, or what OMP_NUM_THREADS or the caller asks OpenMP for, or one for each processor,
+// where it is 0; but no more than OpenMP gives a parallel region here and the system makes. OpenMP
+// ends the process where a thread cannot be made, and oneDNN and OpenBLAS wait for ever for one
+// that OpenMP keeps back: so they are made, and counted, before anything leans on them.
 Threads choose_threads(int requested);
 
-// What a parallel region gets that asks for so many: one inside of another, since whoever began that one has spread the work.
+// What a parallel region gets that asks for so many: one inside of another, since whoever began
+// that one has spread the work.
 int threads_of_region(int wanted);
 
-// oneDNN and OpenBLAS ask OpenMP how many threads they may use, and rely on getting as many. While this lives, the calling
-// thread's answer is threads_of_region(wanted), and OpenMP keeps it (with OMP_DYNAMIC it may not).
+// oneDNN and OpenBLAS ask OpenMP how many threads they may use, and rely on getting as many. While
+// this lives, the calling thread's answer is threads_of_region(wanted), and OpenMP keeps it (with
+// OMP_DYNAMIC it may not).
 class ThreadScope {
  public:
   explicit ThreadScope(int wanted);

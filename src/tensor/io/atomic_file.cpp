@@ -23,7 +23,8 @@ constexpr const char* kTemporary = ".tmp";  // ends the names of temporary files
 
 fs::path folder_of(const fs::path& target) { return target.has_parent_path() ? target.parent_path() : fs::path("."); }
 
-// N where the path is an entry of /proc/self/fd, as /dev/stdout and /dev/fd/N lead to: a link that leads nowhere by name.
+// N where the path is an entry of /proc/self/fd, as /dev/stdout and /dev/fd/N lead to: a link that
+// leads nowhere by name.
 std::optional<int> own_descriptor(const fs::path& path) {
   std::error_code ignored;
   const fs::path own = fs::canonical("/proc/self/fd", ignored);
@@ -90,11 +91,11 @@ int AtomicFile::open_temporary() {
     if (fd < 0 && errno != EEXIST) fail("create");
   }
   if (!exists) return fd;
-  // The owner first: a change of owner clears bits of the mode. Only root may give a file away, and some file systems
-  // know neither owners nor modes.
-  const bool given = ::fchown(fd, old.st_uid, old.st_gid) == 0 || ::fchown(fd, static_cast<uid_t>(-1), old.st_gid) == 0;
-  const mode_t kept = given ? 07777 : 0777;
-  [[maybe_unused]] const int ignored = ::fchmod(fd, old.st_mode & kept);
+  // The owner first: a change of owner clears bits of the mode. Only root may give a file away, and
+  // some file systems know neither owners nor modes.
+  const bool owned = ::fchown(fd, old.st_uid, old.st_gid) == 0;
+  [[maybe_unused]] int ignored = owned ? 0 : ::fchown(fd, static_cast<uid_t>(-1), old.st_gid);
+  ignored = ::fchmod(fd, old.st_mode & (owned ? 07777 : 0777));
   return fd;
 }
 

@@ -8,15 +8,17 @@
 
 namespace mec {
 
-// Writes go to a temporary file beside the target; commit() moves it into place in one step. Without commit() (an
-// exception, a full disk) the target stays as it was and the temporary file is removed. A symbolic link stays, and
-// what it leads to is replaced. The new file has the old one's mode, and its owner where the system allows that.
+// Writes go to a temporary file beside the target; commit() moves it into place in one step.
+// Without commit() (an exception, a full disk) the target stays as it was and the temporary file is
+// removed. A symbolic link stays, and what it leads to is replaced. The new file has the old one's
+// mode, and its owner where the system allows that.
 //
-// What is no regular file cannot be replaced and is written as it stands, byte after byte: a device, a pipe, a
-// descriptor of this process (/dev/stdout, /dev/fd/3).
+// What is no regular file cannot be replaced and is written as it stands, byte after byte: a
+// device, a pipe, a descriptor of this process (/dev/stdout, /dev/fd/3).
 class AtomicFile {
  public:
-  // IoError when the folder is missing or cannot be written, or when the target is a folder or write-protected.
+  // IoError when the folder is missing or cannot be written, or when the target is a folder or
+  // write-protected.
   explicit AtomicFile(std::filesystem::path target);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
