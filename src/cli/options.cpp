@@ -17,7 +17,8 @@ void add_device_options(Command command, DeviceOptions& options) {
   command.add_option("--device", options.device, "cpu, cuda: an NVIDIA GPU, or reference: plain loops, for comparison")
       .one_of({"cpu", "cuda", "reference"})
       .show_default();
-  command.add_option("--threads", options.threads, "Threads of the CPU device; 0: all").between(0, 4096);
+  command.add_option("--threads", options.threads, "Threads of the CPU device; 0: OMP_NUM_THREADS, or one for each processor")
+      .between(0, 4096);
   command.add_flag("--portable", options.portable, "Our own kernels only, as in a build without oneDNN and BLAS");
   command.add_flag("--tf32", options.tf32, "On the GPU, round f32 operands to TF32: faster, three digits");
   command.add_flag("--tune", options.tune, "On the GPU, time the engines of each convolution and take the fastest");

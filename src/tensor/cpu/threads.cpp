@@ -29,13 +29,23 @@ struct Processors {
   std::string reason;
 };
 
+// Where OpenMP binds threads to processors (OMP_PLACES, GOMP_CPU_AFFINITY), those that it binds to.
+int bound_processors() {
+  int bound = 0;
+  for (int place = 0; place < omp_get_num_places(); ++place) bound += omp_get_place_num_procs(place);
+  return omp_get_proc_bind() != omp_proc_bind_false && bound > 0 ? bound : omp_get_num_procs();
+}
+
 Processors usable_processors() {
-  const int allowed = omp_get_num_procs();  // OpenMP binds threads to places; it knows the affinity from before that
+  const int allowed = omp_get_num_procs();  // from before OpenMP bound any thread
+  const int bound = std::min(allowed, bound_processors());
   const auto online = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
   const double quota = cgroup_processors();
-  if (quota < allowed) {
-    return {std::max(1, static_cast<int>(std::ceil(quota))), concat("the control group allows the time of ", quota)};
+  if (quota < bound) {
+    return {std::max(1, static_cast<int>(std::ceil(quota))),
+            concat("the control group allows the time of ", quota, quota == 1 ? " processor" : " processors")};
   }
+  if (bound < allowed) return {bound, concat("OpenMP binds threads to ", bound, " of ", counted(allowed, "processor"))};
   if (allowed < online) return {allowed, concat("this process may use ", allowed, " of ", counted(online, "processor"))};
   return {allowed, "one for each processor"};
 }

@@ -64,7 +64,7 @@ int AtomicFile::open_target() {
     if (fd < 0) fail("write");
     return fd;
   }
-  if (::stat(replaced_.c_str(), &found) != 0) {
+  if (::stat(target_.c_str(), &found) != 0) {
     if (errno != ENOENT) fail("create");  // links in a circle, a file where a folder is named
     return -1;
   }
@@ -73,7 +73,7 @@ int AtomicFile::open_target() {
     fail("replace");
   }
   if (S_ISREG(found.st_mode)) return -1;
-  const int fd = ::open(replaced_.c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC);
+  const int fd = ::open(target_.c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC);
   if (fd < 0) fail("write");
   return fd;
 }
