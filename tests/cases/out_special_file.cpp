@@ -3,8 +3,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include <thread>
-
+#include "support/pipe.h"
 #include "support/shell.h"
 
 using namespace mec::test;
@@ -35,14 +34,9 @@ mode_t mode_of(const std::filesystem::path& path) {
 }  // namespace
 
 TEST_CASE_FIXTURE(Fixture, "a pipe gets the bytes that a file gets, and stays") {
-  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
-  std::string received;
-  std::thread reader([&] { received = read_bytes(folder / "pipe"); });
-  const ProgramResult result = write("pipe");
-  if (!std::filesystem::is_fifo(folder / "pipe")) write_bytes(folder / "pipe", "");  // lets the reader go
-  reader.join();
-  CHECK(result.status == 0);
-  CHECK(received == expected);
+  const Pipe pipe(folder / "pipe");
+  CHECK(write("pipe").status == 0);
+  CHECK(pipe.received() == expected);
   CHECK(std::filesystem::is_fifo(folder / "pipe"));
 }
 

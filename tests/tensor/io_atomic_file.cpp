@@ -6,8 +6,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <thread>
-
+#include "support/pipe.h"
 #include "tensor/io_files.h"
 
 using namespace mec;
@@ -152,12 +151,9 @@ TEST_CASE("a write-protected file is not replaced") {
 
 TEST_CASE("a pipe is written through, and stays a pipe") {
   const TempFolder folder;
-  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
-  std::string received;
-  std::thread reader([&] { received = read_bytes(folder / "pipe"); });
+  const Pipe pipe(folder / "pipe");
   write_atomically(folder / "pipe", "content");
-  reader.join();
-  CHECK(received == "content");
+  CHECK(pipe.received() == "content");
   CHECK(std::filesystem::is_fifo(folder / "pipe"));
   CHECK(files_in(folder) == 1);
 }
