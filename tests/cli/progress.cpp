@@ -52,8 +52,7 @@ TEST_CASE("a bar stays within the terminal's columns, and goes before a word of 
   const auto shown = [](int width) {
     columns = width;
     std::ostringstream out;
-    Progress progress(out, {.terminal = true, .pause = kAtOnce, .columns = [] { return columns; }});
-    progress.on_step(report(2, 0.3));
+    Progress(out, {.terminal = true, .pause = kAtOnce, .columns = [] { return columns; }}).on_step(report(2, 0.3));
     return out.str();
   };
   const std::string line = "epoch 1  step 2/4  loss -0.5000  coding length 12.0  norm 0.300", bar = "[##########..........] ";
