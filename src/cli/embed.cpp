@@ -3,6 +3,7 @@
 #include "mec/cli/commands.h"
 #include "mec/cli/encoder_source.h"
 #include "mec/cli/program.h"
+#include "mec/cli/text.h"
 #include "mec/eval/features.h"
 #include "mec/tensor/io/npy.h"
 
@@ -44,7 +45,10 @@ void run_embed(const EmbedCommand& options) {
   }
   const Tensor features = embed(source.load(device), images, dtype).x;
   write_npy(options.out, features);
-  std::cout << "wrote " << options.out << ": " << features.shape() << " " << features.dtype() << "\n";
+  // Where standard output is the file, nothing else goes there.
+  std::error_code ignored;
+  std::ostream& log = std::filesystem::equivalent(options.out, "/dev/stdout", ignored) ? std::cerr : std::cout;
+  log << "wrote " << printable(options.out) << ": " << features.shape() << " " << features.dtype() << "\n";
 }
 
 }  // namespace

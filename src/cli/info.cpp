@@ -4,6 +4,7 @@
 
 #include "mec/cli/commands.h"
 #include "mec/cli/run_directory.h"
+#include "mec/cli/text.h"
 #include "mec/data/image_formats.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/input_file.h"
@@ -90,7 +91,8 @@ void print_build() {
   }
   print_image_formats();
   const CpuDescription cpu = describe_cpu();
-  std::cout << cpu_model() << ", " << cpu.instruction_set << " loops, " << cpu.threads << " threads";
+  std::cout << cpu_model() << ", " << cpu.instruction_set << " loops, " << cpu.threads
+            << (cpu.threads == 1 ? " thread (" : " threads (") << cpu.threads_reason << ")";
   if (cpu.widens_bf16) std::cout << ", bf16 convolutions in f32 pieces (this processor multiplies bf16 no faster)";
   std::cout << "\n";
   print_gpus();
@@ -107,14 +109,13 @@ std::string last_line(const std::filesystem::path& path) {
 // Metadata and tensors of a weights file, as its header tells them.
 void print_weights(const std::filesystem::path& path) {
   const SafetensorsReader reader(path);
-  for (const auto& [key, value] : reader.metadata()) std::cout << key << ": " << value << "\n";
+  for (const auto& [key, value] : reader.metadata()) std::cout << printable(key) << ": " << printable(value) << "\n";
   std::size_t widest = 0;
-  for (const SafetensorsEntry& entry : reader.entries())
-    widest = std::max(widest, entry.name.size());
+  for (const SafetensorsEntry& entry : reader.entries()) widest = std::max(widest, printable(entry.name).size());
   std::cout << "tensors: " << reader.entries().size() << "\n";
   for (const SafetensorsEntry& entry : reader.entries()) {
-    std::cout << entry.name << std::string(widest - entry.name.size() + 2, ' ') << entry.type
-              << "  " << shape_text(entry) << "\n";
+    const std::string name = printable(entry.name);
+    std::cout << name << std::string(widest - name.size() + 2, ' ') << entry.type << "  " << shape_text(entry) << "\n";
   }
 }
 
@@ -125,7 +126,9 @@ void print_run(const std::filesystem::path& path) {
   std::cout << "settings (" << kSettingsFile << ")\n" << std::string(settings.begin(), settings.end());
   if (std::filesystem::exists(path / kEncoderFile)) {
     std::cout << "\nweights (" << kEncoderFile << ")\n";
-    for (const auto& [key, value] : read_safetensors_metadata(path / kEncoderFile)) std::cout << key << ": " << value << "\n";
+    for (const auto& [key, value] : read_safetensors_metadata(path / kEncoderFile)) {
+      std::cout << printable(key) << ": " << printable(value) << "\n";
+    }
   }
   const std::string metrics = last_line(path / kMetricsFile);
   if (!metrics.empty()) std::cout << "\nlast step (" << kMetricsFile << ")\n" << metrics << "\n";
@@ -135,8 +138,7 @@ void print_run(const std::filesystem::path& path) {
 
 void add_info(Command program) {
   const auto path = std::make_shared<std::string>();
-  Command command = program.add_subcommand(
-      "info", "What this build has, or what a run's folder or a weights file holds");
+  Command command = program.add_subcommand("info", "What this build has, or what a run's folder or a weights file holds");
   command.add_option("dir", *path, "Folder of a run, or a weights file (.safetensors)");
   command.run([path] {
     if (path->empty()) print_build();

@@ -2,13 +2,14 @@
 
 #include <iostream>
 
+#include "mec/cli/text.h"
 #include "mec/tensor/backend.h"
 
 namespace mec::cli {
 
 Device DeviceOptions::make(const std::string& plan_file) const {
-  const auto note = [](const std::string& text) { std::cerr << "mec: " << text << "\n"; };
-  return make_device(device, {.threads = threads, .portable = portable},
+  const auto note = [](const std::string& text) { std::cerr << "mec: " << printable(text) << "\n"; };
+  return make_device(device, {.threads = threads, .portable = portable, .note = note},
                      {.tf32 = tf32, .tune = tune, .plan_file = plan_file, .note = note});
 }
 
@@ -16,7 +17,8 @@ void add_device_options(Command command, DeviceOptions& options) {
   command.add_option("--device", options.device, "cpu, cuda: an NVIDIA GPU, or reference: plain loops, for comparison")
       .one_of({"cpu", "cuda", "reference"})
       .show_default();
-  command.add_option("--threads", options.threads, "Threads of the CPU device; 0: all").between(0, 4096);
+  command.add_option("--threads", options.threads, "Threads of the CPU device; 0: OMP_NUM_THREADS, or one for each processor")
+      .between(0, 4096);
   command.add_flag("--portable", options.portable, "Our own kernels only, as in a build without oneDNN and BLAS");
   command.add_flag("--tf32", options.tf32, "On the GPU, round f32 operands to TF32: faster, three digits");
   command.add_flag("--tune", options.tune, "On the GPU, time the engines of each convolution and take the fastest");

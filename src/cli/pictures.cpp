@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "mec/cli/text.h"
 #include "mec/eval/plot.h"
 
 namespace mec::cli {
@@ -14,7 +15,7 @@ std::filesystem::path make_output_folder(const std::string& path) {
 }
 
 void draw_pictures(const std::string& script, const std::filesystem::path& folder, const std::string& name) {
-  const std::string base = (folder / name).string();
+  const std::string base = printable((folder / name).string());
   if (draw(script, folder, name)) std::cout << "wrote " << base << ".csv, .gp, .png and .svg\n";
   else
     std::cout << "wrote " << base << ".csv and .gp; gnuplot is not installed: `gnuplot " << name

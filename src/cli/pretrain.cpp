@@ -6,6 +6,7 @@
 #include "mec/cli/program.h"
 #include "mec/cli/run_directory.h"
 #include "mec/cli/settings_file.h"
+#include "mec/cli/text.h"
 #include "mec/cli/training_run.h"
 
 namespace mec::cli {
@@ -46,7 +47,7 @@ void run_pretrain(const PretrainOptions& options) {
   const std::filesystem::path out =
       options.out.empty() ? "runs" / std::filesystem::path(options.config).stem() : std::filesystem::path(options.out);
   train_run(settings, device_of(out), out, std::cout, {.capture = !options.no_graph, .within_minutes = options.within});
-  std::cout << "wrote " << out.string() << std::endl;
+  std::cout << "wrote " << printable(out.string()) << std::endl;
 }
 
 }  // namespace

@@ -1,40 +1,51 @@
 #include "mec/cli/program.h"
 
-#include <algorithm>
 #include <iostream>
+#include <new>
 
 #include "mec/cli/commands.h"
+#include "mec/cli/surroundings.h"
+#include "mec/cli/text.h"
+#include "mec/tensor/error.h"
 
 namespace mec::cli {
 
 namespace {
 
 // One line, whatever the message holds: scripts read it.
-int fail(std::string message, int status) {
-  std::replace(message.begin(), message.end(), '\n', ' ');
+int fail(const std::string& message, int status) {
   std::cout.flush();
-  std::cerr << "error: " << message << "\n";
+  std::cerr << "error: " << printable(message) << "\n";
   return status;
+}
+
+int run(int argc, const char* const* argv) {
+  try {
+    CommandLine line("mec", "Trains image encoders without labels by maximum entropy coding (MEC), and evaluates them.",
+                     "mec " MEC_VERSION);
+    Command program = line.program();
+    program.require_subcommand();
+    for (const auto add : {add_pretrain, add_eval, add_embed, add_loss, add_coding, add_tsne, add_study, add_bench, add_info}) {
+      add(program);
+    }
+    std::cout << line.parse(argc, argv);
+    return 0;
+  } catch (const UsageError& error) {
+    return fail(std::string(error.what()) + " (see --help)", 2);
+  } catch (const std::bad_alloc&) {
+    return fail(out_of_memory(), 1);
+  } catch (const std::exception& error) {
+    return fail(error.what(), 1);
+  }
 }
 
 }  // namespace
 
 int run_program(int argc, const char* const* argv) {
-  CommandLine line("mec", "Trains image encoders without labels by maximum entropy coding (MEC), and evaluates them.",
-                   "mec " MEC_VERSION);
-  Command program = line.program();
-  program.require_subcommand();
-  for (const auto add : {add_pretrain, add_eval, add_embed, add_loss, add_coding, add_tsne, add_study, add_bench, add_info}) {
-    add(program);
-  }
-  try {
-    std::cout << line.parse(argc, argv) << std::flush;
-    return 0;
-  } catch (const UsageError& error) {
-    return fail(std::string(error.what()) + " (see --help)", 2);
-  } catch (const std::exception& error) {
-    return fail(error.what(), 1);
-  }
+  const int status = run(argc, argv);
+  std::string reason;
+  if (status != 0 || flush_output(reason)) return status;
+  return fail(concat("cannot write to standard output: ", reason), 1);
 }
 
 }  // namespace mec::cli

@@ -1,6 +1,12 @@
 #include "mec/cli/progress.h"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <cstdio>
+#include <cstdlib>
+
+#include "mec/cli/text.h"
 
 namespace mec::cli {
 
@@ -29,6 +35,14 @@ std::string bar(std::int64_t step, std::int64_t steps) {
 
 }  // namespace
 
+int terminal_columns() {
+  winsize size{};
+  const int told = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+  const char* const text = std::getenv("COLUMNS");
+  const int wished = text ? std::atoi(text) : 0;
+  return wished > 0 && (told == 0 || wished < told) ? wished : told;
+}
+
 Progress::Progress(std::ostream& out, const ProgressStyle& style) : out_(out), style_(style), shown_(Clock::now()) {}
 
 Progress::~Progress() {
@@ -50,6 +64,15 @@ std::string Progress::describe(const StepReport& report) const {
   return text;
 }
 
+// Over the line that stands there, with the bar before it where both fit. The last column stays
+// free, since some terminals begin a new line once it is filled.
+void Progress::draw(const std::string& bar) const {
+  const int columns = style_.columns ? style_.columns() : 0;
+  const std::size_t room = columns > 0 ? static_cast<std::size_t>(columns - 1) : std::string::npos;
+  const bool fits = bar.size() + line_.size() <= room;
+  out_ << "\r\033[K" << first_columns((fits ? bar : "") + line_, room);
+}
+
 void Progress::on_step(const StepReport& report) {
   if (started_) {
     seconds_ += report.seconds;
@@ -59,14 +82,20 @@ void Progress::on_step(const StepReport& report) {
   line_ = describe(report);
   if (Clock::now() - shown_ < style_.pause) return;
   shown_ = Clock::now();
-  if (style_.terminal) out_ << "\r\033[K" << bar(report.step, report.steps) << line_ << std::flush;
-  else out_ << line_ << std::endl;
   standing_ = style_.terminal;
+  if (!style_.terminal) {
+    out_ << line_ << std::endl;
+    return;
+  }
+  draw(bar(report.step, report.steps));
+  out_ << std::flush;
 }
 
 void Progress::on_epoch(std::int64_t, Learner&) {
   shown_ = Clock::now();
-  out_ << (style_.terminal ? "\r\033[K" : "") << line_ << std::endl;
+  if (style_.terminal) draw("");
+  else out_ << line_;
+  out_ << std::endl;
   standing_ = false;
 }
 

@@ -12,9 +12,15 @@ namespace mec::cli {
 struct ProgressStyle {
   bool terminal = false;            // lines can be drawn over
   std::chrono::milliseconds pause;  // between two of them
+  int (*columns)() = nullptr;       // of the terminal, now: lines are cut to them. 0: not known, lines stay whole
 };
+// Of standard output's terminal, which a person may resize, or what COLUMNS says where that is
+// less. 0 where neither says it.
+int terminal_columns();
+
 // Often enough to look alive; rarely enough not to fill a log file.
-inline constexpr ProgressStyle kProgressBar{.terminal = true, .pause = std::chrono::milliseconds(100)};
+inline constexpr ProgressStyle kProgressBar{
+    .terminal = true, .pause = std::chrono::milliseconds(100), .columns = terminal_columns};
 inline constexpr ProgressStyle kProgressLog{.terminal = false, .pause = std::chrono::seconds(15)};
 
 class Progress : public Observer {
@@ -28,6 +34,7 @@ class Progress : public Observer {
  private:
   using Clock = std::chrono::steady_clock;
   std::string describe(const StepReport& report) const;
+  void draw(const std::string& bar) const;
 
   std::ostream& out_;
   ProgressStyle style_;

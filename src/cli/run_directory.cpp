@@ -1,12 +1,16 @@
 #include "mec/cli/run_directory.h"
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
+#include <system_error>
 
 #include <nlohmann/json.hpp>
 
 #include "mec/cli/settings_file.h"
 #include "mec/nn/weights.h"
 #include "mec/tensor/io/atomic_file.h"
+#include "mec/tensor/io/input_file.h"
 
 namespace mec::cli {
 
@@ -14,17 +18,44 @@ namespace {
 
 using Json = nlohmann::ordered_json;  // keys stay as they were put
 
+constexpr std::array kRunFiles{kSettingsFile, kMetricsFile, kTimingsFile, kEncoderFile, kCheckpointFile, kPlansFile};
+
 void make_folder(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   check<IoError>(!error, path.string(), ": the output folder cannot be made: ", error.message());
-  check<IoError>(std::filesystem::is_empty(path, error) && !error, path.string(),
-                 ": the output folder is not empty; choose another with --out, or remove it first");
+}
+
+// Whether the name is that of a run's file, or of one that a killed run was writing. The settings
+// come first of all.
+bool belongs_to_run(const std::string& name, bool has_settings) {
+  return std::ranges::any_of(kRunFiles, [&](const std::string& file) {
+    return (name == file && has_settings) || (name.starts_with(file + ".") && name.ends_with(".tmp"));
+  });
+}
+
+std::string text_of(const std::filesystem::path& path) {
+  const auto bytes = read_file(path);
+  return {bytes.begin(), bytes.end()};
+}
+
+// Whether the folder holds a run that was stopped before its first checkpoint, and nothing else: no
+// more is lost than what the same settings bring about again. An encoder of other settings, or of a
+// run that never makes checkpoints, may be all that was wanted.
+bool stopped_at_once(const std::filesystem::path& folder, const PretrainSettings& settings) {
+  const bool has_settings = std::filesystem::exists(folder / kSettingsFile);
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (!belongs_to_run(entry.path().filename().string(), has_settings)) return false;
+  }
+  if (std::filesystem::exists(folder / kCheckpointFile)) return false;
+  if (!std::filesystem::exists(folder / kEncoderFile)) return true;
+  return settings.train.checkpoint_epochs > 0 && text_of(folder / kSettingsFile) == write_settings(settings);
 }
 
 std::ofstream open_file(const std::filesystem::path& path, std::ios::openmode mode = std::ios::out) {
+  errno = 0;
   std::ofstream file(path, std::ios::binary | mode);
-  check<IoError>(file.good(), path.string(), ": cannot be written");
+  check<IoError>(file.good(), path.string(), ": cannot be written: ", std::generic_category().message(errno));
   return file;
 }
 
@@ -67,7 +98,14 @@ RunDirectory::RunDirectory(const std::filesystem::path& path, const PretrainSett
 
 void RunDirectory::begin(const PretrainSettings& settings) {
   make_folder(path_);
-  lock_ = std::make_unique<FolderLock>(path_);
+  lock_ = std::make_unique<FolderLock>(path_);  // first: a run that is under way may have no checkpoint yet
+  begins_again_ = !std::filesystem::is_empty(path_);
+  const bool goes_on = std::filesystem::exists(path_ / kCheckpointFile);
+  check<IoError>(!begins_again_ || stopped_at_once(path_, settings), path_.string(),
+                 ": the output folder is not empty; choose another with --out, or remove it first",
+                 goes_on ? "; --resume goes on with the run that it holds" : "");
+  for (const char* file : kRunFiles) remove_leftovers(path_ / file);
+  std::filesystem::remove(path_ / kEncoderFile);
   AtomicFile file(path_ / kSettingsFile);
   file.write(write_settings(settings));
   file.commit();
@@ -106,11 +144,13 @@ void RunDirectory::on_epoch(std::int64_t, Learner& learner) {
 }
 
 void RunDirectory::write_line(std::ofstream& file, const char* name, const std::string& line) {
+  errno = 0;
   check_written(file << line << '\n', name);
 }
 
 void RunDirectory::check_written(const std::ostream& file, const char* name) const {
-  check<IoError>(file.good(), (path_ / name).string(), ": writing failed; is the disk full?");
+  check<IoError>(file.good(), (path_ / name).string(),
+                 ": writing failed: ", errno != 0 ? std::generic_category().message(errno) : "is the disk full?");
 }
 
 }  // namespace mec::cli

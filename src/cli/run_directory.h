@@ -30,10 +30,13 @@ std::vector<std::string> names_of_runs(const std::vector<std::string>& paths);
 // the lines up to its step are then on the disk.
 class RunDirectory : public Observer {
  public:
-  // Makes the folder and puts the settings there. IoError when it cannot be written or is not empty. With `steps_done`, the folder of a run
-  // that was stopped: drops what it wrote later than that step. IoError where it has fewer, or another process is training there; nothing
-  // is changed then.
+  // Makes the folder and puts the settings there. IoError when it cannot be written, or holds
+  // anything but a run that was stopped before its first checkpoint: that one begins again. With
+  // `steps_done`, the folder of a run that was stopped: drops what it wrote later than that step.
+  // IoError where it has fewer, or another process is training there; nothing is changed then.
   RunDirectory(const std::filesystem::path& path, const PretrainSettings& settings, WeightsInfo info, std::int64_t steps_done);
+
+  bool begins_again() const { return begins_again_; }
 
   void on_step(const StepReport& report) override;
   void on_epoch(std::int64_t epoch, Learner& learner) override;
@@ -47,6 +50,7 @@ class RunDirectory : public Observer {
   std::filesystem::path path_;
   WeightsInfo info_;
   std::unique_ptr<FolderLock> lock_;
+  bool begins_again_ = false;
   std::ofstream metrics_, timings_;
 };
 

@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdio>
 
 #include "mec/cli/program.h"
+#include "mec/cli/run_directory.h"
 #include "mec/cli/settings_table.h"
+#include "mec/cli/text.h"
 #include "mec/tensor/io/input_file.h"
 
 namespace mec::cli {
@@ -58,7 +61,18 @@ std::string to_toml(const std::vector<double>& numbers) {
 }
 std::string to_toml(const std::string& text) {
   std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' || c == '\\' ? std::string{'\\', c} : std::string{c};
+  for (const char c : text) {
+    const auto code = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      quoted += {'\\', c};
+    } else if (code < 0x20 || code == 0x7f) {  // TOML allows no control character but as an escape
+      char escape[8];
+      std::snprintf(escape, sizeof escape, "\\u%04X", static_cast<unsigned>(code));
+      quoted += escape;
+    } else {
+      quoted += c;
+    }
+  }
   return quoted + "\"";
 }
 
@@ -107,6 +121,8 @@ void apply_assignment(PretrainSettings& settings, const std::string& assignment)
 void complete_data_path(PretrainSettings& settings) {
   check<ValueError>(!settings.data.path.empty(), "data.path is missing: it names the folder of the images");
   settings.data.path = std::filesystem::absolute(settings.data.path).string();
+  check<ValueError>(is_utf8(settings.data.path), "data.path: '", settings.data.path, "' is not UTF-8, which ", kSettingsFile,
+                    " has to be; rename the folder, or reach it by a link of another name");
 }
 
 std::vector<std::pair<std::string, std::string>> list_settings(const PretrainSettings& settings) {

@@ -18,7 +18,8 @@ PretrainSettings read_settings(const std::filesystem::path& path, const std::str
 // method's published settings, whatever a file said about them.
 void apply_assignment(PretrainSettings& settings, const std::string& assignment);
 
-// Makes data.path absolute, so that the run is evaluated from anywhere. ValueError where it is missing.
+// Makes data.path absolute, so that the run is evaluated from anywhere. ValueError where it is
+// missing, or not UTF-8.
 void complete_data_path(PretrainSettings& settings);
 
 // Every setting's name and its value as in TOML, the method first.

@@ -7,6 +7,7 @@
 #include "mec/cli/program.h"
 #include "mec/cli/run_directory.h"
 #include "mec/cli/study_rows.h"
+#include "mec/cli/text.h"
 #include "mec/eval/noise.h"
 #include "mec/eval/plot.h"
 
@@ -47,7 +48,7 @@ class RunUnderNoise {
     const std::string data = options_.data.path ? *options_.data.path : source_.settings()->data.path;
     return {{"study", "noise 2"},
             {"weights", fingerprint_of_file(source_.weights())},
-            {"data", std::filesystem::weakly_canonical(data).string()},
+            {"data", printable(std::filesystem::weakly_canonical(data).string())},
             {"kind", train_->info().kind},
             {"train_images", train_->size()},
             {"test_images", test_->size()},

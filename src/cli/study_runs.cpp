@@ -7,6 +7,7 @@
 #include "mec/cli/encoder_source.h"
 #include "mec/cli/pictures.h"
 #include "mec/cli/settings_file.h"
+#include "mec/cli/text.h"
 #include "mec/cli/training_run.h"
 #include "mec/eval/features.h"
 #include "mec/eval/report.h"
@@ -107,7 +108,7 @@ Json StudyRuns::train_one(const std::filesystem::path& out, const PretrainSettin
   try {
     train_run(settings, device_, out, std::cout, {.observers = {&summary}});
   } catch (const NumericalError& error) {
-    return {{"failure", error.what()}};
+    return {{"failure", printable(error.what())}};
   }
   Json result = summary.result();
   result["tensor_mib"] = static_cast<double>(device_->allocator().stats().high_water) / (1 << 20);
@@ -138,7 +139,7 @@ std::vector<StudyRun> StudyRuns::train(const std::string& name, const PretrainSe
                                                                      {"threads", options_.device.threads},
                                                                      {"portable", options_.device.portable},
                                                                      {"k", options_.k},
-                                                                     {"eval_data", options_.data.path.value_or("")},
+                                                                     {"eval_data", printable(options_.data.path.value_or(""))},
                                                                      {"eval_limit", options_.data.limit}});
     const std::string run_name = concat(name, "-", seed);
     const std::filesystem::path out = folder_ / "runs" / run_name;

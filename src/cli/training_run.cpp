@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <string_view>
 
 #include "mec/cli/data_source.h"
 #include "mec/cli/progress.h"
 #include "mec/cli/run_directory.h"
 #include "mec/cli/settings_file.h"
+#include "mec/cli/text.h"
 #include "mec/cli/timing.h"
 #include "mec/ssl/checkpoint.h"
 #include "mec/ssl/methods.h"
@@ -116,12 +118,16 @@ void run(const PretrainSettings& asked, const Device& device, const std::filesys
     from.reset();  // its memory
   }
   if (done >= plan.steps()) {
-    log << out.string() << ": training has ended already, after " << train_settings.epochs << " epochs" << std::endl;
+    log << printable(out.string()) << ": training has ended already, after " << train_settings.epochs << " epochs" << std::endl;
     return;
   }
 
   RunDirectory directory(out, settings, describe_encoder(learner.online.encoder, views, settings.data), done);
-  if (done > 0) log << "resuming " << out.string() << " at epoch " << done / plan.steps_per_epoch() + 1 << std::endl;
+  if (directory.begins_again()) {
+    log << "beginning again in " << printable(out.string()) << ": the run there was stopped before its first checkpoint"
+        << std::endl;
+  }
+  if (done > 0) log << "resuming " << printable(out.string()) << " at epoch " << done / plan.steps_per_epoch() + 1 << std::endl;
   say_start(log, settings, *dataset, plan);
   Progress progress(log, isatty(STDOUT_FILENO) != 0 ? kProgressBar : kProgressLog);
   std::vector<Observer*> all{&directory, &checkpoints, &progress};  // in this order: a checkpoint counts on the lines before it
@@ -142,10 +148,14 @@ void train_run(const PretrainSettings& settings, const Device& device, const std
 }
 
 void resume_run(const Device& device, const std::filesystem::path& folder, std::ostream& log, const RunOptions& options) {
-  check<IoError>(std::filesystem::exists(folder / kCheckpointFile), folder.string(), ": nothing to resume, there is no ",
-                 kCheckpointFile, "; mec pretrain writes one every train.checkpoint_epochs epochs");
-  run(read_settings(folder / kSettingsFile), device, folder, log, options,
-      std::make_unique<Checkpoint>(folder / kCheckpointFile));
+  const bool goes_on = std::filesystem::exists(folder / kCheckpointFile);
+  const bool is_run = std::filesystem::exists(folder / kSettingsFile);
+  std::optional<PretrainSettings> settings;
+  if (goes_on || is_run) settings = read_settings(folder / kSettingsFile);
+  check<IoError>(goes_on || (settings && settings->train.checkpoint_epochs > 0), folder.string(),
+                 ": nothing to resume, there is no ", kCheckpointFile,
+                 "; mec pretrain writes one every train.checkpoint_epochs epochs");
+  run(*settings, device, folder, log, options, goes_on ? std::make_unique<Checkpoint>(folder / kCheckpointFile) : nullptr);
 }
 
 }  // namespace mec::cli

@@ -6,6 +6,7 @@
 #include <limits>
 #include <mutex>
 #include <numeric>
+#include <system_error>
 #include <thread>
 
 #include "mec/data/batch_builder.h"
@@ -79,9 +80,12 @@ struct Loader::Impl {
     for (std::size_t i = 0; i < slots.size(); ++i) fill_next_slot();
     try {
       for (int i = 0; i < options.workers; ++i) threads.emplace_back([this] { work(); });
-    } catch (...) {  // the system gives no more threads
+    } catch (const std::system_error& error) {
+      const std::size_t made = threads.size();
       stop_threads();
-      throw;
+      throw Error(concat("loader: the system gives ", made, " of the ", options.workers, " threads that are to read images (",
+                         error.code().message(), "; limits on processes or memory: ulimit -u, ulimit -v, pids.max); ",
+                         "choose fewer with data.workers or --workers: 0 reads without any"));
     }
   }
   ~Impl() { stop_threads(); }

@@ -33,6 +33,7 @@ class StepRunner {
 
   ReadFigures run(const std::vector<Tensor>& views);
   bool replays() const { return recorded_; }
+  bool queues() const { return queues_; }  // the device works behind the host
 
  private:
   StepOutput eager(const std::vector<Tensor>& views) { return training_step(learner_, objective_, views, scalars_, on_part_); }
@@ -47,7 +48,7 @@ class StepRunner {
   std::vector<Tensor> inputs_;
   StepOutput output_;                 // of the recorded step
   std::unique_ptr<Capture> capture_;  // null: every step is eager. Before the tensors above in going, since it writes to them
-  const bool queues_;                 // the device works behind the host
+  const bool queues_;
   bool recorded_ = false;
 };
 

@@ -11,7 +11,9 @@ namespace mec {
 
 namespace {
 
-// Steps whose figures may still lie unread in device memory: reading at once would make a GPU wait for every step.
+// Steps whose figures may still lie unread in the memory of a device that works behind the host:
+// reading at once would make it wait for every step. Elsewhere a step is done when it returns, and
+// is told at once, with the time that it took.
 constexpr std::size_t kMetricDelay = 2;
 
 std::int64_t steps_of(const WarmupLength& length, std::int64_t steps_per_epoch) {
@@ -75,6 +77,7 @@ void train(Learner& learner, Objective& objective, Loader& loader, const Pretrai
   const TrainPlan plan(settings, loader.batches_per_epoch());
   const StepScalars scalars(learner.parameters.values().dtype(), learner.parameters.values().device());
   StepRunner runner(learner, objective, scalars, {.capture = options.capture});
+  const std::size_t delay = runner.queues() ? kMetricDelay : 0;
   std::deque<Pending> pending;
   auto last = std::chrono::steady_clock::now();
   const auto report_until = [&](std::size_t left) {
@@ -105,7 +108,7 @@ void train(Learner& learner, Objective& objective, Loader& loader, const Pretrai
     scalars.set(report.values);
     objective.before_step(step, plan.steps_per_epoch());
     pending.push_back({report, runner.run(batch->views)});
-    report_until(kMetricDelay);
+    report_until(delay);
     if ((step + 1) % plan.steps_per_epoch() != 0) continue;
     report_until(0);
     for (Observer* observer : observers) observer->on_epoch(report.epoch, learner);

@@ -15,9 +15,10 @@ namespace mec {
 enum class Bf16Convolution { automatic, native, widened };
 
 struct CpuOptions {
-  int threads = 0;        // 0: as many as OpenMP would take
+  int threads = 0;        // 0: what OMP_NUM_THREADS or the caller set, or one for each processor (see cpu/threads.h)
   bool portable = false;  // our own kernels only, even where oneDNN and OpenBLAS are there (to test them)
   Bf16Convolution bf16 = Bf16Convolution::automatic;
+  std::function<void(const std::string&)> note = {};  // is told of threads that cannot be had, or that wait for processors
 };
 
 // The fast CPU backend: oneDNN, OpenBLAS and LAPACK where they were found at build time, portable kernels where not.
@@ -27,7 +28,8 @@ Device make_cpu_device(const CpuOptions& options = {});
 struct CpuDescription {
   std::string instruction_set;  // of our own loops: baseline, avx2 or avx512
   int threads = 1;
-  bool widens_bf16 = false;  // oneDNN gets bf16 convolutions in f32
+  std::string threads_reason = {};  // what their number follows from
+  bool widens_bf16 = false;         // oneDNN gets bf16 convolutions in f32
 };
 CpuDescription describe_cpu(const CpuOptions& options = {});
 

@@ -46,3 +46,23 @@ TEST_CASE("elsewhere whole lines are written, few of them, and the norm's troubl
   seldom.on_step(report(1, 1.5));
   CHECK(out.str() == "epoch 1  step 1/4  loss -0.5000  coding length 12.0  norm 1.500 (the series would diverge)\n");
 }
+
+TEST_CASE("a bar stays within the terminal's columns, and goes before a word of the line does") {
+  static int columns = 0;
+  const auto shown = [](int width) {
+    columns = width;
+    std::ostringstream out;
+    Progress(out, {.terminal = true, .pause = kAtOnce, .columns = [] { return columns; }}).on_step(report(2, 0.3));
+    return out.str();
+  };
+  const std::string line = "epoch 1  step 2/4  loss -0.5000  coding length 12.0  norm 0.300", bar = "[##########..........] ";
+  const std::string erase = "\r\033[K";
+  const int whole = static_cast<int>(bar.size() + line.size());
+  CHECK(shown(0) == erase + bar + line + "\n");  // not known
+  CHECK(shown(300) == erase + bar + line + "\n");
+  CHECK(shown(whole + 1) == erase + bar + line + "\n");
+  CHECK(shown(whole) == erase + line + "\n");
+  CHECK(shown(static_cast<int>(line.size())) == erase + line.substr(0, line.size() - 1) + "\n");
+  CHECK(shown(20) == erase + line.substr(0, 19) + "\n");
+  CHECK(shown(1) == erase + "\n");
+}

@@ -1,8 +1,6 @@
 // The real program, killed and resumed: it leaves the bytes of a run that was never stopped.
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <sys/resource.h>
-
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -16,6 +14,7 @@
 #include "mec/tensor/io/safetensors.h"
 #include "support/paths.h"
 #include "support/program.h"
+#include "support/shell.h"
 
 using namespace mec;
 using namespace mec::test;
@@ -63,10 +62,9 @@ struct Fixture : RunFixture {
   }
   std::vector<std::string> resume(const std::string& out) const { return {"pretrain", "--threads", "1", "--resume", at(out)}; }
 
-  // Runs the program, limited as `limit` says, until `enough` says so; then kills it. Returns whether it ended by itself, well.
-  bool run_until(
-      const std::vector<std::string>& arguments, const std::function<bool()>& enough,
-      const std::function<void()>& limit = [] {}) const {
+  // Runs the program until `enough` says so; then kills it. Returns whether it ended by itself,
+  // well.
+  bool run_until(const std::vector<std::string>& arguments, const std::function<bool()>& enough) const {
     std::vector<std::string> words{program_path()};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
@@ -78,7 +76,6 @@ struct Fixture : RunFixture {
       const int nowhere = ::open("/dev/null", O_WRONLY);
       ::dup2(nowhere, STDOUT_FILENO);
       ::dup2(nowhere, STDERR_FILENO);
-      limit();
       ::execv(argv[0], argv.data());
       ::_exit(127);
     }
@@ -152,21 +149,17 @@ TEST_CASE_FIXTURE(Fixture, "a run that is killed again and again leaves the byte
   }
 }
 
-TEST_CASE_FIXTURE(Fixture, "a run that is killed while it writes a checkpoint goes on from the one before") {
+TEST_CASE_FIXTURE(Fixture, "a run that is stopped while it writes a checkpoint goes on from the one before") {
   run(start("whole", "mec"));
-  // The kernel ends a process that writes past a limit, here in the middle of the second checkpoint.
+  // A write beyond a limit on the size of files fails, here in the middle of the second checkpoint.
   const auto size = std::filesystem::file_size(folder / "whole" / kCheckpoint);
-  const auto limit = [&] {
-    const rlimit half{.rlim_cur = size / 2, .rlim_max = size / 2}, no_core{.rlim_cur = 0, .rlim_max = 0};
-    ::setrlimit(RLIMIT_FSIZE, &half);
-    ::setrlimit(RLIMIT_CORE, &no_core);
-  };
   stop_early();
-  CHECK_FALSE(run_until(
-      resume("run"), [] { return false; }, limit));
-  CHECK(has_temporary(at("run")));
+  const ProgramResult limited = run_shell(folder, concat("ulimit -f ", size / 1024, "\nrun pretrain --threads 1 --resume run"));
+  CHECK(limited.status == 1);
+  CHECK(limited.err.find("checkpoint.safetensors: File too large") != std::string::npos);
+  CHECK_FALSE(has_temporary(at("run")));
   CHECK(std::filesystem::file_size(folder / "run" / kCheckpoint) == size);
-  REQUIRE(run_until(resume("run"), [] { return false; }));
+  run(resume("run"));
   check_same("run", "whole");
 
   // And by a kill as soon as the file beside it shows, at whatever place of it.
@@ -204,6 +197,51 @@ TEST_CASE_FIXTURE(Fixture, "without a checkpoint there is nothing to resume") {
   fails(1, "run: nothing to resume, there is no checkpoint.safetensors", resume("run"));
   check_fails(folder, 1, "nothing to resume", resume("nowhere"));
   check_fails(folder, 1, "train.checkpoint_epochs is at least 0", start("other", "mec", {"train.checkpoint_epochs=-1"}));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a run that was stopped before its first checkpoint begins again") {
+  const std::vector<std::string> rare{"train.checkpoint_epochs=4"};
+  run(start("whole", "mec", rare));
+  const auto stopped = [&](bool with_encoder) {  // as a kill leaves it, in the second epoch or in the first
+    std::filesystem::remove_all(at("run"));
+    std::filesystem::copy(at("whole"), at("run"));
+    std::filesystem::remove(folder / "run" / kCheckpoint);
+    write_bytes(folder / "run/encoder.safetensors.12-0.tmp", "half");
+    if (!with_encoder) std::filesystem::remove(folder / "run/encoder.safetensors");
+    write_bytes(folder / "run/metrics.jsonl", read_bytes(folder / "whole/metrics.jsonl").substr(0, 300));
+  };
+  const std::string why = "run: the output folder is not empty; choose another with --out, or remove it first";
+  for (const bool with_encoder : {false, true}) {
+    for (const auto& arguments : {start("run", "mec", rare), resume("run")}) {
+      stopped(with_encoder);
+      CHECK(run(arguments).out.find("beginning again in " + at("run")) != std::string::npos);
+      check_same("run", "whole");
+    }
+  }
+  fails(1, why + "; --resume goes on with the run that it holds", start("run", "mec", rare));
+
+  // Other settings: only where nothing was made yet.
+  const std::vector<std::string> other{"train.checkpoint_epochs=4", "train.lr=0.01"};
+  stopped(true);
+  fails(1, why, start("run", "mec", other));
+  stopped(false);
+  run(start("run", "mec", other));
+  CHECK(read_bytes(folder / "run/settings.toml").find("\nlr = 0.01\n") != std::string::npos);
+  // What else lies there, or belongs to a process that still writes, stays.
+  stopped(false);
+  write_bytes(folder / "run/notes.txt", "mine");
+  fails(1, why, start("run", "mec", rare));
+  fails(1, why, resume("run"));
+  std::filesystem::remove(at("run/notes.txt"));
+  {
+    const FolderLock lock(at("run"));
+    fails(1, "run: another process is writing into this folder", start("run", "mec", rare));
+    fails(1, "run: another process is writing into this folder", resume("run"));
+  }
+  // A run without checkpoints has ended with its encoder, or may have.
+  std::filesystem::remove_all(at("run"));
+  run(start("run", "mec", {"train.checkpoint_epochs=0"}));
+  fails(1, why, start("run", "mec", {"train.checkpoint_epochs=0"}));
 }
 
 TEST_CASE_FIXTURE(Fixture, "a resumed run takes its settings from the folder alone") {

@@ -126,3 +126,25 @@ TEST_CASE("--set takes TOML's values, and texts without quotes") {
   CHECK_THROWS_AS(apply_assignment(settings, "train.lr"), UsageError);
   CHECK_THROWS_AS(apply_assignment(settings, "train.learning=1"), ValueError);
 }
+
+TEST_CASE("every character that UTF-8 has comes back from settings.toml") {
+  std::string path;
+  for (int code = 1; code < 0x80; ++code) path += static_cast<char>(code);
+  for (int code = 0x80; code < 0x100; ++code)
+    path += {static_cast<char>(0xc0 | code >> 6), static_cast<char>(0x80 | (code & 0x3f))};
+  path += "\xe6\x97\xa5\xf0\x9f\x8e\x89\xef\xbb\xbf";
+  PretrainSettings settings;
+  settings.data.path = path;
+  const std::string text = write_settings(settings);
+  CHECK(text.find("\\u000A\\u000B") != std::string::npos);
+  CHECK(read_text(text).data.path == path);
+}
+
+TEST_CASE("a data path that is not UTF-8 is refused when it is completed") {
+  PretrainSettings settings;
+  settings.data.path = "/images\xff";
+  CHECK_THROWS_WITH_AS(complete_data_path(settings), doctest::Contains("is not UTF-8"), ValueError);
+  settings.data.path = "/images\n";
+  complete_data_path(settings);
+  CHECK(settings.data.path == "/images\n");
+}

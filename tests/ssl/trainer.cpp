@@ -74,6 +74,33 @@ TEST_CASE("reports come in order, one a step, before their epoch's") {
   CHECK(reports.epochs == std::vector<std::int64_t>{1, 2});
 }
 
+TEST_CASE("where a step is done when it returns, it is told before the next begins") {
+  // Else several reports come at once, and their times are not those of their steps.
+  struct Weights : Observer {
+    explicit Weights(const Learner& l) : learner(l) {}
+    void on_step(const StepReport&) override {
+      const std::vector<float> now = learner.parameters.values().to_vector<float>();
+      CHECK(now != last);
+      last = now;
+    }
+    const Learner& learner;
+    std::vector<float> last;
+  };
+  PretrainSettings settings = tiny_settings();
+  settings.train.warmup = {.epochs = 0};
+  const Device device = make_cpu_device();
+  Learner learner(learner_options(settings), device);
+  Weights weights(learner);
+  const auto data = std::make_shared<GeneratedImages>(26, 12);
+  LoaderOptions options = training_options();
+  options.batch = settings.train.batch;
+  options.epochs = settings.train.epochs;
+  Loader loader(data, make_augmentation(settings.augment, data->info().normalization), options, device);
+  MecObjective objective(settings.mec);
+  weights.last = learner.parameters.values().to_vector<float>();
+  train(learner, objective, loader, settings, {&weights});
+}
+
 TEST_CASE("schedules fit runs shorter than their warm-up") {
   PretrainSettings settings = tiny_settings();
   settings.train.warmup = {.epochs = 10};

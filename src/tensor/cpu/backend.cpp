@@ -14,8 +14,18 @@ namespace mec::cpu {
 using common::kGrain;
 using common::parallel_for;
 
+namespace {
+
+int threads_for(const CpuOptions& options) {
+  const Threads threads = choose_threads(options.threads);
+  if (options.note && !threads.complaint.empty()) options.note(threads.complaint);
+  return threads.count;
+}
+
+}  // namespace
+
 CpuBackend::CpuBackend(const CpuOptions& options)
-    : threads_(thread_count(options.threads)),
+    : threads_(threads_for(options)),
       portable_(options.portable),
       widens_bf16_(widens_bf16(options)),
       onednn_(std::make_unique<OneDnn>()) {}

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 #include "mec/tensor/clock.h"
 #include "mec/tensor/cpu/onednn.h"
@@ -52,14 +53,16 @@ Device make_cpu_device(const CpuOptions& options) {
 }
 
 CpuDescription describe_cpu(const CpuOptions& options) {
+  cpu::Threads threads = cpu::choose_threads(options.threads);
   return {.instruction_set = cpu::supported_isas().back().name,
-          .threads = cpu::thread_count(options.threads),
+          .threads = threads.count,
+          .threads_reason = std::move(threads.reason),
           .widens_bf16 = cpu::widens_bf16(options)};
 }
 
 double peak_flops(const CpuOptions& options) {
   const auto multiply_adds = cpu::supported_isas().back().multiply_adds;
-  const int threads = cpu::thread_count(options.threads);
+  const int threads = cpu::choose_threads(options.threads).count;
   constexpr std::int64_t kSteps = 1 << 21;  // some milliseconds
   double best = 0;
   for (int round = 0; round < 10; ++round) {  // the best counts: whatever else the machine does only slows a round down

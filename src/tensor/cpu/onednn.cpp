@@ -6,7 +6,9 @@
 #include <cpuid.h>
 #endif
 
+#include "mec/tensor/cpu/addresses.h"
 #include "mec/tensor/cpu/onednn_plan.h"
+#include "mec/tensor/cpu/threads.h"
 
 namespace mec::cpu {
 namespace {
@@ -40,17 +42,22 @@ bool widens_bf16(const CpuOptions& options) {
   return !multiplies_bf16_faster();
 }
 
+// More than the code of any plan with what is allocated to make it.
+constexpr std::size_t kPlanAddresses = std::size_t{64} << 20;
+
 struct OneDnn::State {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   std::mutex mutex;
   Plans<ConvKey> convolutions;
   Plans<MatmulKey> products;
 
-  template <class Key> OneDnnPlan* find(Plans<Key>& plans, const Key& key) {
+  template <class Key> OneDnnPlan* find(Plans<Key>& plans, Key key) {
+    key.threads = ThreadScope::current();
     const std::lock_guard lock(mutex);
     for (const auto& [other, plan] : plans) {
       if (other == key) return plan.get();
     }
+    check_addresses(kPlanAddresses, "a kernel of oneDNN");
     plans.emplace_back(key, make_plan(engine, key));
     return plans.back().second.get();
   }

@@ -19,6 +19,7 @@ struct MatmulKey {
   std::int64_t m, n, k;
   bool trans_a, trans_b, accumulate;
   Dtype operands, result;
+  int threads = 1;
   bool operator==(const MatmulKey&) const = default;
 };
 

@@ -8,11 +8,17 @@
 
 namespace mec {
 
-// Writes go to a temporary file beside the target; commit() moves it into place in one step. Without commit() (an
-// exception, a full disk) the target stays as it was and the temporary file is removed.
+// Writes go to a temporary file beside the target; commit() moves it into place in one step.
+// Without commit() (an exception, a full disk) the target stays as it was and the temporary file is
+// removed. A symbolic link stays, and what it leads to is replaced. The new file has the old one's
+// mode, and its owner where the system allows that.
+//
+// What is no regular file cannot be replaced and is written as it stands, byte after byte: a
+// device, a pipe, a descriptor of this process (/dev/stdout, /dev/fd/3).
 class AtomicFile {
  public:
-  // IoError when the folder is missing or cannot be written, or when the target is itself a folder.
+  // IoError when the folder is missing or cannot be written, or when the target is a folder or
+  // write-protected.
   explicit AtomicFile(std::filesystem::path target);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
@@ -25,10 +31,13 @@ class AtomicFile {
   void commit();
 
  private:
+  int open_target();                               // what is not replaced; -1 for what is
+  int open_temporary();                            // beside what is to be replaced
   [[noreturn]] void fail(const char* what) const;  // from errno
 
-  std::filesystem::path target_;
-  std::filesystem::path temporary_;
+  std::filesystem::path target_;     // as it was given
+  std::filesystem::path replaced_;   // where its links lead
+  std::filesystem::path temporary_;  // empty where nothing is replaced
   std::FILE* file_ = nullptr;
 };
 

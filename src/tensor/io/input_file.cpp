@@ -1,6 +1,8 @@
 #include "mec/tensor/io/input_file.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <string>
 #include <system_error>
 
 #include "mec/tensor/error.h"
@@ -13,8 +15,10 @@ InputFile::InputFile(const std::filesystem::path& path) : name_(path.string()) {
   check<IoError>(std::filesystem::exists(status), "cannot read ", name_, ": no such file");
   check<IoError>(std::filesystem::is_regular_file(status), "cannot read ", name_, ": it is not a regular file");
   size_ = std::filesystem::file_size(path, error);
+  errno = 0;
   stream_.open(path, std::ios::binary);
-  check<IoError>(!error && stream_.is_open(), "cannot read ", name_, ": it cannot be opened");
+  const std::string reason = errno != 0 ? std::generic_category().message(errno) : "it cannot be opened";
+  check<IoError>(!error && stream_.is_open(), "cannot read ", name_, ": ", reason);
 }
 
 void InputFile::read(void* to, std::uint64_t bytes, const char* what) {

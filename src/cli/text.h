@@ -1,0 +1,22 @@
+// Text from outside, names of files above all, which may hold any bytes.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace mec::cli {
+
+// Bytes of the UTF-8 character at the beginning; 0 where there is none: a stray byte, a longer form
+// than needed, a surrogate.
+std::size_t utf8_length(std::string_view text);
+bool is_utf8(std::string_view text);
+
+// For a person's terminal, on one line: control characters and what is not UTF-8 become \n, \t,
+// \x1b, \xff.
+std::string printable(std::string_view text);
+
+// The first so many characters.
+std::string first_columns(std::string_view text, std::size_t columns);
+
+}  // namespace mec::cli
