@@ -3,6 +3,16 @@
 // Kernels are pure virtual, so that a missing one does not compile. They write into views that the caller made, allocate no
 // tensor memory, and trust that `ops/` has checked shapes and dtypes. A scalar that may change from step to step is a one-element
 // view in device memory, never a number: a recorded step reads it afresh at each replay.
+//
+// Numbers that are not finite. A kernel gives what its formula gives in IEEE arithmetic, NaN where
+// that has NaN, on every backend alike; where a formula leaves a choice, the comment of the kernel
+// makes it, as PyTorch does where PyTorch has one. Sums may add in any order: none hides a NaN, and
+// infinities of both signs make one. Tensors of no rows are allowed; a sum over nothing is 0.
+//
+// Labels, indices and bounds. ops/ checks them where the host can read them. Elsewhere, and for
+// whoever calls a kernel himself, one that is out of range is never followed: what it would have
+// given is NaN.
+//
 // Letters: N batch, H W C image, O output channels, K kernel size; (R,C) rows and columns of a matrix.
 #pragma once
 
@@ -101,6 +111,9 @@ class Backend {
   // Channels in which images of `file_channels` channels are stored; the rest are zeros (GPUs want 8).
   virtual std::int64_t image_channels(std::int64_t file_channels) const { return file_channels; }
   virtual bool supports(Dtype dtype) const = 0;  // as a dtype of activations
+  // Whether the host may read a tensor's memory at any time: no kernel is on its way, nor only
+  // recorded.
+  virtual bool host_readable() const;
   // Null where the loader's workers make the views of images, as on CPUs.
   virtual ViewMaker* view_maker();
 
@@ -114,11 +127,13 @@ class Backend {
   // --- Memory --------------------------------------------------------------------------------------------------------------
   virtual void upload(const void* host, View y) = 0;
   virtual void download(ConstView x, void* host) = 0;  // waits for the device
-  virtual void copy(ConstView x, View y) = 0;          // converts between any two dtypes
-  virtual void fill(View y, double value) = 0;
+  virtual void copy(ConstView x, View y) = 0;          // converts between any two dtypes, as converted() does
+  virtual void fill(View y, double value) = 0;         // likewise
   virtual void fill_random(View y, const RandomArgs&) = 0;             // f32, f64
   virtual void transpose(ConstView x, View y) = 0;                     // (R,C) -> (C,R)
-  virtual void gather_rows(ConstView x, ConstView index, View y) = 0;  // (R,…), i64 (M) -> (M,…)
+  // (R,…), i64 (M) -> (M,…). Where an index is not one of [0,R), all bits of the row are set: NaN,
+  // or -1.
+  virtual void gather_rows(ConstView x, ConstView index, View y) = 0;
 
   // --- Element by element --------------------------------------------------------------------------------------------------
   virtual void unary(UnaryOp, ConstView x, View y) = 0;
@@ -130,17 +145,21 @@ class Backend {
 
   // --- Products and convolutions: f32 accumulation for bf16; y and dw may be f32 when the operands are bf16 ----------------
   virtual void matmul(ConstView a, ConstView b, View c, const MatmulArgs&) = 0;  // (M,K)(K,N) -> (M,N)
+  // Convolutions: NaN and infinities reach all results whose sums have them; NaN may reach others
+  // as well, where zeros of padding, or of a library's own, are multiplied by them.
   virtual void conv2d(ConstView x, ConstView w, View y, const Conv2dArgs&) = 0;  // NHWC, OHWI -> NHWC
   virtual void conv2d_grad_input(ConstView dy, ConstView w, View dx, const Conv2dArgs&) = 0;
   virtual void conv2d_grad_weight(ConstView dy, ConstView x, View dw, const Conv2dArgs&) = 0;  // (O,Kh,Kw,C/groups)
 
   // --- Batch norm over rows of (R,C): statistics and parameters are f32 (f64 for f64) --------------------------------------
-  virtual void batch_norm_statistics(ConstView x, View mean, View var) = 0;  // biased variance
+  // Biased variance. A channel whose mean is not finite has mean and variance NaN.
+  virtual void batch_norm_statistics(ConstView x, View mean, View var) = 0;
   // y = γ(x − mean)/√(var + eps) + β, then + add, then ReLU. gamma, beta and add may be empty.
   virtual void batch_norm_apply(ConstView x, ConstView mean, ConstView var, ConstView gamma, ConstView beta, ConstView add,
                                 View y, const BatchNormArgs&) = 0;
-  // With g = dy where the ReLU's output is positive (or dy without ReLU): dgamma = Σ g x̂, dbeta = Σ g. Where y is empty, the sign of
-  // the output is that of γ(x − mean)/√(var + eps) + β: a caller that added a residual gives y.
+  // With g = dy where the ReLU's output is positive or NaN (or dy without ReLU): dgamma = Σ g x̂,
+  // dbeta = Σ g. Where y is empty, the sign of the output is that of γ(x − mean)/√(var + eps) + β:
+  // a caller that added a residual gives y.
   virtual void batch_norm_grad_reduce(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var, ConstView gamma,
                                       ConstView beta, View dgamma, View dbeta, const BatchNormArgs&) = 0;
   // dx from the sums above over `count` rows, and dadd = g where a residual was added. dx may be dy itself.
@@ -149,25 +168,34 @@ class Backend {
                                      const BatchNormArgs&) = 0;
 
   // --- Pooling, NHWC -------------------------------------------------------------------------------------------------------
-  virtual void max_pool2d(ConstView x, View y, View argmax, const Pool2dArgs&) = 0;  // argmax u8: index within the window
+  // argmax u8: index within the window of the largest, the first of equals. NaN is larger than all,
+  // and the last NaN of a window is taken.
+  virtual void max_pool2d(ConstView x, View y, View argmax, const Pool2dArgs&) = 0;
+  // An argmax that names no pixel of its window gives its gradient to none.
   virtual void max_pool2d_grad(ConstView dy, ConstView argmax, View dx, const Pool2dArgs&) = 0;
   virtual void global_avg_pool(ConstView x, View y) = 0;  // (N,H,W,C) -> (N,C)
   virtual void global_avg_pool_grad(ConstView dy, View dx) = 0;
 
   // --- Rows of (R,C) -------------------------------------------------------------------------------------------------------
-  virtual void normalize_rows(ConstView x, View y, View inv_norm, double eps) = 0;  // y = x/max(‖x‖, eps)
+  virtual void normalize_rows(ConstView x, View y, View inv_norm, double eps) = 0;  // y = x/max(‖x‖, eps); NaN stays
   virtual void normalize_rows_grad(ConstView y, ConstView inv_norm, ConstView dy, View dx) = 0;
-  // loss (R) = −log softmax(logits)[label]; dlogits = softmax − onehot, both unscaled. labels i32; a negative label gives 0.
+  // loss (R) = −log softmax(logits)[label]; dlogits = softmax − onehot, both unscaled. labels i32;
+  // a negative label gives 0. NaN for the whole row, loss and gradient, where the label is C or
+  // more, and where the row has a NaN or +∞ or nothing but −∞.
   virtual void cross_entropy(ConstView logits, ConstView labels, View loss, View dlogits) = 0;
-  // The k largest of each row, in falling order, ties by lower index. values (R,k), indices i32 (R,k).
+  // The k largest of each row, in falling order, NaN before all, ties by lower index (NaNs are
+  // equals, and so are −0 and 0). values (R,k), indices i32 (R,k).
   virtual void top_k(ConstView x, View values, View indices) = 0;
 
   // --- Decompositions of square matrices, f32 and f64 ----------------------------------------------------------------------
-  // In place: a becomes LU of PA = LU; pivots i32, counted as the device likes, for its own lu_inverse;
-  // result (2) = {log|det|, sign of det} (sign 0 when singular).
+  // In place: a becomes LU of PA = LU; pivots i32, counted as the device likes, for its own
+  // lu_inverse; result (2) = {log|det|, sign of det}, {−∞, 0} when singular, {NaN, NaN} when a
+  // factor is not finite, as it is when an element is not; the factors themselves are undetermined
+  // then.
   virtual void lu(View a, View pivots, View log_det) = 0;
-  virtual void lu_inverse(ConstView lu, ConstView pivots, View inverse) = 0;
-  // In place: the lower triangle becomes L of A = LLᵀ; result (2) = {log det, 1}, or {NaN, 0} when A is not positive definite.
+  virtual void lu_inverse(ConstView lu, ConstView pivots, View inverse) = 0;  // NaN throughout for sign 0 or NaN
+  // In place: the lower triangle becomes L of A = LLᵀ; result (2) = {log det, 1}, or {NaN, 0} when
+  // A is not positive definite or not finite, and L is undetermined.
   virtual void cholesky(View a, View log_det) = 0;
 
   // --- Coding length; see ssl/coding/pair.h for the formulas --------------------------------------------------------------------
@@ -176,7 +204,8 @@ class Backend {
   // y = coefficients[0]·I + Σ coefficients[j]·Cʲ over the given powers.
   virtual void matrix_polynomial(std::span<const ConstView> powers, std::span<const double> coefficients, View y) = 0;
   virtual void symmetrize(ConstView x, View y) = 0;  // (x + xᵀ)/2
-  // scale (3) = {λ_eff, ‖λK‖₂, ‖λ_eff K‖₂} from λ (1) and two vectors u, v = K u: ‖K‖₂ ≈ ‖v‖/‖u‖.
+  // scale (3) = {λ_eff, ‖λK‖₂, ‖λ_eff K‖₂} from λ (1) and two vectors u, v = K u: ‖K‖₂ ≈ ‖v‖/‖u‖. A
+  // norm that is NaN leaves λ as it is.
   virtual void coding_scale(ConstView lambda, ConstView u, ConstView v, View scale, const CodingScaleArgs&) = 0;
   // result (2) = {weight·(−1/λ_eff)/m·T, weight·μT}, T = Σ (−1)^{k+1}/k·traces[k−1], μ = (m + d)/2.
   virtual void coding_loss(ConstView traces, ConstView scale, View result, const CodingLossArgs&) = 0;
@@ -185,8 +214,9 @@ class Backend {
   virtual void tsne_forces(ConstView p, ConstView y, View attraction, View repulsion, View weights) = 0;
 
   // --- Optimiser, over flat buffers ----------------------------------------------------------------------------------------
-  // Segment s is [offsets[s], offsets[s+1]) (i64, S+1); rate (1) scales the step,
-  // segment_rates (S), where not empty, what enters v.
+  // Segment s is [offsets[s], offsets[s+1]) (i64, S+1), cut to the buffer: what is beyond it is not
+  // there. Offsets do not fall; where they do, an element may be of any segment. rate (1) scales
+  // the step, segment_rates (S), where not empty, what enters v.
   virtual void sgd_update(View w, ConstView g, View v, ConstView rate, ConstView offsets, ConstView segment_rates,
                           const SgdArgs&) = 0;
   // m and v are updated too; correction (2) holds 1−β₁ᵗ and 1−β₂ᵗ; segment_rates (S), where not empty, scale the step.

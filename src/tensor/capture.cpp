@@ -24,6 +24,7 @@ class ReadAtOnce final : public HostCopy {
 // What a device without a queue or kernels for views answers. Here, not in the class: files compiled for one processor would keep copies.
 void Backend::synchronize() {}
 ViewMaker* Backend::view_maker() { return nullptr; }
+bool Backend::host_readable() const { return false; }
 std::unique_ptr<Capture> Backend::make_capture() { return nullptr; }
 
 std::unique_ptr<HostCopy> Backend::read_later(ConstView x) {

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <ostream>
 #include <type_traits>
 
@@ -64,6 +65,28 @@ template <class T> constexpr Dtype dtype_of() {
   else if constexpr (std::is_same_v<T, std::int32_t>) return Dtype::i32;
   else if constexpr (std::is_same_v<T, std::int64_t>) return Dtype::i64;
   else static_assert(sizeof(T) == 0, "not an element type");
+}
+
+// value as a To, rounded to nearest where To has fewer digits. A number that an integer cannot hold
+// becomes the nearest that it can, its fraction dropped; NaN becomes 0. bf16 goes by way of f32.
+template <class To, class From> MEC_HOST_DEVICE inline To converted(From value) {
+  if constexpr (std::is_same_v<From, bf16>) {
+    return converted<To>(static_cast<float>(value));
+  } else if constexpr (std::is_same_v<To, bf16>) {
+    return bf16(static_cast<float>(value));
+  } else if constexpr (std::is_floating_point_v<To>) {
+    return static_cast<To>(value);
+  } else {
+    // Both bounds are exact in From, or round up to a power of two, which does not fit either.
+    constexpr To kLow = std::numeric_limits<To>::lowest(), kHigh = std::numeric_limits<To>::max();
+    using Wide = std::conditional_t<std::is_floating_point_v<From>, From, std::int64_t>;
+    const Wide wide = static_cast<Wide>(value);
+    if constexpr (std::is_floating_point_v<From>) {
+      if (value != value) return To(0);
+    }
+    if (wide <= static_cast<Wide>(kLow)) return kLow;
+    return wide >= static_cast<Wide>(kHigh) ? kHigh : static_cast<To>(wide);
+  }
 }
 
 // Type in which sums over T are kept: double for double, else float.

@@ -26,6 +26,7 @@ class ForwardingBackend : public Backend, private ViewMaker {
   CachingAllocator& allocator() override { return inner_->allocator(); }
   std::int64_t image_channels(std::int64_t file_channels) const override { return inner_->image_channels(file_channels); }
   bool supports(Dtype dtype) const override { return inner_->supports(dtype); }
+  bool host_readable() const override { return inner_->host_readable(); }
   void synchronize() override { inner_->synchronize(); }
   ViewMaker* view_maker() override { return inner_->view_maker() ? this : nullptr; }
 

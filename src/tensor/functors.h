@@ -16,42 +16,47 @@ enum class BinaryOp : std::uint8_t { add, sub, mul, div };
 
 namespace functor {
 
-// Each has value(x) and, for the backward rule, slope(x, y) = dy/dx at y = value(x).
+// Each has value(x) and, for the backward rule, grad(dy, x, y) = dy·f'(x) at y = value(x).
 struct Relu {
   template <class T> static MEC_HOST_DEVICE T value(T x) { return x > T(0) || x != x ? x : T(0); }  // NaN stays NaN
-  template <class T> static MEC_HOST_DEVICE T slope(T x, T) { return x > T(0) ? T(1) : T(0); }
+  template <class T> static MEC_HOST_DEVICE T grad(T dy, T x, T) { return passes(x) ? dy : T(0); }
+  // Whether the gradient goes through, told from the input or the output: also where that is NaN,
+  // as in PyTorch. Where it does not, it is 0, whatever dy is.
+  template <class T> static MEC_HOST_DEVICE bool passes(T x) { return !(x <= T(0)); }
 };
 struct Neg {
   template <class T> static MEC_HOST_DEVICE T value(T x) { return -x; }
-  template <class T> static MEC_HOST_DEVICE T slope(T, T) { return T(-1); }
+  template <class T> static MEC_HOST_DEVICE T grad(T dy, T, T) { return -dy; }
 };
 struct Exp {
   template <class T> static MEC_HOST_DEVICE T value(T x) { return std::exp(x); }
-  template <class T> static MEC_HOST_DEVICE T slope(T, T y) { return y; }
+  template <class T> static MEC_HOST_DEVICE T grad(T dy, T, T y) { return dy * y; }
 };
 struct Log {
   template <class T> static MEC_HOST_DEVICE T value(T x) { return std::log(x); }
-  template <class T> static MEC_HOST_DEVICE T slope(T x, T) { return T(1) / x; }
+  template <class T> static MEC_HOST_DEVICE T grad(T dy, T x, T) { return dy / x; }
 };
 struct Sqrt {
   template <class T> static MEC_HOST_DEVICE T value(T x) { return std::sqrt(x); }
-  template <class T> static MEC_HOST_DEVICE T slope(T, T y) { return T(0.5) / y; }
+  template <class T> static MEC_HOST_DEVICE T grad(T dy, T, T y) { return dy / (T(2) * y); }
 };
 struct Square {
   template <class T> static MEC_HOST_DEVICE T value(T x) { return x * x; }
-  template <class T> static MEC_HOST_DEVICE T slope(T x, T) { return T(2) * x; }
+  template <class T> static MEC_HOST_DEVICE T grad(T dy, T x, T) { return dy * (T(2) * x); }
 };
 struct Abs {
   template <class T> static MEC_HOST_DEVICE T value(T x) { return std::fabs(x); }
-  template <class T> static MEC_HOST_DEVICE T slope(T x, T) { return x > T(0) ? T(1) : (x < T(0) ? T(-1) : T(0)); }
+  template <class T> static MEC_HOST_DEVICE T grad(T dy, T x, T) {  // 0 has no sign, nor has NaN
+    return dy * (x > T(0) ? T(1) : (x < T(0) ? T(-1) : T(0)));
+  }
 };
 struct Tanh {
   template <class T> static MEC_HOST_DEVICE T value(T x) { return std::tanh(x); }
-  template <class T> static MEC_HOST_DEVICE T slope(T, T y) { return T(1) - y * y; }
+  template <class T> static MEC_HOST_DEVICE T grad(T dy, T, T y) { return dy * (T(1) - y * y); }
 };
 struct Sigmoid {
   template <class T> static MEC_HOST_DEVICE T value(T x) { return T(1) / (T(1) + std::exp(-x)); }
-  template <class T> static MEC_HOST_DEVICE T slope(T, T y) { return y * (T(1) - y); }
+  template <class T> static MEC_HOST_DEVICE T grad(T dy, T, T y) { return dy * (y * (T(1) - y)); }
 };
 
 struct Add {
@@ -66,6 +71,16 @@ struct Mul {
 struct Div {
   template <class T> static MEC_HOST_DEVICE T value(T a, T b) { return a / b; }
 };
+
+// Whether a comes before b in falling order: NaN is the largest of numbers, as in PyTorch, and NaNs
+// are equals, like zeros of both signs.
+template <class T> MEC_HOST_DEVICE inline bool ranks_above(T a, T b) { return a > b || (a != a && b == b); }
+
+template <class T> MEC_HOST_DEVICE inline bool is_finite(T x) { return x - x == T(0); }
+
+// A bound of a segment, cut to a buffer of n elements: an offset may come from a device that nobody
+// checked.
+MEC_HOST_DEVICE inline std::int64_t cut_to(std::int64_t n, std::int64_t bound) { return bound < 0 ? 0 : bound > n ? n : bound; }
 
 // a/√x. On a GPU without the branches that correct rounding takes there, which would make one channel wait for another.
 template <class T> MEC_HOST_DEVICE inline T over_sqrt(T a, T x) {

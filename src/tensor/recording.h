@@ -20,6 +20,7 @@ class RecordingBackend final : public ForwardingBackend {
   // Memory of its own, so that nothing outside can be given what a replay writes to.
   CachingAllocator& allocator() override { return memory_; }
 
+  bool host_readable() const override { return state_ != State::recording && ForwardingBackend::host_readable(); }
   // Host access inside a step cannot be replayed: ValueError while recording.
   void upload(const void* host, View y) override;
   void download(ConstView x, void* host) override;

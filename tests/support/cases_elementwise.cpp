@@ -8,7 +8,7 @@ namespace mec::test {
 namespace {
 
 void add_unary(std::vector<OpCase>& table, UnaryOp op, const char* name, Fill fill, Accuracy accuracy) {
-  const Shape shapes[] = {{1}, {17}, {3, 5, 7}, {64, 33}};
+  const Shape shapes[] = {{0, 5}, {1}, {17}, {3, 5, 7}, {64, 33}};
   for (const Shape& shape : shapes) {
     table.push_back({.kernel = "unary",
                      .name = concat(name, " ", shape),
@@ -27,7 +27,8 @@ void add_unary(std::vector<OpCase>& table, UnaryOp op, const char* name, Fill fi
 
 void add_binary(std::vector<OpCase>& table) {
   const std::pair<Shape, Shape> shapes[] = {{{1}, {1}},          {{5, 7, 3}, {5, 7, 3}}, {{5, 7, 3}, {3}},
-                                            {{5, 7, 3}, {7, 3}}, {{33, 17}, {}},         {{9, 64}, {64}}};
+                                            {{5, 7, 3}, {7, 3}}, {{33, 17}, {}},         {{9, 64}, {64}},
+                                            {{0, 5}, {5}},       {{0, 5}, {0, 5}},       {{5, 0}, {0}}};
   const std::pair<BinaryOp, const char*> ops[] = {
       {BinaryOp::add, "add"}, {BinaryOp::sub, "sub"}, {BinaryOp::mul, "mul"}, {BinaryOp::div, "div"}};
   for (const auto& [a, b] : shapes) {
@@ -43,15 +44,15 @@ void add_binary(std::vector<OpCase>& table) {
 }
 
 // y may have another dtype than x: gradients of bf16 activations are summed in f32, and f32 weights are copied to bf16.
-void add_axpby(std::vector<OpCase>& table) {
+void add_axpby(std::vector<OpCase>& table, const Shape& shape) {
   for (const Role x : {Role::activation, Role::statistic}) {
     for (const Role y : {Role::activation, Role::statistic}) {
       table.push_back({.kernel = "axpby",
-                       .name = concat("axpby into ", y == x ? "the same dtype" : "another dtype"),
+                       .name = concat("axpby into ", y == x ? "the same dtype " : "another dtype ", shape),
                        .dtypes = kActivations,
                        .accuracy = Accuracy::rounded,
-                       .inputs = {{.shape = {5, 37}, .role = x},
-                                  {.shape = {5, 37}, .role = y},
+                       .inputs = {{.shape = shape, .role = x},
+                                  {.shape = shape, .role = y},
                                   {.shape = {1}, .fill = Fill::positive, .role = Role::statistic}},
                        .run = [](const Tensors& in) -> Tensors {
                          const Tensor unread(in[1].shape(), in[1].dtype(), in[1].device());
@@ -66,8 +67,8 @@ void add_axpby(std::vector<OpCase>& table) {
 }
 
 void add_reduce(std::vector<OpCase>& table) {
-  const Shape shapes[] = {{1, 1}, {33, 17},  {257, 3}, {1, 64},   {64, 1},    {2, 5, 7, 16},
-                          {0, 5}, {700, 24}, {5, 600}, {3, 2051}, {2, 19000}, {1, 17003}};
+  const Shape shapes[] = {{1, 1}, {33, 17}, {257, 3},  {1, 64},  {64, 1},   {2, 5, 7, 16}, {0, 5},
+                          {5, 0}, {0, 0},   {700, 24}, {5, 600}, {3, 2051}, {2, 19000},    {1, 17003}};
   const std::pair<Reduce, const char*> kinds[] = {
       {Reduce::all, "of all"}, {Reduce::over_rows, "over rows"}, {Reduce::over_columns, "over columns"}};
   for (const Shape& shape : shapes) {
@@ -107,7 +108,8 @@ void add_all_finite(std::vector<OpCase>& table) {
                        .inputs = {{.shape = {n}, .fill = Fill::given, .values = values}},
                        .run = [](const Tensors& in) -> Tensors {
                          return {all_finite(in[0]), all_finite(misaligned(in[0]))};
-                       }});
+                       },
+                       .special = Special::given});
     }
   }
   table.push_back({.kernel = "all_finite",
@@ -130,7 +132,7 @@ void add_elementwise_cases(std::vector<OpCase>& table) {
   add_unary(table, UnaryOp::tanh, "tanh", Fill::normal, Accuracy::rounded);
   add_unary(table, UnaryOp::sigmoid, "sigmoid", Fill::normal, Accuracy::rounded);
   add_binary(table);
-  add_axpby(table);
+  for (const Shape& shape : {Shape{5, 37}, Shape{0, 37}}) add_axpby(table, shape);
   add_reduce(table);
   add_all_finite(table);
 }

@@ -17,13 +17,16 @@ void add_decompositions(std::vector<OpCase>& table, std::int64_t n) {
   };
   add("lu", cube * 2 / 3, Fill::pivoted_matrix, [](const Tensors& in) -> Tensors { return {lu(in[0]).log_det}; });
   add("lu_inverse", cube * 8 / 3, Fill::pivoted_matrix, [](const Tensors& in) -> Tensors { return {lu_inverse(lu(in[0]))}; });
+  add("cholesky", cube / 3, Fill::definite_matrix, [](const Tensors& in) -> Tensors { return {cholesky(in[0]).log_det}; });
   // Row i of L as far as the diagonal; what is right of it is undetermined.
   add("cholesky", cube / 3, Fill::definite_matrix, [n](const Tensors& in) -> Tensors {
     const auto factor = cholesky(in[0]);
-    Tensors out{factor.log_det};
+    Tensors out;
     for (std::int64_t i = 0; i < n; ++i) out.push_back(factor.lower.slice(i * n, {i + 1}));
     return out;
   });
+  table.back().special = Special::left_out;
+  table.back().why = "L is undetermined where the matrix is not positive definite";
 }
 
 void add_coding_matrices(std::vector<OpCase>& table, std::int64_t n) {
@@ -104,6 +107,16 @@ void add_coding_scalars(std::vector<OpCase>& table) {
   }
 }
 
+// Of no rows and no columns there is a norm, 0, which is safe.
+void add_empty_scale(std::vector<OpCase>& table) {
+  table.push_back({.kernel = "coding_scale",
+                   .name = "coding_scale of nothing",
+                   .dtypes = kReal,
+                   .accuracy = Accuracy::accumulated,
+                   .inputs = {{.shape = {1}, .fill = Fill::positive}, {.shape = {0}}, {.shape = {0}}},
+                   .run = [](const Tensors& in) -> Tensors { return {coding_scale(in[0], in[1], in[2], {})}; }});
+}
+
 }  // namespace
 
 void add_matrix_cases(std::vector<OpCase>& table) {
@@ -114,6 +127,7 @@ void add_matrix_cases(std::vector<OpCase>& table) {
   for (const std::int64_t n : {3, 31, 65, 96}) add_coding_matrices(table, n);
   for (const std::int64_t count : {4, 8, 9, 17}) add_many_powers(table, 33, count);
   add_coding_scalars(table);
+  add_empty_scale(table);
 }
 
 }  // namespace mec::test

@@ -1,3 +1,6 @@
+#include <cmath>
+#include <limits>
+
 #include "mec/tensor/ops.h"
 #include "support/op_cases.h"
 
@@ -44,16 +47,67 @@ void add_slices(std::vector<OpCase>& table) {
                    }});
 }
 
-void add_random(std::vector<OpCase>& table) {
+// The kernel itself: where an operation can read the indices, it refuses them.
+void add_stray_gather(std::vector<OpCase>& table, const Shape& shape) {
+  table.push_back(
+      {.kernel = "gather_rows",
+       .name = concat("gather_rows of ", shape, " with indices that are out of range"),
+       .dtypes = kActivations,
+       .inputs = {{.shape = shape},
+                  {.shape = {8}, .fill = Fill::given, .role = Role::i64, .values = {4, -1, 5, 7, 0, 0x1p40, -0x1p62, 1}}},
+       .run = [shape](const Tensors& in) -> Tensors {
+         const Shape to = shape.rank() == 1 ? Shape{8} : shape.rank() == 2 ? Shape{8, shape[1]} : Shape{8, shape[1], shape[2]};
+         Tensors out;
+         for (const Tensor& x : {in[0], in[0].to(Dtype::u8)}) {
+           out.emplace_back(to, x.dtype(), x.device());
+           x.backend().gather_rows(x, in[1], out.back());
+         }
+         return out;
+       },
+       .special = Special::given});
+}
+
+// What no integer holds: NaN becomes 0, the rest the nearest there is.
+void add_extreme_conversions(std::vector<OpCase>& table) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  table.push_back({.kernel = "copy",
+                   .name = "copy of what integers cannot hold",
+                   .dtypes = kActivations,
+                   .inputs = {{.shape = {16},
+                               .fill = Fill::given,
+                               .values = {std::nan(""), kInfinity, -kInfinity, -0.0, 0.75, -0.75, 1.5, -1.5, 255, 256, 300, -3,
+                                          0x1p31, -0x1p31, 0x1p63, -0x1p70}}},
+                   .run = [](const Tensors& in) -> Tensors {
+                     const Tensor wide = in[0].to(Dtype::i64), narrow = in[0].to(Dtype::i32);
+                     return {wide, narrow, in[0].to(Dtype::u8), wide.to(Dtype::i32), wide.to(Dtype::u8), narrow.to(Dtype::u8)};
+                   },
+                   .special = Special::given});
+  table.push_back({.kernel = "fill",
+                   .name = "fill with NaN, infinities and -0",
+                   .dtypes = kActivations,
+                   .inputs = {{.shape = {5}}},
+                   .run = [](const Tensors& in) -> Tensors {
+                     Tensors out;
+                     for (const double value : {std::nan(""), kInfinity, -kInfinity, -0.0, 0x1p70}) {
+                       for (const Dtype dtype : {in[0].dtype(), Dtype::u8, Dtype::i32, Dtype::i64}) {
+                         out.push_back(Tensor::full({5}, value, dtype, in[0].device()));
+                       }
+                     }
+                     return out;
+                   },
+                   .special = Special::given});
+}
+
+void add_random(std::vector<OpCase>& table, const Shape& shape) {
   for (const auto distribution : {Distribution::uniform, Distribution::normal}) {
     const bool normal = distribution == Distribution::normal;
     table.push_back(
         {.kernel = "fill_random",
-         .name = normal ? "fill_random normal" : "fill_random uniform",
+         .name = concat(normal ? "fill_random normal " : "fill_random uniform ", shape),
          .dtypes = kReal,
          // The normal's angle 2πu is rounded to 4e-7, and a radius of up to 5.8 multiplies that.
          .accuracy = normal ? Accuracy::accumulated : Accuracy::rounded,
-         .inputs = {{.shape = {1037}}},
+         .inputs = {{.shape = shape}},
          .run = [distribution](const Tensors& in) -> Tensors {
            const RandomArgs args{
                .distribution = distribution, .scale = 0.5, .shift = 2, .seed = 0x123456789abcdef0, .stream = {1, 2, 3}};
@@ -91,17 +145,18 @@ void add_memory_cases(std::vector<OpCase>& table) {
                      const Tensor bytes = in[0].to(Dtype::u8), wide = in[0].to(Dtype::i64);
                      return {bytes, wide, in[0].to(Dtype::i32), bytes.to(in[0].dtype()), wide.to(in[0].dtype())};
                    }});
-  add_random(table);
+  for (const Shape& shape : {Shape{1037}, Shape{0}}) add_random(table, shape);
   add_slices(table);
-  const Shape matrices[] = {{1, 1}, {1, 17}, {33, 1}, {17, 64}, {65, 31}, {32, 96}, {33, 31}};
+  const Shape matrices[] = {{0, 5}, {5, 0}, {1, 1}, {1, 17}, {33, 1}, {17, 64}, {65, 31}, {32, 96}, {33, 31}};
   for (const Shape& shape : matrices) {
     table.push_back({.kernel = "transpose",
                      .name = concat("transpose ", shape),
                      .dtypes = kActivations,
                      .inputs = {{.shape = shape}},
                      .run = [](const Tensors& in) -> Tensors {
-                       const Tensor odd = in[0].slice(in[0].numel() - 1, {1, 1});
-                       return {transpose(in[0]), transpose(in[0].to(Dtype::bf16)), transpose(odd)};
+                       Tensors out{transpose(in[0]), transpose(in[0].to(Dtype::bf16))};
+                       if (in[0].numel() > 0) out.push_back(transpose(in[0].slice(in[0].numel() - 1, {1, 1})));
+                       return out;
                      }});
   }
   const Shape rows[] = {{5}, {7, 3}, {5, 3, 17}, {5, 64}};
@@ -111,8 +166,13 @@ void add_memory_cases(std::vector<OpCase>& table) {
          .name = concat("gather_rows of ", shape),
          .dtypes = kActivations,
          .inputs = {{.shape = shape}, {.shape = {11}, .fill = Fill::integers, .role = Role::i64, .low = 0, .high = 5}},
-         .run = [](const Tensors& in) -> Tensors { return {gather_rows(in[0], in[1])}; }});
+         .run = [](const Tensors& in) -> Tensors {
+           return {gather_rows(in[0], in[1]), gather_rows(in[0], in[1].slice(0, {0}))};
+         }});
+    add_stray_gather(table, shape);
   }
+  add_stray_gather(table, {0, 3});
+  add_extreme_conversions(table);
 }
 
 }  // namespace mec::test

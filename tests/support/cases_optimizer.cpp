@@ -81,6 +81,41 @@ void add_long_buffer(std::vector<OpCase>& table, std::int64_t v_begins) {
                    }});
 }
 
+// Every kernel over a buffer of `size`, the kernels themselves: where an operation can read the
+// offsets, it refuses those that leave the buffer.
+void add_bounds(std::vector<OpCase>& table, const char* name, std::int64_t size, std::vector<double> offsets) {
+  const Input buffer{.shape = {size}},
+      bounds{.shape = {static_cast<std::int64_t>(offsets.size())}, .fill = Fill::given, .role = Role::i64, .values = offsets};
+  const Input rates{.shape = {bounds.shape[0] - 1}, .fill = Fill::positive};
+  const Input correction{.shape = {2}, .fill = Fill::given, .values = {0.25, 0.5}};
+  const auto add = [&](const char* kernel, std::vector<Input> inputs, std::function<Tensors(const Tensors&)> run) {
+    table.push_back({.kernel = kernel,
+                     .name = concat(kernel, " ", name),
+                     .dtypes = kReal,
+                     .accuracy = Accuracy::accumulated,
+                     .inputs = std::move(inputs),
+                     .run = std::move(run)});
+  };
+  add("sgd_update", {buffer, buffer, buffer, kFactor, bounds, rates}, [](const Tensors& in) -> Tensors {
+    in[0].backend().sgd_update(in[0], in[1], in[2], in[3], in[4], in[5], {.weight_decay = 0.01});
+    in[0].backend().sgd_update(in[0], in[1], in[2], in[3], in[4], ConstView(), {.weight_decay = 0.01});
+    return {in[0], in[2]};
+  });
+  add("adamw_update", {buffer, buffer, buffer, {.shape = {size}, .fill = Fill::positive}, kFactor, correction, bounds, rates},
+      [](const Tensors& in) -> Tensors {
+        in[0].backend().adamw_update(in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7], {.eps = 1e-3});
+        return {in[0], in[2], in[3]};
+      });
+  add("lars_rates", {buffer, buffer, bounds, rates}, [](const Tensors& in) -> Tensors {
+    in[0].backend().lars_rates(in[0], in[1], in[2], in[3], {.eta = 0.02});
+    return {in[3]};
+  });
+  add("ema_update", {buffer, buffer, kFactor}, [](const Tensors& in) -> Tensors {
+    ema_update(in[0], in[1], in[2]);
+    return {in[0]};
+  });
+}
+
 }  // namespace
 
 void add_optimizer_cases(std::vector<OpCase>& table) {
@@ -118,6 +153,9 @@ void add_optimizer_cases(std::vector<OpCase>& table) {
                      ema_update(in[0], in[1], in[2]);
                      return {in[0]};
                    }});
+  add_bounds(table, "of nothing", 0, {0, 0, 0});
+  add_bounds(table, "with offsets that leave the buffer", 1037, {-7, 3, 600, 20000, 0x1p40});
+  add_bounds(table, "with all offsets behind the buffer", 37, {50, 60, 8192});
   for (const std::int64_t v_begins : {1, 2}) {
     add_long_buffer(table, v_begins);
     add_long_adamw(table, v_begins);

@@ -49,7 +49,7 @@ void add_global_pool(std::vector<OpCase>& table, const Shape& x) {
                    .run = [x](const Tensors& in) -> Tensors { return {global_avg_pool_grad(in[0], x)}; }});
 }
 
-// NaN beats all; where all are -inf the first wins.
+// The last NaN beats all; where all are -inf the first wins.
 void add_extremes(std::vector<OpCase>& table) {
   std::vector<double> values(5 * 6 * 8);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<double>(i * 5 % 11);
@@ -65,10 +65,22 @@ void add_extremes(std::vector<OpCase>& table) {
                    .inputs = {{.shape = {1, 5, 6, 8}, .fill = Fill::given, .values = values}},
                    .run = [](const Tensors& in) -> Tensors {
                      const auto pooled = max_pool2d(in[0], {});
-                     Tensors out = nan_apart(pooled.y);
-                     out.push_back(pooled.argmax);
-                     return out;
-                   }});
+                     return {pooled.y, pooled.argmax};
+                   },
+                   .special = Special::given});
+}
+
+// An argmax that no kernel wrote names no pixel, or one beyond the window.
+void add_stray_argmax(std::vector<OpCase>& table) {
+  const Pool2dArgs args{};
+  const Shape x{2, 5, 7, 16}, y = pooled_shape(x, args);
+  table.push_back(
+      {.kernel = "max_pool2d_grad",
+       .name = "max_pool2d_grad of an argmax that is out of range",
+       .dtypes = kActivations,
+       .accuracy = Accuracy::rounded,
+       .inputs = {{.shape = y}, {.shape = y, .fill = Fill::integers, .role = Role::i32, .low = 0, .high = 256}},
+       .run = [=](const Tensors& in) -> Tensors { return {max_pool2d_grad(in[0], in[1].to(Dtype::u8), x, args)}; }});
 }
 
 void add_misaligned(std::vector<OpCase>& table, const Shape& x) {
@@ -102,7 +114,10 @@ void add_pooling_cases(std::vector<OpCase>& table) {
   add_max_pool(table, {1, 9, 9, 8}, {.kernel = 5, .stride = 2, .pad = 2});    // a row of it takes two rounds of loads
   add_global_pool(table, {3, 20, 17, 24});
   add_global_pool(table, {2, 3, 3, 272});
+  add_max_pool(table, {0, 5, 6, 8}, {});
+  add_global_pool(table, {0, 5, 6, 8});
   add_extremes(table);
+  add_stray_argmax(table);
   add_misaligned(table, {2, 5, 7, 16});
 }
 

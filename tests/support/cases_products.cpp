@@ -46,6 +46,7 @@ const ConvCase kConvolutions[] = {
     {2, 7, 9, 3, 16, 5, 3, {.pad = 1}},                               // a kernel that is not square
     {2, 3, 4, 16, 17, 3, 4},                                          // one output pixel
     {1, 2, 2, 3, 16, 3, 3, {.pad = 2}},                               // more padding than image
+    {0, 5, 6, 16, 17, 3, 3, {.pad = 1}},                              // no image
 };
 
 void add_convolution(std::vector<OpCase>& table, const ConvCase& c) {
@@ -95,7 +96,8 @@ void add_convolution(std::vector<OpCase>& table, const ConvCase& c) {
 }  // namespace
 
 void add_product_cases(std::vector<OpCase>& table) {
-  const std::int64_t sizes[][3] = {{1, 1, 1}, {3, 5, 7}, {17, 64, 16}, {33, 1, 65}, {64, 300, 31}};
+  const std::int64_t sizes[][3] = {{0, 3, 5}, {3, 0, 5},    {3, 5, 0},   {1, 1, 1},
+                                   {3, 5, 7}, {17, 64, 16}, {33, 1, 65}, {64, 300, 31}};
   for (const auto& [m, k, n] : sizes) {
     for (const int transposed : {0, 1, 2, 3}) add_matmul(table, m, k, n, transposed & 1, transposed & 2);
   }

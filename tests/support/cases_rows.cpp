@@ -67,7 +67,7 @@ void add_long_top_k(std::vector<OpCase>& table, std::int64_t columns) {
 
 // Zeros of both signs are equals, infinities are numbers, and a class may be ruled out by a logit of −∞.
 void add_special_values(std::vector<OpCase>& table) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  constexpr double kInfinity = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
   table.push_back(
       {.kernel = "top_k",
        .name = "top_k of infinities and signed zeros",
@@ -76,7 +76,24 @@ void add_special_values(std::vector<OpCase>& table) {
        .run = [](const Tensors& in) -> Tensors {
          const auto all = top_k(in[0], 8);
          return {all.values, all.indices};
-       }});
+       },
+       .special = Special::given});
+  table.push_back({.kernel = "top_k",
+                   .name = "top_k of NaN",
+                   .dtypes = kReal,
+                   .inputs = {{.shape = {4, 3},
+                               .fill = Fill::given,
+                               .values = {5, kNan, 7, kNan, 5, 7, 5, kNan, kNan, kInfinity, kNan, -kInfinity}}},
+                   .run = [](const Tensors& in) -> Tensors {
+                     Tensors out;
+                     for (const std::int64_t k : {1, 2, 3}) {
+                       const auto best = top_k(in[0], k);
+                       out.push_back(best.values);
+                       out.push_back(best.indices);
+                     }
+                     return out;
+                   },
+                   .special = Special::given});
   table.push_back(
       {.kernel = "cross_entropy",
        .name = "cross_entropy with classes ruled out",
@@ -87,7 +104,29 @@ void add_special_values(std::vector<OpCase>& table) {
        .run = [](const Tensors& in) -> Tensors {
          const auto entropy = cross_entropy(in[0], in[1]);
          return {entropy.loss, entropy.dlogits};
-       }});
+       },
+       .special = Special::given});
+}
+
+// The kernel itself: where an operation can read the labels, it refuses them.
+void add_stray_labels(std::vector<OpCase>& table, std::int64_t classes) {
+  const double c = static_cast<double>(classes);
+  table.push_back({.kernel = "cross_entropy",
+                   .name = concat("cross_entropy with labels beyond ", classes, " classes"),
+                   .dtypes = kReal,
+                   .accuracy = Accuracy::accumulated,
+                   .inputs = {{.shape = {9, classes}},
+                              {.shape = {9},
+                               .fill = Fill::given,
+                               .role = Role::i32,
+                               .values = {c - 1, c, -1, c + 1, 0, 0x1p31 - 1, -0x1p31, 4 * c, 1}}},
+                   .run = [](const Tensors& in) -> Tensors {
+                     const Tensor loss({9}, in[0].dtype(), in[0].device()),
+                         dlogits(in[0].shape(), in[0].dtype(), in[0].device());
+                     in[0].backend().cross_entropy(in[0], in[1], loss, dlogits);
+                     return {loss, dlogits};
+                   },
+                   .special = Special::given});
 }
 
 }  // namespace
@@ -97,6 +136,11 @@ void add_row_cases(std::vector<OpCase>& table) {
   const Shape shapes[] = {{1, 1}, {3, 5}, {17, 64}, {5, 300}, {9, 31}, {9, 33}, {2, 1024}, {5, 1025}, {3, 2048}, {2, 8199}};
   for (const Shape& x : shapes) add_normalize(table, x, Fill::normal);
   add_normalize(table, {9, 1}, Fill::integers);
+  add_normalize(table, {0, 5}, Fill::normal);
+  add_normalize(table, {5, 0}, Fill::normal);
+  add_cross_entropy(table, 0, 5, 0);
+  add_top_k(table, {0, 5}, 3);
+  for (const std::int64_t classes : {5, 33, 1100}) add_stray_labels(table, classes);
   add_cross_entropy(table, 1, 1, 0);
   add_cross_entropy(table, 7, 10, 0);
   add_cross_entropy(table, 17, 3, 1000);

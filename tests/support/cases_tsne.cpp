@@ -4,7 +4,7 @@
 namespace mec::test {
 
 void add_tsne_cases(std::vector<OpCase>& table) {
-  for (const std::int64_t n : {1, 2, 17, 32, 256, 300}) {
+  for (const std::int64_t n : {0, 1, 2, 17, 32, 256, 300}) {
     table.push_back({.kernel = "tsne_forces",
                      .name = concat("tsne_forces of ", n, " points"),
                      .dtypes = kReal,

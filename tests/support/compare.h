@@ -13,13 +13,21 @@ struct Tolerance {
   double of_rms = 0;  // for sums that cancel: their error goes with the size of the terms, not with the result
 };
 
+// What is asked of elements that are not ordinary numbers.
+enum class Classes {
+  finite,                     // NaN never passes
+  with_nan,                   // NaN passes where NaN is expected
+  with_nan_and_signed_zeros,  // and a zero has the sign of the zero that is expected
+  with_spreading_nan,         // NaN passes anywhere, and all that passes where infinity or NaN is expected is not finite
+};
+
 struct Comparison {
   bool ok = false;
   std::string message;  // the worst element and its bound
   explicit operator bool() const { return ok; }
 };
 
-// Any dtypes and devices. Different shapes fail, and so does NaN on either side; infinities must be equal.
-Comparison compare(const Tensor& actual, const Tensor& expected, const Tolerance& tolerance);
+// Any dtypes and devices. Different shapes fail; infinities must be equal.
+Comparison compare(const Tensor& actual, const Tensor& expected, const Tolerance& tolerance, Classes classes = Classes::finite);
 
 }  // namespace mec::test

@@ -41,6 +41,12 @@ class EmulatedBackend final : public cuda::MEC_SIMT::KernelBackend {
     // What a library is given to solve for.
     dispatch_real("lu_inverse", lu.dtype, [&]<class T>() { check_identity(inverse.as<T>(), inverse.shape[0]); });
     libraries_->lu_inverse(lu, pivots, inverse);
+    // A library knows no rule for matrices without an inverse.
+    dispatch_real("lu_inverse", lu.dtype, [&]<class T>() {
+      std::replace_if(
+          inverse.as<T>(), inverse.as<T>() + inverse.numel(), [](T x) { return x != x; }, T(7));
+    });
+    refuse_singular(lu, inverse);
   }
   void cholesky(View a, View log_det) override {
     libraries_->cholesky(a, log_det);

@@ -8,14 +8,19 @@
 
 namespace mec::test {
 
-// Wraps any device. Its memory starts as NaN (all bits set), so that unwritten outputs fail any comparison, with
-// guard bytes around each segment. After every kernel, each byte outside the kernel's output views must be as it was: Error,
-// naming the kernel, otherwise.
+// What memory is filled with at first. NaN in every floating dtype: what is read of it spoils a
+// result. Or, where NaN may be right, a large number: 1e36 in f32.
+constexpr std::byte kFillNan{0xff}, kFillLarge{0x7b};
+
+// Wraps any device. Memory that nobody wrote holds `fill`, so that unwritten outputs fail a
+// comparison, also around each segment, as a guard. After every kernel, each byte outside the
+// kernel's output views must be as it was: Error, naming the kernel, otherwise.
 class GuardedDevice final : public ForwardingBackend {
  public:
-  explicit GuardedDevice(Device inner);
+  explicit GuardedDevice(Device inner, std::byte fill = kFillNan);
   ~GuardedDevice() override;
   CachingAllocator& allocator() override { return memory_; }
+  void renew();  // all memory is as at first; no tensor may be alive
 
  protected:
   void on_call(KernelCall call) override;
@@ -24,12 +29,14 @@ class GuardedDevice final : public ForwardingBackend {
   struct Segment {  // with its guards
     std::byte* memory;
     std::size_t bytes;
+    std::vector<std::byte> expected;  // what is in it, as far as kernels have written; the rest is filled
   };
 
   Upstream guarded_memory();
-  std::vector<std::byte> watched(const Segment& segment) const;
 
+  std::byte fill_;
   std::vector<Segment> segments_;
+  std::vector<std::byte> now_;  // a segment's, for a moment
   CachingAllocator memory_;
 };
 

@@ -22,7 +22,7 @@ std::vector<double> definite_matrix(std::int64_t n, RandomStream& random) {
   return a;
 }
 
-std::vector<double> values_of(const Input& input, RandomStream random) {
+std::vector<double> values_from(const Input& input, RandomStream random) {
   if (input.fill == Fill::given) return input.values;
   const std::int64_t columns = input.shape.rank() ? input.shape.dim(-1) : 1;
   if (input.fill == Fill::definite_matrix) return definite_matrix(columns, random);
@@ -52,18 +52,20 @@ Dtype dtype_for(Role role, Dtype dtype) {
 
 }  // namespace
 
+std::vector<OpCase> op_cases(const OpFamily& family) {
+  std::vector<OpCase> table;
+  family.add(table);
+  return table;
+}
+
 std::vector<OpCase> op_cases() {
   std::vector<OpCase> table;
-  add_memory_cases(table);
-  add_elementwise_cases(table);
-  add_product_cases(table);
-  add_batch_norm_cases(table);
-  add_pooling_cases(table);
-  add_row_cases(table);
-  add_matrix_cases(table);
-  add_tsne_cases(table);
-  add_optimizer_cases(table);
+  for (const OpFamily& family : kOpFamilies) family.add(table);
   return table;
+}
+
+std::vector<double> values_of(const Input& input, std::uint64_t seed, std::size_t place) {
+  return values_from(input, RandomStream(seed, place, 0, Purpose::test));
 }
 
 Tensors make_inputs(const OpCase& op, std::uint64_t seed, Dtype dtype, Dtype compute, const Device& device) {
@@ -71,8 +73,7 @@ Tensors make_inputs(const OpCase& op, std::uint64_t seed, Dtype dtype, Dtype com
   const Device host = make_reference_device();
   Tensors tensors;
   for (const Input& input : op.inputs) {
-    const RandomStream random(seed, tensors.size(), 0, Purpose::test);
-    const Tensor exact = Tensor::from(values_of(input, random), input.shape, host);
+    const Tensor exact = Tensor::from(values_of(input, seed, tensors.size()), input.shape, host);
     tensors.push_back(exact.to(dtype_for(input.role, dtype)).to(dtype_for(input.role, compute)).to(device));
   }
   return tensors;
@@ -83,17 +84,6 @@ Tensor misaligned(const Tensor& x) {
   const Tensor view = longer.slice(1, {x.numel()}).reshape(x.shape());
   x.backend().copy(x, view);
   return view;
-}
-
-Tensors nan_apart(const Tensor& x) {
-  auto values = x.to(Dtype::f64).to_vector<double>();
-  std::vector<double> marks(values.size());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (!std::isnan(values[i])) continue;
-    marks[i] = 1;
-    values[i] = 0;
-  }
-  return {Tensor::from(values, x.shape(), x.device()).to(x.dtype()), Tensor::from(marks, x.shape(), x.device()).to(x.dtype())};
 }
 
 }  // namespace mec::test

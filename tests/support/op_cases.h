@@ -35,6 +35,13 @@ struct Input {
 
 using Tensors = std::vector<Tensor>;
 
+// Numbers that are not finite, zeros of both signs and equals: what a case has to do with them.
+enum class Special {
+  planted,   // it also runs with each Plant in its inputs
+  given,     // its inputs hold them already, or indices that are out of range
+  left_out,  // `why` they are kept away from it
+};
+
 struct OpCase {
   std::string kernel;  // the member of Backend that it is about
   std::string name;
@@ -43,25 +50,42 @@ struct OpCase {
   double flops = 0;  // 0 where memory is what counts
   std::vector<Input> inputs = {};
   std::function<Tensors(const Tensors&)> run = {};
+  Special special = Special::planted;
+  const char* why = "";
 };
 
-std::vector<OpCase> op_cases();
+struct OpFamily {
+  const char* name;
+  void (*add)(std::vector<OpCase>& table);
+};
+
+std::vector<OpCase> op_cases();  // of all families
+std::vector<OpCase> op_cases(const OpFamily& family);
 
 // Inputs rounded to `dtype` (each by its role), held in `compute`, on `device`; the same numbers for every device.
 Tensors make_inputs(const OpCase& op, std::uint64_t seed, Dtype dtype, Dtype compute, const Device& device);
 
 // A copy of x that does not begin where a vector of numbers may: element 1 of a longer tensor.
 Tensor misaligned(const Tensor& x);
-// {x with 0 for NaN, 1 where it was NaN and else 0}: a comparison fails on NaN.
-Tensors nan_apart(const Tensor& x);
+// The numbers of input `place` of a case.
+std::vector<double> values_of(const Input& input, std::uint64_t seed, std::size_t place);
 
-// Runs the case on the device, with guarded memory, and on the reference in f64 from the very numbers that the device gets, so that only
-// the device's own error is seen; doctest checks.
+// What is planted: some NaN; some infinities; zeros of both signs and equals, with a row of zeros
+// and a constant column; a row of −∞ and one of NaN.
+enum class Plant : std::uint8_t { nan, infinity, equals, rows };
+inline constexpr Plant kPlants[] = {Plant::nan, Plant::infinity, Plant::equals, Plant::rows};
+// The case with its inputs given, `plant` in some of them, which `seed` and the case's name choose.
+OpCase planted(const OpCase& op, Plant plant, std::uint64_t seed);
+
+// Results as a case demands them; doctest checks.
+void check_results(const OpCase& op, const Tensors& actual, const Tensors& expected);
+// Runs the case on the device, with guarded memory, and on the reference in f64 from the very
+// numbers that the device gets, so that only the device's own error is seen.
 void check_case(const OpCase& op, Dtype dtype, std::uint64_t seed, const Device& device);
-// All cases, in every dtype that the device supports.
-void check_device(const Device& device);
+// All cases of a family in the dtypes that they and the device have, as they stand and, in small
+// sizes, with each Plant.
+void check_family(const OpFamily& family, const Device& device, std::uint64_t seed);
 
-// The families that op_cases() joins.
 void add_memory_cases(std::vector<OpCase>& table);
 void add_elementwise_cases(std::vector<OpCase>& table);
 void add_product_cases(std::vector<OpCase>& table);
@@ -71,6 +95,12 @@ void add_row_cases(std::vector<OpCase>& table);
 void add_matrix_cases(std::vector<OpCase>& table);
 void add_tsne_cases(std::vector<OpCase>& table);
 void add_optimizer_cases(std::vector<OpCase>& table);
+
+inline constexpr OpFamily kOpFamilies[] = {{"memory", add_memory_cases},      {"elementwise", add_elementwise_cases},
+                                           {"products", add_product_cases},   {"batch_norm", add_batch_norm_cases},
+                                           {"pooling", add_pooling_cases},    {"rows", add_row_cases},
+                                           {"matrices", add_matrix_cases},    {"tsne", add_tsne_cases},
+                                           {"optimizer", add_optimizer_cases}};
 
 inline const std::vector<Dtype> kReal = {Dtype::f32};
 inline const std::vector<Dtype> kActivations = {Dtype::f32, Dtype::bf16};

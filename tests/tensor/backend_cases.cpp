@@ -1,9 +1,12 @@
 // Every kernel of every device against the reference in f64, over the one table of cases.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <functional>
 #include <iterator>
+#include <map>
 #include <regex>
 #include <set>
 
@@ -45,9 +48,15 @@ class OverrunningDevice final : public ForwardingBackend {
 
 }  // namespace
 
-TEST_CASE("reference: f32 and bf16 agree with f64 on every case") { check_device(make_reference_device()); }
+TEST_CASE("reference: f32 and bf16 agree with f64 on every case") {
+  for (const OpFamily& family : kOpFamilies) check_family(family, make_reference_device(), 1);
+}
 
-TEST_CASE("cpu: every kernel agrees with the reference on every case") { check_device(make_cpu_device()); }
+TEST_CASE("cpu: every kernel agrees with the reference on every case") {
+  for (const std::uint64_t seed : {1, 2}) {
+    for (const OpFamily& family : kOpFamilies) check_family(family, make_cpu_device(), seed);
+  }
+}
 
 TEST_CASE("cpu: every kernel agrees with the reference on one thread and on three") {
   for (const int threads : {1, 3}) {
@@ -76,6 +85,53 @@ TEST_CASE("the table has a case for every kernel of Backend, and each case calls
     ++kernels;
   }
   CHECK(kernels >= 40);  // the pattern still finds them
+}
+
+TEST_CASE("the table has a case of no rows for every kernel, or its operation refuses them") {
+  const Device device = make_reference_device();
+  const Tensor none = Tensor::zeros({0, 3}, Dtype::f32, device), square = Tensor::zeros({0, 0}, Dtype::f32, device);
+  const Tensor channels = Tensor::zeros({3}, Dtype::f32, device);
+  const BatchNormStatistics s{channels, channels};
+  const std::map<std::string, std::function<void()>> refused = {
+      {"batch_norm_statistics", [&] { batch_norm_statistics(none); }},
+      {"batch_norm_apply", [&] { batch_norm_apply(none, s, {}, {}, {}, {}); }},
+      {"batch_norm_grad_reduce", [&] { batch_norm_grad_reduce(none, none, {}, s, {}, {}, {}); }},
+      {"batch_norm_grad_apply",
+       [&] {
+         batch_norm_grad_apply(none, none, {}, s, {}, {}, {channels, channels}, 1, false, {});
+       }},
+      {"lu", [&] { lu(square); }},
+      {"lu_inverse", [&] { lu_inverse({.lu = square, .pivots = channels, .log_det = channels}); }},
+      {"cholesky", [&] { cholesky(square); }},
+      {"power_traces", [&] { power_traces({square}, 1); }},
+      {"matrix_polynomial",
+       [&] {
+         matrix_polynomial({square}, {1, 1});
+       }},
+      {"symmetrize", [&] { symmetrize(square); }},
+      {"coding_loss", [&] { coding_loss(Tensor::zeros({0}, Dtype::f32, device), channels, {}); }}};
+  std::set<std::string> empty, all;
+  for (const OpCase& op : op_cases()) {
+    all.insert(op.kernel);
+    const bool none_there = std::ranges::any_of(op.inputs, [](const Input& input) { return input.shape.numel() == 0; });
+    if (none_there) empty.insert(op.kernel);
+  }
+  for (const std::string& kernel : all) {
+    CAPTURE(kernel);
+    if (refused.contains(kernel)) CHECK_THROWS_AS(refused.at(kernel)(), ShapeError);
+    else CHECK(empty.contains(kernel));
+  }
+}
+
+TEST_CASE("a case that is kept from NaN and infinities says why, and few are") {
+  std::size_t left_out = 0;
+  const auto table = op_cases();
+  for (const OpCase& op : table) {
+    if (op.special != Special::left_out) continue;
+    ++left_out;
+    CHECK_MESSAGE(*op.why != 0, op.name);
+  }
+  CHECK(left_out * 50 < table.size());
 }
 
 TEST_CASE("a kernel that writes past its output is found by the guarded device") {

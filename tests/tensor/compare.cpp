@@ -41,6 +41,29 @@ TEST_CASE("compare: infinities must be equal, and do not widen the tolerance of 
   CHECK_FALSE(passes({kInf, 9}, {kInf, 1}, tolerance));
 }
 
+TEST_CASE("compare: by class, NaN is where NaN is expected and nowhere else, and zeros may have signs") {
+  const auto by = [](Classes classes, double actual, double expected) {
+    const Device device = make_reference_device();
+    return compare(Tensor::from<double>({actual, 1}, {2}, device), Tensor::from<double>({expected, 1}, {2}, device),
+                   {.relative = 1e9, .of_rms = 1e9}, classes)
+        .ok;
+  };
+  for (const Classes classes : {Classes::with_nan, Classes::with_nan_and_signed_zeros}) {
+    CHECK(by(classes, kNan, kNan));
+    CHECK_FALSE(by(classes, kNan, 2));
+    CHECK_FALSE(by(classes, 2, kNan));
+    CHECK_FALSE(by(classes, kInf, kNan));
+    CHECK_FALSE(by(classes, -kInf, kInf));
+    CHECK(by(classes, kInf, kInf));
+    CHECK(by(classes, -0.0, 0.0) == (classes == Classes::with_nan));
+  }
+  CHECK(by(Classes::with_spreading_nan, kNan, 2));
+  CHECK(by(Classes::with_spreading_nan, kInf, kNan));
+  CHECK_FALSE(by(Classes::with_spreading_nan, 2, kNan));
+  CHECK_FALSE(by(Classes::with_spreading_nan, 2, kInf));
+  CHECK_FALSE(by(Classes::with_spreading_nan, kInf, 2));
+}
+
 TEST_CASE("compare: both parts of the tolerance count, and shapes must agree") {
   CHECK(passes({100.9}, {100}, {.relative = 0.01}));
   CHECK_FALSE(passes({101.1}, {100}, {.relative = 0.01}));

@@ -1,11 +1,13 @@
-// The GPU's hand-written kernels, run on the host, and the emulator that runs them.
+// The GPU's hand-written kernels, run on the host in three orders of threads.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <iterator>
 #include <numeric>
+#include <string_view>
 #include <utility>
 #include <vector>
 
-#include "mec/tensor/cuda/threads.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "support/compare.h"
@@ -19,45 +21,21 @@ using simt::ThreadOrder;
 
 namespace {
 
-constexpr ThreadOrder kOrders[] = {ThreadOrder::forward, ThreadOrder::reverse, ThreadOrder::shuffled};
-
-// Sums 64 numbers of each block through shared memory; `synced` leaves the barrier out.
-SIMT_KERNEL neighbour_kernel(const int* x, int* y, bool synced) {
-  SIMT_SHARED(int, values, 64);
-  values[simt::thread()] = x[simt::thread()];
-  if (synced) simt::sync();
-  y[simt::thread()] = values[(simt::thread() + 1) % 64];
-}
-SIMT_KERNEL divergent_kernel() {
-  if (simt::thread() < 40) simt::sync();
-}
-SIMT_KERNEL half_warp_kernel(int* y) {
-  if (simt::thread() < 16) y[simt::thread()] = simt::shuffle_xor(simt::thread(), 1);
-}
-SIMT_KERNEL overrun_kernel() {
-  SIMT_SHARED(float, values, 32);
-  values[simt::thread() + 1] = 1;
-}
-SIMT_KERNEL greedy_kernel() {
-  SIMT_SHARED(double, values, 6145);
-  values[0] = 1;
-}
-SIMT_KERNEL unwritten_kernel(float* y) {
-  SIMT_SHARED(float, values, 32);
-  y[simt::thread()] = values[simt::thread()];
-}
-SIMT_KERNEL sums_kernel(float* y) {
-  SIMT_SHARED(float, shared, simt::kWarp);
-  const float first = cuda::MEC_SIMT::block_sum(static_cast<float>(simt::thread()), shared);
-  const float second = cuda::MEC_SIMT::block_sum(2.0F, shared);
-  y[simt::thread()] = first + second;
-}
-
-std::vector<int> neighbours(bool synced) {
-  std::vector<int> x(64), y(64);
-  for (int i = 0; i < 64; ++i) x[static_cast<std::size_t>(i)] = 100 + i;
-  simt::launch("neighbours", neighbour_kernel, {.threads = 64}, nullptr, x.data(), y.data(), synced);
-  return y;
+// Each order of threads with numbers of its own, and a grid that makes threads go round more or
+// less often.
+void check_emulated(std::string_view name) {
+  const auto* const family = std::ranges::find(kOpFamilies, name, &OpFamily::name);
+  REQUIRE(family != std::end(kOpFamilies));
+  const std::pair<ThreadOrder, std::int64_t> runs[] = {
+      {ThreadOrder::forward, 1}, {ThreadOrder::reverse, 2}, {ThreadOrder::shuffled, 7}};
+  std::uint64_t seed = 0;
+  for (const auto& [order, grid_limit] : runs) {
+    CAPTURE(static_cast<int>(order));
+    CAPTURE(grid_limit);
+    simt::set_thread_order(order);
+    check_family(*family, make_emulated_device(grid_limit), ++seed);
+  }
+  simt::set_thread_order(ThreadOrder::forward);
 }
 
 // Normal numbers around `shift` in f32, made on the host.
@@ -67,17 +45,17 @@ Tensor samples(const Shape& shape, const Device& device, double shift = 0) {
 
 }  // namespace
 
-TEST_CASE("emulated: every hand-written kernel agrees with the reference on every case, in three orders of threads") {
-  const std::pair<ThreadOrder, std::int64_t> runs[] = {
-      {ThreadOrder::forward, 1}, {ThreadOrder::reverse, 2}, {ThreadOrder::shuffled, 7}};
-  for (const auto& run : runs) {
-    CAPTURE(static_cast<int>(run.first));
-    CAPTURE(run.second);
-    simt::set_thread_order(run.first);
-    check_device(make_emulated_device(run.second));
-  }
-  simt::set_thread_order(ThreadOrder::forward);
-}
+// A case for each family: a failure names its culprit soon.
+static_assert(std::size(kOpFamilies) == 9, "a family of kernels needs a case here");
+TEST_CASE("emulated: kernels that move and fill agree with the reference") { check_emulated("memory"); }
+TEST_CASE("emulated: kernels element by element agree with the reference") { check_emulated("elementwise"); }
+TEST_CASE("emulated: products reach their library as they are meant") { check_emulated("products"); }
+TEST_CASE("emulated: kernels of batch norm agree with the reference") { check_emulated("batch_norm"); }
+TEST_CASE("emulated: kernels that pool agree with the reference") { check_emulated("pooling"); }
+TEST_CASE("emulated: kernels on rows agree with the reference") { check_emulated("rows"); }
+TEST_CASE("emulated: kernels on matrices agree with the reference") { check_emulated("matrices"); }
+TEST_CASE("emulated: kernels of t-SNE agree with the reference") { check_emulated("tsne"); }
+TEST_CASE("emulated: kernels of optimisers agree with the reference") { check_emulated("optimizer"); }
 
 TEST_CASE("emulated: sums have the same bits in any order of the threads") {
   const auto sums = [](const Device& device) {
@@ -127,42 +105,4 @@ TEST_CASE("emulated: a workspace that was refused is not taken for one that is t
   CHECK_THROWS_AS(lars_rates(w, w, many, {}), MemoryError);
   device->allocator().freeze(false);
   for (const float rate : lars_rates(w, w, few, {.eta = 0.5}).to_vector<float>()) CHECK(rate == doctest::Approx(0.5));
-}
-
-TEST_CASE("emulator: a missing barrier gives wrong results in every order") {
-  for (const ThreadOrder order : kOrders) {
-    simt::set_thread_order(order);
-    const std::vector<int> right = neighbours(true);
-    for (int i = 0; i < 64; ++i) CHECK(right[static_cast<std::size_t>(i)] == 100 + (i + 1) % 64);
-    CHECK(neighbours(false) != right);
-  }
-  simt::set_thread_order(ThreadOrder::forward);
-}
-
-TEST_CASE("emulator: sums within a block are whole, and their memory may be used again at once") {
-  for (const ThreadOrder order : kOrders) {
-    simt::set_thread_order(order);
-    std::vector<float> y(96);
-    simt::launch("sums", sums_kernel, {.threads = 96}, nullptr, y.data());
-    for (const float value : y) CHECK(value == 95 * 96 / 2 + 2 * 96);
-  }
-  simt::set_thread_order(ThreadOrder::forward);
-}
-
-TEST_CASE("emulator: a barrier that some threads do not reach is an error") {
-  CHECK_THROWS_WITH_AS(simt::launch("divergent", divergent_kernel, {.threads = 64}, nullptr),
-                       doctest::Contains("divergent in block 0: a barrier is not reached by all"), Error);
-  std::vector<int> y(32);
-  CHECK_THROWS_WITH_AS(simt::launch("half", half_warp_kernel, {.threads = 32}, nullptr, y.data()),
-                       doctest::Contains("16 for their warp, 16 have ended"), Error);
-}
-
-TEST_CASE("emulator: shared memory is poisoned, guarded and limited") {
-  CHECK_THROWS_WITH_AS(simt::launch("overrun", overrun_kernel, {.threads = 32}, nullptr),
-                       doctest::Contains("wrote past the end of shared memory"), Error);
-  CHECK_THROWS_WITH_AS(simt::launch("greedy", greedy_kernel, {.threads = 32}, nullptr), doctest::Contains("more than 48 KiB"),
-                       Error);
-  std::vector<float> y(32);
-  simt::launch("unwritten", unwritten_kernel, {.threads = 32}, nullptr, y.data());
-  for (const float value : y) CHECK(value != value);
 }

@@ -1,8 +1,10 @@
 #include "mec/tensor/cpu/backend.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 
 #include "mec/tensor/cpu/blas.h"
 #include "mec/tensor/cpu/onednn.h"
@@ -35,6 +37,7 @@ std::string CpuBackend::name() const { return "cpu"; }
 CachingAllocator& CpuBackend::allocator() { return allocator_; }
 std::int64_t CpuBackend::image_channels(std::int64_t file_channels) const { return file_channels; }
 bool CpuBackend::supports(Dtype dtype) const { return is_floating(dtype); }
+bool CpuBackend::host_readable() const { return true; }
 
 CpuBackend::Scratch::Scratch(CpuBackend& backend, std::size_t bytes) : backend_(backend) {
   // No other thread stores this one's id.
@@ -124,10 +127,29 @@ void CpuBackend::conv2d_grad_weight(ConstView dy, ConstView x, View dw, const Co
   if (!library_convolution(ConvDirection::grad_weight, dy, x, dw, args)) portable_conv2d_grad_weight(dy, x, dw, args);
 }
 
+namespace {
+
+template <class T, class F> bool all_of_diagonal(const ConstView& a, F f) {
+  const std::int64_t n = a.shape[0];
+  for (std::int64_t k = 0; k < n; ++k) {
+    if (!f(a.as<T>()[k * n + k])) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+// LAPACK promises nothing of matrices that are not finite, and a pivot found among NaNs may lie
+// anywhere.
 void CpuBackend::lu(View a, View pivots, View log_det) {
   const std::int64_t n = a.shape[0];
   auto* const swaps = pivots.as<std::int32_t>();
-  if (kHaveBlas && !portable_) {
+  const bool finite =
+      dispatch_real("lu", a.dtype, [&]<class T>() { return std::all_of(a.as<T>(), a.as<T>() + n * n, functor::is_finite<T>); });
+  if (!finite) {
+    fill(a, std::numeric_limits<double>::quiet_NaN());
+    std::iota(swaps, swaps + n, 0);
+  } else if (kHaveBlas && !portable_) {
     const ThreadScope scope(threads_);
     const Scratch scratch(*this, static_cast<std::size_t>(n * n * size_of(a.dtype)));
     const View columns{scratch.data(), a.shape, a.dtype};
@@ -148,13 +170,18 @@ void CpuBackend::lu(View a, View pivots, View log_det) {
       if (diagonal == 0) sign = 0;
       if (swaps[k] != k) sign = -sign;
     }
-    log_det.as<T>()[0] = T(log_abs);
-    log_det.as<T>()[1] = sign;
+    const bool known = all_of_diagonal<T>(a, functor::is_finite<T>);
+    log_det.as<T>()[0] = known ? T(log_abs) : std::numeric_limits<T>::quiet_NaN();
+    log_det.as<T>()[1] = known ? sign : std::numeric_limits<T>::quiet_NaN();
   });
 }
 
 void CpuBackend::lu_inverse(ConstView lu, ConstView pivots, View inverse) {
   const std::int64_t n = lu.shape[0];
+  const bool invertible = dispatch_real("lu_inverse", lu.dtype, [&]<class T>() {
+    return all_of_diagonal<T>(lu, [](T diagonal) { return diagonal != 0 && functor::is_finite(diagonal); });
+  });
+  if (!invertible) return fill(inverse, std::numeric_limits<double>::quiet_NaN());
   if (!kHaveBlas || portable_) return portable_lu_inverse(lu, pivots, inverse);
   const ThreadScope scope(threads_);
   const auto matrix_bytes = static_cast<std::size_t>(n * n * size_of(lu.dtype));
@@ -170,10 +197,13 @@ void CpuBackend::lu_inverse(ConstView lu, ConstView pivots, View inverse) {
 void CpuBackend::cholesky(View a, View log_det) {
   const std::int64_t n = a.shape[0];
   const ThreadScope scope(threads_);
-  const bool positive = kHaveBlas && !portable_ ? lapack_cholesky(a) : portable_cholesky(a);
+  const bool factored = kHaveBlas && !portable_ ? lapack_cholesky(a) : portable_cholesky(a);
   dispatch_real("cholesky", a.dtype, [&]<class T>() {
     double sum = 0;
     for (std::int64_t k = 0; k < n; ++k) sum += std::log(static_cast<double>(a.as<T>()[k * n + k]));
+    // LAPACK may find a NaN positive: the diagonal is asked as well.
+    const bool positive =
+        factored && all_of_diagonal<T>(a, [](T diagonal) { return diagonal > 0 && functor::is_finite(diagonal); });
     log_det.as<T>()[0] = positive ? T(2 * sum) : std::numeric_limits<T>::quiet_NaN();
     log_det.as<T>()[1] = positive ? T(1) : T(0);
   });

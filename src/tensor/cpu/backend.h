@@ -33,6 +33,7 @@ class CpuBackend : public Backend {
   CachingAllocator& allocator() override;
   std::int64_t image_channels(std::int64_t file_channels) const override;
   bool supports(Dtype dtype) const override;
+  bool host_readable() const override;
 
   void upload(const void* host, View y) override;
   void download(ConstView x, void* host) override;

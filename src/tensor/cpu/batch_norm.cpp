@@ -18,7 +18,8 @@ void fill_affine(functor::ChannelAffine<A>* table, std::int64_t channels, const 
   }
 }
 
-// What tells whether an output was positive: no ReLU, the output itself, or the input through the affine map.
+// What tells whether a ReLU lets the gradient through: no ReLU, the output itself, or the input
+// through the affine map.
 enum class Mask { none, output, input };
 
 // Calls f.template operator()<Mask>() for the mask of a call.
@@ -28,13 +29,13 @@ template <class F> void with_mask(const ConstView& y, const BatchNormArgs& args,
   else f.template operator()<Mask::input>();
 }
 
-// dy[i] where the output was positive.
+// dy[i] where the ReLU lets it through.
 template <Mask kMask, class T, class A>
 A masked(const T* dy, const T* y, std::int64_t i, A in, const functor::ChannelAffine<A>& affine) {
   const A g = A(dy[i]);
   if constexpr (kMask == Mask::none) return g;
   const A output = kMask == Mask::output ? A(y[i]) : affine(in);
-  return output > A(0) ? g : A(0);
+  return functor::Relu::grad(g, output, output);
 }
 
 }  // namespace
@@ -97,8 +98,9 @@ void LoopsBackend::batch_norm_statistics(ConstView x, View mean, View var) {
                        const double d = static_cast<double>(means[i]) - centre;
                        deviation += n > 0 ? static_cast<double>(squares[i]) + n * d * d : 0.0;
                      });
-                     mean_out[c] = A(centre);
-                     var_out[c] = A(deviation > 0 || deviation != deviation ? deviation / rows : 0.0);
+                     const bool finite = functor::is_finite(A(centre));
+                     mean_out[c] = finite ? A(centre) : A(NAN);
+                     var_out[c] = finite ? A(deviation > 0 || deviation != deviation ? deviation / rows : 0.0) : A(NAN);
                    }
                  });
   });

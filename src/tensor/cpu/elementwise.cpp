@@ -25,7 +25,7 @@ void LoopsBackend::unary_grad(UnaryOp op, ConstView x, ConstView dy, View dx) {
       parallel_for(threads(), numel(x.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) {
           const A at = A(in[i]);
-          put(out[i], A(gradient[i]) * Op::slope(at, Op::value(at)));
+          put(out[i], Op::grad(A(gradient[i]), at, Op::value(at)));
         }
       });
     });

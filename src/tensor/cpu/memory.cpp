@@ -5,12 +5,6 @@
 namespace mec::cpu::MEC_ISA {
 namespace {
 
-// bf16 converts to and from f32 only.
-template <class From> auto widened(From value) {
-  if constexpr (std::is_same_v<From, bf16>) return static_cast<float>(value);
-  else return value;
-}
-
 constexpr std::int64_t kCopyGrain = 65536;  // bytes
 
 void copy_bytes(int threads, const void* x, void* y, std::int64_t bytes) {
@@ -43,11 +37,12 @@ void LoopsBackend::copy(ConstView x, View y) {
   if (x.dtype == y.dtype) return copy_bytes(threads(), x.data, y.data, n * size_of(x.dtype));
   dispatch_any(x.dtype, [&]<class From>() {
     dispatch_any(y.dtype, [&]<class To>() {
+      using Value = std::conditional_t<std::is_same_v<To, bf16>, float, To>;  // put() rounds to bf16
       const From* const in = static_cast<const From*>(x.data);
       To* const out = static_cast<To*>(y.data);
       parallel_for(threads(), n, kGrain, [=](std::int64_t begin, std::int64_t end) {
 #pragma omp simd
-        for (std::int64_t i = begin; i < end; ++i) put(out[i], widened(in[i]));
+        for (std::int64_t i = begin; i < end; ++i) put(out[i], converted<Value>(in[i]));
       });
     });
   });
@@ -56,8 +51,7 @@ void LoopsBackend::copy(ConstView x, View y) {
 void LoopsBackend::fill(View y, double value) {
   dispatch_any(y.dtype, [&]<class T>() {
     T* const out = static_cast<T*>(y.data);
-    T element;
-    put(element, value);
+    const T element = converted<T>(value);
     parallel_for(threads(), numel(y.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
 #pragma omp simd
       for (std::int64_t i = begin; i < end; ++i) out[i] = element;
@@ -81,12 +75,15 @@ void LoopsBackend::gather_rows(ConstView x, ConstView index, View y) {
   const std::int64_t count = numel(index.shape);
   if (count == 0) return;
   const std::int64_t row_bytes = numel(y.shape) / count * size_of(y.dtype);
+  const std::int64_t count_in = x.shape[0];
   const auto* const rows = static_cast<const std::int64_t*>(index.data);
   const char* const from = static_cast<const char*>(x.data);
   char* const to = static_cast<char*>(y.data);
   parallel_for(threads(), count, larger(1, kCopyGrain / larger(row_bytes, 1)), [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      std::memcpy(to + i * row_bytes, from + rows[i] * row_bytes, static_cast<std::size_t>(row_bytes));
+      const auto size = static_cast<std::size_t>(row_bytes);
+      if (rows[i] >= 0 && rows[i] < count_in) std::memcpy(to + i * row_bytes, from + rows[i] * row_bytes, size);
+      else std::memset(to + i * row_bytes, 0xff, size);
     }
   });
 }

@@ -30,13 +30,14 @@ template <class T> void adamw_range(int threads, T* w, const T* g, T* m, T* v, s
   });
 }
 
-// run(begin, end, rate of the segment), for all at once where they have no rates of their own.
-template <class T, class F> void for_each_segment(ConstView offsets, ConstView segment_rates, F run) {
+// run(begin, end, rate of the segment) in a buffer of n, for all at once where they have no rates
+// of their own.
+template <class T, class F> void for_each_segment(std::int64_t n, ConstView offsets, ConstView segment_rates, F run) {
   const auto* const ends = static_cast<const std::int64_t*>(offsets.data);
   const std::int64_t segments = numel(offsets.shape) - 1;
-  if (!segment_rates.data) return run(ends[0], ends[segments], T(1));
+  if (!segment_rates.data) return run(functor::cut_to(n, ends[0]), functor::cut_to(n, ends[segments]), T(1));
   const T* const rates = static_cast<const T*>(segment_rates.data);
-  for (std::int64_t s = 0; s < segments; ++s) run(ends[s], ends[s + 1], rates[s]);
+  for (std::int64_t s = 0; s < segments; ++s) run(functor::cut_to(n, ends[s]), functor::cut_to(n, ends[s + 1]), rates[s]);
 }
 
 // ‖x‖ from sums over pieces, put together in f64: a layer has millions of elements.
@@ -58,7 +59,7 @@ void LoopsBackend::sgd_update(View w, ConstView g, View v, ConstView rate, Const
                               const SgdArgs& args) {
   with_real(w.dtype, [&]<class T>() {
     const T base = *static_cast<const T*>(rate.data) * T(args.rate_factor);
-    for_each_segment<T>(offsets, segment_rates, [&](std::int64_t begin, std::int64_t end, T trust) {
+    for_each_segment<T>(numel(w.shape), offsets, segment_rates, [&](std::int64_t begin, std::int64_t end, T trust) {
       sgd_range(threads(), static_cast<T*>(w.data) + begin, static_cast<const T*>(g.data) + begin,
                 static_cast<T*>(v.data) + begin, end - begin,
                 functor::SgdStep<T>{base, trust, T(args.momentum), T(args.weight_decay)});
@@ -71,7 +72,7 @@ void LoopsBackend::adamw_update(View w, ConstView g, View m, View v, ConstView r
   with_real(w.dtype, [&]<class T>() {
     auto step = functor::AdamWStep<T>::of(args);
     step.read(*static_cast<const T*>(rate.data), static_cast<const T*>(correction.data));
-    for_each_segment<T>(offsets, segment_rates, [&](std::int64_t begin, std::int64_t end, T trust) {
+    for_each_segment<T>(numel(w.shape), offsets, segment_rates, [&](std::int64_t begin, std::int64_t end, T trust) {
       step.trust = trust;
       adamw_range(threads(), static_cast<T*>(w.data) + begin, static_cast<const T*>(g.data) + begin,
                   static_cast<T*>(m.data) + begin, static_cast<T*>(v.data) + begin, end - begin, step);
@@ -86,9 +87,10 @@ void LoopsBackend::lars_rates(ConstView w, ConstView g, ConstView offsets, View 
     const T* const weights = static_cast<const T*>(w.data);
     const T* const gradients = static_cast<const T*>(g.data);
     T* const rates = static_cast<T*>(segment_rates.data);
+    const std::int64_t size = numel(w.shape);
     parallel_tasks(threads(), numel(offsets.shape) - 1, [=](std::int64_t s) {
-      const std::int64_t n = ends[s + 1] - ends[s];
-      rates[s] = ratio(norm(weights + ends[s], n), norm(gradients + ends[s], n));
+      const std::int64_t begin = functor::cut_to(size, ends[s]), n = functor::cut_to(size, ends[s + 1]) - begin;
+      rates[s] = ratio(norm(weights + begin, n), norm(gradients + begin, n));
     });
   });
 }

@@ -16,9 +16,10 @@ std::int64_t row_grain(std::int64_t columns) { return larger(1, kGrain / larger(
 
 // loss = log Σ exp(x_c − max) − (x_label − max)
 template <class T> void cross_entropy_row(const T* in, std::int64_t columns, std::int32_t label, T* loss, T* gradient) {
-  if (label < 0) {
-    *loss = T(0);
-    for (std::int64_t c = 0; c < columns; ++c) gradient[c] = T(0);
+  if (label < 0 || label >= columns) {
+    const T outside = label < 0 ? T(0) : T(NAN);
+    *loss = outside;
+    for (std::int64_t c = 0; c < columns; ++c) gradient[c] = outside;
     return;
   }
   T largest = in[0];
@@ -37,9 +38,10 @@ template <class T> void cross_entropy_row(const T* in, std::int64_t columns, std
 template <class T> void top_k_row(const T* in, std::int64_t columns, std::int64_t k, T* values, std::int32_t* indices) {
   for (std::int64_t c = 0; c < columns; ++c) {
     const std::int64_t kept = smaller(c, k);
-    if (kept == k && !(in[c] > values[k - 1])) continue;
+    if (kept == k && !functor::ranks_above(in[c], values[k - 1])) continue;
     std::int64_t place = smaller(kept, k - 1);
-    while (place > 0 && in[c] > values[place - 1]) {  // an equal one stays in front: it has the lower index
+    while (place > 0 &&
+           functor::ranks_above(in[c], values[place - 1])) {  // an equal one stays in front: it has the lower index
       values[place] = values[place - 1];
       indices[place] = indices[place - 1];
       --place;

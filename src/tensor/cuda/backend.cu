@@ -123,6 +123,7 @@ void CudaBackend::lu_inverse(ConstView lu, ConstView pivots, View inverse) {
   const Range range("lu_inverse");
   identity(inverse);
   decompositions_.lu_solve(lu, pivots, inverse, static_cast<int*>(scratch(sizeof(int))));
+  refuse_singular(lu, inverse);
 }
 
 void CudaBackend::cholesky(View a, View log_det) {

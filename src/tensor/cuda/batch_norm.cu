@@ -4,6 +4,7 @@
 // The kernels that sum go from the last row to the first, those that apply from the first to the last: each begins with the rows that the
 // kernel before it touched last, which may still lie in the L2 cache.
 #include <cmath>
+#include <limits>
 
 #include "mec/tensor/cuda/columns.h"
 
@@ -26,8 +27,10 @@ template <class A> struct MomentsResult {
     a.n = n;
   }
   SIMT_DEVICE void store(std::int64_t c, const State& s) const {
-    mean[c] = s.mean;
-    var[c] = s.m2 / s.n;
+    const A nan = std::numeric_limits<A>::quiet_NaN();
+    const bool finite = functor::is_finite(s.mean);
+    mean[c] = finite ? s.mean : nan;
+    var[c] = finite ? s.m2 / s.n : nan;
   }
 };
 
@@ -99,8 +102,8 @@ SIMT_KERNEL apply_kernel(Columns matrix, const T* x, Channels<Accumulator<T>> ch
       });
 }
 
-// What tells whether an output was positive: no ReLU, the output itself, or the input through the affine map, in the expression that the
-// forward kernel used.
+// What tells whether a ReLU lets the gradient through: no ReLU, the output itself, or the input
+// through the affine map, in the expression that the forward kernel used.
 enum class Mask : std::uint8_t { none, output, input };
 
 // Calls f.template operator()<Mask>() for the mask of a call: a kernel that knows it has registers for more rows at a time.
@@ -122,12 +125,12 @@ template <class T, Mask kMask> struct GradientRows {
     if constexpr (kMask == Mask::output) in.y = load_pack<V>(y + i);
     return in;
   }
-  // dy where the output was positive.
+  // dy where the ReLU lets it through.
   template <int V, class A> SIMT_DEVICE static A masked(const Row<V>& in, int v, const functor::ChannelAffine<A>& affine) {
     const A g = A(in.dy.at[v]);
     if constexpr (kMask == Mask::none) return g;
     const A output = kMask == Mask::output ? A(in.y.at[v]) : affine(A(in.x.at[v]));
-    return output > A(0) ? g : A(0);
+    return functor::Relu::grad(g, output, output);
   }
 };
 

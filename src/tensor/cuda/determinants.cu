@@ -16,19 +16,35 @@ SIMT_KERNEL lu_log_det_kernel(const T* lu, const std::int32_t* pivots, std::int3
   SIMT_SHARED(double, sums, kWarp);
   SIMT_SHARED(int, counts, kWarp);
   double log_abs = 0;
-  int turns = 0, zeros = 0;  // what turns the sign; what makes it 0
+  int turns = 0, zeros = 0, wild = 0;  // what turns the sign; what makes it 0; what makes all NaN
   for (std::int64_t k = simt::thread(); k < n; k += simt::threads()) {
     const T diagonal = lu[k * n + k];
     log_abs += std::log(std::fabs(static_cast<double>(diagonal)));
     zeros += diagonal == T(0);
+    wild += !functor::is_finite(diagonal);
     turns += (diagonal < T(0)) + (pivots[k] - first_row != k);
   }
   log_abs = block_sum(log_abs, sums);
   turns = block_sum(turns, counts);
   zeros = block_sum(zeros, counts);
+  wild = block_sum(wild, counts);
   if (simt::thread() != 0) return;
-  result[0] = T(log_abs);
-  result[1] = zeros > 0 ? T(0) : turns % 2 == 0 ? T(1) : T(-1);
+  const T nan = std::numeric_limits<T>::quiet_NaN();
+  result[0] = wild > 0 ? nan : T(log_abs);
+  result[1] = wild > 0 ? nan : zeros > 0 ? T(0) : turns % 2 == 0 ? T(1) : T(-1);
+}
+
+// What a library leaves of a matrix without an inverse is NaN throughout. Each block asks the
+// diagonal.
+template <class T> SIMT_KERNEL refuse_singular_kernel(const T* lu, T* inverse, std::int64_t n) {
+  SIMT_SHARED(int, counts, kWarp);
+  int refused = 0;
+  for (std::int64_t k = simt::thread(); k < n; k += simt::threads()) {
+    const T diagonal = lu[k * n + k];
+    refused += diagonal == T(0) || !functor::is_finite(diagonal);
+  }
+  if (block_sum(refused, counts) == 0) return;
+  for_each_index(n * n, [=](std::int64_t i) { inverse[i] = std::numeric_limits<T>::quiet_NaN(); });
 }
 
 // One block. A library may find a NaN positive definite: the diagonal is asked as well.
@@ -39,7 +55,7 @@ template <class T> SIMT_KERNEL cholesky_log_det_kernel(const T* lower, const int
   int refused = 0;
   for (std::int64_t k = simt::thread(); k < n; k += simt::threads()) {
     const T diagonal = lower[k * n + k];
-    refused += !(diagonal > T(0));
+    refused += !(diagonal > T(0)) || !functor::is_finite(diagonal);
     log_sum += std::log(static_cast<double>(diagonal));
   }
   log_sum = block_sum(log_sum, sums);
@@ -62,6 +78,13 @@ void KernelBackend::lu_log_det(ConstView lu, ConstView pivots, std::int32_t firs
   dispatch_real("lu", lu.dtype, [&]<class T>() {
     simt::launch("lu_log_det", lu_log_det_kernel<T>, {.threads = kBlock}, stream(), lu.as<T>(), pivots.as<std::int32_t>(),
                  first_row, log_det.as<T>(), lu.shape[0]);
+  });
+}
+
+void KernelBackend::refuse_singular(ConstView lu, View inverse) {
+  const std::int64_t n = lu.shape[0];
+  dispatch_real("lu_inverse", lu.dtype, [&]<class T>() {
+    simt::launch("refuse_singular", refuse_singular_kernel<T>, grid_for(n * n), stream(), lu.as<T>(), inverse.as<T>(), n);
   });
 }
 

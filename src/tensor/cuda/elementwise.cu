@@ -11,7 +11,7 @@ template <class Op, int V, class T> SIMT_KERNEL unary_kernel(const T* x, T* y, s
 template <class Op, int V, class T> SIMT_KERNEL unary_grad_kernel(const T* x, const T* dy, T* dx, std::int64_t n) {
   using A = Accumulator<T>;
   map_elements<V>(
-      n, dx, [](T at, T gradient) { return A(gradient) * Op::slope(A(at), Op::value(A(at))); }, x, dy);
+      n, dx, [](T at, T gradient) { return Op::grad(A(gradient), A(at), Op::value(A(at))); }, x, dy);
 }
 
 template <class Op, int V, class T> SIMT_KERNEL binary_kernel(const T* a, const T* b, T* y, std::int64_t n) {

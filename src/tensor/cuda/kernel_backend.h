@@ -104,6 +104,7 @@ class KernelBackend : public Backend, public ViewMaker {
   // determinants.cu: what is left to do around a library's decompositions.
   void identity(View y);                                                                  // (n,n)
   void lu_log_det(ConstView lu, ConstView pivots, std::int32_t first_row, View log_det);  // rows counted from first_row
+  void refuse_singular(ConstView lu, View inverse);                                       // NaN where there is none
   void cholesky_log_det(ConstView lower, const int* info, View log_det);                  // info (1): 0 where it went well
 
   // Memory for partial results within one kernel. What an earlier call returned may be handed out again; it stays at its address

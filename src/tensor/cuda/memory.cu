@@ -23,7 +23,7 @@ template <int V, class T> SIMT_KERNEL move_kernel(const T* x, T* y, std::int64_t
 
 template <int V, class From, class To> SIMT_KERNEL convert_kernel(const From* x, To* y, std::int64_t n) {
   map_elements<V>(
-      n, y, [](From value) { return value; }, x);
+      n, y, [](From value) { return converted<To>(value); }, x);
 }
 
 template <int V, class T> SIMT_KERNEL fill_kernel(T* y, std::int64_t n, T value) {
@@ -51,12 +51,21 @@ template <class T> SIMT_KERNEL transpose_kernel(const T* x, T* y, std::int64_t r
   });
 }
 
-// Rows of `width` units U.
+// Moved in units of 16 bytes where rows are made of them.
+using Unit = Pack<std::uint32_t, 4>;
+
+template <class U> SIMT_DEVICE U all_bits_set() {
+  if constexpr (std::is_same_v<U, Unit>) return {{~0U, ~0U, ~0U, ~0U}};
+  else return static_cast<U>(~U{0});
+}
+
+// Rows of `width` units U: of `rows`, the `count` that are named.
 template <class U>
-SIMT_KERNEL gather_kernel(const U* x, const std::int64_t* index, U* y, std::int64_t count, std::int64_t width) {
+SIMT_KERNEL gather_kernel(const U* x, std::int64_t rows, const std::int64_t* index, U* y, std::int64_t count,
+                          std::int64_t width) {
   for_each_index(count * width, [&](std::int64_t i) {
-    const std::int64_t row = i / width;
-    y[i] = x[index[row] * width + (i - row * width)];
+    const std::int64_t place = i / width, row = index[place];
+    y[i] = row >= 0 && row < rows ? x[row * width + (i - place * width)] : all_bits_set<U>();
   });
 }
 
@@ -93,11 +102,11 @@ void KernelBackend::copy(ConstView x, View y) {
 void KernelBackend::fill(View y, double value) {
   const std::int64_t n = y.numel();
   dispatch_any(y.dtype, [&]<class T>() {
-    const T converted = static_cast<T>(value);
+    const T element = converted<T>(value);
     dispatch_size(size_of(y.dtype), [&]<class Bits>() {
       if constexpr (sizeof(Bits) == sizeof(T)) {
         with_packs<Bits>(n, aligned_for_packs(y.data), [&]<int V>(const simt::Grid& grid) {
-          simt::launch("fill", fill_kernel<V, Bits>, grid, stream(), y.as<Bits>(), n, std::bit_cast<Bits>(converted));
+          simt::launch("fill", fill_kernel<V, Bits>, grid, stream(), y.as<Bits>(), n, std::bit_cast<Bits>(element));
         });
       }
     });
@@ -127,10 +136,10 @@ void KernelBackend::gather_rows(ConstView x, ConstView index, View y) {
   const std::int64_t bytes = y.numel() / count * size_of(y.dtype);
   const auto gather = [&]<class U>() {
     const std::int64_t width = bytes / static_cast<std::int64_t>(sizeof(U));
-    simt::launch("gather_rows", gather_kernel<U>, grid_for(count * width), stream(), x.as<U>(), index.as<std::int64_t>(),
-                 y.as<U>(), count, width);
+    simt::launch("gather_rows", gather_kernel<U>, grid_for(count * width), stream(), x.as<U>(), x.shape[0],
+                 index.as<std::int64_t>(), y.as<U>(), count, width);
   };
-  if (bytes % 16 == 0 && aligned_for_packs(x.data, y.data)) gather.template operator()<Pack<std::uint32_t, 4>>();
+  if (bytes % 16 == 0 && aligned_for_packs(x.data, y.data)) gather.template operator()<Unit>();
   else dispatch_size(size_of(y.dtype), gather);
 }
 

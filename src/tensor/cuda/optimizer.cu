@@ -7,10 +7,12 @@ namespace {
 // layer's millions then cost what they weigh.
 constexpr std::int64_t kPiece = 8192;
 
-// Segment s is [offsets[s], offsets[s + 1]); `count` of them.
+// Segment s is [at(s), at(s + 1)); `count` of them, in a buffer of `size`.
 struct Segments {
   const std::int64_t* offsets;
-  std::int64_t count;
+  std::int64_t count, size;
+
+  SIMT_DEVICE std::int64_t at(std::int64_t s) const { return functor::cut_to(size, offsets[s]); }
 
   // The segment of element i, known to be one of [low, high]: the last to begin at or before i, since others may be empty.
   SIMT_DEVICE std::int64_t of(std::int64_t i, std::int64_t low, std::int64_t high) const {
@@ -28,8 +30,7 @@ struct Piece {
   std::int64_t begin, end, first, last;
 
   static SIMT_DEVICE Piece of(std::int64_t number, const Segments& segments) {
-    Piece piece{std::max(number * kPiece, segments.offsets[0]),
-                std::min((number + 1) * kPiece, segments.offsets[segments.count]), 0, -1};
+    Piece piece{std::max(number * kPiece, segments.at(0)), std::min((number + 1) * kPiece, segments.at(segments.count)), 0, -1};
     if (piece.begin >= piece.end) return piece;
     piece.first = segments.of(piece.begin, 0, segments.count - 1);
     piece.last = segments.of(piece.end - 1, piece.first, segments.count - 1);
@@ -93,8 +94,8 @@ SIMT_KERNEL lars_squares_kernel(const T* w, const T* g, std::int64_t n, Segments
   for_each_piece(ceil_div(n, kPiece), [&](std::int64_t number) {
     const Piece piece = Piece::of(number, segments);
     for (std::int64_t s = piece.first; s <= piece.last; ++s) {
-      const std::int64_t begin = std::max(piece.begin, segments.offsets[s]);
-      const std::int64_t end = std::min(piece.end, segments.offsets[s + 1]);
+      const std::int64_t begin = std::max(piece.begin, segments.at(s));
+      const std::int64_t end = std::min(piece.end, segments.at(s + 1));
       SquareSums<T> sums{T(0), T(0)};
       for_span<V>(w, begin, end, simt::thread(), simt::threads(), [&]<int W>(std::int64_t i) {
         const Pack<T, W> weight = load_pack<W>(w + i), gradient = load_pack<W>(g + i);
@@ -114,7 +115,7 @@ template <class T>
 SIMT_KERNEL lars_rates_kernel(const SquareSums<T>* partial, Segments segments, T* segment_rates, functor::LarsRate<T> ratio) {
   const std::int64_t warps = simt::threads() / kWarp, lane = simt::thread() % kWarp;
   for (std::int64_t s = simt::block() * warps + simt::thread() / kWarp; s < segments.count; s += simt::blocks() * warps) {
-    const std::int64_t begin = segments.offsets[s], end = segments.offsets[s + 1];
+    const std::int64_t begin = segments.at(s), end = segments.at(s + 1);
     SquareSums<T> sums{T(0), T(0)};
     for (std::int64_t piece = begin / kPiece + lane; piece * kPiece < end && begin < end; piece += kWarp) {
       sums.w += partial[piece + s].w;
@@ -136,7 +137,9 @@ template <int V, class T> SIMT_KERNEL ema_kernel(T* teacher, const T* w, std::in
               });
 }
 
-Segments segments_of(const ConstView& offsets) { return {offsets.as<std::int64_t>(), offsets.numel() - 1}; }
+Segments segments_of(const ConstView& offsets, std::int64_t size) {
+  return {offsets.as<std::int64_t>(), offsets.numel() - 1, size};
+}
 
 }  // namespace
 
@@ -147,7 +150,7 @@ void KernelBackend::sgd_update(View w, ConstView g, View v, ConstView rate, Cons
     const functor::SgdStep<T> scalars{T(args.rate_factor), T(1), T(args.momentum), T(args.weight_decay)};
     with_packs<T>(n, equally_aligned(w.as<T>(), g.as<T>(), v.as<T>()), [&]<int V>(const simt::Grid&) {
       simt::launch("sgd_update", sgd_kernel<V, T>, grid_of_pieces(ceil_div(n, kPiece)), stream(), w.as<T>(), g.as<T>(),
-                   v.as<T>(), n, rate.as<T>(), segments_of(offsets), segment_rates.as<T>(), scalars);
+                   v.as<T>(), n, rate.as<T>(), segments_of(offsets, n), segment_rates.as<T>(), scalars);
     });
   });
 }
@@ -158,7 +161,7 @@ void KernelBackend::adamw_update(View w, ConstView g, View m, View v, ConstView 
   dispatch_real("adamw_update", w.dtype, [&]<class T>() {
     with_packs<T>(n, equally_aligned(w.as<T>(), g.as<T>(), m.as<T>(), v.as<T>()), [&]<int V>(const simt::Grid&) {
       simt::launch("adamw_update", adamw_kernel<V, T>, grid_of_pieces(ceil_div(n, kPiece)), stream(), w.as<T>(), g.as<T>(),
-                   m.as<T>(), v.as<T>(), n, rate.as<T>(), correction.as<T>(), segments_of(offsets), segment_rates.as<T>(),
+                   m.as<T>(), v.as<T>(), n, rate.as<T>(), correction.as<T>(), segments_of(offsets, n), segment_rates.as<T>(),
                    functor::AdamWStep<T>::of(args));
     });
   });
@@ -166,7 +169,7 @@ void KernelBackend::adamw_update(View w, ConstView g, View m, View v, ConstView 
 
 void KernelBackend::lars_rates(ConstView w, ConstView g, ConstView offsets, View segment_rates, const LarsArgs& args) {
   const std::int64_t n = w.numel(), pieces = ceil_div(n, kPiece);
-  const Segments segments = segments_of(offsets);
+  const Segments segments = segments_of(offsets, n);
   dispatch_real("lars_rates", w.dtype, [&]<class T>() {
     auto* const partial = scratch_array<SquareSums<T>>(pieces + segments.count);
     with_packs<T>(n, equally_aligned(w.as<T>(), g.as<T>()), [&]<int V>(const simt::Grid&) {

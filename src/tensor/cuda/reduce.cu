@@ -109,7 +109,8 @@ template <class T> void KernelBackend::sum_rows(const T* x, std::int64_t rows, s
 
 void KernelBackend::reduce(Reduce how, ConstView x, View y) {
   const std::int64_t n = x.numel();
-  const std::int64_t columns = x.shape.rank() ? x.shape.dim(-1) : 1, rows = columns ? n / columns : 0;
+  const std::int64_t columns = x.shape.rank() ? x.shape.dim(-1) : 1;
+  const std::int64_t rows = columns ? n / columns : y.numel();
   dispatch_floating("reduce", x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
     if (how == Reduce::all || (how == Reduce::over_rows && columns == 1)) {

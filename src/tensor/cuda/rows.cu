@@ -119,19 +119,21 @@ SIMT_KERNEL cross_entropy_kernel(const T* logits, const std::int32_t* labels, T*
   SIMT_SHARED(T, shared, kWarp);
   for_each_row<Wide>(rows, [&](std::int64_t row) {
     const std::int64_t label = labels[row], target = row * columns + label;
-    const bool labelled = label >= 0;
+    const bool labelled = label >= 0 && label < columns;
+    const T outside = label < 0 ? T(0) : std::numeric_limits<T>::quiet_NaN();
     ExpSum<T> total;
     if (labelled) {
       for_row<Wide, V>(logits, row, columns, [&]<int W>(std::int64_t i) { total.add(load_pack<W>(logits + i)); });
       total.scale_to(team_max<Wide>(total.largest, shared));
       total.sum = team_sum<Wide>(total.sum, shared);
     }
-    if (team_lane<Wide>() == 0) loss[row] = labelled ? std::log(total.sum) - (logits[target] - total.largest) : T(0);
+    if (team_lane<Wide>() == 0) loss[row] = labelled ? std::log(total.sum) - (logits[target] - total.largest) : outside;
     const T inverse = T(1) / total.sum;
     for_row<Wide, V>(dlogits, row, columns, [&]<int W>(std::int64_t i) {
       Pack<T, W> gradient = load_pack<W>(logits + i);
       for (int v = 0; v < W; ++v) {
-        gradient.at[v] = labelled ? std::exp(gradient.at[v] - total.largest) * inverse - (i + v == target ? T(1) : T(0)) : T(0);
+        gradient.at[v] =
+            labelled ? std::exp(gradient.at[v] - total.largest) * inverse - (i + v == target ? T(1) : T(0)) : outside;
       }
       store_pack<W>(dlogits + i, gradient);
     });

@@ -12,7 +12,8 @@ struct BatchNormStatistics {
   Tensor mean;  // (C)
   Tensor var;   // (C), divided by R
 };
-// Statistics of any floating x, in f32 (f64 for f64). ShapeError when there is not even one row.
+// Statistics of any floating x, in f32 (f64 for f64); NaN for a channel with a value that is not
+// finite. ShapeError when there is not even one row.
 BatchNormStatistics batch_norm_statistics(const Tensor& x);
 
 // running ← (1 − momentum)·running + momentum·batch, with the unbiased variance R/(R−1)·var as PyTorch keeps it.
@@ -25,7 +26,7 @@ Tensor batch_norm_apply(const Tensor& x, const BatchNormStatistics& statistics, 
 
 struct BatchNormSums {
   Tensor dgamma;  // (C), Σ g x̂
-  Tensor dbeta;   // (C), Σ g, with g = dy where the output is positive under ReLU, else dy
+  Tensor dbeta;   // (C), Σ g, with g = dy where the output is positive or NaN under ReLU, else dy
 };
 // y is the output, needed under ReLU where a residual was added; undefined otherwise: x tells the output's sign.
 BatchNormSums batch_norm_grad_reduce(const Tensor& dy, const Tensor& x, const Tensor& y, const BatchNormStatistics& statistics,

@@ -13,8 +13,8 @@ std::vector<ConstView> check_powers(const char* op, const std::vector<Tensor>& p
   for (const Tensor& c : powers) {
     check_rank(op, c, 2, "a power", "a square matrix");
     check_real(op, c, "a power");
-    check<ShapeError>(c.dim(0) == c.dim(1) && c.shape() == powers[0].shape(), op,
-                      ": powers are square and of one size, but got ", powers[0].shape(), " and ", c.shape());
+    check<ShapeError>(c.dim(0) == c.dim(1) && c.shape() == powers[0].shape() && c.numel() > 0, op,
+                      ": powers are square and of one size, which is not 0, but got ", powers[0].shape(), " and ", c.shape());
     check_dtype(op, c, powers[0].dtype(), "a power");
     views.emplace_back(c);
   }

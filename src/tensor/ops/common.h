@@ -1,7 +1,10 @@
 // Checks that operations share. Private to tensor/ops.
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
+#include <limits>
+#include <span>
 
 #include "mec/tensor/backend.h"
 #include "mec/tensor/tensor.h"
@@ -50,6 +53,22 @@ inline void check_real(const char* op, const Tensor& t, const char* what) {
   check_floating(op, t, what);
   check<DtypeError>(t.dtype() != Dtype::bf16, op, ": ", what,
                     " must be f32 or f64, but is bf16; convert it with to(Dtype::f32)");
+}
+
+// The values of labels, indices or bounds, where the host can read them. Where it cannot, there are
+// none to look at, and kernels keep to their own rule (backend.h).
+template <class T> std::span<const T> readable(const Tensor& t) {
+  if (!t.backend().host_readable()) return {};
+  return {ConstView(t).as<T>(), static_cast<std::size_t>(t.numel())};
+}
+
+// Each of them is one of [low, high): "gather_rows: index 2 is 7, but " and the parts of the rule.
+template <class T, class... Parts>
+void check_each(const char* op, const Tensor& t, std::int64_t low, std::int64_t high, const char* what, const Parts&... rule) {
+  const std::span<const T> values = readable<T>(t);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    check<ValueError>(values[i] >= low && values[i] < high, op, ": ", what, " ", i, " is ", values[i], ", but ", rule...);
+  }
 }
 
 }  // namespace mec::ops

@@ -1,6 +1,8 @@
 #include "mec/tensor/ops/elementwise.h"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 
 #include "mec/tensor/ops/common.h"
 
@@ -82,7 +84,10 @@ Tensor reduce(Reduce how, const Tensor& x) {
   check<ShapeError>(how == Reduce::all || x.rank() >= 1, "reduce: a scalar has no rows or columns");
   Shape shape;
   if (how == Reduce::over_rows) shape = Shape{x.dim(-1)};
-  if (how == Reduce::over_columns) shape = Shape{x.dim(-1) ? x.numel() / x.dim(-1) : 0};
+  if (how == Reduce::over_columns) {
+    const auto rows = x.shape().dims().first(static_cast<std::size_t>(x.rank() - 1));
+    shape = Shape{std::accumulate(rows.begin(), rows.end(), std::int64_t{1}, std::multiplies<>())};
+  }
   Tensor y(shape, accumulator_of(x.dtype()), x.device());
   x.backend().reduce(how, x, y);
   return y;

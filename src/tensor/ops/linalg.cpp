@@ -23,6 +23,13 @@ Lu lu(const Tensor& a) {
 }
 
 Tensor lu_inverse(const Lu& factors) {
+  check_square("lu_inverse", factors.lu);
+  const std::int64_t n = factors.lu.dim(0);
+  check_dtype("lu_inverse", factors.pivots, Dtype::i32, "the pivots");
+  check_device("lu_inverse", {&factors.lu, &factors.pivots});
+  check<ShapeError>(factors.pivots.shape() == Shape{n}, "lu_inverse: the ", n, " rows have a pivot each, but there are ",
+                    factors.pivots.shape());
+  check_each<std::int32_t>("lu_inverse", factors.pivots, 0, n, "pivot", "rows are [0,", n, "); take what lu() returned");
   Tensor inverse(factors.lu.shape(), factors.lu.dtype(), factors.lu.device());
   factors.lu.backend().lu_inverse(factors.lu, factors.pivots, inverse);
   return inverse;

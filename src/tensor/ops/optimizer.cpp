@@ -23,10 +23,18 @@ void check_scalars(const char* op, const Tensor& w, const Tensor& values, std::i
   check<ShapeError>(values.numel() == count, op, ": ", what, " should hold ", count, " value(s), but is ", values.shape());
 }
 
-void check_offsets(const char* op, const Tensor& offsets) {
+void check_offsets(const char* op, const Tensor& w, const Tensor& offsets) {
   check_rank(op, offsets, 1, "the offsets", "(S+1)");
   check_dtype(op, offsets, Dtype::i64, "the offsets");
+  check_device(op, {&w, &offsets});
   check<ShapeError>(offsets.dim(0) >= 2, op, ": there is no segment in offsets ", offsets.shape());
+  check_each<std::int64_t>(op, offsets, 0, w.numel() + 1, "offset", "the buffer ", w.shape(), " has bounds [0,", w.numel(),
+                           "]");
+  const auto values = readable<std::int64_t>(offsets);
+  for (std::size_t i = 1; i < values.size(); ++i) {
+    check<ValueError>(values[i - 1] <= values[i], op, ": offset ", i, " is ", values[i], " and falls below the one before, ",
+                      values[i - 1]);
+  }
 }
 
 }  // namespace
@@ -35,7 +43,7 @@ void sgd_update(const Tensor& w, const Tensor& g, const Tensor& v, const Tensor&
                 const Tensor& segment_rates, const SgdArgs& args) {
   check_flat("sgd_update", w, g, "the gradient");
   check_flat("sgd_update", w, v, "the momentum");
-  check_offsets("sgd_update", offsets);
+  check_offsets("sgd_update", w, offsets);
   check_scalars("sgd_update", w, rate, 1, "the rate");
   if (segment_rates) check_scalars("sgd_update", w, segment_rates, offsets.numel() - 1, "the rates of the segments");
   w.backend().sgd_update(w, g, v, rate, offsets, segment_rates, args);
@@ -46,7 +54,7 @@ void adamw_update(const Tensor& w, const Tensor& g, const Tensor& m, const Tenso
   check_flat("adamw_update", w, g, "the gradient");
   check_flat("adamw_update", w, m, "the first moment");
   check_flat("adamw_update", w, v, "the second moment");
-  check_offsets("adamw_update", offsets);
+  check_offsets("adamw_update", w, offsets);
   check_scalars("adamw_update", w, rate, 1, "the rate");
   check_scalars("adamw_update", w, correction, 2, "the correction");
   if (segment_rates) check_scalars("adamw_update", w, segment_rates, offsets.numel() - 1, "the rates of the segments");
@@ -55,7 +63,7 @@ void adamw_update(const Tensor& w, const Tensor& g, const Tensor& m, const Tenso
 
 Tensor lars_rates(const Tensor& w, const Tensor& g, const Tensor& offsets, const LarsArgs& args) {
   check_flat("lars_rates", w, g, "the gradient");
-  check_offsets("lars_rates", offsets);
+  check_offsets("lars_rates", w, offsets);
   Tensor rates({offsets.dim(0) - 1}, w.dtype(), w.device());
   w.backend().lars_rates(w, g, offsets, rates, args);
   return rates;

@@ -6,8 +6,9 @@
 
 namespace mec {
 
-// v ← μv + segment_rate·(g + wd·w); w ← w − rate·rate_factor·v over flat (P) buffers. offsets (S+1) i64 cut them into segments;
-// segment_rates (S) may be undefined (all 1). rate (1) lies in device memory.
+// v ← μv + segment_rate·(g + wd·w); w ← w − rate·rate_factor·v over flat (P) buffers. offsets (S+1)
+// i64, not falling and within [0,P], cut them into segments: ValueError otherwise, where the host
+// can read them. segment_rates (S) may be undefined (all 1). rate (1) lies in device memory.
 void sgd_update(const Tensor& w, const Tensor& g, const Tensor& v, const Tensor& rate, const Tensor& offsets,
                 const Tensor& segment_rates, const SgdArgs& args);
 // m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; w ← w − rate·rate_factor·segment_rate·(m̂/(√v̂ + ε) + wd·w), with m̂ and v̂ over correction (2) =

@@ -30,6 +30,7 @@ Tensor max_pool2d_grad(const Tensor& dy, const Tensor& argmax, const Shape& x_sh
   check_floating("max_pool2d_grad", dy, "the gradient");
   check_dtype("max_pool2d_grad", argmax, Dtype::u8, "argmax");
   check_same_shape("max_pool2d_grad", dy, argmax);
+  check_device("max_pool2d_grad", {&dy, &argmax});
   const Shape expected = pool_shape(x_shape, args);
   check<ShapeError>(dy.shape() == expected, "max_pool2d_grad: the output is ", expected, ", but its gradient is ", dy.shape());
   Tensor dx(x_shape, dy.dtype(), dy.device());
@@ -47,6 +48,7 @@ Tensor global_avg_pool(const Tensor& x) {
 }
 
 Tensor global_avg_pool_grad(const Tensor& dy, const Shape& x_shape) {
+  check_floating("global_avg_pool_grad", dy, "the gradient");
   check_rank("global_avg_pool_grad", dy, 2, "the gradient", "(N,C)");
   check<ShapeError>(x_shape.rank() == 4 && x_shape[0] == dy.dim(0) && x_shape[3] == dy.dim(1),
                     "global_avg_pool_grad: a gradient ", dy.shape(), " does not belong to an input ", x_shape);

@@ -8,7 +8,9 @@ namespace mec {
 
 struct MaxPooled {
   Tensor y;       // (N,Ho,Wo,C)
-  Tensor argmax;  // u8, the index (row·kernel + column) of the largest pixel within its window; the first of equals
+  // u8, the index (row·kernel + column) of the largest pixel within its window: the first of
+  // equals, or the last NaN where there is one, as in PyTorch
+  Tensor argmax;
 };
 // Padding never wins. ShapeError unless 2·pad ≤ kernel ≤ 15.
 MaxPooled max_pool2d(const Tensor& x, const Pool2dArgs& args = {});

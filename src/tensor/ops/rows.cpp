@@ -17,8 +17,13 @@ NormalizedRows normalize_rows(const Tensor& x, double eps) {
 }
 
 Tensor normalize_rows_grad(const NormalizedRows& saved, const Tensor& dy) {
+  check_rank("normalize_rows_grad", saved.y, 2, "the result", "a matrix");
   check_same_shape("normalize_rows_grad", saved.y, dy);
   check_dtype("normalize_rows_grad", dy, saved.y.dtype(), "the gradient");
+  check_dtype("normalize_rows_grad", saved.inv_norm, saved.y.dtype(), "the inverse norm");
+  check_device("normalize_rows_grad", {&saved.y, &saved.inv_norm, &dy});
+  check<ShapeError>(saved.inv_norm.numel() == saved.y.dim(0), "normalize_rows_grad: the ", saved.y.dim(0),
+                    " rows have an inverse norm each, but there are ", saved.inv_norm.shape());
   Tensor dx(dy.shape(), dy.dtype(), dy.device());
   dy.backend().normalize_rows_grad(saved.y, saved.inv_norm, dy, dx);
   return dx;
@@ -32,6 +37,10 @@ CrossEntropy cross_entropy(const Tensor& logits, const Tensor& labels) {
   check_device("cross_entropy", {&logits, &labels});
   check<ShapeError>(labels.dim(0) == logits.dim(0), "cross_entropy: ", logits.dim(0), " rows of logits, but ", labels.dim(0),
                     " labels");
+  const std::int64_t classes = logits.dim(1);
+  check<ShapeError>(classes > 0, "cross_entropy: there are no classes in logits ", logits.shape());
+  check_each<std::int32_t>("cross_entropy", labels, std::numeric_limits<std::int32_t>::min(), classes, "label", "logits ",
+                           logits.shape(), " have classes [0,", classes, "); a negative label is none");
   CrossEntropy out{Tensor({logits.dim(0)}, logits.dtype(), logits.device()),
                    Tensor(logits.shape(), logits.dtype(), logits.device())};
   logits.backend().cross_entropy(logits, labels, out.loss, out.dlogits);
@@ -53,6 +62,7 @@ Tensor gather_rows(const Tensor& x, const Tensor& index) {
   check_rank("gather_rows", index, 1, "the index", "(M)");
   check_dtype("gather_rows", index, Dtype::i64, "the index");
   check_device("gather_rows", {&x, &index});
+  check_each<std::int64_t>("gather_rows", index, 0, x.dim(0), "index", "the input ", x.shape(), " has rows [0,", x.dim(0), ")");
   std::array<std::int64_t, Shape::kMaxRank> dims{};
   std::copy(x.shape().dims().begin(), x.shape().dims().end(), dims.begin());
   dims[0] = index.dim(0);

@@ -18,14 +18,19 @@ struct CrossEntropy {
   Tensor loss;     // (R), −log softmax(logits)[label]; 0 for a negative label
   Tensor dlogits;  // (R,C), softmax − onehot(label); 0 for a negative label
 };
-CrossEntropy cross_entropy(const Tensor& logits, const Tensor& labels);  // (R,C) f32 or f64, (R) i32 with label < C
+// (R,C) f32 or f64, (R) i32. ValueError for a label of C or more where the host can read the
+// labels; elsewhere, as on a GPU or in a recorded step, its row becomes NaN. So does a row with
+// NaN, with +∞ or all of −∞.
+CrossEntropy cross_entropy(const Tensor& logits, const Tensor& labels);
 
 struct TopK {
-  Tensor values;   // (R,k), falling
-  Tensor indices;  // (R,k) i32; of equals the lower index first
+  Tensor values;   // (R,k), falling, NaN first
+  Tensor indices;  // (R,k) i32; of equals (−0 and 0, NaN and NaN) the lower index first
 };
 TopK top_k(const Tensor& x, std::int64_t k);  // f32 or f64; ValueError unless 1 ≤ k ≤ C
 
-Tensor gather_rows(const Tensor& x, const Tensor& index);  // (R,…) any dtype, (M) i64 within [0,R) -> (M,…)
+// (R,…) any dtype, (M) i64 within [0,R) -> (M,…). ValueError for an index outside where the host
+// can read them; elsewhere its row becomes NaN, or -1 in whole numbers.
+Tensor gather_rows(const Tensor& x, const Tensor& index);
 
 }  // namespace mec

@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "mec/tensor/reference/reference_backend.h"
 
 namespace mec::reference {
@@ -10,13 +12,13 @@ functor::ChannelAffine<A> affine_of(const ConstView& mean, const ConstView& var,
                                        beta ? beta.as<A>()[c] : A(0), A(eps));
 }
 
-// dy where the output was positive, or dy itself without ReLU.
+// dy where the ReLU lets it through, or dy itself without ReLU.
 template <class T, class Affine>
 Accumulator<T> through_relu(const ConstView& dy, const ConstView& x, const ConstView& y, const Affine& affine, bool relu,
                             std::int64_t i) {
   using A = Accumulator<T>;
   const A output = y ? A(y.as<T>()[i]) : affine(A(x.as<T>()[i]));
-  return relu && !(output > 0) ? A(0) : A(dy.as<T>()[i]);
+  return relu ? functor::Relu::grad(A(dy.as<T>()[i]), output, output) : A(dy.as<T>()[i]);
 }
 
 }  // namespace
@@ -32,8 +34,9 @@ void ReferenceBackend::batch_norm_statistics(ConstView x, View mean, View var) {
       for (std::int64_t r = 0; r < rows; ++r) sum += A(column[r * channels]);
       const A centre = sum / A(rows);
       for (std::int64_t r = 0; r < rows; ++r) squares += functor::Square::value(A(column[r * channels]) - centre);
-      mean.as<A>()[c] = centre;
-      var.as<A>()[c] = squares / A(rows);
+      const bool finite = functor::is_finite(centre);
+      mean.as<A>()[c] = finite ? centre : std::numeric_limits<A>::quiet_NaN();
+      var.as<A>()[c] = finite ? squares / A(rows) : std::numeric_limits<A>::quiet_NaN();
     }
   });
 }
@@ -66,9 +69,9 @@ void ReferenceBackend::batch_norm_grad_reduce(ConstView dy, ConstView x, ConstVi
         const std::int64_t i = r * channels + c;
         const A g = through_relu<T>(dy, x, y, affine, args.relu, i);
         sum += g;
-        product += g * (A(x.as<T>()[i]) - centre) * inv_std;
+        product += g * (A(x.as<T>()[i]) - centre);
       }
-      dgamma.as<A>()[c] = product;
+      dgamma.as<A>()[c] = product * inv_std;
       dbeta.as<A>()[c] = sum;
     }
   });

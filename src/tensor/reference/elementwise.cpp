@@ -18,7 +18,7 @@ void ReferenceBackend::unary_grad(UnaryOp op, ConstView x, ConstView dy, View dx
       using A = Accumulator<T>;
       for (std::int64_t i = 0; i < x.numel(); ++i) {
         const A at = x.as<T>()[i];
-        dx.as<T>()[i] = T(A(dy.as<T>()[i]) * Op::slope(at, Op::value(at)));
+        dx.as<T>()[i] = T(Op::grad(A(dy.as<T>()[i]), at, Op::value(at)));
       }
     });
   });

@@ -8,13 +8,6 @@ namespace {
 
 std::int64_t bytes_of(const ConstView& x) { return x.numel() * size_of(x.dtype); }
 
-// Between bf16 and anything but f32 by way of f32, the only type that bf16 converts to and from.
-template <class To, class From> To convert(From value) {
-  if constexpr (std::is_same_v<From, bf16> && !std::is_same_v<To, bf16>) return static_cast<To>(static_cast<float>(value));
-  else if constexpr (std::is_same_v<To, bf16> && !std::is_same_v<From, bf16>) return bf16(static_cast<float>(value));
-  else return static_cast<To>(value);
-}
-
 }  // namespace
 
 void ReferenceBackend::upload(const void* host, View y) {
@@ -27,13 +20,15 @@ void ReferenceBackend::download(ConstView x, void* host) {
 
 void ReferenceBackend::copy(ConstView x, View y) {
   dispatch_any(x.dtype, [&]<class From>() {
-    dispatch_any(y.dtype,
-                 [&]<class To>() { std::transform(x.as<From>(), x.as<From>() + x.numel(), y.as<To>(), convert<To, From>); });
+    dispatch_any(y.dtype, [&]<class To>() {
+      if constexpr (std::is_same_v<To, From>) std::copy_n(x.as<From>(), x.numel(), y.as<To>());
+      else std::transform(x.as<From>(), x.as<From>() + x.numel(), y.as<To>(), converted<To, From>);
+    });
   });
 }
 
 void ReferenceBackend::fill(View y, double value) {
-  dispatch_any(y.dtype, [&]<class T>() { std::fill_n(y.as<T>(), y.numel(), convert<T>(value)); });
+  dispatch_any(y.dtype, [&]<class T>() { std::fill_n(y.as<T>(), y.numel(), converted<T>(value)); });
 }
 
 void ReferenceBackend::fill_random(View y, const RandomArgs& args) {
@@ -55,7 +50,10 @@ void ReferenceBackend::gather_rows(ConstView x, ConstView index, View y) {
   const std::int64_t count = index.numel();
   const std::int64_t row_bytes = count ? bytes_of(y) / count : 0;
   for (std::int64_t i = 0; i < count; ++i) {
-    std::copy_n(x.as<std::byte>() + index.as<std::int64_t>()[i] * row_bytes, row_bytes, y.as<std::byte>() + i * row_bytes);
+    const std::int64_t row = index.as<std::int64_t>()[i];
+    std::byte* const to = y.as<std::byte>() + i * row_bytes;
+    if (row >= 0 && row < x.shape[0]) std::copy_n(x.as<std::byte>() + row * row_bytes, row_bytes, to);
+    else std::fill_n(to, row_bytes, std::byte{0xff});
   }
 }
 

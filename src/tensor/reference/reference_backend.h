@@ -11,6 +11,7 @@ class ReferenceBackend final : public Backend {
   std::string name() const override { return "reference"; }
   CachingAllocator& allocator() override { return allocator_; }
   bool supports(Dtype dtype) const override { return is_floating(dtype); }
+  bool host_readable() const override { return true; }
 
   // memory.cpp
   void upload(const void* host, View y) override;

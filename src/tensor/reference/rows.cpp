@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "mec/tensor/reference/reference_backend.h"
@@ -44,9 +45,10 @@ void ReferenceBackend::cross_entropy(ConstView logits, ConstView labels, View lo
       const T* in = logits.as<T>() + r * columns;
       T* gradient = dlogits.as<T>() + r * columns;
       const std::int32_t label = labels.as<std::int32_t>()[r];
-      if (label < 0) {
-        loss.as<T>()[r] = 0;
-        std::fill_n(gradient, columns, T(0));
+      if (label < 0 || label >= columns) {
+        const T outside = label < 0 ? T(0) : std::numeric_limits<T>::quiet_NaN();
+        loss.as<T>()[r] = outside;
+        std::fill_n(gradient, columns, outside);
         continue;
       }
       const T largest = *std::max_element(in, in + columns);
@@ -68,7 +70,7 @@ void ReferenceBackend::top_k(ConstView x, View values, View indices) {
       for (std::int64_t rank = 0; rank < k; ++rank) {
         std::int64_t best = -1;
         for (std::int64_t c = 0; c < columns; ++c) {
-          if (!taken[static_cast<std::size_t>(c)] && (best < 0 || in[c] > in[best])) best = c;
+          if (!taken[static_cast<std::size_t>(c)] && (best < 0 || functor::ranks_above(in[c], in[best]))) best = c;
         }
         taken[static_cast<std::size_t>(best)] = true;
         values.as<T>()[r * k + rank] = in[best];
