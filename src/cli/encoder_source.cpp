@@ -58,7 +58,7 @@ void add_encoder_options(Command command, EncoderOptions& options) {
 
 EncoderSource::EncoderSource(const EncoderOptions& options) : weights_(options.source) {
   if (std::filesystem::is_directory(weights_)) {
-    settings_ = read_settings(weights_ / kSettingsFile);
+    settings_ = read_run_settings(weights_);
     weights_ /= kEncoderFile;
   }
   info_ = find_info(weights_, options);
@@ -91,7 +91,7 @@ DatasetPtr EncoderSource::open_data(const DataOptions& options, Split split) con
 }
 
 TransformPtr EncoderSource::make_view(const Dataset& dataset, Normalization normalization) const {
-  return make_eval_transform(EvalViewSettings::for_images(dataset.info().size, static_cast<int>(info_.image_size)),
+  return make_eval_transform(EvalViewSettings::for_images(dataset.info().size, info_.image_size),
                              std::move(normalization));
 }
 
