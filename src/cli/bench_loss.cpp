@@ -54,7 +54,9 @@ void add_bench_loss(Command bench) {
   };
   count("--rows", options->rows, "Embeddings, m");
   count("--width", options->width, "Width of each, d");
-  count("--order", options->order, "Terms of the series");
+  command.add_option("--order", options->order, "Terms of the series")
+      .between(1, 999)
+      .show_default();
   command.add_option("--warmup", options->warmup, "Rounds before those that count").not_negative().show_default();
   count("--steps", options->steps, "Rounds that count");
   add_device_options(command, options->device);

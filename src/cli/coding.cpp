@@ -1,5 +1,6 @@
 #include "mec/cli/coding.h"
 
+#include <cmath>
 #include <iostream>
 
 #include "mec/cli/commands.h"
@@ -27,7 +28,15 @@ void add_unit_option(Command command, UnitOptions& options) {
   command.add_flag("--bits", options.bits, "Lengths in bits instead of nats");
 }
 
-void print_line(const nlohmann::ordered_json& line) { std::cout << line.dump() << "\n"; }
+void print_line(const nlohmann::ordered_json& line) {
+  for (const auto& [name, value] : line.flatten().items()) {  // "/norms/0" and its like
+    check<NumericalError>(
+        !value.is_number_float() || std::isfinite(value.get<double>()), "coding: ", name.substr(1),
+        " is ", value.get<double>(),
+        ", which JSON has no word for: a value or an option is too large or too small");
+  }
+  std::cout << line.dump() << "\n";
+}
 
 void add_coding(Command program) {
   Command coding = program.add_subcommand("coding", "Coding lengths, divergences and packing of sets of vectors in files");

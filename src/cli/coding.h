@@ -25,7 +25,8 @@ struct UnitOptions {
 };
 void add_unit_option(Command command, UnitOptions& options);  // --bits
 
-void print_line(const nlohmann::ordered_json& line);
+void print_line(
+    const nlohmann::ordered_json& line);  // NumericalError for a number that is not finite
 
 void add_coding_length(Command coding);
 void add_coding_mixture(Command coding);

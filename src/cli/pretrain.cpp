@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <iostream>
 
 #include "mec/cli/commands.h"
@@ -25,13 +24,10 @@ struct PretrainOptions {
   std::optional<double> within;
 };
 
-// The file, then --set, the method first, then the flags that have names of their own.
+// The file, then --set, then the flags that have names of their own.
 PretrainSettings collect_settings(const PretrainOptions& options) {
   PretrainSettings settings = read_settings(options.config);
-  std::vector<std::string> assignments = options.assignments;
-  std::stable_partition(assignments.begin(), assignments.end(),
-                        [](const std::string& text) { return text.starts_with("method="); });
-  for (const std::string& assignment : assignments) apply_assignment(settings, assignment);
+  apply_assignments(settings, options.assignments);
   if (options.precision) settings.train.precision = *options.precision;
   if (options.seed) settings.train.seed = static_cast<std::uint64_t>(*options.seed);
   complete_data_path(settings);

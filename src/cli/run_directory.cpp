@@ -9,6 +9,7 @@
 
 #include "mec/cli/settings_file.h"
 #include "mec/nn/weights.h"
+#include "mec/ssl/methods.h"
 #include "mec/tensor/io/atomic_file.h"
 #include "mec/tensor/io/input_file.h"
 
@@ -89,9 +90,12 @@ std::vector<std::string> names_of_runs(const std::vector<std::string>& paths) {
   return names;
 }
 
-RunDirectory::RunDirectory(const std::filesystem::path& path, const PretrainSettings& settings, WeightsInfo info,
-                           std::int64_t steps_done)
-    : path_(path), info_(std::move(info)) {
+RunDirectory::RunDirectory(const std::filesystem::path& path, const PretrainSettings& settings,
+                           WeightsInfo info, std::int64_t steps_done)
+    : path_(path),
+      info_(std::move(info)),
+      has_teacher_(has_averaged_teacher(settings)),
+      has_distortion_(has_distortion(settings)) {
   if (steps_done > 0) go_on(steps_done);
   else begin(settings);
 }
@@ -128,8 +132,8 @@ void RunDirectory::on_step(const StepReport& report) {
   Json metrics{{"step", report.step}, {"epoch", report.epoch}};
   for (const auto& [name, value] : report.metrics) metrics[name] = value;
   metrics["lr"] = report.values.rate;
-  metrics["ema"] = report.values.ema;
-  metrics["lambda"] = report.values.lambda;
+  if (has_teacher_) metrics["ema"] = report.values.ema;
+  if (has_distortion_) metrics["lambda"] = report.values.lambda;
   write_line(metrics_, kMetricsFile, metrics.dump());
   write_line(timings_, kTimingsFile,
              Json{{"step", report.step}, {"seconds", report.seconds}, {"data_seconds", report.data_seconds}}.dump());

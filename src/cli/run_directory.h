@@ -8,13 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "mec/cli/settings_file.h"
 #include "mec/nn/weights_info.h"
 #include "mec/ssl/trainer.h"
 #include "mec/tensor/io/folder_lock.h"
 
 namespace mec::cli {
 
-inline constexpr const char* kSettingsFile = "settings.toml";
 inline constexpr const char* kMetricsFile = "metrics.jsonl";  // one line per step; the same command writes the same bytes
 inline constexpr const char* kTimingsFile = "timings.jsonl";  // measured, so different each time
 inline constexpr const char* kEncoderFile = "encoder.safetensors";
@@ -49,6 +49,7 @@ class RunDirectory : public Observer {
 
   std::filesystem::path path_;
   WeightsInfo info_;
+  bool has_teacher_, has_distortion_;  // what of the schedule has a part in the run, and is logged
   std::unique_ptr<FolderLock> lock_;
   bool begins_again_ = false;
   std::ofstream metrics_, timings_;

@@ -30,9 +30,8 @@ SettingValue to_value(const std::string& key, const toml::node& node) {
   if (const toml::array* list = node.as_array()) {
     std::vector<double> numbers;
     for (const toml::node& entry : *list) {
-      const auto number = entry.value<double>();
-      check<ValueError>(number.has_value(), key, " is a list of something else than numbers");
-      numbers.push_back(*number);
+      check<ValueError>(entry.is_number(), key, " is a list of something else than numbers");
+      numbers.push_back(*entry.value<double>());
     }
     return numbers;
   }
@@ -42,9 +41,82 @@ SettingValue to_value(const std::string& key, const toml::node& node) {
 void flatten(const toml::table& table, const std::string& prefix, std::vector<Assignment>& out) {
   for (const auto& [name, node] : table) {
     const std::string key = prefix + std::string(name.str());
+    check<ValueError>(name.str().find('.') == std::string_view::npos, "'", key,
+                      "' has a dot within quotes; a section's name and a key's stand apart: "
+                      "[train], then lr = 1");
     if (const toml::table* inner = node.as_table()) flatten(*inner, key + ".", out);
     else out.push_back({key, to_value(key, node)});
   }
+}
+
+// "--set section.key=value". What is not TOML is a text without quotes.
+Assignment parse_assignment(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    throw UsageError(concat("--set takes section.key=value, but got '", text, "'"));
+  }
+  Assignment assignment{.key = text.substr(0, equals), .value = text.substr(equals + 1)};
+  try {
+    const toml::table table = toml::parse(concat("value = ", text.substr(equals + 1)));
+    if (table.size() == 1) assignment.value = to_value(assignment.key, *table.get("value"));
+  } catch (const toml::parse_error&) {
+  }
+  return assignment;
+}
+
+// The method goes first, since it sets what was published; the number of views before what sets all
+// of them, and that before what sets a single one.
+std::ptrdiff_t rank(const Assignment& assignment) {
+  if (assignment.key == "method") return 0;
+  return assignment.key == "augment.views" ? 1 : 2 + std::ranges::count(assignment.key, '.');
+}
+
+// A regulariser's other settings are nothing without its weight, which is 0 unless it is said.
+void check_regularizer(const PretrainSettings& settings,
+                       const std::vector<Assignment>& assignments) {
+  const std::string section = "mixture_kl.", weight = "mixture_kl.weight";
+  if (settings.mixture_kl.weight != 0 ||
+      std::ranges::count(assignments, weight, &Assignment::key) > 0)
+    return;
+  for (const Assignment& assignment : assignments) {
+    check<ValueError>(!assignment.key.starts_with(section), "'", assignment.key,
+                      "' has no effect, since ", weight,
+                      " is 0 unless it is set, and nothing is added to the loss then; set it too");
+  }
+}
+
+enum class Serves { one_method, several_methods };
+
+void apply(PretrainSettings& settings, std::vector<Assignment> assignments, Serves serves) {
+  check_regularizer(settings, assignments);
+  std::ranges::stable_sort(assignments, {}, rank);
+  for (const auto& [key, value] : assignments) {
+    if (serves == Serves::several_methods && is_for_another_method(settings, key, value)) continue;
+    assign_setting(settings, key, value);
+  }
+}
+
+PretrainSettings read(const std::filesystem::path& path, Serves serves,
+                      const std::string& method = "") {
+  const auto bytes = read_file(path);
+  PretrainSettings settings;
+  try {
+    std::vector<Assignment> assignments;
+    flatten(
+        toml::parse(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size())),
+        "", assignments);
+    if (!method.empty()) {
+      std::erase_if(assignments, [](const Assignment& a) { return a.key == "method"; });
+      assignments.push_back({"method", method});
+    }
+    apply(settings, std::move(assignments), serves);
+  } catch (const toml::parse_error& error) {
+    throw ValueError(
+        concat(path.string(), ":", error.source().begin.line, ": ", error.description()));
+  } catch (const ValueError& error) {
+    throw ValueError(concat(path.string(), ": ", error.what()));
+  }
+  return settings;
 }
 
 std::string to_toml(double number) {
@@ -78,44 +150,22 @@ std::string to_toml(const std::string& text) {
 
 }  // namespace
 
-PretrainSettings read_settings(const std::filesystem::path& path, const std::string& method) {
-  const auto bytes = read_file(path);
-  PretrainSettings settings;
-  try {
-    std::vector<Assignment> assignments;
-    flatten(toml::parse(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size())), "", assignments);
-    // The method goes first, since it sets what was published; what sets all views at once before what sets a single one, and their
-    // number before both.
-    const auto rank = [](const Assignment& a) {
-      if (a.key == "method") return std::ptrdiff_t{0};
-      return a.key == "augment.views" ? std::ptrdiff_t{1} : 2 + std::count(a.key.begin(), a.key.end(), '.');
-    };
-    std::ranges::stable_sort(assignments, {}, rank);
-    if (!method.empty()) {
-      std::erase_if(assignments, [](const Assignment& a) { return a.key == "method"; });
-      assignments.insert(assignments.begin(), {"method", method});
-    }
-    for (const auto& [key, value] : assignments) assign_setting(settings, key, value);
-  } catch (const toml::parse_error& error) {
-    throw ValueError(concat(path.string(), ":", error.source().begin.line, ": ", error.description()));
-  } catch (const ValueError& error) {
-    throw ValueError(concat(path.string(), ": ", error.what()));
-  }
-  return settings;
+PretrainSettings read_settings(const std::filesystem::path& path) {
+  return read(path, Serves::one_method);
 }
 
-void apply_assignment(PretrainSettings& settings, const std::string& assignment) {
-  const std::size_t equals = assignment.find('=');
-  if (equals == std::string::npos || equals == 0) {
-    throw UsageError(concat("--set takes section.key=value, but got '", assignment, "'"));
-  }
-  const std::string key = assignment.substr(0, equals), text = assignment.substr(equals + 1);
-  SettingValue value = text;
-  try {
-    value = to_value(key, *toml::parse("value = " + text).get("value"));
-  } catch (const toml::parse_error&) {  // not TOML: a text without quotes
-  }
-  assign_setting(settings, key, value);
+PretrainSettings read_settings(const std::filesystem::path& path, const std::string& method) {
+  return read(path, Serves::several_methods, method);
+}
+
+PretrainSettings read_run_settings(const std::filesystem::path& folder) {
+  return read(folder / kSettingsFile, Serves::several_methods);
+}
+
+void apply_assignments(PretrainSettings& settings, const std::vector<std::string>& assignments) {
+  std::vector<Assignment> parsed;
+  for (const std::string& text : assignments) parsed.push_back(parse_assignment(text));
+  apply(settings, std::move(parsed), Serves::one_method);
 }
 
 void complete_data_path(PretrainSettings& settings) {

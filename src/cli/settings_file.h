@@ -10,13 +10,23 @@
 
 namespace mec::cli {
 
-// The defaults of the method that the file names, changed by the file. IoError when it cannot be read; ValueError, naming the file (and line where TOML itself is
-// broken), for what it says wrongly. With `method` as if the file named that one.
-PretrainSettings read_settings(const std::filesystem::path& path, const std::string& method = "");
+inline constexpr const char* kSettingsFile = "settings.toml";  // in a run's folder
 
-// "section.key=value", the value as in TOML; a text may go without quotes. UsageError without '=', ValueError as above. "method=…" takes that
-// method's published settings, whatever a file said about them.
-void apply_assignment(PretrainSettings& settings, const std::string& assignment);
+// The defaults of the method that the file names, changed by the file. IoError when it cannot be
+// read; ValueError, naming the file (and line where TOML itself is broken), for what it says
+// wrongly, settings that the method has no use for among it.
+PretrainSettings read_settings(const std::filesystem::path& path);
+// As if the file named that method; what is for others alone is checked and left out: one file
+// serves several.
+PretrainSettings read_settings(const std::filesystem::path& path, const std::string& method);
+// Of a run's folder, where earlier versions wrote the settings of other methods too: they are left
+// out.
+PretrainSettings read_run_settings(const std::filesystem::path& folder);
+
+// Each "section.key=value", the value as in TOML; a text may go without quotes. As in a file their
+// order does not matter, but the last of one key counts. UsageError without '=', ValueError as
+// above. "method=…" takes that method's published settings, whatever a file said about them.
+void apply_assignments(PretrainSettings& settings, const std::vector<std::string>& assignments);
 
 // Makes data.path absolute, so that the run is evaluated from anywhere. ValueError where it is
 // missing, or not UTF-8.

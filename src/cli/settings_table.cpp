@@ -5,7 +5,6 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <type_traits>
 #include <utility>
 
@@ -23,6 +22,8 @@ struct Range {
 };
 constexpr Range kFromZero{.low = 0};
 constexpr Range kFromOne{.low = 1};
+constexpr Range kWidths{.low = 1, .high = 1 << 20};  // of layers
+constexpr Range kWidthsOrNone{.low = 0, .high = 1 << 20};
 
 template <class T> std::string to_text(const T& value) { return concat(std::boolalpha, value); }
 std::string to_text(const std::vector<double>& list) {
@@ -43,6 +44,13 @@ double shortest(float value) {
   return read;
 }
 
+// 1048576 rather than 1.04858e+06.
+std::string shown(double limit) {
+  return std::fabs(limit) < 1e15 && limit == std::trunc(limit)
+             ? concat(static_cast<std::int64_t>(limit))
+             : concat(limit);
+}
+
 [[noreturn]] void wrong_type(const std::string& key, const char* expected, const SettingValue& value) {
   throw ValueError(concat(key, " is ", expected, ", but got ", std::holds_alternative<std::string>(value) ? "the text " : "",
                           text_of(value)));
@@ -54,13 +62,18 @@ template <class T> T number_from(const std::string& key, const SettingValue& val
   else if (const auto* real = std::get_if<double>(&value); real && std::is_floating_point_v<T>) number = *real;
   else wrong_type(key, std::is_integral_v<T> ? "a whole number" : "a number", value);
   check<ValueError>(std::isfinite(number), key, " is a finite number, but is ", number);
-  check<ValueError>(number >= range.low, key, " is at least ", range.low, ", but is ", number);
-  check<ValueError>(number <= range.high, key, " is at most ", range.high, ", but is ", number);
+  check<ValueError>(number >= range.low, key, " is at least ", shown(range.low), ", but is ",
+                    text_of(value));
+  check<ValueError>(number <= range.high, key, " is at most ", shown(range.high), ", but is ",
+                    text_of(value));
   if constexpr (std::is_integral_v<T>) {
     const std::int64_t whole = std::get<std::int64_t>(value);
     check<ValueError>(std::in_range<T>(whole), key, " is too large: ", whole);
     return static_cast<T>(whole);
   } else {
+    constexpr double kMost = std::numeric_limits<T>::max();
+    check<ValueError>(std::fabs(number) <= kMost, key, " is at most ", kMost, ", as ", sizeof(T),
+                      " bytes hold it, but is ", number);
     return static_cast<T>(number);
   }
 }
@@ -136,21 +149,23 @@ std::vector<Setting> bind_model(ModelSettings& model) {
   Table t("model.");
   t.add("arch", model.arch);
   t.add("stem", model.stem);
-  t.add("width", model.width, kFromOne);
+  t.add("width", model.width, {.low = 1, .high = 8192});
   t.add("zero_init_residual", model.zero_init_residual);
-  t.add("dim", model.dim, kFromOne);
-  t.add("proj_layers", model.proj_layers, kFromOne);
-  t.add("proj_hidden", model.proj_hidden, kFromZero);
+  t.add("dim", model.dim, kWidths);
+  t.add("proj_layers", model.proj_layers, {.low = 1, .high = 100});
+  t.add("proj_hidden", model.proj_hidden, kWidthsOrNone);
   t.add("proj_norm", model.proj_norm);
   t.add("proj_output_norm", model.proj_output_norm);
-  t.add("pred_hidden", model.pred_hidden, kFromZero);
-  t.add("prototypes", model.prototypes, kFromZero);
+  t.add("pred_hidden", model.pred_hidden, kWidthsOrNone);
+  t.add("prototypes", model.prototypes, kWidthsOrNone);
   return t.settings;
 }
 
-std::vector<Setting> bind_mec(MecTrainSettings& mec) {
+std::vector<Setting> bind_mec(PretrainSettings& settings) {
+  if (!has_distortion(settings)) return {};
+  MecTrainSettings& mec = settings.mec;
   Table t("mec.");
-  t.add("order", mec.order, kFromOne);
+  t.add("order", mec.order, {.low = 1, .high = 999});
   t.add("exact", mec.exact);
   t.add("side", mec.side, {{"auto", Side::automatic}, {"batch", Side::batch}, {"feature", Side::feature}});
   t.add("symmetrize", mec.symmetrize);
@@ -201,10 +216,11 @@ std::vector<Setting> bind_method(PretrainSettings& settings) {
   return t.settings;
 }
 
-std::vector<Setting> bind_train(TrainSettings& train) {
+std::vector<Setting> bind_train(PretrainSettings& settings) {
+  TrainSettings& train = settings.train;
   Table t("train.");
-  t.add("epochs", train.epochs);
-  t.add("batch", train.batch);
+  t.add("epochs", train.epochs, kFromOne);
+  t.add("batch", train.batch, {.low = 2});
   t.add("optimizer", train.optimizer);
   t.add("lr", train.lr);
   t.add("warmup_epochs", train.warmup.epochs, kFromZero);
@@ -216,8 +232,10 @@ std::vector<Setting> bind_train(TrainSettings& train) {
   t.add("beta1", train.beta1);
   t.add("beta2", train.beta2);
   t.add("adam_eps", train.adam_eps);
-  t.add("ema", train.ema);
-  t.add("ema_end", train.ema_end);
+  if (find_method(settings.method).averaged_teacher) {
+    t.add("ema", train.ema);
+    t.add("ema_end", train.ema_end);
+  }
   t.add("constant_predictor_rate", train.constant_predictor_rate);
   t.add("seed", train.seed, kFromZero);
   t.add("precision", train.precision);
@@ -236,7 +254,7 @@ std::vector<Setting> bind_data(DataSettings& data) {
   t.add("mean", data.mean);
   t.add("std", data.std);
   t.add("workers", data.workers, {.low = 0, .high = 1024});
-  t.add("eval_size", data.eval_size, {.low = 0, .high = 65536});
+  t.add("eval_size", data.eval_size, {.low = 0, .high = kMaxViewSize});
   return t.settings;
 }
 
@@ -287,22 +305,6 @@ std::vector<Setting> bind_augment(AugmentSettings& augment) {
   return all;
 }
 
-// Levenshtein's distance: insertions, deletions and changes of a letter.
-std::size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t change = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({change, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
 }  // namespace
 
 std::vector<Setting> bind_settings(PretrainSettings& settings) {
@@ -316,23 +318,12 @@ std::vector<Setting> bind_settings(PretrainSettings& settings) {
       });
   std::vector<Setting> all = top.settings;
   for (const auto& section :
-       {bind_model(settings.model), bind_mec(settings.mec), bind_mixture_kl(settings.mixture_kl), bind_method(settings),
-        bind_train(settings.train), bind_data(settings.data), bind_augment(settings.augment)}) {
+       {bind_model(settings.model), bind_mec(settings), bind_mixture_kl(settings.mixture_kl),
+        bind_method(settings), bind_train(settings), bind_data(settings.data),
+        bind_augment(settings.augment)}) {
     all.insert(all.end(), section.begin(), section.end());
   }
   return all;
-}
-
-void assign_setting(PretrainSettings& settings, const std::string& key, const SettingValue& value) {
-  const std::vector<Setting> all = bind_settings(settings);
-  const auto found = std::ranges::find(all, key, &Setting::key);
-  if (found != all.end()) return found->set(value);
-  for (const Method& method : methods()) {
-    check<ValueError>(method.name == settings.method || !key.starts_with(method.name + "."), "'", key,
-                      "' is a setting of method \"", method.name, "\", but the method is \"", settings.method, "\"");
-  }
-  const auto nearest = std::ranges::min_element(all, {}, [&](const Setting& s) { return edit_distance(s.key, key); });
-  throw ValueError(concat("unknown setting '", key, "'; did you mean '", nearest->key, "'?"));
 }
 
 }  // namespace mec::cli

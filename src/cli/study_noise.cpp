@@ -160,13 +160,16 @@ void add_study_noise(Command study) {
   command.add_option("runs", options->runs, "Folders of runs, or weights files").required();
   command.add_option("--on", options->on, "inputs, features or both").list().one_of({"inputs", "features"}).show_default();
   command
-      .add_option("--sigma", options->sigmas, "Standard deviations on images, whose pixels lie in [0, 1]; nothing is clipped")
+      .add_option("--sigma", options->sigmas,
+                  "Standard deviations on images, whose pixels lie in [0, 1]; nothing is clipped")
       .list()
-      .not_negative()
+      .between(0, 1000)
       .show_default();
-  command.add_option("--feature-sigma", options->feature_sigmas, "Those on features, in units of the root mean square feature")
+  command
+      .add_option("--feature-sigma", options->feature_sigmas,
+                  "Those on features, in units of the root mean square feature")
       .list()
-      .not_negative()
+      .between(0, 1000)
       .show_default();
   command.add_option("--seeds", options->seeds, "Draws of the noise; the mean is drawn, with bars to the lowest and highest")
       .positive()

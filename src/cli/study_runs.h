@@ -41,11 +41,13 @@ class StudyRuns {
   // Called with the networks as they are after the last step, and with the run's folder, the encoder in it.
   using MeasureAtEnd = std::function<StudyRows::Json(Learner&, const std::filesystem::path&)>;
 
-  // ValueError for a configuration that cannot be read or names no data.
   explicit StudyRuns(const StudyOptions& options);
 
-  // CONFIG with the study's own assignments, then --set. A method may be named: the file's other keys then change what that published.
-  PretrainSettings settings(const std::vector<std::string>& assignments, const std::string& method = "") const;
+  // What the method published, changed by CONFIG, which may serve other methods too, by the study's
+  // own assignments and by --set. ValueError for a configuration that cannot be read or names no
+  // data, and for assignments that the method has no use for.
+  PretrainSettings settings(const std::vector<std::string>& assignments,
+                            const std::string& method) const;
 
   // The runs of one variant, one for each seed from 0: those that are missing are trained into OUT/runs/NAME-SEED and scored. A run that
   // NumericalError stops counts as failed; any other error ends the study.

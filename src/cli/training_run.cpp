@@ -74,8 +74,8 @@ PretrainSettings fit_epochs(PretrainSettings settings, double minutes, const Dat
   const double step_seconds = median(time_rounds(5, [&] { step.run(); }));
   const double epoch_minutes = step_seconds * static_cast<double>(plan.steps_per_epoch()) / 60;
   const std::int64_t asked = settings.train.epochs;
-  const auto possible = static_cast<std::int64_t>(minutes / epoch_minutes);
-  settings.train.epochs = std::clamp(possible, std::int64_t{1}, asked);
+  const double possible = std::min(minutes / epoch_minutes, static_cast<double>(asked));
+  settings.train.epochs = std::max(static_cast<std::int64_t>(possible), plan.fewest_epochs());
   const auto takes = [&](std::int64_t epochs) { return minutes_text(epoch_minutes * static_cast<double>(epochs)); };
   log << asked << " epochs take " << takes(asked) << " here";
   if (settings.train.epochs < asked) {
@@ -151,7 +151,7 @@ void resume_run(const Device& device, const std::filesystem::path& folder, std::
   const bool goes_on = std::filesystem::exists(folder / kCheckpointFile);
   const bool is_run = std::filesystem::exists(folder / kSettingsFile);
   std::optional<PretrainSettings> settings;
-  if (goes_on || is_run) settings = read_settings(folder / kSettingsFile);
+  if (goes_on || is_run) settings = read_run_settings(folder);
   check<IoError>(goes_on || (settings && settings->train.checkpoint_epochs > 0), folder.string(),
                  ": nothing to resume, there is no ", kCheckpointFile,
                  "; mec pretrain writes one every train.checkpoint_epochs epochs");

@@ -1,6 +1,7 @@
 #include "mec/data/batch_builder.h"
 
 #include "mec/tensor/backend.h"
+#include "mec/tensor/machine_memory.h"
 #include "mec/tensor/ops/views.h"
 
 namespace mec {
@@ -17,6 +18,12 @@ class HostViews final : public BatchBuilder {
 
   void start(std::int64_t images) override {
     images_ = images;
+    std::uint64_t bytes = 0;
+    for (int v = 0; v < transform_->views(); ++v)
+      bytes += static_cast<std::uint64_t>(shape(v).numel()) * sizeof(float);
+    check<MemoryError>(bytes <= machine_memory(), "loader: the views of ", images, " images of ",
+                       shape(0), " take ", bytes >> 20, " MiB, but the machine has ",
+                       machine_memory() >> 20, " MiB; use a smaller batch or smaller images");
     for (int v = 0; v < transform_->views(); ++v) of(v).resize(static_cast<std::size_t>(shape(v).numel()));
   }
 

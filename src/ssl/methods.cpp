@@ -1,6 +1,7 @@
 #include "mec/ssl/methods.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace mec {
 
@@ -54,6 +55,13 @@ void choose_method(PretrainSettings& settings, const std::string& name) {
   for (const MethodNumber& number : method.numbers) settings.method_numbers[number.name] = number.value;
 }
 
+bool has_averaged_teacher(const PretrainSettings& settings) {
+  return find_method(settings.method).averaged_teacher &&
+         (!has_distortion(settings) || settings.mec.ema_teacher);
+}
+
+bool has_distortion(const PretrainSettings& settings) { return settings.method == "mec"; }
+
 std::unique_ptr<PairObjective> make_objective(const PretrainSettings& settings, const Device& device, Dtype dtype) {
   const Method& method = find_method(settings.method);
   for (const MethodNumber& number : method.numbers) {
@@ -62,6 +70,8 @@ std::unique_ptr<PairObjective> make_objective(const PretrainSettings& settings, 
                       " is not set; choose_method() sets what was published");
     check<ValueError>(set->second >= number.low && set->second <= number.high, method.name, ".", number.name, " lies in [",
                       number.low, ", ", number.high, "], but is ", set->second);
+    check<ValueError>(!number.whole || set->second == std::trunc(set->second), method.name, ".",
+                      number.name, " is a whole number, but is ", set->second);
   }
   return method.make({.settings = settings, .device = device, .dtype = dtype});
 }

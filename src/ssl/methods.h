@@ -35,6 +35,8 @@ struct Method {
   std::string title;
   // What differs from the defaults of PretrainSettings: heads, optimiser, teacher.
   void (*publish)(ModelSettings& model, TrainSettings& train) = [](ModelSettings&, TrainSettings&) {};
+  bool averaged_teacher =
+      false;  // what its objective says by ema_teacher(), with mec.ema_teacher as published
   std::vector<MethodNumber> numbers = {};
   std::string rows = "Embeddings";  // what pair() takes
   bool pair_reads_queue =
@@ -49,6 +51,10 @@ const Method& find_method(const std::string& name);
 // Settings start from the method's published ones: everything in [model] and [train] that makes up a method is set anew, and so are its
 // numbers; encoder, images, length of the run, seed, precision and checkpoints stay.
 void choose_method(PretrainSettings& settings, const std::string& name);
+
+// Whether a run with these settings has a use for train.ema, and for [mec] with its λ.
+bool has_averaged_teacher(const PretrainSettings& settings);
+bool has_distortion(const PretrainSettings& settings);
 
 // The objective of settings.method for embeddings of `dtype` on the device. ValueError for settings outside their range.
 std::unique_ptr<PairObjective> make_objective(const PretrainSettings& settings, const Device& device, Dtype dtype = Dtype::f32);

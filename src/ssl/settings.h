@@ -27,7 +27,8 @@ struct ModelSettings {
   std::int64_t prototypes = 0;     // where not 0, the predictor scores the embedding against so many prototypes (SwAV)
 };
 
-// A warm-up is as long as `epochs` says, or as `steps` where that is not negative; it may be longer than the run.
+// A warm-up is as long as `epochs` says, or as `steps` where that is not negative; at most as long
+// as the run.
 struct WarmupLength {
   double epochs = 0;
   std::int64_t steps = -1;

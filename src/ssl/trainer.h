@@ -13,17 +13,19 @@ namespace mec {
 // Schedules of a run, as pure functions of the step.
 class TrainPlan {
  public:
-  // ValueError for settings out of range: no epochs, a batch below 2, ε² ≤ 0, a rate that is not finite, …
+  // ValueError for settings out of range: no epochs, a batch below 2, ε² ≤ 0, a rate that is not
+  // finite, a warm-up longer than the run, …
   TrainPlan(const PretrainSettings& settings, std::int64_t steps_per_epoch);
 
   std::int64_t steps() const { return steps_; }
   std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
+  std::int64_t fewest_epochs() const;      // that hold the warm-ups
   StepValues at(std::int64_t step) const;  // step in [0, steps())
 
  private:
   PretrainSettings settings_;
   std::int64_t steps_per_epoch_;
-  std::int64_t steps_;
+  std::int64_t steps_ = 0;
 };
 
 // One finished step, as read back.

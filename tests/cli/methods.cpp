@@ -127,13 +127,106 @@ TEST_CASE_FIXTURE(Fixture, "the settings of every method that were written are r
   }
 }
 
+TEST_CASE_FIXTURE(
+    Fixture,
+    "settings that only other methods have are refused, with theirs and the method's own") {
+  const auto refused = [&](const std::string& text, const std::string& message) {
+    CHECK_THROWS_WITH_AS(read_text(text), doctest::Contains(message.c_str()), ValueError);
+  };
+  refused("method = \"simclr\"\n[mec]\neps2 = 64\n",
+          "'mec.eps2' is a setting of method \"mec\", but the method is \"simclr\", whose own "
+          "settings are simclr.temperature");
+  refused("method = \"simsiam\"\n[mec]\norder = 4\n",
+          "'mec.order' is a setting of method \"mec\", but the method is \"simsiam\", which has no "
+          "settings of its own");
+  refused("method = \"moco-v2\"\n[swav]\nepsilon = 0.1\n",
+          "whose own settings are moco-v2.temperature, moco-v2.queue");
+  refused("[simclr]\ntemperature = 0.1\n",
+          "but the method is \"mec\", whose own settings are mec.order, mec.exact, ");
+  refused("method = \"simclr\"\n[train]\nema = 0.9\n",
+          "'train.ema' is a setting of method \"mec\", \"moco-v2\", \"byol\", but the method is "
+          "\"simclr\"");
+  refused("method = \"vicreg\"\n[train]\nema_end = 0.9\n",
+          "'train.ema_end' is a setting of method");
+  refused("method = \"simclr\"\n[mec]\nepsilon = 64\n",
+          "'mec.epsilon' is a setting of method \"mec\"");
+  PretrainSettings settings = read_text("method = \"byol\"\n[train]\nema = 0.95\n");
+  CHECK(settings.train.ema == 0.95);
+  CHECK_THROWS_WITH_AS(apply_assignments(settings, {"mec.eps2=64"}),
+                       doctest::Contains("but the method is \"byol\""), ValueError);
+  apply_assignments(settings, {"mec.eps2=32", "method=mec"});  // the method goes first
+  CHECK(settings.mec.eps2 == 32);
+}
+
+TEST_CASE_FIXTURE(
+    Fixture, "a regulariser's settings are refused without its weight, in a file and by --set") {
+  CHECK_THROWS_WITH_AS(
+      read_text("[mixture_kl]\nbandwidth = 0.1\n"),
+      doctest::Contains(
+          "'mixture_kl.bandwidth' has no effect, since mixture_kl.weight is 0 unless it is set"),
+      ValueError);
+  CHECK(read_text("[mixture_kl]\nbandwidth = 0.1\nweight = 0.5\n").mixture_kl.bandwidth == 0.1);
+  CHECK(read_text("[mixture_kl]\nweight = 0.0\nbandwidth = 0.1\n").mixture_kl.weight ==
+        0);  // said, so meant
+  PretrainSettings settings;
+  CHECK_THROWS_AS(apply_assignments(settings, {"mixture_kl.seed=3"}), ValueError);
+  apply_assignments(settings, {"mixture_kl.seed=3", "mixture_kl.weight=0.5"});
+  CHECK(settings.mixture_kl.seed == 3);
+  apply_assignments(settings, {"mixture_kl.seed=4"});
+  CHECK(settings.mixture_kl.seed == 4);
+}
+
+TEST_CASE_FIXTURE(
+    Fixture, "one file serves several methods: each takes its own settings, and those of all") {
+  write_bytes(folder / "several.toml",
+              "[model]\ndim = 48\n[mec]\neps2 = 32\n[simclr]\ntemperature = 0.5\n[train]\nema = "
+              "0.9\nlr = 0.25\n");
+  const PretrainSettings mec = read_settings(folder / "several.toml", "mec"),
+                         simclr = read_settings(folder / "several.toml", "simclr");
+  CHECK(mec.model.dim == 48);
+  CHECK(mec.mec.eps2 == 32);
+  CHECK(mec.train.ema == 0.9);
+  CHECK(mec.train.lr == 0.25);
+  CHECK(simclr.model.dim == 48);
+  CHECK(simclr.method_numbers.at("temperature") == 0.5);
+  CHECK(simclr.mec.eps2 == MecSettings{}.eps2);
+  CHECK(simclr.train.ema == TrainSettings{}.ema);
+  CHECK(simclr.train.lr == 0.25);
+  write_bytes(folder / "several.toml",
+              "[simclr]\ntemperatur = 0.5\n");  // wrong for whom it is meant
+  CHECK_THROWS_WITH_AS(read_settings(folder / "several.toml", "mec"),
+                       doctest::Contains("did you mean 'simclr.temperature'?"), ValueError);
+  write_bytes(folder / "several.toml", "[simclr]\ntemperature = -1\n");
+  CHECK_THROWS_AS(read_settings(folder / "several.toml", "mec"), ValueError);
+}
+
+TEST_CASE_FIXTURE(
+    Fixture, "a run's folder may hold settings of other methods, as earlier versions wrote them") {
+  run({"pretrain", config, "--out", at("run"), "--threads", "1", "--set", "method=simsiam", "--set",
+       "train.batch=16", "--set", "model.dim=16", "--set", "train.epochs=2"});
+  const std::string text = read_bytes(folder / "run/settings.toml");
+  CHECK(text.find("[mec]") == std::string::npos);
+  CHECK(text.find("\nema = ") == std::string::npos);
+  const std::string all_methods = write_settings(PretrainSettings{});
+  const std::size_t mec = all_methods.find("[mec]"), next = all_methods.find("\n[mixture_kl]");
+  write_bytes(folder / "run/settings.toml", text + "\n" + all_methods.substr(mec, next - mec));
+  const ProgramResult evaluated = run_program(
+      folder, {"eval", "knn", at("run"), "--k", "3", "--no-baselines", "--threads", "1", "--json"});
+  CHECK_MESSAGE(evaluated.status == 0, evaluated.err);
+  const ProgramResult resumed =
+      run_program(folder, {"pretrain", "--resume", at("run"), "--threads", "1"});
+  CHECK_MESSAGE(resumed.status == 0, resumed.err);
+  check_fails(folder, 1, "'mec.", {"pretrain", at("run/settings.toml"), "--out", at("again")});
+}
+
 TEST_CASE_FIXTURE(Fixture, "every method trains from the command line, and its encoder can be evaluated") {
   for (const Method& method : methods()) {
     CAPTURE(method.name);
     std::vector<std::string> all{"pretrain", config, "--threads", "1", "--out", at(method.name)};
     for (const std::string& setting :
-         {concat("method=", method.name), std::string("train.batch=16"), std::string("model.dim=16"),
-          std::string("model.proj_hidden=16"), std::string("train.lr=0.1")}) {
+         {concat("method=", method.name), std::string("train.batch=16"),
+          std::string("model.dim=16"), std::string("model.proj_hidden=16"),
+          std::string("train.lr=0.1"), std::string("train.warmup_epochs=1")}) {
       all.insert(all.end(), {"--set", setting});
     }
     if (method.name == "moco-v2") all.insert(all.end(), {"--set", "moco-v2.queue=32"});
@@ -142,6 +235,12 @@ TEST_CASE_FIXTURE(Fixture, "every method trains from the command line, and its e
     CHECK(trained.out.find("loss ") != std::string::npos);
     const std::string metrics = read_bytes(folder / method.name / "metrics.jsonl");
     CHECK(std::ranges::count(metrics, '\n') == 4);
+    const bool teacher = method.name == "mec" || method.name == "moco-v2" || method.name == "byol";
+    const auto first = nlohmann::json::parse(metrics.substr(0, metrics.find('\n')));
+    CHECK(first.contains("lr"));
+    CHECK(first.contains("ema") == teacher);
+    CHECK(first.contains("lambda") == (method.name == "mec"));
+    CHECK(first.contains("eps2_effective") == (method.name == "mec"));
     const ProgramResult evaluated = run_program(folder, {"eval", "knn", at(method.name), "--json", "--threads", "1"});
     CHECK_MESSAGE(evaluated.status == 0, evaluated.err);
   }

@@ -51,7 +51,8 @@ struct Fixture : RunFixture {
     std::vector<std::string> all{"pretrain", "--threads", "1", config, "--out", at(out)};
     const auto set = [&](const std::string& assignment) { all.insert(all.end(), {"--set", assignment}); };
     set("method=" + method);
-    for (const char* text : {"train.epochs=4", "train.batch=16", "train.lr=0.05", "model.dim=16", "model.proj_hidden=16"}) {
+    for (const char* text : {"train.epochs=4", "train.warmup_epochs=1", "train.batch=16",
+                             "train.lr=0.05", "model.dim=16", "model.proj_hidden=16"}) {
       set(text);
     }
     if (method == "moco-v2" || method == "swav") set(method + ".queue=32");

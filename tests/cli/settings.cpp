@@ -111,20 +111,17 @@ TEST_CASE("broken TOML is reported with file and line") {
 
 TEST_CASE("--set takes TOML's values, and texts without quotes") {
   PretrainSettings settings;
-  apply_assignment(settings, "train.lr=0.25");
-  apply_assignment(settings, "mec.symmetrize=true");
-  apply_assignment(settings, "mec.side=batch");
-  apply_assignment(settings, "data.path=/some/where=else");
-  apply_assignment(settings, "data.kind=\"folder\"");
-  apply_assignment(settings, "data.std=[0.5, 1, 2]");
+  apply_assignments(settings,
+                    {"train.lr=0.25", "mec.symmetrize=true", "mec.side=batch",
+                     "data.path=/some/where=else", "data.kind=\"folder\"", "data.std=[0.5, 1, 2]"});
   CHECK(settings.data.std == std::vector<double>{0.5, 1, 2});
   CHECK(settings.train.lr == 0.25);
   CHECK(settings.mec.symmetrize);
   CHECK(settings.mec.side == Side::batch);
   CHECK(settings.data.path == "/some/where=else");
   CHECK(settings.data.kind == "folder");
-  CHECK_THROWS_AS(apply_assignment(settings, "train.lr"), UsageError);
-  CHECK_THROWS_AS(apply_assignment(settings, "train.learning=1"), ValueError);
+  CHECK_THROWS_AS(apply_assignments(settings, {"train.lr"}), UsageError);
+  CHECK_THROWS_AS(apply_assignments(settings, {"train.learning=1"}), ValueError);
 }
 
 TEST_CASE("every character that UTF-8 has comes back from settings.toml") {

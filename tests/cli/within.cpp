@@ -22,6 +22,16 @@ TEST_CASE("epochs that would take too long are fewer, which is said, and the run
   }
 }
 
+TEST_CASE("a run that is made shorter keeps its warm-ups, and endless time shortens none") {
+  const RunFixture run;
+  const std::vector<std::string> call{
+      "pretrain", run.config, "--out", run.at("a"),           "--set", "train.epochs=1000000",
+      "--within", "0.0001",   "--set", "train.warmup_steps=5"};
+  CHECK(run.run(call).out.find(": training 3 instead, ") != std::string::npos);  // of two steps
+  CHECK(run.run({"pretrain", run.config, "--out", run.at("b"), "--within", "1e308"})
+            .out.find("instead") == std::string::npos);
+}
+
 TEST_CASE("epochs that fit stay as they are") {
   const RunFixture run;
   const ProgramResult fitted = run.run({"pretrain", run.config, "--out", run.at("fitted"), "--within", "1000"});

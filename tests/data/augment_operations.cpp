@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstdint>
 
 #include "data/fixtures.h"
 #include "mec/data/augment/blur.h"
@@ -8,6 +9,7 @@
 #include "mec/data/augment/eval_view.h"
 #include "mec/data/augment/finish.h"
 #include "mec/data/augment/resize.h"
+#include "mec/data/augment/view.h"
 
 using namespace mec;
 using namespace mec::test;
@@ -200,6 +202,21 @@ TEST_CASE("the evaluation view resizes the shorter side and cuts out the centre"
     }
   }
   CHECK_THROWS_AS(apply_eval_view(image, {.size = 16, .resize = 15}, n, 3, out), ValueError);
+}
+
+TEST_CASE("an evaluation's size and the resized image are bounded") {
+  CHECK(EvalViewSettings::for_images({}, kMaxViewSize).resize == 18725);
+  for (const std::int64_t size : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{16385},
+                                  std::int64_t{300000000}, INT64_MAX}) {
+    CHECK_THROWS_WITH_AS(
+        EvalViewSettings::for_images({}, size),
+        doctest::Contains(concat("between 1 and 16384 pixels on a side, but is ", size).c_str()),
+        ValueError);
+  }
+  CHECK_THROWS_AS(validate(EvalViewSettings{.size = 16385, .resize = 20000}), ValueError);
+  CHECK(eval_view({.size = 224, .resize = 256}, {8388607, 1}).to_width == 8388607 * 256);
+  CHECK_THROWS_WITH_AS(eval_view({.size = 224, .resize = 256}, {8388608, 1}),
+                       doctest::Contains("2147483648 pixels long"), ValueError);
 }
 
 TEST_CASE("images that have the size already are only normalised for evaluation") {

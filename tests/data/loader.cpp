@@ -283,3 +283,29 @@ TEST_CASE("normalisation presets are known by name and fit other numbers of chan
   CHECK(normalization_preset("cifar10").for_channels(1).mean[0] == doctest::Approx((0.4914 + 0.4822 + 0.4465) / 3));
   CHECK_THROWS_WITH_AS(normalization_preset("fasion"), doctest::Contains("there are mnist, fashion-mnist"), ValueError);
 }
+
+TEST_CASE("views that cannot lie in the machine's memory are refused before any is made") {
+  class Endless : public Dataset {
+   public:
+    Endless() {
+      info_.channels = 1;
+      info_.normalization = {{0.5F}, {0.5F}};
+    }
+    const DatasetInfo& info() const override { return info_; }
+    std::int64_t size() const override { return 1 << 20; }
+    std::int32_t label(std::int64_t) const override { return 0; }
+    Image read(std::int64_t) const override { throw ValueError("an image was read"); }
+
+   private:
+    DatasetInfo info_;
+  };
+  const auto make = [] {
+    Loader(std::make_shared<Endless>(), two_views(16384), {.batch = 1 << 20},
+           make_reference_device());
+  };
+  CHECK_THROWS_WITH_AS(
+      make(),
+      doctest::Contains(
+          "the views of 1048576 images of (1048576,16384,16384,1) take 2147483648 MiB"),
+      MemoryError);
+}

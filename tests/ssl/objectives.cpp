@@ -22,7 +22,9 @@ struct Row {
   const char* method;
   bool plain_pairs = true;  // the loss of a step is the mean of pair() over the views
 };
-constexpr Row kRows[] = {{"simsiam"}, {"barlow-twins"}, {"simclr"}, {"moco-v2"}, {"swav", false}, {"byol"}, {"vicreg"}};
+constexpr Row kRows[] = {
+    {"simsiam"}, {"barlow-twins"}, {"simclr"}, {"moco-v2"}, {"swav", false}, {"byol"}, {"vicreg"},
+};
 
 // Rounding of sums of some hundred terms of size 1 in f64.
 constexpr double kRounding = 1e-13;

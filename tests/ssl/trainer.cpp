@@ -101,21 +101,29 @@ TEST_CASE("where a step is done when it returns, it is told before the next begi
   train(learner, objective, loader, settings, {&weights});
 }
 
-TEST_CASE("schedules fit runs shorter than their warm-up") {
+TEST_CASE("a warm-up as long as the run reaches the full rate in the last step") {
   PretrainSettings settings = tiny_settings();
-  settings.train.warmup = {.epochs = 10};
-  settings.mec.lambda_warmup = {.epochs = 10};
+  settings.train.warmup = {.epochs = 2};
+  settings.mec.lambda_warmup = {.epochs = 2};
   const TrainPlan plan(settings, 3);
   const double lambda = coding_lambda(8, 16, 8);
   CHECK(plan.steps() == 6);
   CHECK(plan.at(0).rate == 0);
   CHECK(plan.at(0).lambda == doctest::Approx(lambda / 8));
-  CHECK(plan.at(5).rate == doctest::Approx(0.1 * 5 / 29));
+  CHECK(plan.at(2).rate == doctest::Approx(0.1 * 2 / 5));
+  CHECK(plan.at(5).rate == doctest::Approx(0.1));
+  CHECK(plan.at(5).lambda == doctest::Approx(lambda));
   settings.mec.lambda_warmup = {.epochs = 10, .steps = 0};  // steps go before epochs
   settings.train.warmup = {.epochs = 10, .steps = 2};
   const TrainPlan counted(settings, 3);
   CHECK(counted.at(0).lambda == doctest::Approx(lambda));
   CHECK(counted.at(2).rate == doctest::Approx(0.1));
+  CHECK(counted.fewest_epochs() == 1);
+  settings.train.warmup = {.epochs = 1.5};
+  CHECK(TrainPlan(settings, 3).fewest_epochs() == 2);
+  settings.mec.lambda_warmup = {.steps = 4};
+  settings.train.warmup = {.epochs = 0};
+  CHECK(TrainPlan(settings, 3).fewest_epochs() == 2);
   CHECK(counted.at(0).ema == doctest::Approx(0.9));
   CHECK(counted.at(5).ema > counted.at(4).ema);
 }
@@ -179,6 +187,31 @@ TEST_CASE("settings outside their range are refused by name") {
   refused([](auto& s) { s.train.lr = INFINITY; }, "train.lr");
   refused([](auto& s) { s.train.ema = 1.5; }, "train.ema");
   refused([](auto& s) { s.train.weight_decay = -1; }, "train.weight_decay");
+  refused([](auto& s) { s.train.lr = 1e39; }, "train.lr");  // more than f32 holds
+  refused([](auto& s) { s.train.epochs = std::int64_t{1} << 60; },
+          "train.epochs is 1152921504606846976");
+  refused([](auto& s) { s.train.warmup.epochs = NAN; }, "train.warmup_epochs");
+  refused([](auto& s) { s.train.warmup.epochs = 2.5; },
+          "train.warmup_epochs is 2.5, longer than the run of train.epochs = 2");
+  refused([](auto& s) { s.train.warmup.steps = 7; },
+          "train.warmup_steps is 7, longer than the run of 6 steps");
+  refused([](auto& s) { s.mec.lambda_warmup.epochs = 3; }, "mec.lambda_warmup_epochs is 3");
+  refused([](auto& s) { s.mec.lambda_warmup.steps = 7; }, "mec.lambda_warmup_steps is 7");
+  refused([](auto& s) { s.mec.eps2 = 1e-300; }, "eps2 is 1e-300");
+  refused([](auto& s) { s.mec.lambda_warmup_factor = 1e300; }, "mec.lambda_warmup_factor");
+}
+
+TEST_CASE(
+    "what MEC alone needs is not asked of other methods, and a constant distortion has no "
+    "warm-up") {
+  PretrainSettings settings = tiny_settings();
+  settings.mec.lambda_warmup = {.epochs = 10};
+  CHECK_THROWS_AS(TrainPlan(settings, 3), ValueError);
+  settings.mec.lambda_warmup_factor = 1;
+  CHECK(TrainPlan(settings, 3).at(0).lambda == doctest::Approx(coding_lambda(8, 16, 8)));
+  settings.mec.eps2 = 0;
+  settings.method = "simsiam";
+  CHECK(TrainPlan(settings, 3).at(0).lambda == 1);
 }
 
 TEST_CASE("an unknown optimiser, precision, arch or stem is refused by name") {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mec/tensor/error.h"
+#include "mec/tensor/machine_memory.h"
 
 using namespace mec;
 
@@ -225,6 +226,18 @@ TEST_CASE("allocator: host memory grows in place where there are addresses for i
   CHECK((distance(a, b) == kMiB) == grows);
   CHECK(allocator.stats().segments == (grows ? 1 : 2));
   CHECK(allocator.stats().reserved == 66 * kMiB);
+}
+
+TEST_CASE("allocator: more than the machine has is refused, although the system would promise it") {
+  CachingAllocator allocator;
+  void* const some = allocator.allocate(4 * kMiB);
+  const std::uint64_t machine = machine_memory();
+  CHECK_THROWS_WITH_AS(allocator.allocate(machine), doctest::Contains("(4 MiB are held)"),
+                       MemoryError);
+  CHECK_THROWS_WITH_AS(allocator.allocate(std::size_t{1} << 50),
+                       doctest::Contains("no further 1073741824 MiB"), MemoryError);
+  allocator.deallocate(some);
+  CHECK(allocator.allocate(4 * kMiB) == some);
 }
 
 TEST_CASE("allocator: every segment goes back to the system in the end") {

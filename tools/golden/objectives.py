@@ -79,10 +79,12 @@ def swav(p, z, **settings):
     return swav_views([p, z], **settings)
 
 
-METHODS = {"simsiam": (simsiam, {}), "byol": (byol, {}), "simclr": (simclr, {"temperature": 0.25}),
-           "moco-v2": (moco_v2, {"temperature": 0.125}), "barlow-twins": (barlow_twins, {"lambda": 0.03125, "scale": 0.5}),
-           "vicreg": (vicreg, {"invariance": 25.0, "variance": 24.0, "covariance": 1.5}),
-           "swav": (swav, {"temperature": 0.125, "epsilon": 0.0625, "rounds": 3})}
+METHODS = {
+    "simsiam": (simsiam, {}), "byol": (byol, {}), "simclr": (simclr, {"temperature": 0.25}),
+    "moco-v2": (moco_v2, {"temperature": 0.125}), "barlow-twins": (barlow_twins, {"lambda": 0.03125, "scale": 0.5}),
+    "vicreg": (vicreg, {"invariance": 25.0, "variance": 24.0, "covariance": 1.5}),
+    "swav": (swav, {"temperature": 0.125, "epsilon": 0.0625, "rounds": 3}),
+}
 
 
 def make(golden, method, few_rows):

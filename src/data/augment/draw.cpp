@@ -71,7 +71,8 @@ ViewSettings official_second_view() {
 }
 
 void validate(const ViewSettings& s) {
-  check<ValueError>(s.size > 0 && s.size <= 1 << 14, "augment: size is between 1 and 16384, but it is ", s.size);
+  check<ValueError>(s.size > 0 && s.size <= kMaxViewSize, "augment: size is between 1 and ",
+                    kMaxViewSize, ", but it is ", s.size);
   check_range(s.scale_min, s.scale_max, 0.0F, "scale");
   check<ValueError>(s.scale_max <= 1.0F, "augment: scale_max is a part of the area, at most 1, but it is ", s.scale_max);
   check_range(s.ratio_min, s.ratio_max, 0.0F, "ratio");

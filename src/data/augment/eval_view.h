@@ -16,13 +16,15 @@ struct EvalViewSettings {
 
   // What suits a data set whose images are of `image` size ({0, 0} when they differ): images that already are
   // size×size are taken as they are, others are resized to 8/7 of `size`, as in 256 for 224.
-  static EvalViewSettings for_images(ImageSize image, int size);
+  // ValueError unless 0 < size ≤ kMaxViewSize.
+  static EvalViewSettings for_images(ImageSize image, std::int64_t size);
 };
 
-// ValueError unless 0 < size ≤ resize.
+// ValueError unless 0 < size ≤ kMaxViewSize, and size ≤ resize.
 void validate(const EvalViewSettings& settings);
 
-// torchvision's Resize(resize, antialias=True) and CenterCrop(size) of an image. ValueError when it has no pixels.
+// torchvision's Resize(resize, antialias=True) and CenterCrop(size) of an image. ValueError when it
+// has no pixels, or its longer side would become too long.
 ViewParams eval_view(const EvalViewSettings& settings, ImageSize image);
 
 // That view, normalised. out (size,size,image_channels) f32.

@@ -13,6 +13,9 @@
 
 namespace mec {
 
+inline constexpr int kMaxViewSize =
+    1 << 14;  // pixels on a side, of random views and of those for evaluation
+
 // One view's distribution; the defaults are the first view of the official MEC recipe (mec/loader.py).
 struct ViewSettings {
   int size = 224;  // of the square output

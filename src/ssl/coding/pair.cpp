@@ -1,5 +1,7 @@
 #include "mec/ssl/coding/pair.h"
 
+#include <limits>
+
 #include "mec/tensor/ops.h"
 #include "mec/tensor/philox.h"
 
@@ -48,7 +50,13 @@ void check_pair(const Tensor& p, const Tensor& z, const Tensor& lambda, const Co
 
 double coding_lambda(std::int64_t m, std::int64_t d, double eps2) {
   check<ValueError>(eps2 > 0, "mec: the distortion eps2 is positive, but is ", eps2);
-  return static_cast<double>(d) / (static_cast<double>(m) * eps2);
+  const double lambda = static_cast<double>(d) / (static_cast<double>(m) * eps2);
+  constexpr double kLeast = std::numeric_limits<float>::min(),
+                   kMost = std::numeric_limits<float>::max();
+  check<ValueError>(lambda >= kLeast && lambda <= kMost, "mec: the distortion eps2 is ", eps2,
+                    ", so that lambda, d/(m eps2), is ", lambda, "; it lies between ", kLeast,
+                    " and ", kMost, ", as f32 holds it");
+  return lambda;
 }
 
 Tensor coding_lambda(const Tensor& z, double eps2) {

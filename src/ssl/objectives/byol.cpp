@@ -37,7 +37,10 @@ Method byol_method() {
                 train.decay_norm_and_bias = false;
                 train.ema = 0.99;
               },
-          .make = [](const MethodSetup&) -> std::unique_ptr<PairObjective> { return std::make_unique<ByolObjective>(); }};
+          .averaged_teacher = true,
+          .make = [](const MethodSetup&) -> std::unique_ptr<PairObjective> {
+            return std::make_unique<ByolObjective>();
+          }};
 }
 
 }  // namespace mec

@@ -80,6 +80,7 @@ void MecObjective::check_step(const Metrics& metrics) const {
 Method mec_method() {
   return {.name = "mec",
           .title = "Maximum entropy coding (Liu et al., NeurIPS 2022)",
+          .averaged_teacher = true,
           .make = [](const MethodSetup& setup) -> std::unique_ptr<PairObjective> {
             const MecTrainSettings& mec = setup.settings.mec;
             if (mec.components == 1) return std::make_unique<MecObjective>(mec);

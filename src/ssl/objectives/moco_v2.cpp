@@ -98,7 +98,12 @@ Method moco_v2_method() {
             train.ema = 0.999;
             train.ema_end = 0.999;
           },
-      .numbers = {{.name = "temperature", .value = 0.2, .low = 0.01, .high = 100, .help = "T: similarities are divided by it"},
+      .averaged_teacher = true,
+      .numbers = {{.name = "temperature",
+                   .value = 0.2,
+                   .low = 0.01,
+                   .high = 100,
+                   .help = "T: similarities are divided by it"},
                   {.name = "queue",
                    .value = 65536,
                    .low = 1,
