@@ -79,12 +79,12 @@ TEST_CASE_FIXTURE(
   const Tensor P = read(p), Z = read(z), lambda = coding_lambda(Z, 9);
   const CodingOptions options{.order = 3, .symmetrize = true};
   const auto record = coding_length_pair(P, Z, lambda, options).record.to_vector<double>();
-  CHECK(out.at("loss") == at(record, CodingRecord::loss));
-  CHECK(out.at("coding_length") == at(record, CodingRecord::coding_length));
-  CHECK(out.at("per_sample") == at(record, CodingRecord::coding_length) / 6);
+  CHECK(out.at("loss") == mec::at(record, CodingRecord::loss));
+  CHECK(out.at("coding_length") == mec::at(record, CodingRecord::coding_length));
+  CHECK(out.at("per_sample") == mec::at(record, CodingRecord::coding_length) / 6);
   CHECK(out.at("lambda") == 4.0 / (6 * 9));
   CHECK(out.at("spectral_norm").get<double>() ==
-        doctest::Approx(at(record, CodingRecord::spectral_norm)).epsilon(1e-3));
+        doctest::Approx(mec::at(record, CodingRecord::spectral_norm)).epsilon(1e-3));
   CHECK(out.at("norm_below_one") == true);
   CHECK(out.at("m") == 6);
   CHECK(out.at("d") == 4);

@@ -136,7 +136,7 @@ void check_row(const SettingRow& row, const Images& images) {
   const TempFolder folder;
   std::ostringstream log;
   Witness witness;
-  train_run(settings, images.device, folder / "run", log, {&witness});
+  train_run(settings, images.device, folder / "run", log, {.observers = {&witness}});
   check_run(witness, plain);
   check_metrics(folder / "run", witness.steps,
                 static_cast<std::int64_t>(plain.steps.size()) / meant.train.epochs);
