@@ -341,10 +341,3 @@ TEST_CASE_FIXTURE(Fixture, "mec eval's table and its JSON say the choices and th
   CHECK(out.at("linear") ==
         nlohmann::json{{"c", 0.5}, {"tolerance", 1e-4}, {"standardized", true}});
 }
-
-TEST_CASE_FIXTURE(Fixture, "mec embed and mec eval take device and threads from their options") {
-  check_device_options(folder, {"embed", at("run"), "--out", at("x.npy")});
-  for (const char* mode : {"knn", "linear", "table"}) {
-    check_device_options(folder, {"eval", mode, at("run"), "--no-baselines", "--limit", "60"});
-  }
-}

@@ -118,11 +118,11 @@ TEST_CASE_FIXTURE(Fixture,
     std::vector<Words> options;
     for (const MethodNumber& number : method.numbers) {
       if (!number.of_pair) continue;
-      const double value = number.whole ? number.value + 4 : number.value * 3;
-      settings.method_numbers.at(number.name) = value;
+      const std::string value = concat(number.whole ? number.value + 4 : number.value * 3);
+      settings.method_numbers.at(number.name) = std::stod(value);
       std::string flag = "--" + number.name;
       std::ranges::replace(flag, '_', '-');
-      options.push_back({flag, concat(value)});
+      options.push_back({flag, value});
     }
     Words needed{"--p", p, "--z", z};
     if (method.pair_reads_queue) {

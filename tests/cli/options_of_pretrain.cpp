@@ -96,17 +96,6 @@ TEST_CASE_FIXTURE(Fixture, "mec pretrain trains with what its options say, to th
         expected([](PretrainSettings&) {}, make_cpu_device({.threads = 1, .portable = true})));
 }
 
-TEST_CASE_FIXTURE(Fixture, "mec pretrain takes device and threads from its options") {
-  const TempFolder other;  // a folder of the run for each call
-  int runs = 0;
-  for (const Words& words : {Words{"--threads", "1"}, {"--device", "reference"}}) {
-    Words all{"pretrain", config, "--out", (other / concat(runs++)).string()};
-    all.insert(all.end(), words.begin(), words.end());
-    run(all);
-  }
-  CHECK(read_bytes(other / "0/encoder.safetensors") != read_bytes(other / "1/encoder.safetensors"));
-}
-
 TEST_CASE_FIXTURE(Fixture,
                   "without --out the run's folder is named after the configuration, in runs/") {
   const std::filesystem::path before = std::filesystem::current_path();

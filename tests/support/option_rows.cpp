@@ -2,10 +2,8 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
+#include <algorithm>
 #include <sstream>
-
-#include "mec/tensor/devices.h"
 
 namespace mec::test {
 
@@ -22,39 +20,22 @@ std::string help_of(std::vector<std::string> command) {
   return help.out;
 }
 
-// First words of the lines under some headings of a help text; what they say goes on, further in,
-// in the next lines.
-std::set<std::string> entries_of(const std::string& help, bool subcommands) {
+// First words of the lines under these headings, and of all lines that begin with dashes where
+// `options`. What a line says goes on further in; options of a group are indented a little.
+std::set<std::string> entries_of(const std::string& help, const std::string& heading,
+                                 bool options) {
+  constexpr std::size_t kEntry = 2, kGrouped = 4;
   std::set<std::string> entries;
-  bool wanted = false;
+  std::string under;
   std::istringstream lines(help);
   for (std::string line; std::getline(lines, line);) {
-    if (!line.empty() && line[0] != ' ') wanted = (line == "Subcommands:") == subcommands;
-    const std::size_t indent = line.find_first_not_of(' ');
-    if (!wanted || indent != 2) continue;
-    std::string word = line.substr(2, line.find_first_of(" ,{", 2) - 2);
-    if (word.starts_with("[Option"))
-      continue;  // "[Exactly 1 of the following options is required]"
-    if (word != "-h") entries.insert(word);
+    const std::size_t indent = std::min(line.find_first_not_of(' '), line.size());
+    if (indent == 0 && !line.empty()) under = line;
+    const bool dashed = options && indent <= kGrouped && line.substr(indent).starts_with("--");
+    if (!dashed && (under != heading || indent != kEntry)) continue;
+    entries.insert(line.substr(indent, line.find_first_of(" ,{", indent) - indent));
   }
   return entries;
-}
-
-// The largest team of threads that the program made; 1 where it made none.
-int largest_team(const TempFolder& folder, const std::vector<std::string>& command) {
-  ::setenv("OMP_DISPLAY_AFFINITY", "true", 1);
-  ::setenv("OMP_AFFINITY_FORMAT", "a team of %N", 1);
-  const ProgramResult result = run_program(folder, command);
-  ::unsetenv("OMP_DISPLAY_AFFINITY");
-  ::unsetenv("OMP_AFFINITY_FORMAT");
-  CHECK_MESSAGE(result.status == 0, result.err);
-  int largest = 1;
-  std::istringstream lines(result.out + result.err);
-  const std::string start = "a team of ";
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with(start)) largest = std::max(largest, std::stoi(line.substr(start.size())));
-  }
-  return largest;
 }
 
 std::vector<std::string> with(std::vector<std::string> command,
@@ -66,12 +47,12 @@ std::vector<std::string> with(std::vector<std::string> command,
 }  // namespace
 
 std::set<std::string> options_of(const std::vector<std::string>& command) {
-  return entries_of(help_of(command), false);
+  return entries_of(help_of(command), "Positionals:", true);
 }
 
 std::vector<std::vector<std::string>> commands_below(const std::vector<std::string>& command) {
   std::vector<std::vector<std::string>> all;
-  for (const std::string& name : entries_of(help_of(command), true)) {
+  for (const std::string& name : entries_of(help_of(command), "Subcommands:", false)) {
     for (const auto& below : commands_below(with(command, {name}))) all.push_back(below);
   }
   if (all.empty()) all.push_back(command);
@@ -85,21 +66,6 @@ void check_rows(const std::vector<std::string>& command, const std::set<std::str
   for (const std::string& option : options) {
     CHECK_MESSAGE(kDeviceOptions.contains(option), option, " has no row of tests");
   }
-}
-
-void check_device_options(const TempFolder& folder, const std::vector<std::string>& command) {
-  CAPTURE(command[0]);
-  CAPTURE(command[1]);
-#if MEC_HAVE_OPENMP
-  CHECK(largest_team(folder, with(command, {"--threads", "3"})) == 3);
-  CHECK(largest_team(folder, with(command, {"--threads", "1"})) == 1);
-  CHECK(largest_team(folder, with(command, {"--threads", "3", "--device", "reference"})) == 1);
-#endif
-  const std::string why = describe_cuda().reason;
-  if (why.empty()) return;  // there is a GPU; tests/gpu has its options
-  const ProgramResult result = run_program(folder, with(command, {"--device", "cuda"}));
-  CHECK(result.status == 1);
-  CHECK(result.err.find(why) != std::string::npos);
 }
 
 }  // namespace mec::test

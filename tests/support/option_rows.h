@@ -16,11 +16,7 @@ std::set<std::string> options_of(const std::vector<std::string>& command);
 std::vector<std::vector<std::string>> commands_below(const std::vector<std::string>& command);
 
 // Every option of the command is tested: those in `rows`, and the device's, which
-// check_device_options() tests. No row is of an option that is not there.
+// tests/cli/device_options.cpp has. No row is of an option that is not there.
 void check_rows(const std::vector<std::string>& command, const std::set<std::string>& rows);
-
-// The command works on the device and with the threads that it is told. It must do enough to use
-// three threads.
-void check_device_options(const TempFolder& folder, const std::vector<std::string>& command);
 
 }  // namespace mec::test
