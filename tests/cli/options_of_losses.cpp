@@ -66,6 +66,21 @@ struct Fixture : ArrayFixture {
   }
 };
 
+// Nine vectors, and what their components may be.
+struct MixtureFixture : Fixture {
+  const std::string z = write_random("z.npy", {9, 4}, 1), p = write_random("p.npy", {9, 4}, 2);
+  const std::string prototypes = write_random("c.npy", {3, 4}, 3), grad = at("grad.npy");
+  const std::vector<std::int32_t> of{0, 1, 2, 0, 1, 2, 0, 0, 1};
+  const std::string labels = write("labels.npy", of, {9});
+  const std::string soft = write<double>(
+      "soft.npy", {.1, .9, .2, .8, .3, .7, .4, .6, .5, .5, .6, .4, .7, .3, .8, .2, .9, .1}, {9, 2});
+  const Tensor Z = read(z);
+
+  Memberships hard(const std::vector<std::int32_t>& labels_of, std::int64_t k) const {
+    return Memberships::hard(labels_of, k, Dtype::f64, cpu);
+  }
+};
+
 double item(const Tensor& tensor) { return tensor.item(); }
 
 }  // namespace
@@ -174,17 +189,11 @@ TEST_CASE_FIXTURE(Fixture, "mec coding length prints the library's numbers for i
 }
 
 TEST_CASE_FIXTURE(
-    Fixture,
+    MixtureFixture,
     "mec coding mixture and rate-reduction print the library's numbers for their options") {
-  const std::string z = write_random("z.npy", {9, 4}, 1), p = write_random("p.npy", {9, 4}, 2),
-                    grad = at("grad.npy");
-  const std::string prototypes = write_random("c.npy", {3, 4}, 3);
-  const std::string labels = write<std::int32_t>("labels.npy", {0, 1, 2, 0, 1, 2, 0, 0, 1}, {9});
-  const std::string soft = write<double>(
-      "soft.npy", {.1, .9, .2, .8, .3, .7, .4, .6, .5, .5, .6, .4, .7, .3, .8, .2, .9, .1}, {9, 2});
   const std::set<std::string> others{"--labels", "--memberships", "--kmeans",
                                      "--seed",   "--side",        "--grad"};
-  const Tensor Z = read(z), lambda = coding_lambda(Z, 5);
+  const Tensor lambda = coding_lambda(Z, 5);
   const Memberships by_prototypes =
       Memberships::soft(prototype_memberships(Z, read(prototypes), 0.6));
   const LengthOptions series{.exact = false, .order = 3, .normalize = false};
@@ -220,14 +229,14 @@ TEST_CASE_FIXTURE(
                         {"components", 3},
                         {"m", 9},
                         {"d", 4}});
+}
 
-  // Where memberships come from, and the gradients.
+TEST_CASE_FIXTURE(MixtureFixture,
+                  "mec coding mixture and rate-reduction take memberships from each source, and "
+                  "write gradients") {
   const Tensor unit = normalize_rows(Z).y;
-  const auto hard = [&](const std::vector<std::int32_t>& of, std::int64_t k) {
-    return Memberships::hard(of, k, Dtype::f64, cpu);
-  };
   const std::vector<std::pair<std::vector<Words>, Memberships>> sources{
-      {{{"--labels", labels}}, hard({0, 1, 2, 0, 1, 2, 0, 0, 1}, 3)},
+      {{{"--labels", labels}}, hard(of, 3)},
       {{{"--memberships", soft}}, Memberships::soft(read(soft))},
       {{{"--kmeans", "4"}}, hard(kmeans(unit, {.components = 4}).labels, 4)},
       {{{"--kmeans", "4"}, {"--seed", "8"}},
@@ -249,11 +258,15 @@ TEST_CASE_FIXTURE(
   }
   CHECK(kmeans(unit, {.components = 4}).labels !=
         kmeans(unit, {.components = 4, .seed = 8}).labels);
+}
+
+TEST_CASE_FIXTURE(MixtureFixture,
+                  "mec coding mixture takes a side, and a student for the loss of a pair") {
   for (const auto& [name, side] :
        {std::pair("batch", Side::batch), std::pair("feature", Side::feature)}) {
     const json sided =
         run({"coding", "mixture", "--z", z}, {{"--side", name}, {"--labels", labels}});
-    const MixtureResult expected = mixture_coding_length(Z, sources[0].second, coding_lambda(Z, 64),
+    const MixtureResult expected = mixture_coding_length(Z, hard(of, 3), coding_lambda(Z, 64),
                                                          {.length = {.side = side}}, false);
     CHECK(sided.at("coding_length") == item(expected.length));
   }
@@ -264,7 +277,7 @@ TEST_CASE_FIXTURE(
                                                                     {"--order", "3"},
                                                                     {"--grad", grad}});
   const MixturePair expected =
-      mixture_pair(read(p), Z, sources[0].second, coding_lambda(Z, 20),
+      mixture_pair(read(p), Z, hard(of, 3), coding_lambda(Z, 20),
                    {.pair = {.order = 3}, .form = MixtureForm::limit}, {.dp = true});
   const auto record = expected.record.to_vector<double>();
   CHECK(pair.at("loss") == record[0]);
