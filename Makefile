@@ -3,7 +3,7 @@
 #   make          build the program and the library     make bench    time a training step
 #   make demo     learn Fashion-MNIST without labels     make asan     the tests under the sanitizers
 #   make test     build and run the tests                make minimal  build without any optional library
-#   make slow     the tests that take minutes
+#   make slow     the tests that take minutes      make mutants ROOM=ssl  do the room's tests notice small bugs?
 #   make format   clang-format; make tidy: clang-tidy    make install  PREFIX=/usr/local
 
 MAKEFLAGS += --no-print-directory
@@ -46,6 +46,9 @@ test: build/release
 slow: build/release
 	@$(ctest) --label-regex slow
 
+mutants:
+	tools/mutate.py $(if $(ROOM),--room $(ROOM)) --jobs $(JOBS)
+
 bench: build/release
 	$</mec bench step --profile
 
@@ -66,4 +69,4 @@ install: build/release
 clean:
 	rm -rf build
 
-.PHONY: $(BUILDS) all setup demo test slow bench asan minimal tidy format install clean
+.PHONY: $(BUILDS) all setup demo test slow mutants bench asan minimal tidy format install clean

@@ -1,0 +1,184 @@
+// Every setting has its effect under its name: runs made from texts, as `--set` takes them, against a run that is written out in the
+// test (support/plain_run.h) with the members that each text stands for.
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include <nlohmann/json.hpp>
+
+#include "data/fixtures.h"
+#include "mec/cli/run_directory.h"
+#include "mec/cli/settings_file.h"
+#include "mec/cli/settings_table.h"
+#include "mec/cli/training_run.h"
+#include "mec/nn/weights.h"
+#include "mec/nn/weights_info.h"
+#include "mec/ssl/methods.h"
+#include "mec/tensor/devices.h"
+#include "support/program.h"
+#include "support/setting_effects.h"
+
+using namespace mec;
+using namespace mec::cli;
+using namespace mec::test;
+
+namespace {
+
+// `count` random records of CIFAR-10, from the seed on.
+std::string cifar_records(int count, std::uint64_t seed) {
+  std::string records;
+  for (int i = 0; i < count; ++i) {
+    const Image image = random_image({32, 32}, 3, seed + static_cast<std::uint64_t>(i));
+    records += static_cast<char>(i % 10);
+    records.append(image.pixels.begin(), image.pixels.end());
+  }
+  return records;
+}
+
+// Two folders of images in color; the first holds gray ones as well, for data.kind to choose.
+struct Images {
+  Images() {
+    write_images(folder / "data", 26, 26);
+    for (const char* name : {"data", "other"}) {
+      const std::uint64_t seed = name == std::string("data") ? 0 : 1000;
+      for (int i = 1; i <= 5; ++i) {
+        const std::string records =
+            cifar_records(i == 1 ? 6 : 5, seed + 100 * static_cast<std::uint64_t>(i));
+        write_bytes(folder / concat(name, "/data_batch_", i, ".bin"), records);
+      }
+      write_bytes(folder / concat(name, "/test_batch.bin"), cifar_records(26, seed + 700));
+    }
+  }
+  std::string path(const std::string& name) const { return (folder / name).string(); }
+
+  TempFolder folder;
+  Device device = make_cpu_device({.threads = 1});
+};
+
+PretrainSettings on_images(PretrainSettings settings, const Images& images) {
+  if (settings.data.path.empty()) settings.data.path = images.path("data");
+  if (settings.data.kind == "auto") settings.data.kind = "cifar10";
+  return settings;
+}
+
+PlainRun plain_run_on(const PretrainSettings& settings, const Images& images) {
+  const DataSettings& data = settings.data;
+  const DatasetPtr dataset =
+      open_dataset({.path = data.path,
+                    .kind = data.kind,
+                    .split = data.split == "test" ? Split::test : Split::train,
+                    .limit = data.limit,
+                    .channels = static_cast<int>(data.channels)});
+  Normalization normalization = dataset->info().normalization;
+  if (!data.mean.empty()) {
+    normalization.mean.assign(data.mean.begin(), data.mean.end());
+    normalization.std.assign(data.std.begin(), data.std.end());
+  }
+  return plain_run(settings, dataset, normalization, images.device);
+}
+
+std::vector<nlohmann::json> lines_of(const std::filesystem::path& path) {
+  std::vector<nlohmann::json> lines;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) lines.push_back(nlohmann::json::parse(line));
+  return lines;
+}
+
+// metrics.jsonl holds what was reported, every number under its own name and no other.
+void check_metrics(const std::filesystem::path& run, const std::vector<StepReport>& reports,
+                   std::int64_t per_epoch) {
+  const auto lines = lines_of(run / kMetricsFile), timings = lines_of(run / kTimingsFile);
+  REQUIRE(lines.size() == reports.size());
+  REQUIRE(timings.size() == reports.size());
+  for (std::size_t i = 0; i < reports.size(); ++i) {
+    CAPTURE(i);
+    const StepReport& report = reports[i];
+    nlohmann::json expected{{"step", i + 1},
+                            {"epoch", static_cast<std::int64_t>(i) / per_epoch + 1},
+                            {"lr", report.values.rate},
+                            {"ema", report.values.ema},
+                            {"lambda", report.values.lambda}};
+    for (const auto& [name, value] : report.metrics) expected[name] = value;
+    CHECK(lines[i] == expected);
+    const nlohmann::json measured{
+        {"step", i + 1}, {"seconds", report.seconds}, {"data_seconds", report.data_seconds}};
+    CHECK(timings[i] == measured);
+  }
+}
+
+// encoder.safetensors has the bits of the last step's encoder, and says what it is.
+void check_encoder(const std::filesystem::path& run, const PretrainSettings& settings,
+                   const NamedValues& end, const Images& images) {
+  const WeightsInfo info = read_weights_info(run / kEncoderFile);
+  CHECK(info.encoder.arch == settings.model.arch);
+  CHECK(info.encoder.width == settings.model.width);
+  CHECK(info.encoder.stem == (settings.model.stem == "cifar" ? Stem::cifar : Stem::imagenet));
+  CHECK(info.image_size ==
+        (settings.data.eval_size > 0 ? settings.data.eval_size : settings.augment.views[0].size));
+  ResNet encoder(info.encoder, images.device);
+  load_weights(run / kEncoderFile, encoder);
+  NamedValues values;
+  add_values("encoder.", encoder, values);
+  for (const auto& [name, value] : values) CHECK_MESSAGE(end.at(name) == value, name);
+}
+
+// The row's texts, given to the program's own functions; then its files against the plain run.
+void check_row(const SettingRow& row, const Images& images) {
+  CAPTURE(row.method);
+  CAPTURE(row.change.assignment);
+  PretrainSettings settings = on_images(base_settings(row.method), images);
+  for (const Change& change : row.beside) apply_assignment(settings, change.assignment);
+  apply_assignment(settings, row.change.assignment);
+  for (const Change& change : row.after) apply_assignment(settings, change.assignment);
+
+  const PretrainSettings meant = on_images(settings_with(row), images);
+  const PlainRun plain = plain_run_on(meant, images);
+  const TempFolder folder;
+  std::ostringstream log;
+  Witness witness;
+  train_run(settings, images.device, folder / "run", log, {.observers = {&witness}});
+  check_run(witness, plain);
+  check_metrics(folder / "run", witness.steps,
+                static_cast<std::int64_t>(plain.steps.size()) / meant.train.epochs);
+  check_encoder(folder / "run", meant, witness.end, images);
+  if (row.changes_training)
+    check_different(plain_run_on(on_images(settings_without(row), images), images), plain);
+}
+
+bool has_row(const std::string& key, const std::vector<SettingRow>& rows) {
+  return std::ranges::any_of(rows, [&](const SettingRow& row) { return row.key() == key; });
+}
+
+}  // namespace
+
+TEST_CASE("every setting of every method has a row of tests") {
+  for (const Method& method : methods()) {
+    PretrainSettings settings = base_settings(method.name);
+    for (const Setting& setting : bind_settings(settings)) {
+      const bool known = has_row(setting.key, training_rows()) ||
+                         has_row(setting.key, data_rows()) ||
+                         has_row(setting.key, augment_rows()) || setting.key == "data.path";
+      CHECK_MESSAGE(known, setting.key, " is in no row of tests/support/setting_rows.cpp");
+    }
+  }
+}
+
+TEST_CASE("every setting of models, objectives and optimisers has its effect under its name") {
+  const Images images;
+  for (const SettingRow& row : training_rows()) check_row(row, images);
+}
+
+TEST_CASE("every setting of the images has its effect under its name") {
+  const Images images;
+  for (const SettingRow& row : data_rows()) check_row(row, images);
+  const std::string other = images.path("other");
+  check_row(
+      {.change = {"data.path=" + other, [other](PretrainSettings& s) { s.data.path = other; }}},
+      images);
+}
+
+TEST_CASE(
+    "every setting of the augmentation has its effect under its name, for all views and for each") {
+  const Images images;
+  for (const SettingRow& row : augment_rows()) check_row(row, images);
+}

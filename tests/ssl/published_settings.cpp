@@ -1,0 +1,138 @@
+// The settings that a run has when nothing is said: those of the papers and their official code, method by method.
+#include <doctest/doctest.h>
+
+#include "mec/ssl/methods.h"
+
+using namespace mec;
+
+namespace {
+
+// Heads, optimiser and teacher in one line, in the order of settings.h.
+std::string describe(const PretrainSettings& s) {
+  const ModelSettings& m = s.model;
+  const TrainSettings& t = s.train;
+  std::string text =
+      concat(std::boolalpha, "dim ", m.dim, ", projector ", m.proj_layers, "x", m.proj_hidden, " ",
+             m.proj_norm, " ", m.proj_output_norm, ", predictor ", m.pred_hidden, ", prototypes ",
+             m.prototypes, "; batch ", t.batch, " ", t.optimizer, " lr ", t.lr, " warmup ",
+             t.warmup.epochs, " decay ", t.weight_decay, " ", t.decay_norm_and_bias, ", momentum ",
+             t.momentum, ", eta ", t.lars_eta, ", ema ", t.ema, " ", t.ema_end, ", ",
+             t.constant_predictor_rate);
+  for (const auto& [name, value] : s.method_numbers) text += concat("; ", name, " ", value);
+  return text;
+}
+
+struct Row {
+  const char *method, *published;
+};
+constexpr Row kRows[] = {
+    {"mec",
+     "dim 2048, projector 3x0 true true, predictor 512, prototypes 0; batch 1024 sgd lr 2 warmup "
+     "10 decay 1e-05 true, "
+     "momentum 0.9, eta 0.001, ema 0.996 1, false"},
+    {"simsiam",
+     "dim 2048, projector 3x0 true true, predictor 512, prototypes 0; batch 512 sgd lr 0.1 warmup "
+     "0 decay 0.0001 true, "
+     "momentum 0.9, eta 0.001, ema 0.996 1, true"},
+    {"barlow-twins",
+     "dim 8192, projector 3x8192 true false, predictor 0, prototypes 0; batch 2048 lars lr 1.6 "
+     "warmup 10 decay 1e-06 "
+     "false, momentum 0.9, eta 0.001, ema 0.996 1, false; lambda 0.0051; scale 0.1"},
+    {"simclr",
+     "dim 256, projector 2x2048 false false, predictor 0, prototypes 0; batch 4096 lars lr 4.8 "
+     "warmup 10 decay 1e-06 "
+     "false, momentum 0.9, eta 0.001, ema 0.996 1, false; temperature 0.2"},
+    {"moco-v2",
+     "dim 128, projector 2x2048 false false, predictor 0, prototypes 0; batch 256 sgd lr 0.03 "
+     "warmup 0 decay 0.0001 true, "
+     "momentum 0.9, eta 0.001, ema 0.999 0.999, false; queue 65536; temperature 0.2"},
+    {"swav",
+     "dim 128, projector 2x2048 true false, predictor 0, prototypes 3000; batch 256 lars lr 0.6 "
+     "warmup 10 decay 1e-06 "
+     "true, momentum 0.9, eta 0.001, ema 0.996 1, false; epsilon 0.05; queue 0; queue_epoch 15; "
+     "rounds 3; temperature 0.1"},
+    {"byol",
+     "dim 256, projector 2x4096 true false, predictor 4096, prototypes 0; batch 4096 lars lr 7.2 "
+     "warmup 10 decay 1e-06 "
+     "false, momentum 0.9, eta 0.001, ema 0.99 1, false"},
+    {"vicreg",
+     "dim 8192, projector 3x8192 true false, predictor 0, prototypes 0; batch 2048 lars lr 1.6 "
+     "warmup 10 decay 1e-06 "
+     "false, momentum 0.9, eta 0.001, ema 0.996 1, false; covariance 1; invariance 25; variance "
+     "25"},
+};
+
+}  // namespace
+
+TEST_CASE("a method starts from what was published for it") {
+  REQUIRE(std::size(kRows) == methods().size());
+  for (const Row& row : kRows) {
+    PretrainSettings settings;
+    choose_method(settings, row.method);
+    CHECK(describe(settings) == row.published);
+  }
+}
+
+TEST_CASE("without a word the method is MEC, as published") {
+  const PretrainSettings s;
+  CHECK(s.method == "mec");
+  CHECK(describe(s) == kRows[0].published);
+  CHECK(s.train.epochs == 100);
+  CHECK(s.train.warmup.steps == -1);
+  CHECK(s.train.precision == "f32");
+  CHECK(s.train.checkpoint_epochs == 1);
+  CHECK(s.train.beta1 == 0.9);
+  CHECK(s.train.beta2 == 0.999);
+  CHECK(s.train.adam_eps == 1e-8);
+  CHECK(s.train.seed == 0);
+  CHECK(s.model.arch == "resnet50");
+  CHECK(s.model.stem == "imagenet");
+  CHECK(s.model.width == 64);
+  CHECK(s.model.zero_init_residual);
+  CHECK(s.mec.order == 4);
+  CHECK_FALSE(s.mec.exact);
+  CHECK(s.mec.side == Side::automatic);
+  CHECK_FALSE(s.mec.symmetrize);
+  CHECK(s.mec.on_divergence == OnDivergence::adapt);
+  CHECK(s.mec.eps2 == 64);
+  CHECK(s.mec.ema_teacher);
+  CHECK(s.mec.components == 1);
+  CHECK(s.mec.temperature == 0.1);
+  CHECK(s.mec.lambda_warmup_factor == 8);
+  CHECK(s.mec.lambda_warmup.epochs == 10);
+  CHECK(s.mec.lambda_warmup.steps == -1);
+  CHECK(s.mixture_kl.weight == 0);
+  CHECK(s.mixture_kl.bandwidth == 0.05);
+  CHECK(s.mixture_kl.components == 64);
+  CHECK(s.mixture_kl.variance == 0.05);
+  CHECK(s.data.kind == "auto");
+  CHECK(s.data.split == "train");
+  CHECK(s.data.limit == 0);
+  CHECK(s.data.channels == 0);
+  CHECK(s.data.workers == 1);
+  CHECK(s.data.eval_size == 0);
+}
+
+TEST_CASE(
+    "choosing a method keeps encoder, length, seed, precision and checkpoints, and sets the rest "
+    "anew") {
+  PretrainSettings settings;
+  settings.model = {
+      .arch = "resnet18", .stem = "cifar", .width = 16, .zero_init_residual = false, .dim = 7};
+  settings.train.epochs = 3;
+  settings.train.seed = 11;
+  settings.train.precision = "bf16";
+  settings.train.checkpoint_epochs = 2;
+  settings.train.momentum = 0.5;
+  settings.method_numbers["temperature"] = 9;
+  choose_method(settings, "byol");
+  CHECK(settings.model.arch == "resnet18");
+  CHECK(settings.model.stem == "cifar");
+  CHECK(settings.model.width == 16);
+  CHECK_FALSE(settings.model.zero_init_residual);
+  CHECK(settings.train.epochs == 3);
+  CHECK(settings.train.seed == 11);
+  CHECK(settings.train.precision == "bf16");
+  CHECK(settings.train.checkpoint_epochs == 2);
+  CHECK(describe(settings) == kRows[6].published);
+}

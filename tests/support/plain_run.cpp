@@ -1,0 +1,339 @@
+#include "support/plain_run.h"
+
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "mec/autograd/ops.h"
+#include "mec/data/loader.h"
+#include "mec/data/transform.h"
+#include "mec/nn/batch_norm.h"
+#include "mec/nn/initialize.h"
+#include "mec/nn/linear.h"
+#include "mec/nn/prototypes.h"
+#include "mec/nn/resnet.h"
+#include "mec/nn/sequential.h"
+#include "mec/ssl/methods.h"
+#include "mec/ssl/objectives/mec_mixture.h"
+#include "mec/tensor/backend.h"
+
+namespace mec::test {
+
+namespace {
+
+struct Networks : Module {
+  Networks(const ModelSettings& m, std::int64_t channels, const Device& device)
+      : encoder({.arch = m.arch,
+                 .width = m.width,
+                 .in_channels = channels,
+                 .stem = m.stem == "cifar" ? Stem::cifar : Stem::imagenet,
+                 .zero_init_residual = m.zero_init_residual},
+                device) {
+    std::int64_t in = encoder.out_features();
+    const std::int64_t hidden = m.proj_hidden == 0 ? in : m.proj_hidden;
+    for (std::int64_t layer = 0; layer < m.proj_layers - 1; ++layer, in = hidden) {
+      projector.add(Linear({.in = in, .out = hidden, .bias = !m.proj_norm}, device));
+      if (m.proj_norm) projector.add(BatchNorm({.channels = hidden}, device));
+      projector.add(ReLU());
+    }
+    projector.add(Linear({.in = in, .out = m.dim, .bias = !m.proj_output_norm}, device));
+    if (m.proj_output_norm) projector.add(BatchNorm({.channels = m.dim, .affine = false}, device));
+    if (m.prototypes > 0) predictor.add(Prototypes({.in = m.dim, .count = m.prototypes}, device));
+    if (m.pred_hidden == 0) return;
+    predictor.add(Linear({.in = m.dim, .out = m.pred_hidden, .bias = false}, device));
+    predictor.add(BatchNorm({.channels = m.pred_hidden}, device));
+    predictor.add(ReLU());
+    predictor.add(Linear({.in = m.pred_hidden, .out = m.dim, .bias = true}, device));
+  }
+  Variable project(const Variable& x) const {
+    return projector.forward(encoder.forward(x, kTraining), kTraining);
+  }
+  Variable forward(const Variable& x, const Pass&) const override { return project(x); }
+  void visit(const std::string& prefix, Visitor& visitor) override {
+    encoder.visit(prefix + "encoder.", visitor);
+    projector.visit(prefix + "projector.", visitor);
+    predictor.visit(prefix + "predictor.", visitor);
+  }
+
+  ResNet encoder;
+  Sequential projector, predictor;
+};
+
+std::unique_ptr<Objective> make_plain_objective(const PretrainSettings& s, const Device& device) {
+  std::unique_ptr<Objective> objective;
+  const MecTrainSettings& m = s.mec;
+  if (s.method != "mec") {
+    objective = make_objective(s, device);
+  } else if (m.components == 1) {
+    objective = std::make_unique<MecObjective>(MecSettings{.order = m.order,
+                                                           .exact = m.exact,
+                                                           .side = m.side,
+                                                           .symmetrize = m.symmetrize,
+                                                           .on_divergence = m.on_divergence,
+                                                           .eps2 = m.eps2,
+                                                           .ema_teacher = m.ema_teacher});
+  } else {
+    MecMixtureSettings mixture;
+    mixture.eps2 = m.eps2;
+    mixture.ema_teacher = m.ema_teacher;
+    mixture.mixture.pair = {.order = m.order,
+                            .exact = m.exact,
+                            .side = m.side,
+                            .symmetrize = m.symmetrize,
+                            .adapt = m.on_divergence == OnDivergence::adapt};
+    mixture.prototypes.components = m.components;
+    mixture.prototypes.temperature = m.temperature;
+    mixture.prototypes.seed = s.train.seed;
+    objective = std::make_unique<MecMixtureObjective>(mixture, s.model.dim, Dtype::f32, device);
+  }
+  if (s.mixture_kl.weight == 0) return objective;
+  const std::int64_t width = s.model.prototypes > 0 ? s.model.prototypes : s.model.dim;
+  return std::make_unique<RegularizedObjective>(std::move(objective), s.mixture_kl, width,
+                                                Dtype::f32, device);
+}
+
+// From 0 to its end, W values in even steps from `first` to `last`.
+double line(std::int64_t step, std::int64_t W, double first, double last) {
+  return W < 2 ? first
+               : first + (last - first) * static_cast<double>(step) / static_cast<double>(W - 1);
+}
+double falling_cosine(std::int64_t step, std::int64_t steps) {
+  return (1 + std::cos(std::numbers::pi * static_cast<double>(step) / static_cast<double>(steps))) /
+         2;
+}
+
+PlainStep scheduled(const PretrainSettings& s, std::int64_t step, std::int64_t steps_per_epoch) {
+  const TrainSettings& t = s.train;
+  const auto length = [&](const WarmupLength& warmup) {
+    return warmup.steps >= 0 ? warmup.steps
+                             : std::llround(warmup.epochs * static_cast<double>(steps_per_epoch));
+  };
+  const std::int64_t steps = t.epochs * steps_per_epoch, W = length(t.warmup),
+                     L = length(s.mec.lambda_warmup);
+  const double lambda =
+      static_cast<double>(s.model.dim) / (static_cast<double>(t.batch) * s.mec.eps2);
+  return {.rate = step < W ? line(step, W, 0, t.lr) : t.lr * falling_cosine(step - W, steps - W),
+          .ema = t.ema_end + (t.ema - t.ema_end) * falling_cosine(step, steps),
+          .lambda = lambda / (step < L ? line(step, L, s.mec.lambda_warmup_factor, 1) : 1),
+          .metrics = {}};
+}
+
+// One parameter and what its optimiser remembers, in f64.
+struct Slot {
+  Parameter parameter;
+  std::vector<double> w, v, second;
+  bool decayed = true, constant_rate = false;
+};
+
+double norm(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double value : values) sum += value * value;
+  return std::sqrt(sum);
+}
+
+std::vector<double> host(const Tensor& tensor) { return tensor.to(Dtype::f64).to_vector<double>(); }
+
+void update(Slot& slot, const TrainSettings& t, double rate, std::int64_t step) {
+  const Tensor grad = slot.parameter.value.grad();
+  const std::vector<double> g = grad ? host(grad) : std::vector<double>(slot.w.size(), 0.0);
+  const double decay = slot.decayed ? t.weight_decay : 0, lr = slot.constant_rate ? t.lr : rate;
+  double trust = 1;
+  if (t.optimizer == "lars" && slot.decayed) {
+    const double w_norm = norm(slot.w), g_norm = norm(g);
+    if (w_norm > 0 && g_norm > 0) trust = t.lars_eta * w_norm / (g_norm + decay * w_norm);
+  }
+  for (std::size_t i = 0; i < g.size(); ++i) {
+    if (t.optimizer == "adamw") {
+      const auto n = static_cast<double>(step + 1);
+      slot.v[i] = t.beta1 * slot.v[i] + (1 - t.beta1) * g[i];
+      slot.second[i] = t.beta2 * slot.second[i] + (1 - t.beta2) * g[i] * g[i];
+      const double first = slot.v[i] / (1 - std::pow(t.beta1, n)),
+                   second = slot.second[i] / (1 - std::pow(t.beta2, n));
+      slot.w[i] -= lr * (first / (std::sqrt(second) + t.adam_eps) + decay * slot.w[i]);
+    } else {
+      slot.v[i] = t.momentum * slot.v[i] + trust * (g[i] + decay * slot.w[i]);
+      slot.w[i] -= lr * slot.v[i];
+    }
+  }
+  const Tensor& data = slot.parameter.value.data();
+  slot.parameter.value.assign(Tensor::from(slot.w, data.shape(), data.device()).to(data.dtype()));
+}
+
+std::vector<Slot> make_slots(Networks& networks, const TrainSettings& train) {
+  std::vector<Slot> slots;
+  for (const auto& [name, parameter] : parameters_of(networks)) {
+    const std::vector<double> w = host(parameter.value.data()), zeros(w.size(), 0.0);
+    slots.push_back(
+        {.parameter = parameter,
+         .w = w,
+         .v = zeros,
+         .second = zeros,
+         .decayed = train.decay_norm_and_bias ||
+                    parameter.value.shape().rank() > 1,  // norms and biases are vectors
+         .constant_rate = train.constant_predictor_rate && name.starts_with("predictor.")});
+  }
+  return slots;
+}
+
+// The views of batch `index` of an epoch, each (N,H,W,C).
+std::vector<Tensor> make_views(const PretrainSettings& s, const Dataset& dataset,
+                               const Normalization& normalization, std::int64_t epoch,
+                               std::int64_t index, const Device& device) {
+  const std::vector<std::int64_t> order = epoch_order(dataset.size(), s.train.seed, epoch);
+  const std::int64_t channels = device->image_channels(dataset.info().channels);
+  std::vector<Tensor> views;
+  for (std::size_t v = 0; v < s.augment.views.size(); ++v) {
+    const ViewSettings& view = s.augment.views[v];
+    const auto values =
+        static_cast<std::size_t>(view.size) * static_cast<std::size_t>(view.size * channels);
+    std::vector<float> pixels(values * static_cast<std::size_t>(s.train.batch));
+    for (std::int64_t i = 0; i < s.train.batch; ++i) {
+      const std::int64_t id = order.at(static_cast<std::size_t>(index * s.train.batch + i));
+      const Image image = dataset.read(id);
+      const ViewKey key{.seed = s.train.seed,
+                        .sample = static_cast<std::uint64_t>(id),
+                        .epoch = static_cast<std::uint64_t>(epoch),
+                        .view = static_cast<std::uint32_t>(v)};
+      apply_view(image, draw_view(view, image.size(), key), {view.size, view.size}, normalization,
+                 channels, std::span(pixels).subspan(static_cast<std::size_t>(i) * values, values));
+    }
+    views.push_back(Tensor::from(pixels, {s.train.batch, view.size, view.size, channels}, device));
+  }
+  return views;
+}
+
+// Forward and backward of all views; gradients are left in the parameters. Returns the objective's figures.
+Metrics gradients(Networks& online, const Networks& teacher, Objective& objective,
+                  const std::vector<Tensor>& views, const StepScalars& scalars, Dtype activations) {
+  std::vector<Tensor> teachers;
+  if (objective.ema_teacher()) {
+    const NoGrad no_grad;
+    for (const Tensor& view : views)
+      teachers.push_back(teacher.project(Variable(view.to(activations))).data().to(Dtype::f32));
+  }
+  for (auto& [name, parameter] : parameters_of(online)) parameter.value.clear_grad();
+  const StepContext context(scalars, [&](const Tensor& projections) {
+    const NoGrad no_grad;
+    const Variable x(projections.to(activations));
+    return online.predictor.forward(x, {.training = true, .update_running = false})
+        .data()
+        .to(Dtype::f32);
+  });
+  std::vector<Variable> embedded;
+  std::vector<StudentView> students;
+  std::vector<std::vector<double>> records;
+  const auto flush = [&] {
+    const ObjectiveResult result = objective(students, teachers, context);
+    backward(embedded, result.gradients);
+    for (const Tensor& record : result.records) records.push_back(host(record));
+    embedded.clear();
+    students.clear();
+  };
+  for (std::size_t v = 0; v < views.size(); ++v) {
+    const Variable z = online.project(Variable(views[v].to(activations)));
+    embedded.push_back(to(online.predictor.forward(z, kTraining), Dtype::f32));
+    students.push_back(
+        {static_cast<std::int64_t>(v), embedded.back().data(), z.data().to(Dtype::f32)});
+    if (!objective.ema_teacher()) teachers.push_back(students.back().projection);
+    if (objective.view_by_view()) flush();
+  }
+  if (!students.empty()) flush();
+  return objective.summarize(records);
+}
+
+// t ← e·t + (1 − e)·w for the parameters that the teacher has.
+void average(Networks& teacher, const std::vector<Slot>& online, double e) {
+  std::size_t i = 0;
+  for (auto& [name, parameter] : parameters_of(teacher)) {
+    std::vector<double> values = host(parameter.value.data());
+    for (std::size_t j = 0; j < values.size(); ++j)
+      values[j] = e * values[j] + (1 - e) * online[i].w[j];
+    const Tensor& data = parameter.value.data();
+    parameter.value.assign(Tensor::from(values, data.shape(), data.device()).to(data.dtype()));
+    ++i;
+  }
+}
+
+NamedValues values_of(Networks& online, Networks* teacher) {
+  NamedValues values;
+  add_values("", online, values);
+  if (teacher) {
+    add_values("teacher.encoder.", teacher->encoder, values);
+    add_values("teacher.projector.", teacher->projector, values);
+  }
+  return values;
+}
+
+// "encoder", "teacher", …; matrices apart from vectors, and running statistics apart from both.
+std::string kind_of(const std::string& name, std::size_t size, const NamedValues& values) {
+  const std::string part = name.substr(0, name.find('.'));
+  if (name.find("running_") != std::string::npos) return part + " statistics";
+  const std::string bias = name.substr(0, name.rfind('.')) + ".bias";
+  const bool vector =
+      name.ends_with(".bias") || (values.contains(bias) && values.at(bias).size() == size);
+  return part + (vector ? " vectors" : " matrices");
+}
+
+}  // namespace
+
+void add_values(const std::string& prefix, Module& module, NamedValues& values) {
+  for (const auto& [name, parameter] : parameters_of(module, prefix))
+    values[name] = host(parameter.value.data());
+  for (const auto& [name, buffer] : buffers_of(module, prefix)) values[name] = host(buffer);
+}
+
+PlainRun plain_run(const PretrainSettings& settings, const DatasetPtr& dataset,
+                   const Normalization& normalization, const Device& device) {
+  const std::int64_t channels = dataset->info().channels,
+                     per_epoch = dataset->size() / settings.train.batch;
+  const Dtype activations = settings.train.precision == "bf16" ? Dtype::bf16 : Dtype::f32;
+  Networks online(settings.model, channels, device), teacher(settings.model, channels, device);
+  initialize(online, settings.train.seed);
+  copy_state(online, teacher);
+  freeze(teacher);
+  const auto objective = make_plain_objective(settings, device);
+  Networks* const averaged = objective->ema_teacher() ? &teacher : nullptr;
+  const StepScalars scalars(Dtype::f32, device);
+  std::vector<Slot> slots = make_slots(online, settings.train);
+  PlainRun run{.steps = {}, .start = values_of(online, averaged), .end = {}};
+  for (std::int64_t step = 0; step < settings.train.epochs * per_epoch; ++step) {
+    PlainStep plain = scheduled(settings, step, per_epoch);
+    scalars.set({.rate = 0, .ema = 0, .lambda = plain.lambda});
+    objective->before_step(step, per_epoch);
+    const auto views =
+        make_views(settings, *dataset, normalization, step / per_epoch, step % per_epoch, device);
+    plain.metrics = gradients(online, teacher, *objective, views, scalars, activations);
+    for (Slot& slot : slots) update(slot, settings.train, plain.rate, step);
+    if (averaged) average(teacher, slots, plain.ema);
+    run.steps.push_back(plain);
+  }
+  run.end = values_of(online, averaged);
+  return run;
+}
+
+double distance(const NamedValues& a, const PlainRun& b) {
+  if (a.size() != b.end.size()) return std::numeric_limits<double>::infinity();
+  struct Sums {
+    double apart = 0, moved = 0;
+  };
+  std::map<std::string, Sums> sums;
+  for (const auto& [name, values] : b.end) {
+    const auto found = a.find(name);
+    if (found == a.end() || found->second.size() != values.size())
+      return std::numeric_limits<double>::infinity();
+    Sums& sum = sums[kind_of(name, values.size(), b.end)];
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      sum.apart += std::pow(found->second[i] - values[i], 2);
+      sum.moved += std::pow(values[i] - b.start.at(name)[i], 2);
+    }
+  }
+  double largest = 0;
+  for (const auto& [kind, sum] : sums) {
+    if (sum.apart == 0) continue;
+    const double ratio = std::sqrt(sum.apart / sum.moved);
+    largest = std::isnan(ratio) ? ratio : std::max(largest, ratio);
+  }
+  return largest;
+}
+
+}  // namespace mec::test

@@ -1,0 +1,63 @@
+#include "support/setting_effects.h"
+
+#include <cmath>
+
+namespace mec::test {
+
+namespace {
+
+// Relative. Updates are rounded to f32 in one run and made in f64 in the other, and a batch norm
+// over eight rows makes such differences ten times as large in each step.
+constexpr double kSame = 0.02;
+constexpr double kDifferent = 5 * kSame;
+
+}  // namespace
+
+void Witness::on_step(const StepReport& report) { steps.push_back(report); }
+
+void Witness::on_epoch(std::int64_t, Learner& learner) {
+  end.clear();
+  add_values("", learner.online, end);
+  if (learner.teacher) add_values("teacher.", learner.teacher->network, end);
+}
+
+void check_run(const Witness& run, const PlainRun& plain) {
+  REQUIRE(run.steps.size() == plain.steps.size());
+  for (std::size_t i = 0; i < plain.steps.size(); ++i) {
+    const StepReport& ours = run.steps[i];
+    const PlainStep& expected = plain.steps[i];
+    CAPTURE(i);
+    CHECK(ours.step == static_cast<std::int64_t>(i) + 1);
+    CHECK(ours.values.rate == doctest::Approx(expected.rate).epsilon(1e-12));
+    CHECK(ours.values.ema == doctest::Approx(expected.ema).epsilon(1e-12));
+    CHECK(ours.values.lambda == doctest::Approx(expected.lambda).epsilon(1e-12));
+    REQUIRE(ours.metrics.size() == expected.metrics.size());
+    for (std::size_t m = 0; m < ours.metrics.size(); ++m) {
+      CHECK(ours.metrics[m].first == expected.metrics[m].first);
+      if (i == 0) CHECK(ours.metrics[m].second == expected.metrics[m].second);
+      else
+        CHECK(ours.metrics[m].second == doctest::Approx(expected.metrics[m].second).epsilon(kSame));
+    }
+  }
+  CHECK(distance(run.end, plain) < kSame);
+}
+
+void check_different(const PlainRun& a, const PlainRun& b) {
+  if (a.steps.size() != b.steps.size() || a.steps[0].metrics != b.steps[0].metrics) return;
+  CHECK(distance(a.end, b) > kDifferent);
+}
+
+PretrainSettings settings_without(const SettingRow& row) {
+  PretrainSettings settings = base_settings(row.method);
+  for (const Change& change : row.beside) change.apply(settings);
+  return settings;
+}
+
+PretrainSettings settings_with(const SettingRow& row) {
+  PretrainSettings settings = settings_without(row);
+  row.change.apply(settings);
+  for (const Change& change : row.after) change.apply(settings);
+  return settings;
+}
+
+}  // namespace mec::test
