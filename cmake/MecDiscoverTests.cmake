@@ -30,6 +30,7 @@ foreach(word IN LISTS emulator program)
 endforeach()
 foreach(file IN LISTS files)
   string(REPLACE "${tests_dir}/" "" name "${file}")
+  string(REGEX REPLACE "^(\\.\\./)+tests/" "" name "${name}")  # as ccache has it, told of a base_dir
   string(REGEX REPLACE "\\.(cpp|h)$" "" name "${name}")
   foreach(speed quick slow)
     if(NOT file IN_LIST ${speed}_files)

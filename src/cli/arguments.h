@@ -41,7 +41,10 @@ template <class T> Shown show(const std::optional<T>& value) {
 }
 template <class T> Shown show(const std::vector<T>& values) {
   Shown all{.type = show(T{}).type, .text = ""};
-  for (const T& value : values) all.text += (all.text.empty() ? "" : ",") + show(value).text;
+  for (const T& value : values) {
+    if (!all.text.empty()) all.text += ',';
+    all.text += show(value).text;
+  }
   return all;
 }
 

@@ -29,10 +29,12 @@ void add_unit_option(Command command, UnitOptions& options) {
 }
 
 void print_line(const nlohmann::ordered_json& line) {
-  for (const auto& [name, value] : line.flatten().items()) {  // "/norms/0" and its like
+  const nlohmann::ordered_json flat = line.flatten();  // "/norms/0" and its like
+  for (const auto& [name, value] : flat.items()) {
+    if (!value.is_number_float()) continue;
+    const auto number = value.get<double>();
     check<NumericalError>(
-        !value.is_number_float() || std::isfinite(value.get<double>()), "coding: ", name.substr(1),
-        " is ", value.get<double>(),
+        std::isfinite(number), "coding: ", name.substr(1), " is ", number,
         ", which JSON has no word for: a value or an option is too large or too small");
   }
   std::cout << line.dump() << "\n";

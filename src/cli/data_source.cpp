@@ -1,9 +1,9 @@
 #include "mec/cli/data_source.h"
 
-#include <iostream>
 #include <set>
 
 #include "mec/cli/program.h"
+#include "mec/cli/text.h"
 #include "mec/eval/classes.h"
 
 namespace mec::cli {
@@ -11,16 +11,14 @@ namespace mec::cli {
 DatasetPtr open_with_notes(const DatasetOptions& options) {
   static std::set<std::string> said;
   DatasetPtr dataset = open_dataset(options);
-  for (const std::string& note : dataset->info().notes) {
-    if (said.insert(note).second) std::cerr << "mec: " << note << "\n";
+  for (const std::string& text : dataset->info().notes) {
+    if (said.insert(text).second) note(text);
   }
   return dataset;
 }
 
-DatasetPtr open_data(const DataOptions& options, const PretrainSettings* run, Split split,
-                     std::int64_t channels) {
-  if (!options.path && !run)
-    throw UsageError("--data is needed: a weights file does not say what to evaluate on");
+DatasetPtr open_data(const DataOptions& options, const PretrainSettings* run, Split split, std::int64_t channels) {
+  if (!options.path && !run) throw UsageError("--data is needed: a weights file does not say what to evaluate on");
   const std::string same_kind = run && !options.path ? run->data.kind : "auto";
   return open_with_notes({.path = options.path ? *options.path : run->data.path,
                           .kind = options.kind.value_or(same_kind),

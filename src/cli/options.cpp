@@ -1,14 +1,11 @@
 #include "mec/cli/options.h"
 
-#include <iostream>
-
 #include "mec/cli/text.h"
 #include "mec/tensor/backend.h"
 
 namespace mec::cli {
 
 Device DeviceOptions::make(const std::string& plan_file) const {
-  const auto note = [](const std::string& text) { std::cerr << "mec: " << printable(text) << "\n"; };
   return make_device(device, {.threads = threads, .portable = portable, .note = note},
                      {.tf32 = tf32, .tune = tune, .plan_file = plan_file, .note = note});
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <iostream>
 
 namespace mec::cli {
 
@@ -62,5 +63,7 @@ std::string first_columns(std::string_view text, std::size_t columns) {
   }
   return std::string(text.substr(0, end));
 }
+
+void note(const std::string& text) { std::cerr << "mec: " << printable(text) << "\n"; }
 
 }  // namespace mec::cli

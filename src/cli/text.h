@@ -16,6 +16,9 @@ bool is_utf8(std::string_view text);
 // \x1b, \xff.
 std::string printable(std::string_view text);
 
+// One line on stderr that is no error.
+void note(const std::string& text);
+
 // The first so many characters.
 std::string first_columns(std::string_view text, std::size_t columns);
 

@@ -67,7 +67,11 @@ TEST_CASE_FIXTURE(Fixture, "where no more threads can be made, fewer do the work
   const ProgramResult result = run_bound(folder, alone + "--threads 3 --set data.workers=0");
   CAPTURE(result.err);
   CHECK(result.status == 0);
+#if MEC_HAVE_OPENMP
   CHECK(result.err.starts_with("mec: 3 threads were asked for, but the system makes no more than 1 "));
+#else
+  CHECK(result.err.starts_with("mec: 3 threads were asked for, but mec was built without OpenMP"));
+#endif
   CHECK(std::ranges::count(result.err, '\n') == 1);
   const std::string metrics = read_bytes(folder / "r/metrics.jsonl");
   std::filesystem::remove_all(at("r"));
@@ -100,7 +104,9 @@ TEST_CASE_FIXTURE(Fixture, "few open files, a small stack and an empty environme
     CAPTURE(files);
     const ProgramResult result =
         run_shell(folder, mec::concat("ulimit -n ", files, "\nexec \"$MEC\" pretrain config.toml --out r"));
-    if (result.status != 0) one_line(result, "");
+    // With streams that the test was given, so few are too few for the system to find the libraries.
+    const bool no_library = result.status == 127 && result.err.find("loading shared libraries") != std::string::npos;
+    if (result.status != 0 && !no_library) one_line(result, "");
     std::filesystem::remove_all(at("r"));
   }
   CHECK(run_shell(folder, "ulimit -s 512\n" + kTrain + "--threads 2").status == 0);

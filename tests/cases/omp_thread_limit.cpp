@@ -25,7 +25,7 @@ struct Fixture : RunFixture {
   // What `mec info` says of threads.
   std::string info(const std::string& variables) const {
     const std::string out = run_shell(folder, concat("export ", variables, "\nrun info")).out;
-    const std::size_t begin = out.find(" loops, ");
+    const std::size_t begin = out.rfind(" loops, ");
     REQUIRE(begin != std::string::npos);
     return out.substr(begin + 8, out.find(')', begin) - begin - 7);
   }
@@ -52,6 +52,7 @@ TEST_CASE_FIXTURE(Fixture, "OMP_DYNAMIC does not take threads away from a kernel
   CHECK(train("OMP_WAIT_POLICY=passive OMP_DYNAMIC=true", many) == expected);
 }
 
+#if MEC_HAVE_OPENMP
 TEST_CASE_FIXTURE(Fixture, "info says how many threads there are and why") {
   CHECK(info("OMP_THREAD_LIMIT=1 OMP_NUM_THREADS=4") == "1 thread (OMP_THREAD_LIMIT allows no more than 1)");
   CHECK(info("OMP_MAX_ACTIVE_LEVELS=0 OMP_NUM_THREADS=4") == "1 thread (OMP_MAX_ACTIVE_LEVELS allows no more than 1)");
@@ -79,3 +80,11 @@ TEST_CASE_FIXTURE(Fixture, "more threads than processors, and fewer than asked f
   CHECK(said("OMP_THREAD_LIMIT=1", 2) == "mec: 2 threads were asked for, but OMP_THREAD_LIMIT allows no more than 1\n");
   CHECK(said("", 1).empty());
 }
+#else
+TEST_CASE_FIXTURE(Fixture, "without OpenMP there is one thread, which is said where more were asked for") {
+  CHECK(info("OMP_NUM_THREADS=4") == "1 thread (built without OpenMP)");
+  const ProgramResult result = run_shell(folder, "run pretrain config.toml --out r --threads 3");
+  CHECK(result.status == 0);
+  CHECK(result.err == "mec: 3 threads were asked for, but mec was built without OpenMP\n");
+}
+#endif

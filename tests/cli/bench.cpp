@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "mec/cli/convolution_floor.h"
+#include "mec/tensor/cpu/threads.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "support/program.h"
@@ -40,9 +41,9 @@ TEST_CASE("mec bench step prints the keys of the PyTorch comparison") {
   const auto out = nlohmann::json::parse(result.out);
   std::set<std::string> keys;  // their values: options_of_bench.cpp
   for (const auto& [key, value] : out.items()) keys.insert(key);
-  CHECK(keys == std::set<std::string>{"peer",   "method",  "arch",     "stem",         "width",    "size",   "batch",
-                                      "dim",    "dtype",   "channels_last", "compile", "captured", "device", "step_ms",
-                                      "min_ms", "images_per_s", "peak_mib", "warmup_s", "mu",      "loss"});
+  CHECK(keys == std::set<std::string>{"peer",   "method",       "arch",          "stem",     "width",    "size",   "batch",
+                                      "dim",    "dtype",        "channels_last", "compile",  "captured", "device", "step_ms",
+                                      "min_ms", "images_per_s", "peak_mib",      "warmup_s", "mu",       "loss"});
   CHECK(out.at("peak_mib") > 0);
   check_fails(folder, 1, "resnet19", {"bench", "step", "--arch", "resnet19"});
   check_fails(folder, 2, "--steps", {"bench", "step", "--steps", "0"});
@@ -140,6 +141,6 @@ TEST_CASE("mec info tells what the build has") {
   const ProgramResult result = run_program(folder, {"info"});
   CHECK(result.status == 0);
   CHECK(result.out.find("oneDNN: ") != std::string::npos);
-  CHECK(result.out.find("threads") != std::string::npos);
+  CHECK(result.out.find(concat(" ", cpu::choose_threads(0).count, " thread")) != std::string::npos);
   check_fails(folder, 1, "not the folder of a run", {"info", folder.path().string()});
 }

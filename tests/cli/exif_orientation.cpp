@@ -13,29 +13,18 @@ using namespace mec::test;
 
 namespace {
 
-constexpr std::uint32_t kWidth = 12, kHeight = 8;
-
 // The same pictures three times: as stored, with a note that they stand upright when turned by 90
 // degrees, and so turned.
 struct Fixture {
   TempFolder folder;
 
   Fixture() {
-    const std::string note("II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0", 22);
     for (int i = 0; i < 32; ++i) {
-      const Image image = random_image({kWidth, kHeight}, 3, static_cast<std::uint64_t>(i));
-      std::vector<std::uint8_t> turned;
-      for (std::uint32_t y = 0; y < kWidth; ++y) {
-        for (std::uint32_t x = 0; x < kHeight; ++x) {
-          const auto* const pixel = &image.pixels[3 * ((kHeight - 1 - x) * kWidth + y)];
-          turned.insert(turned.end(), pixel, pixel + 3);
-        }
-      }
+      const Image image = random_image({12, 8}, 3, static_cast<std::uint64_t>(i));
       const std::string name = concat(i % 2 == 0 ? "a" : "b", "/", 100 + i, ".png");
-      std::string file = make_png(kWidth, kHeight, image.pixels);
-      write_bytes(folder / "stored" / name, file);
-      write_bytes(folder / "noted" / name, file.insert(33, png_chunk("eXIf", note)));
-      write_bytes(folder / "turned" / name, make_png(kHeight, kWidth, turned));
+      write_bytes(folder / "stored" / name, make_png(12, 8, image.pixels));
+      write_bytes(folder / "noted" / name, make_noted_png(image));
+      write_bytes(folder / "turned" / name, make_png(8, 12, turned(image).pixels));
     }
   }
   std::string at(const std::string& name) const { return (folder / name).string(); }

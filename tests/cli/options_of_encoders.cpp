@@ -15,6 +15,7 @@
 #include "mec/nn/weights_info.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/npy.h"
+#include "mec/tensor/io/safetensors.h"
 #include "mec/tensor/ops.h"
 #include "support/option_rows.h"
 
@@ -26,11 +27,12 @@ namespace {
 
 // The choices that options make.
 struct Choices {
-  std::string weights = "run/encoder.safetensors", data = "data", kind = "auto";
+  std::string weights = "run/encoder.safetensors", data = "data", kind = "mnist";
   ResNetConfig encoder{.arch = "resnet10", .width = 8, .in_channels = 1, .stem = Stem::cifar};
   std::int64_t size = 8, limit = 0, batch = 256;
   Normalization normalization{.mean = {0.3F}, .std = {0.4F}};
   Split split = Split::test;
+  bool exif_orientation = false;
   Dtype dtype = Dtype::f32;
   Device device = make_cpu_device({.threads = 1});
   KnnOptions knn{.k = 20, .temperature = 0.07, .distance = Distance::cosine, .center = false};
@@ -75,8 +77,10 @@ struct Fixture {
     write_noise(folder / "data", 0);
     write_noise(folder / "other", 7);
     write_color(folder / "data");  // --kind says which
+    write_noted_images(folder / "noted", 90, 150);
     PretrainSettings settings;
     settings.data.path = at("data");
+    settings.data.kind = "mnist";
     settings.train.seed = 9;
     write_bytes(folder / "run/settings.toml", cli::write_settings(settings));
 
@@ -104,7 +108,8 @@ struct Fixture {
                                              .kind = c.kind,
                                              .split = split,
                                              .limit = c.limit,
-                                             .channels = static_cast<int>(c.encoder.in_channels)});
+                                             .channels = static_cast<int>(c.encoder.in_channels),
+                                             .exif_orientation = c.exif_orientation});
     const auto view = EvalViewSettings::for_images(dataset->info().size, static_cast<int>(c.size));
     return stream_dataset(dataset, make_eval_transform(view, normalization), c.device,
                           {.batch = c.batch});
@@ -167,6 +172,13 @@ std::vector<Row> common_rows(const Fixture& fixture) {
       {"--device",
        {"--device", "reference"},
        [](Choices& c) { c.device = make_reference_device(); }},
+      {"--exif-orientation",
+       {"--exif-orientation", "--data", fixture.at("noted")},
+       [](Choices& c) {
+         c.data = "noted";
+         c.kind = "folder";
+         c.exif_orientation = true;
+       }},
       {"--size", {"--size", "11"}, [](Choices& c) { c.size = 11; }},
       {"--normalization",
        {"--normalization", "fashion-mnist", "--channels", "1"},
@@ -175,12 +187,18 @@ std::vector<Row> common_rows(const Fixture& fixture) {
 }
 
 const std::set<std::string> kCommon{
-    "source", "--data",  "--kind",     "--limit", "--workers",       "--batch",    "--arch",
-    "--stem", "--width", "--channels", "--size",  "--normalization", "--precision"};
+    "source",  "--data",          "--kind",      "--limit",  "--workers",
+    "--batch", "--arch",          "--stem",      "--width",  "--channels",
+    "--size",  "--normalization", "--precision", "--prefix", "--exif-orientation"};
 
 std::set<std::string> and_also(std::set<std::string> options, const std::set<std::string>& more) {
   options.insert(more.begin(), more.end());
   return options;
+}
+
+Words with(Words words, const Words& more) {
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
 }
 
 std::vector<float> file_values(const Fixture& fixture, const std::string& name) {
@@ -193,9 +211,7 @@ TEST_CASE_FIXTURE(
     Fixture, "mec embed writes the features that the library makes with each option's choice") {
   check_rows({"embed"}, and_also(kCommon, {"--split", "--images", "--out"}));
   const auto embed_with = [&](const Words& more) {
-    Words words{"embed", at("run"), "--threads", "1", "--out", at("x.npy")};
-    words.insert(words.end(), more.begin(), more.end());
-    run(words);
+    run(with({"embed", at("run"), "--threads", "1", "--out", at("x.npy")}, more));
     return file_values(*this, "x.npy");
   };
   const auto base = features({}, Split::test).x.to_vector<float>();
@@ -235,6 +251,30 @@ TEST_CASE_FIXTURE(Fixture,
   CHECK(values == features(c, Split::test).x.to_vector<float>());
   c.normalization = normalization_preset("imagenet");
   CHECK(values != features(c, Split::test).x.to_vector<float>());
+}
+
+TEST_CASE_FIXTURE(Fixture, "mec embed and mec eval take the weights under --prefix") {
+  Choices c;
+  ResNet teacher(c.encoder, c.device);
+  initialize(teacher, 8);
+  c.weights = "teacher.safetensors";
+  save_weights(folder / c.weights, teacher);
+  const auto run_file = folder / "run/encoder.safetensors";
+  SafetensorsFile both = read_safetensors(run_file, c.device);
+  for (NamedTensor& t : both.tensors) t.name = "student." + t.name;
+  for (const NamedTensor& t : read_safetensors(folder / c.weights, c.device).tensors)
+    both.tensors.push_back({"teacher." + t.name, t.tensor});
+  write_safetensors(run_file, both);
+
+  const Words prefix{"--prefix", "teacher.", "--threads", "1"};
+  run(with({"embed", at("run"), "--out", at("x.npy")}, prefix));
+  CHECK(file_values(*this, "x.npy") == features(c, Split::test).x.to_vector<float>());
+  for (const std::string mode : {"knn", "linear", "table"}) {
+    c.with_knn = mode != "linear";
+    c.with_linear = mode != "knn";
+    const auto out = nlohmann::json::parse(run(with({"eval", mode, at("run"), "--json"}, prefix)));
+    CHECK(out.at("rows") == scores(c));
+  }
 }
 
 TEST_CASE_FIXTURE(Fixture, "mec embed takes images from an array, normalised or raw") {
@@ -294,9 +334,8 @@ TEST_CASE_FIXTURE(Fixture, "mec eval scores what the library scores with each op
       CAPTURE(row.option);
       Choices choices = base;
       row.choose(choices);
-      Words words{"eval", mode, at("run"), "--json", "--threads", "1"};
-      words.insert(words.end(), row.words.begin(), row.words.end());
-      const auto out = nlohmann::json::parse(run(words));
+      const auto out = nlohmann::json::parse(
+          run(with({"eval", mode, at("run"), "--json", "--threads", "1"}, row.words)));
       const nlohmann::json expected = scores(choices);
       CHECK(out.at("rows") == expected);
       if (row.changes && row.option != "--portable" && row.option != "--device")

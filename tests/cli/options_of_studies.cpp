@@ -22,14 +22,26 @@ using Words = std::vector<std::string>;
 
 namespace {
 
-const std::set<std::string> kStudyOptions{"config", "--set",  "--seeds", "--k",       "--out",
-                                          "--data", "--kind", "--limit", "--workers", "--batch"};
+const std::set<std::string> kStudyOptions{
+    "config",    "--set",   "--seeds",           "--k", "--out", "--data", "--kind", "--limit",
+    "--workers", "--batch", "--exif-orientation"};
 const std::set<std::string> kNoiseOptions{
-    "runs",   "--on",    "--sigma",   "--feature-sigma", "--seeds", "--k",        "--data",
-    "--kind", "--limit", "--workers", "--batch",         "--out",   "--precision"};
-const std::set<std::string> kTsneOptions{"runs",         "--data",       "--kind",  "--workers",
-                                         "--batch",      "--n",          "--split", "--raw",
-                                         "--perplexity", "--iterations", "--out",   "--precision"};
+    "runs",    "--on",   "--sigma",     "--feature-sigma",   "--seeds",
+    "--k",     "--data", "--kind",      "--limit",           "--workers",
+    "--batch", "--out",  "--precision", "--exif-orientation"};
+const std::set<std::string> kTsneOptions{"runs",
+                                         "--data",
+                                         "--kind",
+                                         "--workers",
+                                         "--batch",
+                                         "--n",
+                                         "--split",
+                                         "--raw",
+                                         "--perplexity",
+                                         "--iterations",
+                                         "--out",
+                                         "--precision",
+                                         "--exif-orientation"};
 
 std::set<std::string> and_also(std::set<std::string> options, const std::set<std::string>& more) {
   options.insert(more.begin(), more.end());
@@ -39,7 +51,7 @@ std::set<std::string> and_also(std::set<std::string> options, const std::set<std
 struct Fixture : RunFixture {
   Device device = make_cpu_device({.threads = 1});
 
-  Fixture() { write_images(folder / "other", 60, 45); }
+  Fixture() { write_noted_images(folder / "other", 60, 45); }
 
   std::vector<Words> table(const std::string& path) const {
     std::vector<Words> rows;
@@ -65,8 +77,8 @@ struct Fixture : RunFixture {
     };
     const json scores =
         json::parse(this->run({"eval", "table", at("study/runs/" + run), "--data", at("other"),
-                               "--kind", "mnist", "--limit", "40", "--k", "3", "--no-baselines",
-                               "--json", "--threads", "1"})
+                               "--kind", "folder", "--exif-orientation", "--limit", "40", "--k",
+                               "3", "--no-baselines", "--json", "--threads", "1"})
                         .out)
             .at("rows")
             .at(0);
@@ -92,11 +104,30 @@ struct Fixture : RunFixture {
           std::string::npos);
   }
   Words study(const std::string& name, const Words& more) const {
-    Words words{"study",     name,        config,      "--set",  "train.lr=0.03",
-                "--seeds",   "2",         "--k",       "3",      "--out",
-                at("study"), "--data",    at("other"), "--kind", "mnist",
-                "--limit",   "40",        "--workers", "2",      "--batch",
-                "9",         "--threads", "1"};
+    Words words{"study",
+                name,
+                config,
+                "--set",
+                "train.lr=0.03",
+                "--seeds",
+                "2",
+                "--k",
+                "3",
+                "--out",
+                at("study"),
+                "--data",
+                at("other"),
+                "--kind",
+                "folder",
+                "--exif-orientation",
+                "--limit",
+                "40",
+                "--workers",
+                "2",
+                "--batch",
+                "9",
+                "--threads",
+                "1"};
     words.insert(words.end(), more.begin(), more.end());
     return words;
   }
@@ -114,8 +145,12 @@ struct Fixture : RunFixture {
     CHECK_MESSAGE(script.find(part) != std::string::npos, part, " is not in ", script);
   }
   ImageStream images(Split split, bool raw, std::int64_t limit) const {
-    const DatasetPtr dataset =
-        open_dataset({.path = folder / "other", .kind = "mnist", .split = split, .limit = limit});
+    const DatasetPtr dataset = open_dataset({.path = folder / "other",
+                                             .kind = "folder",
+                                             .split = split,
+                                             .limit = limit,
+                                             .channels = 1,
+                                             .exif_orientation = true});
     const WeightsInfo info = read_weights_info(folder / "a/encoder.safetensors");
     Normalization normalization{.mean = {0.0F}, .std = {1.0F}};
     if (!raw)
@@ -211,7 +246,8 @@ TEST_CASE_FIXTURE(Fixture, "mec study noise's table and script have the library'
        "--data",
        at("other"),
        "--kind",
-       "mnist",
+       "folder",
+       "--exif-orientation",
        "--limit",
        "40",
        "--workers",
@@ -252,18 +288,31 @@ TEST_CASE_FIXTURE(Fixture, "mec study noise's table and script have the library'
 TEST_CASE_FIXTURE(Fixture, "mec tsne's table and script have the library's points") {
   run({"pretrain", config, "--threads", "1", "--out", at("a")});
   check_rows({"tsne"}, kTsneOptions);
-  run({"tsne",      at("a"),
-       "--data",    at("other"),
-       "--kind",    "mnist",
-       "--workers", "2",
-       "--batch",   "9",
-       "--n",       "30",
-       "--split",   "train",
-       "--raw",     "--perplexity",
-       "7",         "--iterations",
-       "270",       "--out",
-       at("x"),     "--precision",
-       "bf16",      "--threads",
+  run({"tsne",
+       at("a"),
+       "--data",
+       at("other"),
+       "--kind",
+       "folder",
+       "--exif-orientation",
+       "--workers",
+       "2",
+       "--batch",
+       "9",
+       "--n",
+       "30",
+       "--split",
+       "train",
+       "--raw",
+       "--perplexity",
+       "7",
+       "--iterations",
+       "270",
+       "--out",
+       at("x"),
+       "--precision",
+       "bf16",
+       "--threads",
        "1"});
   const TsneOptions options{.perplexity = 7, .iterations = 270};
   const Features raw = pixel_features(images(Split::train, true, 30));
@@ -281,7 +330,7 @@ TEST_CASE_FIXTURE(Fixture, "mec tsne's table and script have the library's point
     std::snprintf(title, sizeof title, "%s   (KL %.3f)", name, fitted.kl);
     scatter.panels.push_back({.title = title, .points = fitted.y, .labels = features.labels});
   }
-  for (int label = 0; label < 10; ++label) scatter.classes.push_back(std::to_string(label));
+  for (int label = 0; label < 3; ++label) scatter.classes.push_back(std::to_string(label));
   CHECK(table("x/tsne.csv") == expected);
   CHECK(read_bytes(folder / "x/tsne.gp") == gnuplot_script(scatter, "tsne"));
 }

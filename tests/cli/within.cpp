@@ -11,9 +11,9 @@ using namespace mec::test;
 TEST_CASE("epochs that would take too long are fewer, which is said, and the run is that of its own settings") {
   const RunFixture run;
   const ProgramResult fitted =
-      run.run({"pretrain", run.config, "--out", run.at("fitted"), "--set", "train.epochs=1000000", "--within", "0.0001"});
+      run.run({"pretrain", run.config, "--out", run.at("fitted"), "--set", "train.epochs=1000000", "--within", "1e-9"});
   CHECK(fitted.out.find("1000000 epochs take about ") == 0);
-  CHECK(fitted.out.find(" min here: training 1 instead, less than a minute (--within 0.0001)\n") != std::string::npos);
+  CHECK(fitted.out.find(" min here: training 1 instead, less than a minute (--within 1e-09)\n") != std::string::npos);
   CHECK(read_settings(run.folder / "fitted" / "settings.toml").train.epochs == 1);
 
   run.run({"pretrain", run.config, "--out", run.at("asked"), "--set", "train.epochs=1"});
@@ -24,12 +24,10 @@ TEST_CASE("epochs that would take too long are fewer, which is said, and the run
 
 TEST_CASE("a run that is made shorter keeps its warm-ups, and endless time shortens none") {
   const RunFixture run;
-  const std::vector<std::string> call{
-      "pretrain", run.config, "--out", run.at("a"),           "--set", "train.epochs=1000000",
-      "--within", "0.0001",   "--set", "train.warmup_steps=5"};
+  const std::vector<std::string> call{"pretrain", run.config, "--out", run.at("a"),           "--set", "train.epochs=1000000",
+                                      "--within", "1e-9",     "--set", "train.warmup_steps=5"};
   CHECK(run.run(call).out.find(": training 3 instead, ") != std::string::npos);  // of two steps
-  CHECK(run.run({"pretrain", run.config, "--out", run.at("b"), "--within", "1e308"})
-            .out.find("instead") == std::string::npos);
+  CHECK(run.run({"pretrain", run.config, "--out", run.at("b"), "--within", "1e308"}).out.find("instead") == std::string::npos);
 }
 
 TEST_CASE("epochs that fit stay as they are") {

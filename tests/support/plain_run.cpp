@@ -110,11 +110,12 @@ PlainStep scheduled(const PretrainSettings& s, std::int64_t step, std::int64_t s
   };
   const std::int64_t steps = t.epochs * steps_per_epoch, W = length(t.warmup),
                      L = length(s.mec.lambda_warmup);
-  const double lambda =
-      static_cast<double>(s.model.dim) / (static_cast<double>(t.batch) * s.mec.eps2);
+  const double lambda = static_cast<double>(s.model.dim) /
+                        (static_cast<double>(t.batch) * s.mec.eps2) /
+                        (step < L ? line(step, L, s.mec.lambda_warmup_factor, 1) : 1);
   return {.rate = step < W ? line(step, W, 0, t.lr) : t.lr * falling_cosine(step - W, steps - W),
           .ema = t.ema_end + (t.ema - t.ema_end) * falling_cosine(step, steps),
-          .lambda = lambda / (step < L ? line(step, L, s.mec.lambda_warmup_factor, 1) : 1),
+          .lambda = s.method == "mec" ? lambda : 1,
           .metrics = {}};
 }
 
@@ -295,7 +296,10 @@ PlainRun plain_run(const PretrainSettings& settings, const DatasetPtr& dataset,
   Networks* const averaged = objective->ema_teacher() ? &teacher : nullptr;
   const StepScalars scalars(Dtype::f32, device);
   std::vector<Slot> slots = make_slots(online, settings.train);
-  PlainRun run{.steps = {}, .start = values_of(online, averaged), .end = {}};
+  PlainRun run{.steps = {},
+               .has_teacher = averaged != nullptr,
+               .start = values_of(online, averaged),
+               .end = {}};
   for (std::int64_t step = 0; step < settings.train.epochs * per_epoch; ++step) {
     PlainStep plain = scheduled(settings, step, per_epoch);
     scalars.set({.rate = 0, .ema = 0, .lambda = plain.lambda});

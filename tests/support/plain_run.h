@@ -26,6 +26,7 @@ struct PlainStep {
 
 struct PlainRun {
   std::vector<PlainStep> steps;
+  bool has_teacher = false;  // that the online networks are averaged into
   NamedValues start, end;
 };
 

@@ -61,6 +61,35 @@ void write_images(const std::filesystem::path& folder, int train, int test) {
   }
 }
 
+Image turned(const Image& image) {
+  Image to{image.height, image.width, image.channels, {}};
+  for (int y = 0; y < to.height; ++y) {
+    for (int x = 0; x < to.width; ++x) {
+      const int from = image.channels * ((image.height - 1 - x) * image.width + y);
+      to.pixels.insert(to.pixels.end(), image.pixels.begin() + from,
+                       image.pixels.begin() + from + image.channels);
+    }
+  }
+  return to;
+}
+
+std::string make_noted_png(const Image& image) {
+  const std::string note("II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0", 22);
+  std::string file = make_png(static_cast<std::uint32_t>(image.width),
+                              static_cast<std::uint32_t>(image.height), image.pixels);
+  return file.insert(33, png_chunk("eXIf", note));  // after the header
+}
+
+void write_noted_images(const std::filesystem::path& folder, int train, int test) {
+  for (const auto& [split, count] : {std::pair("train", train), std::pair("test", test)}) {
+    for (int i = 0; i < count; ++i) {
+      const auto seed = static_cast<std::uint64_t>(1000 * count + i);
+      write_bytes(folder / split / concat(i % 3, "/", 1000 + i, ".png"),
+                  make_noted_png(random_image({12, 8}, 3, seed)));
+    }
+  }
+}
+
 std::string tiny_config(const std::filesystem::path& data) {
   return concat("[model]\narch = \"resnet10\"\nstem = \"cifar\"\nwidth = 4\ndim = 16\npred_hidden = 8\n",
                 "[mec]\neps2 = 16\nlambda_warmup_epochs = 1\n",

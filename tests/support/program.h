@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "mec/data/image.h"
 #include "mec/tensor/tensor.h"
 #include "tensor/io_files.h"
 
@@ -27,6 +28,13 @@ void check_fails(const TempFolder& folder, int status, const std::string& why, c
 
 // A data set of 8x8 images in MNIST's format: a bright bar whose place is the label, 0 to 3, on noise.
 void write_images(const std::filesystem::path& folder, int train, int test);
+
+// The pixels turned by 90 degrees, clockwise, and a PNG of those given that notes that they stand
+// upright when so turned.
+Image turned(const Image& image);
+std::string make_noted_png(const Image& image);
+// A data set of such files, train/<label>/… and test/<label>/…: random colors, labels 0 to 2.
+void write_noted_images(const std::filesystem::path& folder, int train, int test);
 
 // Settings of a run of two epochs of two steps on these images: seconds, even in a sanitised build.
 std::string tiny_config(const std::filesystem::path& data);

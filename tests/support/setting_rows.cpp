@@ -103,7 +103,7 @@ std::vector<SettingRow> train_rows() {
       {.change = MEC_SET("train.lr=0.02", train.lr = 0.02), .beside = {kAdamw}},
       {.change = MEC_SET("train.warmup_epochs=2", train.warmup.epochs = 2),
        .beside = {kWarmupByEpochs}},
-      {.change = MEC_SET("train.warmup_epochs=40", train.warmup.epochs = 40),
+      {.change = MEC_SET("train.warmup_epochs=1.5", train.warmup.epochs = 1.5),
        .beside = {kWarmupByEpochs}},
       {.change = MEC_SET("train.warmup_steps=0", train.warmup.steps = 0)},
       {.change = MEC_SET("train.warmup_steps=5", train.warmup.steps = 5)},
@@ -149,7 +149,8 @@ std::vector<SettingRow> method_rows() {
   return {
       {.change = {"method=simclr", [](PretrainSettings& s) { choose_method(s, "simclr"); }},
        .after = {MEC_SET("train.batch=8", train.batch = 8), MEC_SET("model.dim=16", model.dim = 16),
-                 MEC_SET("model.proj_hidden=24", model.proj_hidden = 24)}},
+                 MEC_SET("model.proj_hidden=24", model.proj_hidden = 24),
+                 MEC_SET("train.warmup_epochs=1", train.warmup.epochs = 1)}},
       number_row("simclr", "temperature", 0.7),
       number_row("barlow-twins", "lambda", 0.3),
       number_row("barlow-twins", "scale", 0.7),

@@ -12,7 +12,10 @@ namespace mec::test {
 namespace {
 
 constexpr const char* kRun = "run() { timeout 120 \"$MEC\" \"$@\"; }\n";
-constexpr const char* kBound = "setpriv --reuid=65534 --regid=65534 --clear-groups ";  // a user of no other process
+
+// A user of no other process: limits count all that a user runs, another run of these tests too.
+const std::string kUser = std::to_string(30000 + ::getpid() % 30000);
+const std::string kBound = concat("setpriv --reuid=", kUser, " --regid=", kUser, " --clear-groups ");
 
 ProgramResult run_with(const std::string& before, const TempFolder& folder, const std::string& script) {
   const TempFolder outside;  // the folder holds what the program wrote, and nothing else
@@ -39,7 +42,7 @@ bool can_run_bound() {
 ProgramResult run_bound(const TempFolder& folder, const std::string& script) {
   if (::geteuid() != 0) return run_shell(folder, script);
   // All that is there becomes that user's.
-  REQUIRE(std::system(concat("chown -R 65534:65534 '", folder.path().string(), "'").c_str()) == 0);
+  REQUIRE(std::system(concat("chown -R ", kUser, ":", kUser, " '", folder.path().string(), "'").c_str()) == 0);
   return run_with(kBound, folder, script);
 }
 

@@ -16,6 +16,7 @@ struct ConvKey {
   Dtype operands, result;
   std::int64_t stride, pad, dilation, groups;
   bool accumulate;
+  int threads = 1;  // that a plan divides its work for, and waits for
   bool operator==(const ConvKey&) const = default;
 };
 

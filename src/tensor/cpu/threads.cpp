@@ -13,8 +13,9 @@
 #include <vector>
 
 #include "mec/tensor/cpu/cgroup.h"
-#include "mec/tensor/error.h"
 #endif
+
+#include "mec/tensor/error.h"
 
 namespace mec::cpu {
 
@@ -137,7 +138,11 @@ int ThreadScope::current() { return omp_get_max_threads(); }
 #else
 
 int threads_of_region(int) { return 1; }
-Threads choose_threads(int) { return {.count = 1, .processors = 1, .reason = "built without OpenMP", .complaint = {}}; }
+Threads choose_threads(int requested) {
+  Threads one{.count = 1, .processors = 1, .reason = "built without OpenMP", .complaint = {}};
+  if (requested > 1) one.complaint = concat(requested, " threads were asked for, but mec was ", one.reason);
+  return one;
+}
 ThreadScope::ThreadScope(int) : threads_before_(1), dynamic_before_(0) {}
 ThreadScope::~ThreadScope() = default;
 int ThreadScope::current() { return 1; }
