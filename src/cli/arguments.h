@@ -1,5 +1,5 @@
-// What a command line may say, and what it said. Declared as with CLI11, which parses it; its large header is included by
-// arguments.cpp alone.
+// What a command line may say, and what it said. Declared as with CLI11, which parses it; its large
+// header is included by arguments.cpp alone.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,8 @@ class Option;
 
 namespace mec::cli {
 
-// The value that a word stands for; UsageError says why it stands for none: not a number, out of the type's range, not finite.
+// The value that a word stands for; UsageError says why it stands for none: not a number, out of
+// the type's range, not finite.
 template <class T> T parse_word(const std::string& word);
 template <> std::string parse_word(const std::string& word);
 template <> int parse_word(const std::string& word);
@@ -75,7 +76,8 @@ class Option {
   CLI::Option* option_;
 };
 
-// A handle for a subcommand, or for the program itself. What `target`s and callbacks refer to must outlive the parsing.
+// A handle for a subcommand, or for the program itself. What `target`s and callbacks refer to must
+// outlive the parsing.
 class Command {
  public:
   Command add_subcommand(const std::string& name, const std::string& help);
@@ -83,7 +85,8 @@ class Command {
   // Options of which exactly one must be given, under a heading of their own.
   Command add_choice_of_one(const std::string& name, const std::string& help);
 
-  // A name without dashes is a positional argument. T: string, number, or an optional or a vector of these.
+  // A name without dashes is a positional argument. T: string, number, or an optional or a vector
+  // of these.
   template <class T> Option add_option(const std::string& name, T& target, const std::string& help) {
     return add(name, help, show(target), is_vector(target),
                [&target](const std::vector<std::string>& words) { assign(words, target); });
@@ -139,8 +142,8 @@ class CommandLine {
   CommandLine& operator=(const CommandLine&) = delete;
 
   Command program() const;
-  // Runs the subcommand that is named. Returns what is to be printed where help or the version was asked for instead.
-  // UsageError when the words make no sense.
+  // Runs the subcommand that is named. Returns what is to be printed where help or the version was
+  // asked for instead. UsageError when the words make no sense.
   std::string parse(int argc, const char* const* argv);
 
  private:

@@ -13,8 +13,9 @@ namespace mec::cli {
 struct RunOptions {
   std::vector<Observer*> observers = {};
   bool capture = true;  // see TrainOptions
-  // Fewer epochs, at least one, where those of the settings would take longer than so many minutes here. Steps are timed first;
-  // the run's own settings then have the number of epochs that was chosen.
+  // Fewer epochs, as few as the warm-ups take, where those of the settings would take longer than so
+  // many minutes here. Steps are timed first; the run's own settings then have the number that was
+  // chosen.
   std::optional<double> within_minutes = {};
 };
 

@@ -11,7 +11,8 @@ namespace mec {
 
 class RandomStep {
  public:
-  // Networks and objective of the settings, on batches of settings.train.batch images in views of these sizes.
+  // Networks and objective of the settings, on batches of settings.train.batch images in views of
+  // these sizes.
   RandomStep(const PretrainSettings& settings, const std::vector<ImageSize>& views, std::int64_t channels, const Device& device,
              const StepRunnerOptions& options = {});
 
