@@ -37,7 +37,7 @@ setup:
 
 demo: build/release
 	rm -rf build/demo
-	$</mec pretrain examples/configs/fashion_mnist.toml --out build/demo --within 8 $(if $(wildcard $(DATA)),--set data.path=$(DATA))
+	$</mec pretrain examples/configs/fashion_mnist.toml --out build/demo --within 10 $(if $(wildcard $(DATA)),--set data.path=$(DATA))
 	$</mec eval table build/demo
 
 test: build/release
