@@ -14,16 +14,23 @@ namespace mec::cli {
 
 namespace {
 
-// from_chars: decimal, whatever the locale, and exact about what does not fit.
+// from_chars: decimal, whatever the locale, and exact about what does not fit. One plus sign, which it
+// does not know, is passed over. std::errc::invalid_argument where not all of the word is a number.
+template <class T> std::errc read_number(const std::string& word, T& value) {
+  const bool plus = word.starts_with('+') && !word.starts_with("+-");
+  const char* const last = word.data() + word.size();
+  const auto [end, error] = std::from_chars(word.data() + (plus ? 1 : 0), last, value);
+  return end == last ? error : std::errc::invalid_argument;
+}
+
 template <class T> T parse_number(const std::string& word, const char* kind) {
-  const std::size_t sign = word.starts_with('+') ? 1 : 0;
   T value{};
-  const auto [end, error] = std::from_chars(word.data() + sign, word.data() + word.size(), value);
+  const std::errc error = read_number(word, value);
   if (error == std::errc::result_out_of_range) {
     throw UsageError(concat("'", word, "' does not fit: the range is ", std::numeric_limits<T>::lowest(), " to ",
                             std::numeric_limits<T>::max()));
   }
-  if (error != std::errc{} || end != word.data() + word.size()) throw UsageError(concat("'", word, "' is not ", kind));
+  if (error != std::errc{}) throw UsageError(concat("'", word, "' is not ", kind));
   return value;
 }
 
@@ -66,8 +73,7 @@ Option& Option::between(double low, double high) {
 Option& Option::in_range(const std::string& rule, const std::function<bool(double)>& holds) {
   return check([=](const std::string& word) -> std::string {
     double value = 0;
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-    const bool is_number = error == std::errc{} && end == word.data() + word.size();
+    const bool is_number = read_number(word, value) == std::errc{};
     return !is_number || holds(value) ? "" : "must be " + rule + ", but is " + word;
   });
 }

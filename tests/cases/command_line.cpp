@@ -121,6 +121,8 @@ TEST_CASE_FIXTURE(Fixture, "a number just within its type's range is still held 
     return words;
   };
   refused(with_k("0"), {"--k", "above 0", "but is 0"});
+  refused(with_k("+0"), {"--k", "above 0", "but is +0"});
+  refused(with_k("+-5"), {"--k", "'+-5' is not a whole number"});
   refused(with_k("41"), {"k lies between 1 and the 40 training rows, but is 41"});
   refused(with_k("9223372036854775807"), {"40 training rows, but is 9223372036854775807"});
   refused({"loss", "simclr", "--p", at("p"), "--z", at("z"), "--temperature", "0"},
