@@ -15,8 +15,8 @@ DatasetPtr open_with_notes(const DatasetOptions& options);
 DatasetPtr open_data(const DataOptions& options, const PretrainSettings* run, Split split,
                      std::int64_t channels);
 
-// Both splits, for accuracies. ValueError where classes of the test split are not the training split's,
-// or there are no labels.
+// Both splits, for accuracies. ValueError where classes of the test split are not the training
+// split's, or there are no labels.
 struct Splits {
   DatasetPtr train, test;
 };

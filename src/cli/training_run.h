@@ -13,9 +13,9 @@ namespace mec::cli {
 struct RunOptions {
   std::vector<Observer*> observers = {};
   bool capture = true;  // see TrainOptions
-  // Fewer epochs, as few as the warm-ups take, where those of the settings would take longer than so
-  // many minutes here. Steps are timed first; the run's own settings then have the number that was
-  // chosen.
+  // Fewer epochs, as few as the warm-ups take, where those of the settings would take longer than
+  // so many minutes here. Steps are timed first; the run's own settings then have the number that
+  // was chosen.
   std::optional<double> within_minutes = {};
 };
 

@@ -50,8 +50,8 @@ struct DatasetOptions {
 };
 
 // Opens a folder of IDX files (plain or gzip), of CIFAR's binary batches, or of image files, in the
-// layouts of docs/data.md. "auto" goes by the names of files and folders. IoError when nothing known
-// lies there, or it is not clear what.
+// layouts of docs/data.md. "auto" goes by the names of files and folders. IoError when nothing
+// known lies there, or it is not clear what.
 DatasetPtr open_dataset(const DatasetOptions& options);
 
 // The images at `indices` of another data set, in that order. ValueError for an index outside it.
