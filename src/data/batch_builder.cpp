@@ -22,7 +22,7 @@ class HostViews final : public BatchBuilder {
     for (int v = 0; v < transform_->views(); ++v)
       bytes += static_cast<std::uint64_t>(shape(v).numel()) * sizeof(float);
     check<MemoryError>(bytes <= machine_memory(), "loader: the views of ", images, " images of ",
-                       shape(0), " take ", bytes >> 20, " MiB, but the machine has ",
+                       shape(0), " take ", bytes >> 20, " MiB, but the machine or its control group has ",
                        machine_memory() >> 20, " MiB; use a smaller batch or smaller images");
     for (int v = 0; v < transform_->views(); ++v) of(v).resize(static_cast<std::size_t>(shape(v).numel()));
   }

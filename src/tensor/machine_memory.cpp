@@ -2,20 +2,24 @@
 
 #include <sys/sysinfo.h>
 
-#include <algorithm>
-#include <fstream>
+#include "mec/tensor/cgroup.h"
 
 namespace mec {
 
-std::uint64_t machine_memory() {
+namespace {
+
+std::uint64_t ask() {
   struct sysinfo machine {};
   if (sysinfo(&machine) != 0) return INT64_MAX;
-  std::uint64_t bytes = (std::uint64_t{machine.totalram} + machine.totalswap) * machine.mem_unit;
-  for (const char* limit :
-       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
-    std::uint64_t most = 0;
-    if (std::ifstream(limit) >> most) bytes = std::min(bytes, most);  // "max" is no number
-  }
+  const std::uint64_t bytes = (std::uint64_t{machine.totalram} + machine.totalswap) * machine.mem_unit;
+  const double most = cgroup_memory();
+  return most < static_cast<double>(bytes) ? static_cast<std::uint64_t>(most) : bytes;
+}
+
+}  // namespace
+
+std::uint64_t machine_memory() {
+  static const std::uint64_t bytes = ask();
   return bytes;
 }
 

@@ -1,75 +1,16 @@
-// How many threads a CPU device takes: processors, control groups, and what OpenMP gives where.
+// How many threads a CPU device takes: processors, and what OpenMP gives where.
 #include "mec/tensor/cpu/threads.h"
 
 #include <doctest/doctest.h>
 
-#include <cmath>
-
-#include "mec/tensor/cpu/cgroup.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
-#include "tensor/io_files.h"
 
 #if MEC_HAVE_OPENMP
 #include <omp.h>
 #endif
 
 using namespace mec;
-using namespace mec::test;
-
-namespace {
-
-// A folder with the files of proc and sys that tell of control groups.
-struct Groups : TempFolder {
-  Groups(const std::string& groups, const std::string& mounts) {
-    write_bytes(*this / "proc/self/cgroup", groups);
-    write_bytes(*this / "proc/self/mountinfo", "22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw\n" + mounts);
-  }
-  double processors() const { return cpu::cgroup_processors(path()); }
-};
-
-}  // namespace
-
-TEST_CASE("a control group's quota is the least of its own and of those above it") {
-  const Groups groups("0::/jobs/one\n", "31 23 0:27 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
-  CHECK(std::isinf(groups.processors()));
-  write_bytes(groups / "sys/fs/cgroup/jobs/one/cpu.max", "max 100000\n");
-  CHECK(std::isinf(groups.processors()));
-  write_bytes(groups / "sys/fs/cgroup/jobs/cpu.max", "350000 100000\n");
-  CHECK(groups.processors() == 3.5);
-  write_bytes(groups / "sys/fs/cgroup/jobs/one/cpu.max", "50000 100000\n");
-  CHECK(groups.processors() == 0.5);
-  write_bytes(groups / "sys/fs/cgroup/jobs/one/cpu.max", "800000 100000\n");
-  CHECK(groups.processors() == 3.5);
-  write_bytes(groups / "sys/fs/cgroup/jobs/two/cpu.max", "10000 100000\n");  // of others
-  CHECK(groups.processors() == 3.5);
-}
-
-TEST_CASE("version 1 of control groups has its quota in two files, beside other controllers") {
-  const Groups groups("9:memory:/jobs\n4:cpu,cpuacct:/jobs\n0::/\n",
-                      "30 23 0:26 / /sys/fs/cgroup/memory rw shared:9 - cgroup cgroup rw,memory\n"
-                      "33 23 0:29 / /sys/fs/cgroup/cpu,cpuacct rw shared:10 - cgroup cgroup rw,cpu,cpuacct\n"
-                      "41 23 0:31 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n");
-  write_bytes(groups / "sys/fs/cgroup/cpu,cpuacct/jobs/cpu.cfs_period_us", "100000\n");
-  write_bytes(groups / "sys/fs/cgroup/cpu,cpuacct/jobs/cpu.cfs_quota_us", "-1\n");
-  CHECK(std::isinf(groups.processors()));
-  write_bytes(groups / "sys/fs/cgroup/cpu,cpuacct/jobs/cpu.cfs_quota_us", "200000\n");
-  CHECK(groups.processors() == 2);
-}
-
-TEST_CASE("in a container the group of the process is what is mounted") {
-  // As Docker mounts it in version 1, with the path as the machine outside has it; then with a
-  // namespace of its own.
-  const Groups outside("4:cpu,cpuacct:/docker/abc\n",
-                       "33 23 0:29 /docker/abc /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n");
-  write_bytes(outside / "sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
-  write_bytes(outside / "sys/fs/cgroup/cpu/cpu.cfs_quota_us", "150000\n");
-  CHECK(outside.processors() == 1.5);
-  const Groups above("0::/../elsewhere\n", "31 23 0:27 / /a\\040mount rw - cgroup2 cgroup2 rw\n");
-  write_bytes(above / "a mount/cpu.max", "100000 100000\n");
-  CHECK(above.processors() == 1);
-  CHECK(std::isinf(cpu::cgroup_processors(above / "nothing here")));
-}
 
 #if MEC_HAVE_OPENMP
 

@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "mec/tensor/cpu/cgroup.h"
+#include "mec/tensor/cgroup.h"
 #endif
 
 #include "mec/tensor/error.h"

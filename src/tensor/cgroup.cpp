@@ -1,4 +1,4 @@
-#include "mec/tensor/cpu/cgroup.h"
+#include "mec/tensor/cgroup.h"
 
 #include <algorithm>
 #include <fstream>
@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace mec::cpu {
+namespace mec {
 
 namespace fs = std::filesystem;
 
@@ -15,7 +15,7 @@ namespace {
 
 constexpr double kNone = std::numeric_limits<double>::infinity();
 
-// A hierarchy of groups that limits processors, and the process's place in it.
+// A hierarchy of groups that has a controller, and the process's place in it.
 struct Hierarchy {
   fs::path mount;        // where it is mounted
   fs::path root;         // the group that is seen there
@@ -50,7 +50,7 @@ std::string unescaped(const std::string& text) {
 }
 
 // "36 35 0:30 /group /mount options … - cgroup source options": see proc(5).
-std::vector<Hierarchy> hierarchies(const fs::path& root) {
+std::vector<Hierarchy> hierarchies(const fs::path& root, const std::string& controller) {
   std::string version_1, version_2;  // the process's group in each
   std::ifstream groups(root / "proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {  // "4:cpu,cpuacct:/group", "0::/group"
@@ -58,7 +58,7 @@ std::vector<Hierarchy> hierarchies(const fs::path& root) {
     if (second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1);
     if (controllers.empty()) version_2 = line.substr(second + 1);
-    if (holds(controllers, "cpu")) version_1 = line.substr(second + 1);
+    if (holds(controllers, controller)) version_1 = line.substr(second + 1);
   }
   std::vector<Hierarchy> found;
   std::ifstream mounts(root / "proc/self/mountinfo");
@@ -68,7 +68,7 @@ std::vector<Hierarchy> hierarchies(const fs::path& root) {
     const auto before = split(line.substr(0, dash), ' '), after = split(line.substr(dash + 3), ' ');
     if (before.size() < 5 || after.size() < 3) continue;
     const bool unified = after[0] == "cgroup2";
-    if (!unified && !(after[0] == "cgroup" && holds(after[2], "cpu"))) continue;
+    if (!unified && !(after[0] == "cgroup" && holds(after[2], controller))) continue;
     found.push_back({.mount = unescaped(before[4]),
                      .root = unescaped(before[3]),
                      .group = unified ? version_2 : version_1,
@@ -78,7 +78,7 @@ std::vector<Hierarchy> hierarchies(const fs::path& root) {
 }
 
 // "150000 100000" or "max 100000"; in version 1 a file for each, and -1 for no limit.
-double quota_of(const fs::path& group, bool unified) {
+double processors_of(const fs::path& group, bool unified) {
   double quota = -1, period = -1;
   if (unified) {
     std::ifstream(group / "cpu.max") >> quota >> period;  // "max" is no number
@@ -89,11 +89,17 @@ double quota_of(const fs::path& group, bool unified) {
   return quota > 0 && period > 0 ? quota / period : kNone;
 }
 
-}  // namespace
+// "2147483648", or "max"; version 1 has a number near 2^63 for no limit.
+double memory_of(const fs::path& group, bool unified) {
+  double bytes = 0;
+  const bool is_number(std::ifstream(group / (unified ? "memory.max" : "memory.limit_in_bytes")) >> bytes);
+  return is_number && bytes < 0x1p62 ? bytes : kNone;
+}
 
-double cgroup_processors(const fs::path& root) {
+// Of the process's groups, from its own up to the one that is mounted.
+double least_limit(const fs::path& root, const std::string& controller, double (*limit_of)(const fs::path&, bool)) {
   double least = kNone;
-  for (const Hierarchy& hierarchy : hierarchies(root)) {
+  for (const Hierarchy& hierarchy : hierarchies(root, controller)) {
     // In a container the group may lie outside of what is mounted; what is mounted then is the
     // container's own.
     const fs::path below = hierarchy.group.lexically_relative(hierarchy.root);
@@ -102,11 +108,16 @@ double cgroup_processors(const fs::path& root) {
     fs::path group = outside ? mount : (mount / below).lexically_normal();
     if (!group.has_filename()) group = group.parent_path();  // "mount/."
     for (;; group = group.parent_path()) {
-      least = std::min(least, quota_of(group, hierarchy.unified));
+      least = std::min(least, limit_of(group, hierarchy.unified));
       if (group == mount || group.native().size() <= mount.native().size()) break;
     }
   }
   return least;
 }
 
-}  // namespace mec::cpu
+}  // namespace
+
+double cgroup_processors(const fs::path& root) { return least_limit(root, "cpu", processors_of); }
+double cgroup_memory(const fs::path& root) { return least_limit(root, "memory", memory_of); }
+
+}  // namespace mec
