@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "mec/tensor/devices.h"
 #include "support/guarded_device.h"
 #include "support/op_cases.h"
 
@@ -41,7 +40,7 @@ class GuardedDevices {
     CAPTURE(type);
     CAPTURE(seed);
     check_results(op, op.run(make_inputs(op, seed, dtype, dtype, device)),
-                  op.run(make_inputs(op, seed, dtype, Dtype::f64, make_reference_device())));
+                  op.run(make_inputs(op, seed, dtype, Dtype::f64, reference_device())));
     device->renew();
   }
 

@@ -68,9 +68,14 @@ std::vector<double> values_of(const Input& input, std::uint64_t seed, std::size_
   return values_from(input, RandomStream(seed, place, 0, Purpose::test));
 }
 
+const Device& reference_device() {
+  static const Device device = make_reference_device();
+  return device;
+}
+
 Tensors make_inputs(const OpCase& op, std::uint64_t seed, Dtype dtype, Dtype compute, const Device& device) {
   // Rounded on the reference device, so that a device under test converts nothing by itself.
-  const Device host = make_reference_device();
+  const Device& host = reference_device();
   Tensors tensors;
   for (const Input& input : op.inputs) {
     const Tensor exact = Tensor::from(values_of(input, seed, tensors.size()), input.shape, host);

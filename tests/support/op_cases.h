@@ -62,6 +62,8 @@ struct OpFamily {
 std::vector<OpCase> op_cases();  // of all families
 std::vector<OpCase> op_cases(const OpFamily& family);
 
+// One device for every table: a fresh one clears its memory first, which takes longer than most cases.
+const Device& reference_device();
 // Inputs rounded to `dtype` (each by its role), held in `compute`, on `device`; the same numbers for every device.
 Tensors make_inputs(const OpCase& op, std::uint64_t seed, Dtype dtype, Dtype compute, const Device& device);
 
