@@ -20,7 +20,13 @@ find_program(MEC_CCACHE ccache)
 mark_as_advanced(MEC_CCACHE)
 if(MEC_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${MEC_CCACHE}")
+  set(CMAKE_DISABLE_PRECOMPILE_HEADERS ON)  # ccache keeps nothing of a file that reads them, unless it is told how
 endif()
+
+# Read once for a room instead of once for a file: a fifth of the time to compile everything. A file still includes
+# what it uses; the preset `dev` precompiles nothing and would say so.
+set(MEC_STANDARD_HEADERS <algorithm> <cmath> <filesystem> <fstream> <functional> <map> <memory> <optional> <span>
+  <sstream> <string> <utility> <vector>)
 
 # These go into CMAKE_CXX_FLAGS, not into the target, because they must come first on the command line:
 # mec_isa_sources() overrides both for its files.

@@ -30,6 +30,7 @@ function(mec_room name)
   target_include_directories(${target} PUBLIC
     "$<BUILD_INTERFACE:${MEC_INCLUDE_DIR}>" "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
   target_link_libraries(${target} PRIVATE "$<BUILD_INTERFACE:mec_options>")
+  target_precompile_headers(${target} PRIVATE ${MEC_STANDARD_HEADERS})
 
   foreach(room IN LISTS arg_DEPENDS)
     if(TARGET mec_${room})
