@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "mec/cli/program.h"
+#include "mec/cli/text.h"
 #include "mec/tensor/error.h"
 
 namespace mec::cli {
@@ -66,7 +67,7 @@ Option& Option::not_negative() {
   return in_range("0 or above", [](double value) { return value >= 0; });
 }
 Option& Option::between(double low, double high) {
-  return in_range(concat("from ", low, " to ", high), [=](double value) { return low <= value && value <= high; });
+  return in_range(concat("from ", digits_of(low), " to ", digits_of(high)), [=](double value) { return low <= value && value <= high; });
 }
 
 // A word that is no number is left to the conversion, which knows which type was asked for.

@@ -42,14 +42,23 @@ void add_membership_options(Command command, MembershipOptions& options) {
   command.add_option("--seed", options.seed, "Of k-means' start").show_default();
 }
 
+// More classes than any data set has: a larger label is no class.
+constexpr std::int64_t kMaxLabel = 999'999;
+
 Memberships read_labels(const std::string& path, const Tensor& z) {
   const Tensor raw = read_npy(path, z.device());
   check<DtypeError>(!is_floating(raw.dtype()), path, ": labels are integers, but the array is ", raw.dtype(),
                     "; for soft memberships use --memberships");
   check<ShapeError>(raw.rank() == 1 && raw.dim(0) == z.dim(0), path, ": a label for each of the ", z.dim(0),
                     " vectors, but the array is ", raw.shape());
-  const auto labels = raw.to(Dtype::i32).to_vector<std::int32_t>();
-  return Memberships::hard(labels, std::int64_t{*std::ranges::max_element(labels)} + 1, z.dtype(), z.device());
+  std::vector<std::int32_t> labels;
+  for (const std::int64_t label : raw.to(Dtype::i64).to_vector<std::int64_t>()) {
+    check<ValueError>(label >= 0 && label <= kMaxLabel, path, ": labels are between 0 and ", kMaxLabel, ", but label ",
+                      labels.size(), " is ", label);
+    labels.push_back(static_cast<std::int32_t>(label));
+  }
+  return Memberships::hard(labels, labels.empty() ? 0 : std::int64_t{*std::ranges::max_element(labels)} + 1, z.dtype(),
+                           z.device());
 }
 
 Memberships read_memberships(const MembershipOptions& options, const Tensor& z, bool raw) {

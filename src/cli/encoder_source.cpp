@@ -11,28 +11,21 @@ namespace mec::cli {
 
 namespace {
 
-// From the flags alone, as far as they go.
-WeightsInfo info_from_flags(const EncoderOptions& options) {
-  WeightsInfo info;
-  info.encoder.in_channels = options.channels.value_or(3);
-  const Normalization preset =
-      normalization_preset(options.normalization.value_or("imagenet")).for_channels(static_cast<int>(info.encoder.in_channels));
+void set_normalization(WeightsInfo& info, const std::string& name) {
+  const Normalization preset = normalization_preset(name).for_channels(static_cast<int>(info.encoder.in_channels));
   info.mean.assign(preset.mean.begin(), preset.mean.end());
   info.std.assign(preset.std.begin(), preset.std.end());
-  return info;
 }
 
 WeightsInfo find_info(const std::filesystem::path& weights, const EncoderOptions& options) {
   const auto metadata = read_safetensors_metadata(weights);
   const bool explained = metadata.contains("arch") || !options.arch;  // with neither, reading says what is missing
-  const bool other_images = options.channels || options.normalization;
-  WeightsInfo info = explained ? to_weights_info(metadata, weights.string()) : info_from_flags(options);
-  if (explained && other_images) {
-    const WeightsInfo flags = info_from_flags(options);
-    info.encoder.in_channels = flags.encoder.in_channels;
-    info.mean = flags.mean;
-    info.std = flags.std;
-  }
+  WeightsInfo info;
+  if (explained) info = to_weights_info(metadata, weights.string());
+  const auto channels = options.channels.value_or(info.encoder.in_channels);
+  const bool other_images = channels != info.encoder.in_channels || options.normalization;
+  info.encoder.in_channels = channels;
+  if (!explained || other_images) set_normalization(info, options.normalization.value_or("imagenet"));
   if (options.arch) info.encoder.arch = *options.arch;
   if (options.stem) info.encoder.stem = stem_of(*options.stem);
   if (options.width) info.encoder.width = *options.width;

@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "mec/cli/text.h"
 #include "mec/ssl/methods.h"
 
 namespace mec::cli {
@@ -44,13 +45,6 @@ double shortest(float value) {
   return read;
 }
 
-// 1048576 rather than 1.04858e+06.
-std::string shown(double limit) {
-  return std::fabs(limit) < 1e15 && limit == std::trunc(limit)
-             ? concat(static_cast<std::int64_t>(limit))
-             : concat(limit);
-}
-
 [[noreturn]] void wrong_type(const std::string& key, const char* expected, const SettingValue& value) {
   throw ValueError(concat(key, " is ", expected, ", but got ", std::holds_alternative<std::string>(value) ? "the text " : "",
                           text_of(value)));
@@ -62,9 +56,9 @@ template <class T> T number_from(const std::string& key, const SettingValue& val
   else if (const auto* real = std::get_if<double>(&value); real && std::is_floating_point_v<T>) number = *real;
   else wrong_type(key, std::is_integral_v<T> ? "a whole number" : "a number", value);
   check<ValueError>(std::isfinite(number), key, " is a finite number, but is ", number);
-  check<ValueError>(number >= range.low, key, " is at least ", shown(range.low), ", but is ",
+  check<ValueError>(number >= range.low, key, " is at least ", digits_of(range.low), ", but is ",
                     text_of(value));
-  check<ValueError>(number <= range.high, key, " is at most ", shown(range.high), ", but is ",
+  check<ValueError>(number <= range.high, key, " is at most ", digits_of(range.high), ", but is ",
                     text_of(value));
   if constexpr (std::is_integral_v<T>) {
     const std::int64_t whole = std::get<std::int64_t>(value);

@@ -1,8 +1,11 @@
 #include "mec/cli/text.h"
 
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <iostream>
+
+#include "mec/tensor/error.h"
 
 namespace mec::cli {
 
@@ -53,6 +56,11 @@ std::string printable(std::string_view text) {
     text.remove_prefix(taken);
   }
   return out;
+}
+
+std::string digits_of(double number) {
+  const bool whole = std::fabs(number) < 1e15 && number == std::trunc(number);
+  return whole ? concat(static_cast<std::int64_t>(number)) : concat(number);
 }
 
 std::string first_columns(std::string_view text, std::size_t columns) {

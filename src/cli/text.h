@@ -1,4 +1,4 @@
-// Text from outside, names of files above all, which may hold any bytes.
+// Text for a person: names of files above all, which may hold any bytes.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +18,9 @@ std::string printable(std::string_view text);
 
 // One line on stderr that is no error.
 void note(const std::string& text);
+
+// A limit as people write it: 1048576 rather than 1.04858e+06.
+std::string digits_of(double number);
 
 // The first so many characters.
 std::string first_columns(std::string_view text, std::size_t columns);

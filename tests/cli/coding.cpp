@@ -198,7 +198,10 @@ TEST_CASE_FIXTURE(Fixture, "mec coding refuses bad input in one line and writes 
   fails(2, "from 1 to 999, or exact, but is 'four'", {"length", "--z", z, "--order", "four"});
   fails(1, "a label for each of the 2 vectors",
         {"mixture", "--z", z, "--labels", write<std::int32_t>("l.npy", {0, 1, 0}, {3})});
-  fails(1, "labels lie in [0,2), but one is -1", {"mixture", "--z", z, "--labels", write<std::int32_t>("m.npy", {-1, 1}, {2})});
+  for (const std::int64_t label : {std::int64_t{-1}, std::int64_t{1000000}, std::int64_t{1} << 32, INT64_MIN}) {
+    fails(1, concat("labels are between 0 and 999999, but label 1 is ", label),
+          {"mixture", "--z", z, "--labels", write<std::int64_t>("far.npy", {0, label}, {2})});
+  }
   fails(1, "labels are integers", {"mixture", "--z", z, "--labels", write<float>("f.npy", {0, 1}, {2})});
   fails(1, "row 1 sums to 0.5", {"mixture", "--z", z, "--memberships", write<float>("s.npy", {1, 0, 0.5F, 0}, {2, 2})});
   fails(1, "3 are asked for", {"mixture", "--z", z, "--kmeans", "3"});

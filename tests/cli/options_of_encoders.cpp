@@ -181,7 +181,7 @@ std::vector<Row> common_rows(const Fixture& fixture) {
        }},
       {"--size", {"--size", "11"}, [](Choices& c) { c.size = 11; }},
       {"--normalization",
-       {"--normalization", "fashion-mnist", "--channels", "1"},
+       {"--normalization", "fashion-mnist"},
        [](Choices& c) { c.normalization = normalization_preset("fashion-mnist"); }},
   };
 }

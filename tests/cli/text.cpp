@@ -29,6 +29,13 @@ TEST_CASE("what a terminal would obey is shown escaped, all else as it is") {
   CHECK(printable("\xff\xc3") == "\\xff\\xc3");
 }
 
+TEST_CASE("limits are shown with all their digits") {
+  CHECK(digits_of(1000000) == "1000000");
+  CHECK(digits_of(-3) == "-3");
+  CHECK(digits_of(0.25) == "0.25");
+  CHECK(digits_of(1e15) == "1e+15");
+}
+
 TEST_CASE("columns are characters, and none is cut") {
   CHECK(first_columns("abc", 2) == "ab");
   CHECK(first_columns("abc", 5) == "abc");
