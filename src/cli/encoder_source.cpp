@@ -11,6 +11,8 @@ namespace mec::cli {
 
 namespace {
 
+static_assert(kMaxImageSize <= kMaxViewSize);  // what weights are used at, a view can be
+
 void set_normalization(WeightsInfo& info, const std::string& name) {
   const Normalization preset = normalization_preset(name).for_channels(static_cast<int>(info.encoder.in_channels));
   info.mean.assign(preset.mean.begin(), preset.mean.end());

@@ -50,6 +50,7 @@ class RunUnderNoise {
             {"weights", fingerprint_of_file(source_.weights())},
             {"data", printable(std::filesystem::weakly_canonical(data).string())},
             {"kind", train_->info().kind},
+            {"upright", options_.data.exif_orientation},
             {"train_images", train_->size()},
             {"test_images", test_->size()},
             {"knn", describe(knn())},

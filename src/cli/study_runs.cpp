@@ -139,7 +139,9 @@ std::vector<StudyRun> StudyRuns::train(const std::string& name, const PretrainSe
                                                                      {"portable", options_.device.portable},
                                                                      {"k", options_.k},
                                                                      {"eval_data", printable(options_.data.path.value_or(""))},
-                                                                     {"eval_limit", options_.data.limit}});
+                                                                     {"eval_kind", options_.data.kind.value_or("")},
+                                                                     {"eval_limit", options_.data.limit},
+                                                                     {"eval_upright", options_.data.exif_orientation}});
     const std::string run_name = concat(name, "-", seed);
     const std::filesystem::path out = folder_ / "runs" / run_name;
     const bool is_kept = kept.has("run");

@@ -23,25 +23,13 @@ using Words = std::vector<std::string>;
 namespace {
 
 const std::set<std::string> kStudyOptions{
-    "config",    "--set",   "--seeds",           "--k", "--out", "--data", "--kind", "--limit",
-    "--workers", "--batch", "--exif-orientation"};
-const std::set<std::string> kNoiseOptions{
-    "runs",    "--on",   "--sigma",     "--feature-sigma",   "--seeds",
-    "--k",     "--data", "--kind",      "--limit",           "--workers",
-    "--batch", "--out",  "--precision", "--exif-orientation"};
-const std::set<std::string> kTsneOptions{"runs",
-                                         "--data",
-                                         "--kind",
-                                         "--workers",
-                                         "--batch",
-                                         "--n",
-                                         "--split",
-                                         "--raw",
-                                         "--perplexity",
-                                         "--iterations",
-                                         "--out",
-                                         "--precision",
-                                         "--exif-orientation"};
+    "config", "--set", "--seeds", "--k", "--out", "--data", "--kind", "--limit", "--workers", "--batch", "--exif-orientation"};
+const std::set<std::string> kNoiseOptions{"runs",    "--on",   "--sigma",     "--feature-sigma",   "--seeds",
+                                          "--k",     "--data", "--kind",      "--limit",           "--workers",
+                                          "--batch", "--out",  "--precision", "--exif-orientation"};
+const std::set<std::string> kTsneOptions{
+    "runs",         "--data",       "--kind", "--workers",   "--batch",           "--n", "--split", "--raw",
+    "--perplexity", "--iterations", "--out",  "--precision", "--exif-orientation"};
 
 std::set<std::string> and_also(std::set<std::string> options, const std::set<std::string>& more) {
   options.insert(more.begin(), more.end());
@@ -75,17 +63,11 @@ struct Fixture : RunFixture {
     const auto field = [&](const std::string& name) {
       return row.at(static_cast<std::size_t>(std::ranges::find(names, name) - names.begin()));
     };
-    const json scores =
-        json::parse(this->run({"eval", "table", at("study/runs/" + run), "--data", at("other"),
-                               "--kind", "folder", "--exif-orientation", "--limit", "40", "--k",
-                               "3", "--no-baselines", "--json", "--threads", "1"})
-                        .out)
-            .at("rows")
-            .at(0);
+    const Words call = joined({"eval", "table", at("study/runs/" + run), "--no-baselines", "--json"}, of_accuracy());
+    const json scores = json::parse(this->run(call).out).at("rows").at(0);
     CHECK(field("knn") == concat(scores.at("knn_accuracy").get<double>()));
     CHECK(field("linear") == concat(scores.at("linear_accuracy").get<double>()));
-    const auto metrics = lines("study/runs/" + run + "/metrics.jsonl"),
-               times = lines("study/runs/" + run + "/timings.jsonl");
+    const auto metrics = lines("study/runs/" + run + "/metrics.jsonl"), times = lines("study/runs/" + run + "/timings.jsonl");
     double seconds = 0;
     for (const json& line : times) seconds += line.at("seconds").get<double>();
     CHECK(std::stod(field("seconds")) == doctest::Approx(seconds).epsilon(1e-4));
@@ -100,36 +82,20 @@ struct Fixture : RunFixture {
       CHECK(std::stod(field(name)) == doctest::Approx(sum / count).epsilon(1e-5));
     }
     CHECK(field("failure").empty());
-    CHECK(read_bytes(folder / "study/runs" / run / "settings.toml").find("lr = 0.03\n") !=
-          std::string::npos);
+    CHECK(read_bytes(folder / "study/runs" / run / "settings.toml").find("lr = 0.03\n") != std::string::npos);
   }
-  Words study(const std::string& name, const Words& more) const {
-    Words words{"study",
-                name,
-                config,
-                "--set",
-                "train.lr=0.03",
-                "--seeds",
-                "2",
-                "--k",
-                "3",
-                "--out",
-                at("study"),
-                "--data",
-                at("other"),
-                "--kind",
-                "folder",
-                "--exif-orientation",
-                "--limit",
-                "40",
-                "--workers",
-                "2",
-                "--batch",
-                "9",
-                "--threads",
-                "1"};
+  static Words joined(Words words, const Words& more) {
     words.insert(words.end(), more.begin(), more.end());
     return words;
+  }
+  // What a study and `mec eval` both take.
+  Words of_accuracy() const {
+    return {"--data", at("other"), "--kind", "folder", "--exif-orientation", "--limit", "40", "--k", "3", "--threads", "1"};
+  }
+  Words study(const std::string& name, const Words& more) const {
+    const Words own{"study", name,        config,      "--set", "train.lr=0.03", "--seeds", "2",
+                    "--out", at("study"), "--workers", "2",     "--batch",       "9"};
+    return joined(joined(own, of_accuracy()), more);
   }
   // "x mean low high" of the values, in percent, as the script has it.
   static std::string point(double x, std::vector<std::string> fields) {
@@ -137,24 +103,18 @@ struct Fixture : RunFixture {
     for (const std::string& field : fields) values.push_back(100 * std::stod(field));
     const double mean = (values[0] + values[1]) / 2;
     std::ostringstream line;
-    line << x << ' ' << mean << ' ' << std::min(values[0], values[1]) << ' '
-         << std::max(values[0], values[1]) << '\n';
+    line << x << ' ' << mean << ' ' << std::min(values[0], values[1]) << ' ' << std::max(values[0], values[1]) << '\n';
     return line.str();
   }
   void check_contains(const std::string& script, const std::string& part) const {
     CHECK_MESSAGE(script.find(part) != std::string::npos, part, " is not in ", script);
   }
   ImageStream images(Split split, bool raw, std::int64_t limit) const {
-    const DatasetPtr dataset = open_dataset({.path = folder / "other",
-                                             .kind = "folder",
-                                             .split = split,
-                                             .limit = limit,
-                                             .channels = 1,
-                                             .exif_orientation = true});
+    const DatasetPtr dataset = open_dataset(
+        {.path = folder / "other", .kind = "folder", .split = split, .limit = limit, .channels = 1, .exif_orientation = true});
     const WeightsInfo info = read_weights_info(folder / "a/encoder.safetensors");
     Normalization normalization{.mean = {0.0F}, .std = {1.0F}};
-    if (!raw)
-      normalization = {{info.mean.begin(), info.mean.end()}, {info.std.begin(), info.std.end()}};
+    if (!raw) normalization = {{info.mean.begin(), info.mean.end()}, {info.std.begin(), info.std.end()}};
     const auto view = EvalViewSettings::for_images(dataset->info().size, 8);
     return stream_dataset(dataset, make_eval_transform(view, normalization), device, {.batch = 9});
   }
@@ -171,13 +131,12 @@ TEST_CASE_FIXTURE(Fixture, "mec study epsilon's table and pictures have the numb
   check_rows({"study", "epsilon"}, and_also(kStudyOptions, {"--eps2", "--policies"}));
   run(study("epsilon", {"--eps2", "20,50", "--policies", "symmetrize"}));
   const auto rows = table("study/epsilon.csv");
-  CHECK(rows[0] == Words{"policy", "eps2", "seed", "knn", "linear", "seconds", "tensor_mib", "loss",
-                         "coding_length", "spectral_norm", "eps2_effective", "failure"});
+  CHECK(rows[0] == Words{"policy", "eps2", "seed", "knn", "linear", "seconds", "tensor_mib", "loss", "coding_length",
+                         "spectral_norm", "eps2_effective", "failure"});
   REQUIRE(rows.size() == 5);
   const std::string script = read_bytes(folder / "study/epsilon.gp");
   for (std::size_t i = 0; i < 4; ++i) {
-    const std::string eps2 = i < 2 ? "20" : "50", seed = i % 2 == 0 ? "0" : "1",
-                      run = "symmetrize-eps2-" + eps2 + "-" + seed;
+    const std::string eps2 = i < 2 ? "20" : "50", seed = i % 2 == 0 ? "0" : "1", run = "symmetrize-eps2-" + eps2 + "-" + seed;
     CHECK(Words(rows[i + 1].begin(), rows[i + 1].begin() + 3) == Words{"symmetrize", eps2, seed});
     Words padded = rows[i + 1];
     padded.resize(rows[0].size());
@@ -187,19 +146,17 @@ TEST_CASE_FIXTURE(Fixture, "mec study epsilon's table and pictures have the numb
     check_contains(settings, "symmetrize = true\n");
     check_contains(settings, "seed = " + seed + "\n");
     if (i % 2 == 1) continue;
-    check_contains(script,
-                   point(std::stod(eps2), {rows[i + 1][4], rows[i + 2][4]}));  // linear probe
+    check_contains(script, point(std::stod(eps2), {rows[i + 1][4], rows[i + 2][4]}));  // linear probe
     check_contains(script, point(std::stod(eps2), {rows[i + 1][3], rows[i + 2][3]}));  // kNN
   }
 }
 
 TEST_CASE_FIXTURE(Fixture, "mec study methods' table has the numbers of its runs") {
   check_rows({"study", "methods"}, and_also(kStudyOptions, {"--methods", "--set-for"}));
-  run(study("methods", {"--methods", "simsiam", "--set-for", "simsiam:train.momentum=0.7",
-                        "--set-for", "byol:train.momentum=0.2"}));
+  run(study("methods",
+            {"--methods", "simsiam", "--set-for", "simsiam:train.momentum=0.7", "--set-for", "byol:train.momentum=0.2"}));
   const auto rows = table("study/methods.csv");
-  CHECK(rows[0] == Words{"method", "seed", "knn", "linear", "seconds", "tensor_mib", "loss",
-                         "embedding_std", "failure"});
+  CHECK(rows[0] == Words{"method", "seed", "knn", "linear", "seconds", "tensor_mib", "loss", "embedding_std", "failure"});
   REQUIRE(rows.size() == 3);
   for (std::size_t i = 0; i < 2; ++i) {
     Words padded = rows[i + 1];
@@ -230,55 +187,29 @@ TEST_CASE_FIXTURE(Fixture, "mec study order's table has the numbers of its runs"
 TEST_CASE_FIXTURE(Fixture, "mec study noise's table and script have the library's scores") {
   run({"pretrain", config, "--threads", "1", "--out", at("a")});
   check_rows({"study", "noise"}, kNoiseOptions);
-  run({"study",
-       "noise",
-       at("a"),
-       "--on",
-       "inputs,features",
-       "--sigma",
-       "0.4",
-       "--feature-sigma",
-       "1.5",
-       "--seeds",
-       "2",
-       "--k",
-       "3",
-       "--data",
-       at("other"),
-       "--kind",
-       "folder",
-       "--exif-orientation",
-       "--limit",
-       "40",
-       "--workers",
-       "2",
-       "--batch",
-       "9",
-       "--out",
-       at("noise"),
-       "--precision",
-       "bf16",
-       "--threads",
-       "1"});
+  const Words call{
+      "study",   "noise", at("a"),     "--on", "inputs,features", "--sigma", "0.4",   "--feature-sigma", "1.5",
+      "--seeds", "2",     "--workers", "2",    "--batch",         "9",       "--out", at("noise"),       "--precision",
+      "bf16"};
+  Words as_stored = joined(call, of_accuracy());
+  std::erase(as_stored, "--exif-orientation");
+  run(as_stored);  // none of these rows may be kept for upright images
+  run(joined(call, of_accuracy()));
   const ResNet network = encoder();
-  const auto features = [&](const ImageStream& stream) {
-    return embed(network, stream, Dtype::bf16);
-  };
+  const auto features = [&](const ImageStream& stream) { return embed(network, stream, Dtype::bf16); };
   const CleanClassifiers classifiers(features(images(Split::train, false, 40)), {.k = 3});
   const WeightsInfo info = read_weights_info(folder / "a/encoder.safetensors");
-  const Normalization normalization{{info.mean.begin(), info.mean.end()},
-                                    {info.std.begin(), info.std.end()}};
+  const Normalization normalization{{info.mean.begin(), info.mean.end()}, {info.std.begin(), info.std.end()}};
   const auto rows = table("noise/noise.csv");
   REQUIRE(rows.size() == 5);
   CHECK(rows[0] == Words{"run", "on", "sigma", "seed", "knn", "linear"});
   for (std::size_t i = 0; i < 4; ++i) {
     const std::uint64_t seed = i % 2;
     const NoiseScore score =
-        i < 2 ? classifiers.score(features(
-                    add_image_noise(images(Split::test, false, 40), normalization, 0.4, seed)))
+        i < 2 ? classifiers.score(features(add_image_noise(images(Split::test, false, 40), normalization, 0.4, seed)))
               : classifiers.score_with_noise(features(images(Split::test, false, 40)), 1.5, seed);
-    CHECK(rows[i + 1] == Words{"a", i < 2 ? "inputs" : "features", i < 2 ? "0.4" : "1.5",
-                               concat(seed), concat(score.knn), concat(score.linear)});
+    CHECK(rows[i + 1] == Words{"a", i < 2 ? "inputs" : "features", i < 2 ? "0.4" : "1.5", concat(seed), concat(score.knn),
+                               concat(score.linear)});
   }
   const std::string script = read_bytes(folder / "noise/noise.gp");
   check_contains(script, point(0.4, {rows[1][4], rows[2][4]}));
@@ -323,8 +254,7 @@ TEST_CASE_FIXTURE(Fixture, "mec tsne's table and script have the library's point
     const Tsne fitted = fit_tsne(features.x, options);
     const auto y = fitted.y.to_vector<float>();
     for (std::size_t i = 0; i < 30; ++i) {
-      expected.push_back(
-          {name, concat(i), concat(features.labels[i]), concat(y[2 * i]), concat(y[2 * i + 1])});
+      expected.push_back({name, concat(i), concat(features.labels[i]), concat(y[2 * i]), concat(y[2 * i + 1])});
     }
     char title[64];
     std::snprintf(title, sizeof title, "%s   (KL %.3f)", name, fitted.kl);
