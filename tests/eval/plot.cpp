@@ -70,6 +70,7 @@ TEST_CASE(
 
 TEST_CASE("curves have bars where seeds differ, and a logarithmic axis where asked") {
   const std::string script = gnuplot_script(kCurves, "out");
+  CHECK(has(script, "set xlabel 'σ'\nset ylabel '%'\n"));
   CHECK(has(script, "$panel0_series1 << END\n0.1 60 55 62\n1 20 10 30\nEND\n"));
   CHECK(has(script, "$panel0_series1 using 1:2:3:4 with yerrorbars"));
   CHECK_FALSE(has(script, "$panel0_series0 using 1:2:3:4"));

@@ -93,6 +93,31 @@ TEST_CASE("AdamW leaves a frozen parameter and the space between parameters as t
   CHECK(inside == std::vector<double>(inside.size(), 0.0));
 }
 
+TEST_CASE("AdamW's groups have their own rate factor and decay") {
+  Sequential net = network(), plain = network();
+  ParameterTable table(net, {{.name = "biases", .kinds = {ParameterKind::bias}, .rate_factor = 3.0},
+                             {.name = "rest", .weight_decay = 0.2}});
+  ParameterTable plain_table(plain);
+  AdamW optimizer(table), plain_optimizer(plain_table);
+  const auto values = [](Module& of) {
+    std::vector<std::vector<double>> all;
+    for (const auto& p : parameters_of(of)) all.push_back(p.parameter.value.data().to_vector<double>());
+    return all;
+  };
+  const auto before = values(net);
+  step(net, table, optimizer);
+  step(plain, plain_table, plain_optimizer);
+  const auto after = values(net), plainly = values(plain);
+  for (std::size_t p = 0; p < before.size(); ++p) {
+    const bool is_bias = p % 2 == 1;
+    for (std::size_t i = 0; i < before[p].size(); ++i) {
+      const double change = plainly[p][i] - before[p][i];  // the rate is 0.01, and decay is apart from the gradient
+      CHECK(after[p][i] - before[p][i] ==
+            doctest::Approx(is_bias ? 3 * change : change - 0.01 * 0.2 * before[p][i]).epsilon(1e-9));
+    }
+  }
+}
+
 TEST_CASE("AdamW refuses settings out of range and a rate of another dtype") {
   Sequential net = network();
   ParameterTable table(net);
