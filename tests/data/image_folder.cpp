@@ -31,6 +31,15 @@ TEST_CASE("sub-folders are classes, in the order of their names") {
   CHECK(data->read(2).pixels == std::vector<std::uint8_t>{2});
 }
 
+TEST_CASE("a limit takes images from all over the data set, not the first class alone") {
+  const TempFolder folder;
+  for (const char* name : {"a/1", "a/2", "a/3", "b/1", "b/2", "b/3", "c/1", "c/2"})
+    write_bytes(folder / concat(name, ".png"), kPng);
+  const DatasetPtr data = open_dataset({.path = folder.path(), .limit = 4});  // images 0, 2, 4 and 6
+  REQUIRE(data->size() == 4);
+  for (const auto& [i, label] : {std::pair{0, 0}, {1, 0}, {2, 1}, {3, 2}}) CHECK(data->label(i) == label);
+}
+
 TEST_CASE("images directly in a folder have no labels and three channels by default") {
   const TempFolder folder;
   write_bytes(folder / "b.png", kPng);

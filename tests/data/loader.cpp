@@ -139,6 +139,22 @@ TEST_CASE("an epoch's order is a permutation, another one in each epoch and for 
   CHECK(epoch_order(1, 5, 0) == std::vector<std::int64_t>{0});
 }
 
+TEST_CASE("a shuffled epoch goes through the images in the order of its seed and number") {
+  LoaderOptions options = training_options();
+  options.batch = 8;
+  options.epochs = 3;
+  options.seed = 11;
+  options.workers = 2;
+  Loader loader(random_dataset(26, {4, 4}, 1), plain_view(4), options, make_reference_device());
+  const std::vector<Batch> batches = all_batches(loader);
+  REQUIRE(batches.size() == 9);
+  for (const Batch& batch : batches) {
+    const auto order = epoch_order(26, 11, batch.epoch);
+    const auto begin = order.begin() + 8 * batch.index;
+    CHECK(batch.ids == std::vector<std::int64_t>(begin, begin + 8));
+  }
+}
+
 TEST_CASE("every image comes to every place of the shuffle alike") {
   constexpr int kEpochs = 6000;
   std::array<std::array<int, 4>, 4> hits{};
