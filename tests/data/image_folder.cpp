@@ -31,6 +31,12 @@ TEST_CASE("sub-folders are classes, in the order of their names") {
   CHECK(data->read(2).pixels == std::vector<std::uint8_t>{2});
 }
 
+TEST_CASE("splits are called train and test") {
+  CHECK(parse_split("train") == Split::train);
+  CHECK(parse_split("test") == Split::test);
+  CHECK_THROWS_WITH_AS(parse_split("val"), doctest::Contains("splits train and test, not 'val'"), ValueError);
+}
+
 TEST_CASE("a limit takes images from all over the data set, not the first class alone") {
   const TempFolder folder;
   for (const char* name : {"a/1", "a/2", "a/3", "b/1", "b/2", "b/3", "c/1", "c/2"})
