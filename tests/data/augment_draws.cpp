@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 
 #include "data/fixtures.h"
@@ -28,6 +29,17 @@ template <class Predicate> void check_rate(const std::vector<ViewParams>& draws,
   const auto hits = static_cast<double>(std::count_if(draws.begin(), draws.end(), predicate));
   CAPTURE(hits / kDraws);
   CHECK(std::abs(hits / kDraws - p) <= 4 * std::sqrt(p * (1 - p) / kDraws));
+}
+
+// The least and the greatest value lie at the ends of the range, within a hundredth of it.
+template <class Value> void check_range(const std::vector<ViewParams>& draws, double low, double high, Value value_of) {
+  double least = 1e9, greatest = -1e9;
+  for (const ViewParams& p : draws) {
+    least = std::min(least, static_cast<double>(value_of(p)));
+    greatest = std::max(greatest, static_cast<double>(value_of(p)));
+  }
+  CHECK(std::fabs(least - low) < 0.01 * (high - low));
+  CHECK(std::fabs(greatest - high) < 0.01 * (high - low));
 }
 
 bool jittered(const ViewParams& p) { return p.jitter[0] != 1.0F; }
@@ -88,6 +100,47 @@ TEST_CASE("each operation happens as often as its probability says") {
   const ViewSettings first;
   check_rate(draw_many(first, {32, 32}), 1.0, [](const ViewParams& p) { return p.blur_sigma > 0; });
   check_rate(draw_many(first, {32, 32}), 0.0, [](const ViewParams& p) { return p.solarize; });
+}
+
+TEST_CASE("each setting, far from its default and from the others, is what the draws follow") {
+  const ViewSettings settings{.size = 48,
+                              .scale_min = 0.3F,
+                              .scale_max = 0.5F,
+                              .ratio_min = 0.5F,
+                              .ratio_max = 0.6F,
+                              .jitter_probability = 0.35F,
+                              .brightness = 0.7F,
+                              .contrast = 0.15F,
+                              .saturation = 0.55F,
+                              .hue = 0.4F,
+                              .gray_probability = 0.65F,
+                              .blur_probability = 0.45F,
+                              .blur_sigma_min = 0.7F,
+                              .blur_sigma_max = 3.5F,
+                              .blur_kernel = 5,
+                              .solarize_probability = 0.3F,
+                              .solarize_threshold = 77.0F,
+                              .flip_probability = 0.85F};
+  const auto draws = draw_many(settings, {4000, 4000});  // sides are rounded to whole pixels
+  check_rate(draws, 0.35, jittered);
+  check_rate(draws, 0.65, [](const ViewParams& p) { return p.gray; });
+  check_rate(draws, 0.45, [](const ViewParams& p) { return p.blur_sigma > 0; });
+  check_rate(draws, 0.3, [](const ViewParams& p) { return p.solarize; });
+  check_rate(draws, 0.85, [](const ViewParams& p) { return p.flip; });
+  check_range(draws, 0.3, 0.5, [](const ViewParams& p) { return p.crop.width * p.crop.height / 16e6; });
+  check_range(draws, 0.5, 0.6, [](const ViewParams& p) { return 1.0 * p.crop.width / p.crop.height; });
+
+  std::vector<ViewParams> jittered_ones, blurred;
+  std::ranges::copy_if(draws, std::back_inserter(jittered_ones), jittered);
+  std::ranges::copy_if(draws, std::back_inserter(blurred), [](const ViewParams& p) { return p.blur_sigma > 0; });
+  check_range(jittered_ones, 0.3, 1.7, [](const ViewParams& p) { return p.jitter[0]; });
+  check_range(jittered_ones, 0.85, 1.15, [](const ViewParams& p) { return p.jitter[1]; });
+  check_range(jittered_ones, 0.45, 1.55, [](const ViewParams& p) { return p.jitter[2]; });
+  check_range(jittered_ones, -0.4, 0.4, [](const ViewParams& p) { return p.jitter[3]; });
+  check_range(blurred, 0.7, 3.5, [](const ViewParams& p) { return p.blur_sigma; });
+  CHECK(std::ranges::all_of(blurred, [](const ViewParams& p) { return p.blur_radius == 2; }));
+  CHECK(std::ranges::all_of(draws, [](const ViewParams& p) { return p.solarize_threshold == 77; }));
+  CHECK(std::ranges::all_of(draws, [](const ViewParams& p) { return p.to_width == 48 && p.to_height == 48; }));
 }
 
 TEST_CASE("operations are drawn independently of each other") {
