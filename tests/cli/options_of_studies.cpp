@@ -166,6 +166,19 @@ TEST_CASE_FIXTURE(Fixture, "mec study methods' table has the numbers of its runs
     check_row(rows[0], padded, run);
     check_contains(read_bytes(folder / "study/runs" / run / "settings.toml"), "momentum = 0.7\n");
   }
+  // Panels by turns against time and memory, the linear probe first.
+  const std::string script = read_bytes(folder / "study/methods.gp");
+  const auto mean = [&](std::size_t column) { return (std::stod(rows[1][column]) + std::stod(rows[2][column])) / 2; };
+  for (std::size_t panel = 0; panel < 4; ++panel) {
+    const std::string block = concat("$panel", panel, "_series0 << END\n");
+    const std::size_t at = script.find(block);
+    REQUIRE(at != std::string::npos);
+    std::istringstream numbers(script.substr(at + block.size()));
+    double x = 0, y = 0;
+    numbers >> x >> y;
+    CHECK(x == doctest::Approx(mean(panel % 2 == 0 ? 4 : 5)).epsilon(1e-4));
+    CHECK(y == doctest::Approx(100 * mean(panel < 2 ? 3 : 2)).epsilon(1e-4));
+  }
 }
 
 TEST_CASE_FIXTURE(Fixture, "mec study order's table has the numbers of its runs") {
