@@ -30,10 +30,11 @@ TEST_CASE("on a terminal one line is drawn over, and ended when the run ends ear
     Progress progress(out, {.terminal = true, .pause = kAtOnce});
     progress.on_step(report(1, 0.3));
     progress.on_step(report(2, 0.3));
+    progress.on_step(report(3, 0.3));
     CHECK(out.str().find('\n') == std::string::npos);
     CHECK(
         out.str().find(
-            "[##########..........] epoch 1  step 2/4  10 images/s  ETA 0:20  loss -0.5000  coding length 12.0  norm 0.300") !=
+            "[###############.....] epoch 1  step 3/4  10 images/s  ETA 0:10  loss -0.5000  coding length 12.0  norm 0.300") !=
         std::string::npos);
   }
   CHECK(out.str().ends_with("\n"));
