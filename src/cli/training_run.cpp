@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "mec/cli/data_source.h"
+#include "mec/cli/epoch_budget.h"
 #include "mec/cli/progress.h"
 #include "mec/cli/run_directory.h"
 #include "mec/cli/settings_file.h"
@@ -55,8 +56,8 @@ RunIdentity identity_of(const PretrainSettings& settings, const TrainPlan& plan)
 
 void say_start(std::ostream& log, const PretrainSettings& settings, const Dataset& dataset, const TrainPlan& plan) {
   log << "pre-training " << settings.model.arch << " (width " << settings.model.width << ") on " << dataset.size()
-      << " images of " << dataset.info().kind << ": " << settings.train.epochs << " epochs of " << plan.steps_per_epoch()
-      << " steps" << std::endl;
+      << " images of " << dataset.info().kind << ": " << counted(settings.train.epochs, "epoch") << " of "
+      << counted(plan.steps_per_epoch(), "step") << std::endl;
 }
 
 std::string minutes_text(double minutes) {
@@ -64,20 +65,21 @@ std::string minutes_text(double minutes) {
 }
 
 // The loader's work is left out: its threads prepare a batch while a step runs.
-PretrainSettings fit_epochs(PretrainSettings settings, double minutes, const Dataset& dataset, const Transform& views,
-                            const Device& device, std::ostream& log) {
+PretrainSettings keep_within(PretrainSettings settings, double minutes, const Dataset& dataset, const Transform& views,
+                             const Device& device, std::ostream& log) {
   const TrainPlan plan(settings, dataset.size() / settings.train.batch);  // refuses what is out of range
   std::vector<ImageSize> sizes;
   for (int view = 0; view < views.views(); ++view) sizes.push_back(views.size(view));
   RandomStep step(settings, sizes, dataset.info().channels, device);
   time_rounds(2, [&] { step.run(); });
   const double step_seconds = median(time_rounds(5, [&] { step.run(); }));
-  const double epoch_minutes = step_seconds * static_cast<double>(plan.steps_per_epoch()) / 60;
   const std::int64_t asked = settings.train.epochs;
-  const double possible = std::min(minutes / epoch_minutes, static_cast<double>(asked));
-  settings.train.epochs = std::max(static_cast<std::int64_t>(possible), plan.fewest_epochs());
-  const auto takes = [&](std::int64_t epochs) { return minutes_text(epoch_minutes * static_cast<double>(epochs)); };
-  log << asked << " epochs take " << takes(asked) << " here";
+  const EpochBudget budget = fit_epochs(minutes, step_seconds, plan.steps_per_epoch(), asked, plan.fewest_epochs());
+  settings.train.epochs = budget.epochs;
+  const auto takes = [&](std::int64_t epochs) {
+    return minutes_text(budget.minutes_per_epoch * static_cast<double>(epochs));
+  };
+  log << counted(asked, "epoch") << (asked == 1 ? " takes " : " take ") << takes(asked) << " here";
   if (settings.train.epochs < asked) {
     log << ": training " << settings.train.epochs << " instead, " << takes(settings.train.epochs) << " (--within " << minutes
         << ")";
@@ -92,7 +94,7 @@ void run(const PretrainSettings& asked, const Device& device, const std::filesys
   const DatasetPtr dataset = open_data(asked.data);
   const TransformPtr views = make_augmentation(asked.augment, normalization_of(asked.data, dataset->info()));
   const PretrainSettings settings =
-      options.within_minutes ? fit_epochs(asked, *options.within_minutes, *dataset, *views, device, log) : asked;
+      options.within_minutes ? keep_within(asked, *options.within_minutes, *dataset, *views, device, log) : asked;
   const TrainSettings& train_settings = settings.train;
   const std::unique_ptr<Objective> objective = make_step_objective(settings, device);
   Loader loader(dataset, views,

@@ -40,6 +40,11 @@ template <class... Parts> std::string concat(const Parts&... parts) {
   return out.str();
 }
 
+// "1 epoch", "3 epochs": a number and what it counts.
+template <class Integer> std::string counted(Integer number, const char* noun) {
+  return concat(number, " ", noun, number == 1 ? "" : "s");
+}
+
 // Throws E with the concatenated parts unless ok. The parts are only put together when the rule fails.
 template <class E = ValueError, class... Parts> void check(bool ok, const Parts&... parts) {
   if (!ok) throw E(concat(parts...));

@@ -1,12 +1,23 @@
 // mec pretrain --within MINUTES: the demo ends in time on slow machines too.
 #include <doctest/doctest.h>
 
+#include "mec/cli/epoch_budget.h"
 #include "mec/cli/settings_file.h"
 #include "support/program.h"
 
 using namespace mec;
 using namespace mec::cli;
 using namespace mec::test;
+
+TEST_CASE("as many epochs as fit into the minutes, between the fewest and those asked for") {
+  const auto epochs = [](double minutes) { return fit_epochs(minutes, 0.5, 180, 20, 3).epochs; };  // of 1.5 minutes
+  CHECK(fit_epochs(1, 0.5, 180, 20, 3).minutes_per_epoch == 1.5);
+  CHECK(epochs(15) == 10);
+  CHECK(epochs(16.4) == 10);
+  CHECK(epochs(30) == 20);
+  CHECK(epochs(300) == 20);
+  CHECK(epochs(1) == 3);
+}
 
 TEST_CASE("epochs that would take too long are fewer, which is said, and the run is that of its own settings") {
   const RunFixture run;

@@ -23,8 +23,6 @@ namespace mec::cpu {
 
 namespace {
 
-std::string counted(int n, const char* noun) { return concat(n, " ", noun, n == 1 ? "" : "s"); }
-
 struct Processors {
   int count;
   std::string reason;

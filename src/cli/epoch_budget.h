@@ -1,0 +1,17 @@
+// How many epochs fit into a time: what --within asks for.
+#pragma once
+
+#include <cstdint>
+
+namespace mec::cli {
+
+struct EpochBudget {
+  std::int64_t epochs = 0;
+  double minutes_per_epoch = 0;
+};
+
+// As many of the `asked` epochs as `minutes` allow, but at least `fewest`, where a step takes so many seconds.
+EpochBudget fit_epochs(double minutes, double step_seconds, std::int64_t steps_per_epoch, std::int64_t asked,
+                       std::int64_t fewest);
+
+}  // namespace mec::cli
