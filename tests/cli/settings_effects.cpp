@@ -63,7 +63,7 @@ PretrainSettings on_images(PretrainSettings settings, const Images& images) {
   return settings;
 }
 
-PlainRun plain_run_on(const PretrainSettings& settings, const Images& images) {
+PlainRun plain_run_on(const PretrainSettings& settings, const Images& images, bool nudged = false) {
   const DataSettings& data = settings.data;
   const DatasetPtr dataset =
       open_dataset({.path = data.path,
@@ -77,7 +77,7 @@ PlainRun plain_run_on(const PretrainSettings& settings, const Images& images) {
     normalization.mean.assign(data.mean.begin(), data.mean.end());
     normalization.std.assign(data.std.begin(), data.std.end());
   }
-  return plain_run(settings, dataset, normalization, images.device);
+  return plain_run(settings, dataset, normalization, images.device, nudged);
 }
 
 std::vector<nlohmann::json> lines_of(const std::filesystem::path& path) {
@@ -142,7 +142,7 @@ void check_row(const SettingRow& row, const Images& images) {
   std::ostringstream log;
   Witness witness;
   train_run(settings, images.device, folder / "run", log, {.observers = {&witness}});
-  check_run(witness, plain);
+  check_run(witness, plain, [&] { return plain_run_on(meant, images, true); });
   check_metrics(folder / "run", witness.steps, meant, plain);
   check_encoder(folder / "run", meant, witness.end, images);
   if (row.changes_training)

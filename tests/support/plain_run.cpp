@@ -134,6 +134,11 @@ double norm(const std::vector<double>& values) {
 
 std::vector<double> host(const Tensor& tensor) { return tensor.to(Dtype::f64).to_vector<double>(); }
 
+void assign(Slot& slot) {
+  const Tensor& data = slot.parameter.value.data();
+  slot.parameter.value.assign(Tensor::from(slot.w, data.shape(), data.device()).to(data.dtype()));
+}
+
 void update(Slot& slot, const TrainSettings& t, double rate, std::int64_t step) {
   const Tensor grad = slot.parameter.value.grad();
   const std::vector<double> g = grad ? host(grad) : std::vector<double>(slot.w.size(), 0.0);
@@ -156,8 +161,13 @@ void update(Slot& slot, const TrainSettings& t, double rate, std::int64_t step) 
       slot.w[i] -= lr * slot.v[i];
     }
   }
-  const Tensor& data = slot.parameter.value.data();
-  slot.parameter.value.assign(Tensor::from(slot.w, data.shape(), data.device()).to(data.dtype()));
+  assign(slot);
+}
+
+void nudge(Slot& slot) {
+  double sign = 1;
+  for (double& w : slot.w) w *= 1 + (sign = -sign) * 0x1p-24;
+  assign(slot);
 }
 
 std::vector<Slot> make_slots(Networks& networks, const TrainSettings& train) {
@@ -284,7 +294,7 @@ void add_values(const std::string& prefix, Module& module, NamedValues& values) 
 }
 
 PlainRun plain_run(const PretrainSettings& settings, const DatasetPtr& dataset,
-                   const Normalization& normalization, const Device& device) {
+                   const Normalization& normalization, const Device& device, bool nudged) {
   const std::int64_t channels = dataset->info().channels,
                      per_epoch = dataset->size() / settings.train.batch;
   const Dtype activations = settings.train.precision == "bf16" ? Dtype::bf16 : Dtype::f32;
@@ -308,6 +318,7 @@ PlainRun plain_run(const PretrainSettings& settings, const DatasetPtr& dataset,
         make_views(settings, *dataset, normalization, step / per_epoch, step % per_epoch, device);
     plain.metrics = gradients(online, teacher, *objective, views, scalars, activations);
     for (Slot& slot : slots) update(slot, settings.train, plain.rate, step);
+    if (nudged) std::ranges::for_each(slots, nudge);
     if (averaged) average(teacher, slots, plain.ema);
     run.steps.push_back(plain);
   }

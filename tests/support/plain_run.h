@@ -30,8 +30,9 @@ struct PlainRun {
   NamedValues start, end;
 };
 
+// `nudged`: after each step every weight is off by half a unit of f32, which shows how far roundings carry in this run.
 PlainRun plain_run(const PretrainSettings& settings, const DatasetPtr& dataset,
-                   const Normalization& normalization, const Device& device);
+                   const Normalization& normalization, const Device& device, bool nudged = false);
 
 // ‖a − b‖ over the way that b has come from `start`, the largest over kinds of parameters: encoder, projector, predictor and teacher
 // each apart, matrices apart from vectors. Infinite where names or sizes differ.
