@@ -21,7 +21,7 @@ Device make_cuda_device(const CudaOptions& options) {
 namespace mec::cuda {
 namespace {
 
-// Blocks of 256 threads that a multiprocessor holds at a time.
+// Blocks of 256 threads that a multiprocessor holds at most. A kernel's registers may allow fewer (simt::resident_blocks).
 constexpr std::int64_t kBlocksEach = 8;
 
 std::size_t bytes_of(const Shape& shape, Dtype dtype) { return static_cast<std::size_t>(shape.numel() * size_of(dtype)); }
@@ -49,13 +49,15 @@ CudaBackend::CudaBackend(const CudaOptions& options)
       allocator_(device_upstream(options.device)),
       transfers_(stream_.get()),
       products_(options.tf32),
-      decompositions_(stream_.get()),
       cudnn_(stream_.get()),
       plans_(DeviceProperties::of_device(options.device), {},
              options.tune ? PlanTimer([this](const ConvolutionPlan& plan) { return time_plan(plan); }) : PlanTimer()) {
   if (options.plan_file.empty()) return;
   const std::string reason = plans_.choices().load(options.plan_file);  // what cannot be used is chosen anew
   if (!reason.empty() && options.note) options.note(reason);
+  const std::string disagreement = plans_.choices().disagreement({.tf32 = options.tf32, .deterministic = options.deterministic});
+  check<ValueError>(disagreement.empty(), "convolution plans in ", options.plan_file, ": ", disagreement,
+                    "; give the same options, or begin without the file");
 }
 
 // Kernels may still run in memory that goes now.
@@ -100,7 +102,7 @@ void CudaBackend::matmul(ConstView a, ConstView b, View c, const MatmulArgs& arg
   const Range range("matmul");
   if (nothing_to_sum(a, b, c, args.accumulate)) return;
   const Workspace workspace{scratch(Products::kWorkspace), Products::kWorkspace};
-  products_.matmul(a, b, c, args, workspace, stream());
+  if (!products_.matmul(a, b, c, args, workspace, stream())) tiled_product(a, b, c, args);
 }
 
 // Libraries disagree on what a sum over nothing is. It is 0.
@@ -110,28 +112,37 @@ bool CudaBackend::nothing_to_sum(ConstView a, ConstView b, View result, bool acc
   return true;
 }
 
+// Few methods need cuSOLVER, and opening it takes time and memory: a capture cannot wait for either.
+Decompositions& CudaBackend::decompositions() {
+  selected(options_.device);
+  if (decompositions_) return *decompositions_;
+  check<DeviceError>(!capturing_, "cuda: a step that is captured uses cuSOLVER for the first time; run it once before");
+  decompositions_ = std::make_unique<Decompositions>(stream_.get());
+  return *decompositions_;
+}
+
 void CudaBackend::lu(View a, View pivots, View log_det) {
   const Range range("lu");
-  selected(options_.device);
-  const std::size_t bytes = rounded(decompositions_.lu_workspace(a.shape[0], a.dtype));
+  Decompositions& solver = decompositions();
+  const std::size_t bytes = rounded(solver.lu_workspace(a.shape[0], a.dtype));
   const SolverMemory memory(scratch(bytes + sizeof(int)), bytes);
-  decompositions_.lu(a, pivots, memory.info, memory.workspace);
+  solver.lu(a, pivots, memory.info, memory.workspace);
   lu_log_det(a, pivots, 1, log_det);
 }
 
 void CudaBackend::lu_inverse(ConstView lu, ConstView pivots, View inverse) {
   const Range range("lu_inverse");
   identity(inverse);
-  decompositions_.lu_solve(lu, pivots, inverse, static_cast<int*>(scratch(sizeof(int))));
+  decompositions().lu_solve(lu, pivots, inverse, static_cast<int*>(scratch(sizeof(int))));
   refuse_singular(lu, inverse);
 }
 
 void CudaBackend::cholesky(View a, View log_det) {
   const Range range("cholesky");
-  selected(options_.device);
-  const std::size_t bytes = rounded(decompositions_.cholesky_workspace(a.shape[0], a.dtype));
+  Decompositions& solver = decompositions();
+  const std::size_t bytes = rounded(solver.cholesky_workspace(a.shape[0], a.dtype));
   const SolverMemory memory(scratch(bytes + sizeof(int)), bytes);
-  decompositions_.cholesky(a, memory.info, memory.workspace);
+  solver.cholesky(a, memory.info, memory.workspace);
   cholesky_log_det(a, memory.info, log_det);
 }
 
