@@ -49,6 +49,7 @@ CudaBackend::CudaBackend(const CudaOptions& options)
       allocator_(device_upstream(options.device)),
       transfers_(stream_.get()),
       products_(options.tf32),
+      decompositions_(stream_.get()),
       cudnn_(stream_.get()),
       plans_(DeviceProperties::of_device(options.device), {},
              options.tune ? PlanTimer([this](const ConvolutionPlan& plan) { return time_plan(plan); }) : PlanTimer()) {
@@ -112,37 +113,28 @@ bool CudaBackend::nothing_to_sum(ConstView a, ConstView b, View result, bool acc
   return true;
 }
 
-// Few methods need cuSOLVER, and opening it takes time and memory: a capture cannot wait for either.
-Decompositions& CudaBackend::decompositions() {
-  selected(options_.device);
-  if (decompositions_) return *decompositions_;
-  check<DeviceError>(!capturing_, "cuda: a step that is captured uses cuSOLVER for the first time; run it once before");
-  decompositions_ = std::make_unique<Decompositions>(stream_.get());
-  return *decompositions_;
-}
-
 void CudaBackend::lu(View a, View pivots, View log_det) {
   const Range range("lu");
-  Decompositions& solver = decompositions();
-  const std::size_t bytes = rounded(solver.lu_workspace(a.shape[0], a.dtype));
+  selected(options_.device);
+  const std::size_t bytes = rounded(decompositions_.lu_workspace(a.shape[0], a.dtype));
   const SolverMemory memory(scratch(bytes + sizeof(int)), bytes);
-  solver.lu(a, pivots, memory.info, memory.workspace);
+  decompositions_.lu(a, pivots, memory.info, memory.workspace);
   lu_log_det(a, pivots, 1, log_det);
 }
 
 void CudaBackend::lu_inverse(ConstView lu, ConstView pivots, View inverse) {
   const Range range("lu_inverse");
   identity(inverse);
-  decompositions().lu_solve(lu, pivots, inverse, static_cast<int*>(scratch(sizeof(int))));
+  decompositions_.lu_solve(lu, pivots, inverse, static_cast<int*>(scratch(sizeof(int))));
   refuse_singular(lu, inverse);
 }
 
 void CudaBackend::cholesky(View a, View log_det) {
   const Range range("cholesky");
-  Decompositions& solver = decompositions();
-  const std::size_t bytes = rounded(solver.cholesky_workspace(a.shape[0], a.dtype));
+  selected(options_.device);
+  const std::size_t bytes = rounded(decompositions_.cholesky_workspace(a.shape[0], a.dtype));
   const SolverMemory memory(scratch(bytes + sizeof(int)), bytes);
-  solver.cholesky(a, memory.info, memory.workspace);
+  decompositions_.cholesky(a, memory.info, memory.workspace);
   cholesky_log_det(a, memory.info, log_det);
 }
 

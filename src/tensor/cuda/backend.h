@@ -56,7 +56,6 @@ class CudaBackend final : public MEC_SIMT::KernelBackend {
   void refuse_in_capture(const char* what, const Shape& shape) const;
   ConvolutionKey key_of(ConvolutionDirection direction, ConstView x, ConstView w, ConstView result, Dtype operands,
                         const Conv2dArgs& args) const;
-  Decompositions& decompositions();
   bool nothing_to_sum(ConstView a, ConstView b, View result, bool accumulate);
   void run_convolution(const ConvolutionKey& key, const ConvolutionPointers& pointers);
   const ConvolutionPlan& plan_of(const ConvolutionKey& key);
@@ -67,7 +66,7 @@ class CudaBackend final : public MEC_SIMT::KernelBackend {
   CachingAllocator allocator_;
   Transfers transfers_;
   Products products_;
-  std::unique_ptr<Decompositions> decompositions_;  // made at first use
+  Decompositions decompositions_;
   CudnnStream cudnn_;
   ConvolutionPlans plans_;
   std::size_t saved_changes_ = 0;   // of plans_.choices(), when the plan file was written

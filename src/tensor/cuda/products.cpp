@@ -138,7 +138,7 @@ Plan make_plan(cublasLtHandle_t library, const ProductKey& key, bool tf32) {
   const cublasStatus_t status =
       cublasLtMatmulAlgoGetHeuristic(library, plan.operation.get(), plan.first.get(), plan.second.get(), plan.result.get(),
                                      plan.result.get(), preference.get(), 1, &found, &count);
-  if (status != CUBLAS_STATUS_NOT_SUPPORTED) MEC_CHECK_CUBLAS(status);
+  if (status != CUBLAS_STATUS_NOT_SUPPORTED) check_cublas(status, "cublasLtMatmulAlgoGetHeuristic", __FILE__, __LINE__);
   if (status == CUBLAS_STATUS_SUCCESS && count == 1) plan.algorithm = found.algo;
   return plan;
 }
