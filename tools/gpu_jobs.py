@@ -6,7 +6,8 @@ import subprocess
 import tempfile
 import time
 
-# The lines that say what went wrong, in the words of doctest, of our program, of compute-sanitizer and of Python.
+# The lines that say what went wrong, in the words of doctest, of our program, of compute-sanitizer
+# and of Python.
 ERROR = re.compile(r"ERROR: (?!SUMMARY: 0 errors)|^mec: |\bError: |^=+ (Invalid|Error)|failed:|FAILED|not found|No such file")
 
 

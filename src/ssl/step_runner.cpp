@@ -87,8 +87,8 @@ bool StepRunner::takes(const std::vector<Tensor>& views) {
   });
 }
 
-// False where the step asks for memory that the steps before did not leave behind: one more of them makes room. False, too, where the
-// device refuses, and there is nothing to record with any more.
+// False where the step asks for memory that the steps before did not leave behind: one more of them
+// makes room. False, too, where the device refuses, and there is nothing to record with any more.
 bool StepRunner::record() {
   Backend& device = learner_.parameters.values().backend();
   try {

@@ -29,8 +29,9 @@ struct StepRunnerOptions {
 // what the objective changes by the calendar, lie in tensors of their own anyway. Any other device runs each step from the views as they
 // are, and its figures stay where they were made until they are read.
 //
-// A device that refuses to record the step (DeviceError) is not asked again: all steps are eager, with
-// the same bits. Where the device itself has failed, no step can run, and its DeviceError is thrown.
+// A device that refuses to record the step (DeviceError) is not asked again: all steps are eager,
+// with the same bits. Where the device itself has failed, no step can run, and its DeviceError is
+// thrown.
 class StepRunner {
  public:
   StepRunner(Learner& learner, Objective& objective, const StepScalars& scalars, const StepRunnerOptions& options = {});

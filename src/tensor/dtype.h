@@ -13,9 +13,9 @@
 
 namespace mec {
 
-// Brain float: the upper half of an f32. Conversion from f32 rounds to nearest even, with the same bits
-// on every device, and keeps NaN. Which NaN differs: the host keeps sign and upper half, made quiet; a
-// GPU, whose own instruction this is, gives 0x7fff.
+// Brain float: the upper half of an f32. Conversion from f32 rounds to nearest even, with the same
+// bits on every device, and keeps NaN. Which NaN differs: the host keeps sign and upper half, made
+// quiet; a GPU, whose own instruction this is, gives 0x7fff.
 struct bf16 {
   std::uint16_t bits = 0;
 

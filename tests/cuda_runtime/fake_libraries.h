@@ -1,4 +1,5 @@
-// cuBLASLt and cuSOLVER as far as it matters when they are opened and what they refuse: they compute nothing.
+// cuBLASLt and cuSOLVER as far as it matters when they are opened and what they refuse: they
+// compute nothing.
 #pragma once
 
 #include <cublasLt.h>

@@ -1,5 +1,6 @@
-// The kernels and methods that have test cases of their own on a GPU: an error that stays on a device, as it does after an illegal address,
-// fails all that follows in the same process, so that each must be possible to run by itself. tests/tensor/backend_cases.cpp and
+// The kernels and methods that have test cases of their own on a GPU: an error that stays on a
+// device, as it does after an illegal address, fails all that follows in the same process, so that
+// each must be possible to run by itself. tests/tensor/backend_cases.cpp and
 // tests/ssl/objective_steps.cpp hold these lists against the tables.
 #pragma once
 

@@ -13,7 +13,8 @@ using namespace mec::test;
 
 namespace {
 
-// One for all kernels, since making one takes a second. It is never given back: the driver may have left by then.
+// One for all kernels, since making one takes a second. It is never given back: the driver may have
+// left by then.
 const Device& gpu() {
   static const Device& device = *new Device(make_cuda_device());
   return device;

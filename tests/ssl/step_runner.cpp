@@ -31,7 +31,8 @@ class TroubledObjective : public MecObjective {
   std::vector<Tensor> hoard_;
 };
 
-// Refuses to record: as the step begins, within its objective, or at its end. A broken one fails from then on.
+// Refuses to record: as the step begins, within its objective, or at its end. A broken one fails
+// from then on.
 enum class Refusal { at_begin, within, at_end };
 constexpr const char* kRefusal = "the device cannot record this";
 

@@ -21,7 +21,8 @@ Device make_cuda_device(const CudaOptions& options) {
 namespace mec::cuda {
 namespace {
 
-// Blocks of 256 threads that a multiprocessor holds at most. A kernel's registers may allow fewer (simt::resident_blocks).
+// Blocks of 256 threads that a multiprocessor holds at most. A kernel's registers may allow fewer
+// (simt::resident_blocks).
 constexpr std::int64_t kBlocksEach = 8;
 
 std::size_t bytes_of(const Shape& shape, Dtype dtype) { return static_cast<std::size_t>(shape.numel() * size_of(dtype)); }

@@ -15,8 +15,8 @@ struct Grid {
   LoopAxis loop = LoopAxis::none;
 };
 
-// The grid for a device that runs `resident` blocks of the kernel at a time: a loop is shared out among no more, since those of a second,
-// partial turn would leave most of the device idle.
+// The grid for a device that runs `resident` blocks of the kernel at a time: a loop is shared out
+// among no more, since those of a second, partial turn would leave most of the device idle.
 inline Grid fitted(Grid grid, std::int64_t resident) {
   if (grid.x == 0 || grid.y == 0) return grid;
   if (grid.loop == LoopAxis::x) grid.x = std::clamp<std::int64_t>(resident / grid.y, 1, grid.x);

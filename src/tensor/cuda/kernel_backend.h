@@ -14,8 +14,9 @@ struct Columns;
 
 class KernelBackend : public Backend, public ViewMaker {
  public:
-  // A grid has at most `grid_limit` blocks: as many as a device can ever run at a time. Sums that follow from the grid follow from this
-  // number; grids that share out a loop (Grid::loop) are made smaller where the kernel's registers allow fewer blocks.
+  // A grid has at most `grid_limit` blocks: as many as a device can ever run at a time. Sums that
+  // follow from the grid follow from this number; grids that share out a loop (Grid::loop) are made
+  // smaller where the kernel's registers allow fewer blocks.
   explicit KernelBackend(std::int64_t grid_limit) : grid_limit_(grid_limit) {}
 
   // augment.cu
@@ -96,8 +97,8 @@ class KernelBackend : public Backend, public ViewMaker {
     with_pack_size<T>(aligned, [&]<int V>() { f.template operator()<V>(grid_for(ceil_div(n, V))); });
   }
 
-  // tiled_product.cu
-  // As Backend::matmul, of any sizes and alignment, for what a library has no algorithm for. Sums run over k in order.
+  // tiled_product.cu: as Backend::matmul, of any sizes and alignment, for what a library has no
+  // algorithm for. Sums run over k in order.
   void tiled_product(ConstView a, ConstView b, View c, const MatmulArgs& args);
 
   // columns.h

@@ -44,7 +44,8 @@ template <class T> SIMT_DEVICE T shuffle_xor(T value, int mask) { return __shfl_
 // Throws DeviceError, naming the kernel, when the launch that was just made was refused.
 void check_launch(const char* kernel);
 
-// Blocks of so many threads of the kernel that the current device runs at a time: registers and shared memory decide.
+// Blocks of so many threads of the kernel that the current device runs at a time: registers and
+// shared memory decide.
 std::int64_t resident_blocks(const void* kernel, int threads);
 
 // kernel<<<grid>>>(arguments...) on a stream.

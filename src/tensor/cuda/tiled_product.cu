@@ -1,5 +1,6 @@
-// A product of any two matrices: for the few that cuBLASLt has no algorithm for, such as bf16 with rows of an odd number of bytes that its
-// tensor-core kernels cannot load. No tensor cores, a tenth of a library's speed at best.
+// A product of any two matrices: for the few that cuBLASLt has no algorithm for, such as bf16 with
+// rows of an odd number of bytes that its tensor-core kernels cannot load. No tensor cores, a tenth
+// of a library's speed at best.
 #include "mec/tensor/cuda/kernel_backend.h"
 #include "mec/tensor/cuda/tiles.h"
 
@@ -12,8 +13,8 @@ struct ProductSizes {
   std::int64_t m, k, n;
 };
 
-// cells(i,j) = op(x)(row + i, column + j) of the `rows` × `columns` that op(x) has, and 0 beyond. Neighbouring threads read neighbours in
-// memory, transposed or not.
+// cells(i,j) = op(x)(row + i, column + j) of the `rows` × `columns` that op(x) has, and 0 beyond.
+// Neighbouring threads read neighbours in memory, transposed or not.
 template <class T, class A>
 SIMT_DEVICE void load_tile(A* cells, const T* x, const Tile& tile, std::int64_t rows, std::int64_t columns, bool transposed) {
   const int fast = simt::thread() % kWarp;
@@ -25,7 +26,8 @@ SIMT_DEVICE void load_tile(A* cells, const T* x, const Tile& tile, std::int64_t 
   }
 }
 
-// A block for each tile of the result, in turn; a thread has every eighth element of one of its columns. Each sum runs over k in order.
+// A block for each tile of the result, in turn; a thread has every eighth element of one of its
+// columns. Each sum runs over k in order.
 template <class T, class R>
 SIMT_KERNEL product_kernel(ProductSizes sizes, MatmulArgs args, const T* a, const T* b, R* c) {
   using A = Accumulator<T>;
