@@ -107,8 +107,7 @@ def first(stage):
     stage.binaries()
     compiled = stage.peer("PyTorch, compiled", [*peer, "--compile", "--wait"])
     run_tests(stage.report, stage.tests, stage.env, stage.clock, 110)
-    # PyTorch goes on compiling, which takes the processor; the first timings of ours need little of
-    # it.
+    # The GPU is idle, and figures are worth something, once PyTorch has compiled.
     if not compiled.prints("ready", stage.clock.limit(30)):
         stage.report.log("log.txt", "PyTorch, compiled", "not ready when the tests had ended\n" + compiled.text())
     stage.ours("ours, tuned", tuned, 60)
