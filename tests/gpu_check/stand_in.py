@@ -27,7 +27,7 @@ def behave(how):
     if how == "crash":
         os.kill(os.getpid(), 9)
     if how == "fail":
-        print("mec: CUDA: cudaMalloc failed: out of memory")
+        print("reading settings\nmec: CUDA: cudaMalloc failed: out of memory\nended")
         sys.exit(1)
 
 
