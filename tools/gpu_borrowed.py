@@ -20,7 +20,7 @@ SECONDS = 285  # of a stage, and of its own end some more
 PEER = os.path.join(os.path.dirname(__file__), "..", "bench", "peers", "torch_mec_step.py")
 R50 = "--arch resnet50 --stem imagenet --width 64 --channels 3 --size 224 --dim 2048 --pred-hidden 512".split()
 SMALL = "--arch resnet18 --stem cifar --width 64 --channels 3 --size 32 --dim 2048 --pred-hidden 512 --batch 512".split()
-OUR_KERNELS = "kernel_substring=3mec"  # in mangled names
+OUR_KERNELS = "kns=3mec"  # a part of their mangled names
 LIBRARIES = "*conv2d*,*matmul*,*small lu*,*cholesky*"  # cases that mostly run kernels of NVIDIA's
 
 
@@ -148,6 +148,7 @@ def second(stage):
         stage.report.count("sanitizers", job.name, job.why)
     stage.finish_peer(graph, 20, ready_limit=30)
     stage.ours("ours, tuned" if plans else "ours, as cuDNN chooses", [*bf16, *plans], 25)
+    stage.ours("ours, nondeterministic", [*bf16, "--nondeterministic"], 25)
     stage.profile("kernels of a step", [*step, *bf16, *plans, "--no-graph", "--profile", "--steps", "3", "--warmup", "2"], 30,
                   slowest_kernels)
     stage.profile("each kernel and the ceilings", [stage.mec, "bench", "ops", "--device", "cuda", "--network", "resnet50",

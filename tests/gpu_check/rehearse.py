@@ -116,7 +116,7 @@ class Rehearsal(unittest.TestCase):
         status, text = self.run_stage("second")
         self.assertEqual(status, 0, text)
         for line in ("sanitizers 2 passed", "profiles  5 passed", "measured peaks: 700000 GFLOP/s", "conv2d_grad_weight",
-                     "PyTorch, CUDA graph", "f32, batch 64", "small: ours", "small: PyTorch, eager"):
+                     "PyTorch, CUDA graph", "ours, nondeterministic", "f32, batch 64", "small: ours", "small: PyTorch, eager"):
             self.assertIn(line, text)
 
     def test_second_goes_on_where_counters_are_forbidden(self):
