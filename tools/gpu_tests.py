@@ -49,13 +49,16 @@ def explain(block):
 
 
 def verdicts(text, names):
-    """Of a program's output: the cases that passed, {name: why} of those that failed, and those of which it says nothing."""
+    """Of a program's output: the cases that passed, {name: why} of those that failed, and those of which it says nothing.
+
+    A case has a block that names it, with the errors if there are any, and then its time.
+    """
     blocks = {}
     for block in re.split(r"^TEST CASE:  ", text, flags=re.MULTILINE)[1:]:
         name, _, rest = block.partition("\n")
         blocks.setdefault(name.strip(), re.split(r"^={20,}$", rest, flags=re.MULTILINE)[0])
     ended = set(re.findall(r"^\d+\.\d+ s: (.*)$", text, flags=re.MULTILINE))
-    failed = {name: explain(blocks[name]) for name in names if name in blocks}
+    failed = {name: explain(blocks[name]) for name in names if "ERROR" in blocks.get(name, "")}
     passed = [name for name in names if name in ended and name not in failed]
     return passed, failed, [name for name in names if name not in failed and name not in passed]
 
