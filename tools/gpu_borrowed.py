@@ -106,7 +106,11 @@ def first(stage):
     tuned = [*bf16, "--tune", "--plans", stage.plans]
     stage.binaries()
     compiled = stage.peer("PyTorch, compiled", [*peer, "--compile", "--wait"])
-    run_tests(stage.report, stage.tests, stage.env, stage.clock, 110)
+    described = os.path.join(stage.pack, "cudnn_device.json")  # what tests/cudnn/ plans for
+    run_tests(stage.report, stage.tests, {**stage.env, "MEC_CUDNN_DEVICE": described}, stage.clock, 110)
+    if os.path.exists(described):
+        with open(described, encoding="utf-8") as file:
+            stage.report.log("log.txt", "the device as cuDNN describes it", file.read())
     # The GPU is idle, and figures are worth something, once PyTorch has compiled.
     if not compiled.prints("ready", stage.clock.limit(30)):
         stage.report.log("log.txt", "PyTorch, compiled", "not ready when the tests had ended\n" + compiled.text())
