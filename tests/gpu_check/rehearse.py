@@ -97,7 +97,9 @@ class Rehearsal(unittest.TestCase):
         self.assertIn("speeds    0 passed, 6 failed", text)
         self.assertIn("cut after", text)
         self.assertLess(self.seconds, 60)
-        self.run_stage("second", {"compute-sanitizer": "hang", "ncu": "hang", "compile": "hang"}, scale=0.05)
+        status, text = self.run_stage("second", {"compute-sanitizer": "hang", "ncu": "hang", "compile": "hang"}, scale=0.05)
+        self.assertEqual(status, 1)
+        self.assertIn("sanitizers 0 passed, 2 failed", text)
         self.assertLess(self.seconds, 60)
 
     def test_programs_that_do_not_run_are_built_there_and_the_reason_is_told(self):
