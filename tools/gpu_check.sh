@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
-# Builds, tests and measures the GPU backend on a machine that has the CUDA toolkit, a C++ compiler, CMake and PyTorch, and needs nothing
-# from a network. Each stage takes under ten minutes and leaves what it found under $OUT (default: build/gpu-results).
+# Tests and measures the GPU backend on a machine that has the CUDA toolkit or PyTorch with NVIDIA's libraries, and needs nothing from a
+# network. Results are left under $OUT (default: build/gpu-results).
 #
-#   tools/gpu_check.sh pack      here, beforehand: gathers header-only libraries and Fashion-MNIST into .gpu/ (12 MiB, ignored by git)
-#   tools/gpu_check.sh [STAGE]   there: build, test, sanitize, bench, peer or train; without a name all of them in this order
+#   tools/gpu_check.sh pack      here, beforehand: programs for compute capability 9.0, header-only libraries and Fashion-MNIST into
+#                                .gpu/ (ignored by git, under 64 MiB)
+#   tools/gpu_check.sh first     there, on a borrowed GPU: tests, then the speed of a step beside PyTorch's, in five minutes
+#   tools/gpu_check.sh second    and then: profiles, sanitizers, further speeds, in five minutes
+#   tools/gpu_check.sh [STAGE]   there, on a GPU of one's own, with a compiler and CMake: build, test, sanitize, bench, peer or train;
+#                                each takes under ten minutes; without a name all of them in this order
 #
 # Where no GPU is found it says so and exits with 77.
 set -euo pipefail
@@ -13,7 +17,7 @@ export PATH="$PATH:${CUDA_HOME:-/usr/local/cuda}/bin"  # nvcc, compute-sanitizer
 
 STAGES="build test sanitize bench peer train"
 BUILD=build/gpu
-PACK=.gpu
+PACK="${MEC_GPU_PACK:-.gpu}"
 OUT="${OUT:-build/gpu-results}"
 MEC="$BUILD/mec"
 DATA="$PACK/fashion-mnist"
@@ -62,7 +66,27 @@ for split, count in (("train", 10000), ("t10k", 2000)):
     cut(f"{split}-images-idx3-ubyte", count)
     cut(f"{split}-labels-idx1-ubyte", count)
 END
-  du -sh "$PACK"
+  pack_programs
+  local size
+  size="$(du -sm "$PACK" | cut -f1)"
+  du -sh "$PACK" "$PACK"/bin/*
+  [ "$size" -lt 64 ] || { echo "gpu_check: $PACK has $size MiB, and 64 travel" >&2; exit 1; }
+}
+
+# For one architecture, with as little as possible that the other machine may lack: no library but the C library, of 2.35 or older.
+pack_programs() {
+  local build=build/gpu-pack newest off=()
+  for dependency in OPENMP ONEDNN BLAS ZLIB JPEG PNG WEBP TIFF GIF; do off+=("-DMEC_$dependency=OFF"); done
+  command -v ninja >/dev/null && off+=(-G Ninja)
+  cmake -S . -B "$build" "${off[@]}" -DCMAKE_BUILD_TYPE=Release -DMEC_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=90-real -DMEC_EXAMPLES=OFF \
+    -DCMAKE_EXE_LINKER_FLAGS="-static-libstdc++ -static-libgcc" -DCMAKE_PREFIX_PATH="$PWD/.deps/usr"
+  cmake --build "$build" -j "${JOBS:-$(nproc)}" --target mec_cli test_gpu
+  mkdir -p "$PACK/bin"
+  strip -o "$PACK/bin/mec" "$build/mec"
+  strip -o "$PACK/bin/test_gpu" "$build/tests/test_gpu"
+  newest="$(objdump -T "$PACK"/bin/* | grep -o 'GLIBC_2\.[0-9]*' | sort -Vu | tail -n 1)"
+  [ "$(printf '%s\n' "$newest" GLIBC_2.35 | sort -V | tail -n 1)" = GLIBC_2.35 ] ||
+    { echo "gpu_check: the packed programs ask for $newest, newer than GLIBC_2.35" >&2; exit 1; }
 }
 
 # --- what the stages share ------------------------------------------------------------------------------------------------------
@@ -123,7 +147,7 @@ sanitize() {
   need_build
   for tool in memcheck racecheck initcheck synccheck; do
     say "$tool"
-    timeout 140 compute-sanitizer --tool "$tool" --error-exitcode 1 "$BUILD/tests/test_gpu" --test-case='*small shapes*' \
+    timeout 140 compute-sanitizer --tool "$tool" --error-exitcode 1 "$BUILD/tests/test_gpu" --test-case='cuda small *' \
       2>&1 | tail -n 25 | tee "$OUT/sanitize-$tool.txt" || failed=1
   done
   return "$failed"
@@ -183,9 +207,10 @@ END
 stage="${1:-all}"
 case "$stage" in
   pack) pack; exit ;;
-  -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit ;;
+  first | second) exec python3 tools/gpu_borrowed.py "$stage" --pack "$PACK" --out "$OUT" ;;
+  -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit ;;
   all) ;;
-  *) case " $STAGES " in *" $stage "*) ;; *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;; esac ;;
+  *) case " $STAGES " in *" $stage "*) ;; *) sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2 ;; esac ;;
 esac
 need_gpu
 [ -d "$PACK" ] || { echo "gpu_check: $PACK is not there; run tools/gpu_check.sh pack where Debian's packages are" >&2; exit 1; }

@@ -8,6 +8,7 @@
 #include "mec/cli/convolution_floor.h"
 #include "mec/cli/options.h"
 #include "mec/cli/profile_table.h"
+#include "mec/cli/text.h"
 #include "mec/cli/timing.h"
 #include "mec/ssl/methods.h"
 #include "mec/ssl/random_step.h"
@@ -24,6 +25,7 @@ struct BenchOptions {
   std::string precision = "f32";
   int warmup = 2, steps = 5;
   bool profile = false, no_graph = false;
+  std::string plans;
   bool floor = false;
   int floor_calls = 3;
   DeviceOptions device;
@@ -44,7 +46,7 @@ struct BenchDevice {
   std::shared_ptr<ConvolutionCounter> counter;  // with --floor
   Device device;
 
-  explicit BenchDevice(const BenchOptions& options) : device(options.device.make()) {
+  explicit BenchDevice(const BenchOptions& options) : device(options.device.make(options.plans)) {
     if (options.profile) device = profiler = std::make_shared<ProfilingBackend>(device);
     if (options.floor) device = counter = std::make_shared<ConvolutionCounter>(device);
   }
@@ -83,7 +85,7 @@ StepTimes time_steps(const BenchOptions& options, const PretrainSettings& settin
   StepTimes times;
   const ImageSize size{static_cast<int>(options.size), static_cast<int>(options.size)};
   RandomStep random_step(settings, {size, size}, options.channels, bench.device,
-                         {.capture = !options.no_graph, .on_part = on_part});
+                         {.capture = !options.no_graph, .on_part = on_part, .note = note});
   const auto step = [&] { times.loss = random_step.run(); };
   for (const double seconds : time_rounds(options.warmup, step)) times.warmup += seconds;
   if (bench.counter) times.floor = make_floor(options, *bench.counter, step);
@@ -112,6 +114,7 @@ nlohmann::ordered_json report(const BenchOptions& options, const PretrainSetting
                              {"channels_last", true},
                              {"compile", false},
                              {"captured", times.replayed},
+                             {"deterministic", !options.device.nondeterministic},
                              {"device", device},
                              {"step_ms", rounded(middle * 1e3, 100)},
                              {"min_ms", rounded(*std::ranges::min_element(times.steps) * 1e3, 100)},
@@ -179,6 +182,7 @@ void add_bench(Command program) {
       .positive()
       .needs(floor)
       .show_default();
+  command.add_option("--plans", options->plans, "File that keeps the engines of the GPU's convolutions: --tune times them once");
   add_device_options(command, options->device);
   command.run([options] { run_bench(*options); });
   add_bench_loss(bench);

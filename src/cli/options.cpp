@@ -7,7 +7,7 @@ namespace mec::cli {
 
 Device DeviceOptions::make(const std::string& plan_file) const {
   return make_device(device, {.threads = threads, .portable = portable, .note = note},
-                     {.tf32 = tf32, .tune = tune, .plan_file = plan_file, .note = note});
+                     {.tf32 = tf32, .deterministic = !nondeterministic, .tune = tune, .plan_file = plan_file, .note = note});
 }
 
 void add_device_options(Command command, DeviceOptions& options) {
@@ -19,6 +19,8 @@ void add_device_options(Command command, DeviceOptions& options) {
   command.add_flag("--portable", options.portable, "Our own kernels only, as in a build without oneDNN and BLAS");
   command.add_flag("--tf32", options.tf32, "On the GPU, round f32 operands to TF32: faster, three digits");
   command.add_flag("--tune", options.tune, "On the GPU, time the engines of each convolution and take the fastest");
+  command.add_flag("--nondeterministic", options.nondeterministic,
+                   "On the GPU, also take convolutions whose bits change from run to run, as PyTorch does");
 }
 
 void add_no_graph_option(Command command, bool& no_graph) {

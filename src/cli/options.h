@@ -17,10 +17,11 @@ struct DeviceOptions {
   bool portable = false;
   bool tf32 = false;
   bool tune = false;
+  bool nondeterministic = false;
 
   Device make(const std::string& plan_file = {}) const;  // plan_file: see CudaOptions; notes go to stderr
 };
-void add_device_options(Command command, DeviceOptions& options);  // --device, --threads, --portable, --tf32, --tune
+void add_device_options(Command command, DeviceOptions& options);  // --device, --threads, …, --nondeterministic
 
 void add_no_graph_option(Command command, bool& no_graph);  // --no-graph
 

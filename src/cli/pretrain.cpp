@@ -35,7 +35,12 @@ PretrainSettings collect_settings(const PretrainOptions& options) {
 }
 
 void run_pretrain(const PretrainOptions& options) {
-  const auto device_of = [&](const std::filesystem::path& run) { return options.device.make((run / kPlansFile).string()); };
+  const auto device_of = [&](const std::filesystem::path& run) {
+    if (options.device.nondeterministic && options.device.device == "cuda") {
+      note("--nondeterministic: the same run again will have other bits");
+    }
+    return options.device.make((run / kPlansFile).string());
+  };
   if (!options.resume.empty())
     return resume_run(device_of(options.resume), options.resume, std::cout, {.capture = !options.no_graph});
   if (options.config.empty()) throw UsageError("pretrain takes a config, or --resume DIR");

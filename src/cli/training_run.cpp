@@ -135,7 +135,7 @@ void run(const PretrainSettings& asked, const Device& device, const std::filesys
   std::vector<Observer*> all{&directory, &checkpoints, &progress};  // in this order: a checkpoint counts on the lines before it
   all.insert(all.end(), options.observers.begin(), options.observers.end());
   try {
-    train(learner, *objective, loader, settings, all, {.steps_done = done, .capture = options.capture});
+    train(learner, *objective, loader, settings, all, {.steps_done = done, .capture = options.capture, .note = note});
   } catch (const NumericalError& error) {
     if (!std::filesystem::exists(out / kCheckpointFile)) throw;
     throw NumericalError(concat(error.what(), "; the last good state is in ", (out / kCheckpointFile).string()));

@@ -55,7 +55,7 @@ StepRunner::StepRunner(Learner& learner, Objective& objective, const StepScalars
     : learner_(learner),
       objective_(objective),
       scalars_(scalars),
-      on_part_(options.on_part),
+      options_(options),
       capture_(learner.parameters.values().backend().make_capture()),
       queues_(capture_ != nullptr) {
   if (!options.capture) capture_.reset();
@@ -87,15 +87,23 @@ bool StepRunner::takes(const std::vector<Tensor>& views) {
   });
 }
 
-// False where the step asks for memory that the steps before did not leave behind: one more of them makes room.
+// False where the step asks for memory that the steps before did not leave behind: one more of them
+// makes room. False, too, where the device refuses, and there is nothing to record with any more.
 bool StepRunner::record() {
+  Backend& device = learner_.parameters.values().backend();
   try {
     capture_->begin();
     output_ = eager(inputs_);
     capture_->end();
   } catch (const MemoryError&) {
     if (eager_steps_ >= kMostEagerSteps) throw;
-    capture_ = learner_.parameters.values().backend().make_capture();
+    capture_ = device.make_capture();
+    return false;
+  } catch (const DeviceError& refusal) {
+    output_ = {};
+    capture_.reset();
+    device.synchronize();  // throws where an error has stayed, and every further step would meet it
+    if (options_.note) options_.note(concat("every step starts its kernels anew, since none could be recorded: ", refusal.what()));
     return false;
   }
   recorded_ = true;

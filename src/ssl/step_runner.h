@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "mec/ssl/step.h"
@@ -20,12 +21,17 @@ using ReadFigures = std::function<StepFigures()>;  // waits for the step; to be 
 struct StepRunnerOptions {
   bool capture = true;                  // false: every step is eager, on all devices
   OnPart on_part = [](const char*) {};  // of steps that are not replayed
+  std::function<void(const std::string&)> note = {};  // is told why a step cannot be recorded
 };
 
 // Where the device offers a Capture: two eager steps bring about memory, plans and workspaces, the third is recorded, and it and all
 // later ones are replayed. Views go through tensors of fixed place, and figures leave before the next step overwrites them. Scalars, and
 // what the objective changes by the calendar, lie in tensors of their own anyway. Any other device runs each step from the views as they
 // are, and its figures stay where they were made until they are read.
+//
+// A device that refuses to record the step (DeviceError) is not asked again: all steps are eager,
+// with the same bits. Where the device itself has failed, no step can run, and its DeviceError is
+// thrown.
 class StepRunner {
  public:
   StepRunner(Learner& learner, Objective& objective, const StepScalars& scalars, const StepRunnerOptions& options = {});
@@ -36,14 +42,14 @@ class StepRunner {
   bool queues() const { return queues_; }  // the device works behind the host
 
  private:
-  StepOutput eager(const std::vector<Tensor>& views) { return training_step(learner_, objective_, views, scalars_, on_part_); }
+  StepOutput eager(const std::vector<Tensor>& views) { return training_step(learner_, objective_, views, scalars_, options_.on_part); }
   bool takes(const std::vector<Tensor>& views);
   bool record();
 
   Learner& learner_;
   Objective& objective_;
   const StepScalars& scalars_;
-  const OnPart on_part_;
+  const StepRunnerOptions options_;
   int eager_steps_ = 0;
   std::vector<Tensor> inputs_;
   StepOutput output_;                 // of the recorded step

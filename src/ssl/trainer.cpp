@@ -135,7 +135,7 @@ void train(Learner& learner, Objective& objective, Loader& loader, const Pretrai
            const std::vector<Observer*>& observers, const TrainOptions& options) {
   const TrainPlan plan(settings, loader.batches_per_epoch());
   const StepScalars scalars(learner.parameters.values().dtype(), learner.parameters.values().device());
-  StepRunner runner(learner, objective, scalars, {.capture = options.capture});
+  StepRunner runner(learner, objective, scalars, {.capture = options.capture, .on_part = [](const char*) {}, .note = options.note});
   const std::size_t delay = runner.queues() ? kMetricDelay : 0;
   std::deque<Pending> pending;
   auto last = std::chrono::steady_clock::now();

@@ -1,6 +1,8 @@
 // The training loop: plans the schedules, feeds the step, and tells observers.
 #pragma once
 
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "mec/data/loader.h"
@@ -52,6 +54,7 @@ struct TrainOptions {
   std::int64_t steps_done =
       0;                // of a run that goes on; the learner, the objective and the loader are then at that step (checkpoint.h)
   bool capture = true;  // where the device can, the step is recorded once and replayed (step_runner.h)
+  std::function<void(const std::string&)> note = {};  // is told why a step cannot be recorded
 };
 
 // Trains for settings.train.epochs. NumericalError stops the run at the first step whose loss or gradient is not finite, or that breaks the

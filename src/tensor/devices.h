@@ -44,7 +44,9 @@ struct CudaOptions {
   bool tf32 = false;  // f32 operands of products and convolutions may be rounded to 10 bits of mantissa, for the tensor cores
   bool deterministic = true;  // only convolutions that give the same bits at every run
   bool tune = false;  // each convolution on the engine that is fastest on this device, rather than the one cuDNN expects to be
-  std::string plan_file = {};                         // where not empty: chosen engines are read from it, and kept in it
+  // Where not empty: chosen engines are read from it, and kept in it. ValueError where they were
+  // chosen under other values of tf32 or deterministic.
+  std::string plan_file = {};
   std::function<void(const std::string&)> note = {};  // is told why a plan file is not used: results may then have other bits
 };
 

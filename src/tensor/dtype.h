@@ -13,16 +13,22 @@
 
 namespace mec {
 
-// Brain float: the upper half of an f32. Conversion from f32 rounds to nearest even and keeps NaN.
+// Brain float: the upper half of an f32. Conversion from f32 rounds to nearest even, with the same
+// bits on every device, and keeps NaN. Which NaN differs: the host keeps sign and upper half, made
+// quiet; a GPU, whose own instruction this is, gives 0x7fff.
 struct bf16 {
   std::uint16_t bits = 0;
 
   bf16() = default;
   MEC_HOST_DEVICE explicit bf16(float value) {
+#ifdef __CUDA_ARCH__
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));  // __float2bfloat16_rn, without its header
+#else
     const auto u = std::bit_cast<std::uint32_t>(value);
     const bool is_nan = (u & 0x7fffffffU) > 0x7f800000U;
     bits = is_nan ? static_cast<std::uint16_t>((u >> 16) | 0x40U)
                   : static_cast<std::uint16_t>((u + 0x7fffU + ((u >> 16) & 1U)) >> 16);
+#endif
   }
   MEC_HOST_DEVICE operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
 };

@@ -43,7 +43,8 @@ TEST_CASE("mec bench step prints the keys of the PyTorch comparison") {
   for (const auto& [key, value] : out.items()) keys.insert(key);
   CHECK(keys == std::set<std::string>{"peer",   "method",       "arch",          "stem",     "width",    "size",   "batch",
                                       "dim",    "dtype",        "channels_last", "compile",  "captured", "device", "step_ms",
-                                      "min_ms", "images_per_s", "peak_mib",      "warmup_s", "mu",       "loss"});
+                                      "min_ms", "images_per_s", "peak_mib",      "warmup_s", "mu",       "loss",
+                                      "deterministic"});
   CHECK(out.at("peak_mib") > 0);
   check_fails(folder, 1, "resnet19", {"bench", "step", "--arch", "resnet19"});
   check_fails(folder, 2, "--steps", {"bench", "step", "--steps", "0"});

@@ -33,7 +33,7 @@ TEST_CASE("mec bench step runs the step of its options") {
   check_rows({"bench", "step"},
              {"--method", "--arch", "--stem", "--width", "--channels", "--size", "--batch", "--dim",
               "--proj-hidden", "--pred-hidden", "--precision", "--warmup", "--steps", "--no-graph",
-              "--profile", "--floor", "--floor-calls"});
+              "--profile", "--floor", "--floor-calls", "--plans"});
   const json out =
       bench({"step",     "--method",      "byol", "--arch",      "resnet10", "--stem",
              "imagenet", "--width",       "8",    "--channels",  "1",        "--size",
@@ -56,7 +56,7 @@ TEST_CASE("mec bench step runs the step of its options") {
   CHECK(out.at("loss") == loss);
   const json told{{"method", "byol"}, {"arch", "resnet10"}, {"stem", "imagenet"}, {"width", 8},
                   {"size", 40},       {"batch", 6},         {"dim", 16},          {"dtype", "bf16"},
-                  {"mu", 11.0},       {"captured", false}};
+                  {"mu", 11.0},       {"captured", false},  {"deterministic", true}};
   for (const auto& [key, value] : told.items()) CHECK_MESSAGE(out.at(key) == value, key);
   const double ms = out.at("step_ms");
   CHECK(out.at("min_ms") <= ms);

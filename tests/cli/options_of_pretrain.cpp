@@ -96,6 +96,18 @@ TEST_CASE_FIXTURE(Fixture, "mec pretrain trains with what its options say, to th
         expected([](PretrainSettings&) {}, make_cpu_device({.threads = 1, .portable = true})));
 }
 
+TEST_CASE_FIXTURE(Fixture, "--nondeterministic says that a run on the GPU cannot be repeated to the bit, and is about GPUs alone") {
+  const std::string said = "mec: --nondeterministic: the same run again will have other bits";
+  const auto call = [&](const char* device) {
+    return run_program(folder, {"pretrain", config, "--device", device, "--nondeterministic", "--set",
+                                "data.path=" + at("nothing")});
+  };
+  const ProgramResult gpu = call("cuda"), cpu = call("cpu");
+  CHECK(gpu.status == 1);
+  CHECK_MESSAGE(gpu.err.find(said) != std::string::npos, gpu.err);
+  CHECK(cpu.err.find(said) == std::string::npos);
+}
+
 TEST_CASE_FIXTURE(Fixture,
                   "without --out the run's folder is named after the configuration, in runs/") {
   const std::filesystem::path before = std::filesystem::current_path();

@@ -27,6 +27,7 @@ using FakeStream = std::deque<Work>;
 std::vector<std::unique_ptr<FakeStream>> streams;
 std::vector<std::unique_ptr<FakeEvent>> events;
 long waits = 0;
+bool capturing = false;
 
 FakeStream& at(cudaStream_t stream) { return *reinterpret_cast<FakeStream*>(stream); }
 FakeEvent& at(cudaEvent_t event) { return *reinterpret_cast<FakeEvent*>(event); }
@@ -61,6 +62,7 @@ void let_device_work(int pieces) {
   for (; pieces > 0; --pieces) work_once(*streams[random.below(streams.size())]);
 }
 long host_waits() { return waits; }
+void let_streams_capture(bool on) { capturing = on; }
 
 }  // namespace mec::test
 
@@ -75,6 +77,10 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
 cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   wait_until([=] { return at(stream).empty(); });
+  return cudaSuccess;
+}
+cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus* status) {
+  *status = capturing ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
   return cudaSuccess;
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {

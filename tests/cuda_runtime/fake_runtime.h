@@ -11,5 +11,6 @@ cudaStream_t make_fake_stream();
 void enqueue(cudaStream_t stream, std::function<void()> work);
 void let_device_work(int pieces);  // so many pieces of work, from streams taken at random
 long host_waits();                 // how often the host had to wait so far
+void let_streams_capture(bool on);  // what streams say of themselves when asked whether they capture
 
 }  // namespace mec::test

@@ -150,3 +150,23 @@ TEST_CASE("a file that cannot be written is an error") {
   const TempFolder folder;
   CHECK_THROWS_AS(some_choices().save(folder / "missing" / "plans.json"), IoError);
 }
+
+TEST_CASE("choices made with another rule for TF32 or for engines that change from run to run are told") {
+  PlanChoices choices(kHost);
+  CHECK(choices.disagreement({}).empty());
+  ConvolutionKey key = kKey;
+  key.operands = key.result = Dtype::f32;
+  key.tf32 = false;
+  key.deterministic = true;
+  choices.remember(key, choice(1));
+  CHECK(choices.disagreement({.tf32 = false, .deterministic = true}).empty());
+  CHECK(choices.disagreement({.tf32 = false, .deterministic = false}) ==
+        "engines were chosen without --tf32 and without --nondeterministic, but here it is without --tf32 and with "
+        "--nondeterministic: results would have other bits");
+  CHECK(choices.disagreement({.tf32 = true, .deterministic = true}).find("but here it is with --tf32") != std::string::npos);
+  PlanChoices rounded(kHost);
+  key.operands = key.result = Dtype::bf16;  // of which TF32 says nothing
+  rounded.remember(key, choice(1));
+  CHECK(rounded.disagreement({.tf32 = true, .deterministic = true}).empty());
+  CHECK_FALSE(rounded.disagreement({.tf32 = true, .deterministic = false}).empty());
+}

@@ -2,8 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <map>
 
+#include "gpu/cases_by_name.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "support/op_cases.h"
@@ -11,32 +11,44 @@
 using namespace mec;
 using namespace mec::test;
 
-TEST_CASE("cuda: every kernel agrees with the reference on every case") {
-  const Device device = make_cuda_device();
-  for (const std::uint64_t seed : {1, 2}) {
-    for (const OpFamily& family : kOpFamilies) check_family(family, device, seed);
-  }
+namespace {
+
+// One for all kernels, since making one takes a second. It is never given back: the driver may have
+// left by then.
+const Device& gpu() {
+  static const Device& device = *new Device(make_cuda_device());
+  return device;
+}
+
+void check_on_gpu(const char* kernel) {
+  for (const std::uint64_t seed : {1, 2}) check_kernel(kernel, gpu(), seed);
 }
 
 // For compute-sanitizer, under which the whole table takes hours.
-TEST_CASE("cuda: every kernel agrees with the reference on small shapes") {
-  std::map<std::string, std::int64_t> smallest;
+void check_small_on_gpu(const char* kernel) {
   const auto elements = [](const OpCase& op) {
     std::int64_t sum = 0;
     for (const Input& input : op.inputs) sum += input.shape.numel();
     return sum;
   };
-  const auto op_table = op_cases();
-  for (const OpCase& op : op_table) {
-    const auto [known, first] = smallest.try_emplace(op.kernel, elements(op));
-    known->second = std::min(known->second, elements(op));
-  }
-  const Device device = make_cuda_device();
-  for (const OpCase& op : op_table) {
-    if (elements(op) > std::max<std::int64_t>(smallest.at(op.kernel), 4000)) continue;
-    for (const Dtype dtype : op.dtypes) check_case(op, dtype, 1, device);
+  std::vector<OpCase> cases = op_cases();
+  std::erase_if(cases, [&](const OpCase& op) { return op.kernel != kernel; });
+  const std::int64_t smallest = elements(*std::ranges::min_element(cases, {}, elements));
+  for (const OpCase& op : cases) {
+    if (elements(op) > std::max<std::int64_t>(smallest, 4000)) continue;
+    for (const Dtype dtype : op.dtypes) check_case(op, dtype, 1, gpu());
   }
 }
+
+}  // namespace
+
+#define KERNEL_CASE(kernel) \
+  TEST_CASE("cuda kernel " kernel ": agrees with the reference on every case") { check_on_gpu(kernel); }
+MEC_FOR_EACH_KERNEL(KERNEL_CASE)
+
+#define SMALL_CASE(kernel) \
+  TEST_CASE("cuda small " kernel ": agrees with the reference on small shapes") { check_small_on_gpu(kernel); }
+MEC_FOR_EACH_KERNEL(SMALL_CASE)
 
 TEST_CASE("cuda: engines that were timed agree with the reference as well") {
   const Device device = make_cuda_device({.tune = true});

@@ -1,6 +1,7 @@
 // Training on a GPU: from a captured step as from an eager one, and on track with the CPU.
 #include <doctest/doctest.h>
 
+#include "gpu/cases_by_name.h"
 #include "mec/ssl/methods.h"
 #include "mec/ssl/trainer.h"
 #include "mec/tensor/devices.h"
@@ -9,30 +10,37 @@
 using namespace mec;
 using namespace mec::test;
 
-TEST_CASE("cuda: each method's training from a captured step has the bits of the eager one") {
-  for (const Method& method : methods()) {
-    for (const char* precision : {"f32", "bf16"}) {
-      CAPTURE(method.name);
-      CAPTURE(precision);
-      PretrainSettings settings = tiny_settings_of(method.name);
-      settings.train.precision = precision;
-      settings.train.epochs = 3;
-      settings.augment.views.back().size = 8;
-      Losses captured, eager;
-      const auto expected = train_tiny(settings, eager, make_cuda_device(), {.capture = false});
-      CHECK(train_tiny(settings, captured, make_cuda_device(), {.capture = true}) == expected);
-      CHECK(captured.metrics == eager.metrics);
-    }
-  }
+namespace {
+
+void check_captured(const PretrainSettings& settings) {
+  Losses captured, eager;
+  std::string note;
+  const auto expected = train_tiny(settings, eager, make_cuda_device(), {.capture = false});
+  CHECK(train_tiny(settings, captured, make_cuda_device(), {.note = [&](const std::string& text) { note = text; }}) == expected);
+  CHECK(captured.metrics == eager.metrics);
+  CHECK_MESSAGE(note.empty(), note);  // it was captured, and not given up
 }
+
+void check_method(const char* method, const char* precision) {
+  PretrainSettings settings = tiny_settings_of(method);
+  settings.train.precision = precision;
+  settings.train.epochs = 3;
+  settings.augment.views.back().size = 8;
+  check_captured(settings);
+}
+
+}  // namespace
+
+#define METHOD_CASES(method)                                                                                                    \
+  TEST_CASE("cuda method " method " f32: a captured step has the bits of the eager one") { check_method(method, "f32"); }   \
+  TEST_CASE("cuda method " method " bf16: a captured step has the bits of the eager one") { check_method(method, "bf16"); }
+MEC_FOR_EACH_METHOD(METHOD_CASES)
 
 TEST_CASE("cuda: training with the exact log-determinant from a captured step has the bits of the eager one") {
   PretrainSettings settings = tiny_settings();
   settings.mec.exact = true;
   settings.train.epochs = 3;
-  Losses captured, eager;
-  const auto expected = train_tiny(settings, eager, make_cuda_device(), {.capture = false});
-  CHECK(train_tiny(settings, captured, make_cuda_device(), {.capture = true}) == expected);
+  check_captured(settings);
 }
 
 // Rounding differs, and grows from step to step.

@@ -2,7 +2,9 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <set>
 
+#include "gpu/cases_by_name.h"
 #include "mec/ssl/trainer.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
@@ -58,6 +60,15 @@ TEST_CASE(
   settings.train.lr = 0.01;
   settings.train.epochs = 3;
   check_recorded_training(settings);
+}
+
+TEST_CASE("each method has a test case of its own on a GPU") {
+  std::set<std::string> named, known;
+#define ADD_NAME(name) named.insert(name);
+  MEC_FOR_EACH_METHOD(ADD_NAME)
+#undef ADD_NAME
+  for (const Method& method : methods()) known.insert(method.name);
+  CHECK(named == known);
 }
 
 TEST_CASE("memory of a recorded step is given back when the training ends") {

@@ -31,6 +31,57 @@ class TroubledObjective : public MecObjective {
   std::vector<Tensor> hoard_;
 };
 
+// Refuses to record: as the step begins, within its objective, or at its end. A broken one fails
+// from then on.
+enum class Refusal { at_begin, within, at_end };
+constexpr const char* kRefusal = "the device cannot record this";
+
+class RefusedCapture final : public Capture {
+ public:
+  RefusedCapture(std::unique_ptr<Capture> inner, Refusal when) : inner_(std::move(inner)), when_(when) {}
+  void begin() override {
+    check<DeviceError>(when_ != Refusal::at_begin, kRefusal);
+    inner_->begin();
+  }
+  void end() override {
+    check<DeviceError>(when_ != Refusal::at_end, kRefusal);
+    inner_->end();
+  }
+  void replay() override { inner_->replay(); }
+
+ private:
+  std::unique_ptr<Capture> inner_;
+  Refusal when_;
+};
+
+class RefusingDevice final : public ForwardingBackend {
+ public:
+  explicit RefusingDevice(Refusal when, bool broken = false)
+      : ForwardingBackend(std::make_shared<RecordingBackend>(make_reference_device())), when_(when), broken_(broken) {}
+  void synchronize() override { check<DeviceError>(!broken_, "an illegal memory access was encountered"); }
+  std::unique_ptr<Capture> make_capture() override {
+    return std::make_unique<RefusedCapture>(inner()->make_capture(), when_);
+  }
+
+ private:
+  Refusal when_;
+  bool broken_;
+};
+
+// Fails in one of its calls, as a kernel does that cannot be recorded.
+class FailingObjective : public MecObjective {
+ public:
+  explicit FailingObjective(int failing_call) : MecObjective(tiny_settings().mec), failing_call_(failing_call) {}
+  ObjectiveResult operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
+                             const StepContext& step) override {
+    check<DeviceError>(calls_++ != failing_call_, kRefusal);
+    return MecObjective::operator()(students, teachers, step);
+  }
+
+ private:
+  int calls_ = 0, failing_call_;
+};
+
 struct Run {
   explicit Run(const Device& d) : device(d), learner(learner_options(tiny_settings()), d), scalars(Dtype::f32, d) {
     scalars.set({.rate = 0.1, .ema = 0.9, .lambda = 0.2});
@@ -92,4 +143,45 @@ TEST_CASE("a batch of another size runs eagerly among replays") {
   }
   CHECK(runner.replays());
   CHECK(snapshot(run.learner) == snapshot(eager.learner));
+}
+
+TEST_CASE("a step that the device refuses to record is said once, and every step runs eagerly with the same bits") {
+  for (const Refusal when : {Refusal::at_begin, Refusal::within, Refusal::at_end}) {
+    CAPTURE(static_cast<int>(when));
+    const auto device = std::make_shared<RefusingDevice>(when);
+    Run run(device), eager(make_reference_device());
+    FailingObjective objective(when == Refusal::within ? 5 : -1);  // the second call of the third step
+    MecObjective same(tiny_settings().mec);
+    std::vector<std::string> notes;
+    StepRunner runner(run.learner, objective, run.scalars,
+                      {.note = [&](const std::string& text) { notes.push_back(text); }});
+    for (std::uint64_t step = 0; step < 5; ++step) {
+      CHECK(runner.run(run.views(step))().finite);
+      training_step(eager.learner, same, eager.views(step), eager.scalars);
+    }
+    CHECK_FALSE(runner.replays());
+    REQUIRE(notes.size() == 1);
+    CHECK(notes[0].find(kRefusal) != std::string::npos);
+    CHECK(snapshot(run.learner) == snapshot(eager.learner));
+  }
+}
+
+TEST_CASE("a device that has failed within a recording ends the training with its own message") {
+  const auto device = std::make_shared<RefusingDevice>(Refusal::at_end, true);
+  Run run(device);
+  MecObjective objective(tiny_settings().mec);
+  bool noted = false;
+  StepRunner runner(run.learner, objective, run.scalars, {.note = [&](const std::string&) { noted = true; }});
+  for (std::uint64_t step = 0; step < 2; ++step) runner.run(run.views(step));
+  CHECK_THROWS_WITH_AS(runner.run(run.views(2)), doctest::Contains("illegal memory access"), DeviceError);
+  CHECK_FALSE(noted);
+}
+
+TEST_CASE("a training is told why its steps are not recorded") {
+  std::vector<std::string> notes;
+  Losses losses;
+  train_tiny(tiny_settings(), losses, std::make_shared<RefusingDevice>(Refusal::at_end),
+             {.note = [&](const std::string& text) { notes.push_back(text); }});
+  CHECK(losses.metrics.size() == 6);
+  CHECK(notes.size() == 1);
 }

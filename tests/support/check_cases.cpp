@@ -48,6 +48,19 @@ class GuardedDevices {
   std::shared_ptr<GuardedDevice> finite_, special_;
 };
 
+void check_cases(const std::vector<OpCase>& cases, const Device& device, std::uint64_t seed) {
+  GuardedDevices guarded(device);
+  for (const OpCase& op : cases) {
+    std::vector<Dtype> dtypes = op.dtypes;
+    if (device->supports(Dtype::f64)) dtypes.push_back(Dtype::f64);
+    for (const Dtype dtype : dtypes) {
+      guarded.check(op, dtype, seed);
+      if (op.special != Special::planted || !is_small(op)) continue;
+      for (const Plant plant : kPlants) guarded.check(planted(op, plant, seed), dtype, seed);
+    }
+  }
+}
+
 }  // namespace
 
 void check_results(const OpCase& op, const Tensors& actual, const Tensors& expected) {
@@ -64,16 +77,14 @@ void check_case(const OpCase& op, Dtype dtype, std::uint64_t seed, const Device&
 }
 
 void check_family(const OpFamily& family, const Device& device, std::uint64_t seed) {
-  GuardedDevices guarded(device);
-  for (const OpCase& op : op_cases(family)) {
-    std::vector<Dtype> dtypes = op.dtypes;
-    if (device->supports(Dtype::f64)) dtypes.push_back(Dtype::f64);
-    for (const Dtype dtype : dtypes) {
-      guarded.check(op, dtype, seed);
-      if (op.special != Special::planted || !is_small(op)) continue;
-      for (const Plant plant : kPlants) guarded.check(planted(op, plant, seed), dtype, seed);
-    }
-  }
+  check_cases(op_cases(family), device, seed);
+}
+
+void check_kernel(const std::string& kernel, const Device& device, std::uint64_t seed) {
+  std::vector<OpCase> cases = op_cases();
+  std::erase_if(cases, [&](const OpCase& op) { return op.kernel != kernel; });
+  REQUIRE(!cases.empty());
+  check_cases(cases, device, seed);
 }
 
 }  // namespace mec::test

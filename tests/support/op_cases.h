@@ -87,6 +87,8 @@ void check_case(const OpCase& op, Dtype dtype, std::uint64_t seed, const Device&
 // All cases of a family in the dtypes that they and the device have, as they stand and, in small
 // sizes, with each Plant.
 void check_family(const OpFamily& family, const Device& device, std::uint64_t seed);
+// The same for the cases of one kernel; fails where there is none.
+void check_kernel(const std::string& kernel, const Device& device, std::uint64_t seed);
 
 void add_memory_cases(std::vector<OpCase>& table);
 void add_elementwise_cases(std::vector<OpCase>& table);

@@ -10,7 +10,7 @@ namespace mec::test {
 namespace {
 
 const std::set<std::string> kDeviceOptions{"--device", "--threads", "--portable", "--tf32",
-                                           "--tune"};
+                                           "--tune", "--nondeterministic"};
 
 std::string help_of(std::vector<std::string> command) {
   const TempFolder folder;

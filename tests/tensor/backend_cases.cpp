@@ -10,6 +10,7 @@
 #include <regex>
 #include <set>
 
+#include "gpu/cases_by_name.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "support/guarded_device.h"
@@ -85,6 +86,15 @@ TEST_CASE("the table has a case for every kernel of Backend, and each case calls
     ++kernels;
   }
   CHECK(kernels >= 40);  // the pattern still finds them
+}
+
+TEST_CASE("each kernel of the table has a test case of its own on a GPU") {
+  std::set<std::string> named, known;
+#define ADD_NAME(name) named.insert(name);
+  MEC_FOR_EACH_KERNEL(ADD_NAME)
+#undef ADD_NAME
+  for (const OpCase& op : op_cases()) known.insert(op.kernel);
+  CHECK(named == known);
 }
 
 TEST_CASE("the table has a case of no rows for every kernel, or its operation refuses them") {

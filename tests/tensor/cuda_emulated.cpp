@@ -49,7 +49,7 @@ Tensor samples(const Shape& shape, const Device& device, double shift = 0) {
 static_assert(std::size(kOpFamilies) == 9, "a family of kernels needs a case here");
 TEST_CASE("emulated: kernels that move and fill agree with the reference") { check_emulated("memory"); }
 TEST_CASE("emulated: kernels element by element agree with the reference") { check_emulated("elementwise"); }
-TEST_CASE("emulated: products reach their library as they are meant") { check_emulated("products"); }
+TEST_CASE("emulated: tiled products agree with the reference, and convolutions reach their library as they are meant") { check_emulated("products"); }
 TEST_CASE("emulated: kernels of batch norm agree with the reference") { check_emulated("batch_norm"); }
 TEST_CASE("emulated: kernels that pool agree with the reference") { check_emulated("pooling"); }
 TEST_CASE("emulated: kernels on rows agree with the reference") { check_emulated("rows"); }
@@ -80,6 +80,46 @@ TEST_CASE("emulated: sums have the same bits in any order of the threads") {
     }
     simt::set_thread_order(ThreadOrder::forward);
   }
+}
+
+TEST_CASE("emulated: results have the same bits however many blocks run at a time") {
+  std::int64_t blocks[2] = {};
+  for (const OpCase& op : op_cases()) {
+    if (op.kernel.starts_with("conv2d")) continue;  // a library's
+    for (const Dtype dtype : op.dtypes) {
+      std::vector<std::vector<std::byte>> bits[2];
+      for (const int few : {0, 1}) {
+        simt::set_resident_blocks(few ? 3 : 0);
+        const Device device = make_emulated_device(64);
+        const std::int64_t before = simt::blocks_run();
+        for (const Tensor& result : op.run(make_inputs(op, 1, dtype, dtype, device))) {
+          result.download(bits[few].emplace_back(result.bytes()).data());
+        }
+        blocks[few] += simt::blocks_run() - before;
+      }
+      CHECK_MESSAGE(bits[0] == bits[1], op.name, " ", dtype);
+    }
+  }
+  simt::set_resident_blocks(0);
+  CHECK(blocks[1] < blocks[0]);
+}
+
+TEST_CASE("emulated: loops are shared out among the blocks that run at a time, and sums among as many as ever") {
+  const Device device = make_emulated_device(64);
+  const Tensor x = samples({40'000, 8}, device), y = x.clone();
+  const BatchNormStatistics s = batch_norm_statistics(x);
+  const auto blocks_of = [&](const auto& work) {
+    simt::set_resident_blocks(5);
+    const std::int64_t before = simt::blocks_run();
+    work();
+    const std::int64_t blocks = simt::blocks_run() - before;
+    simt::set_resident_blocks(0);
+    return blocks;
+  };
+  CHECK(blocks_of([&] { add_into(x, y); }) == 5);
+  CHECK(blocks_of([&] { batch_norm_apply(x, s, {}, {}, {}, {}); }) == 5);
+  CHECK(blocks_of([&] { batch_norm_statistics(x); }) > 10);
+  CHECK(blocks_of([&] { reduce(Reduce::all, x.reshape({x.numel()})); }) > 10);
 }
 
 TEST_CASE("emulated: batch statistics keep their digits when the mean is a thousand deviations away") {

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "mec/tensor/cuda/threads.h"
@@ -36,6 +37,9 @@ SIMT_KERNEL overrun_kernel() {
 SIMT_KERNEL greedy_kernel() {
   SIMT_SHARED(double, values, 6145);
   values[0] = 1;
+}
+SIMT_KERNEL turns_kernel(int* y, std::int64_t n) {
+  cuda::MEC_SIMT::for_each_index(n, [&](std::int64_t i) { ++y[i]; });
 }
 SIMT_KERNEL unwritten_kernel(float* y) {
   SIMT_SHARED(float, values, 32);
@@ -93,4 +97,32 @@ TEST_CASE("emulator: shared memory is poisoned, guarded and limited") {
   std::vector<float> y(32);
   simt::launch("unwritten", unwritten_kernel, {.threads = 32}, nullptr, y.data());
   for (const float value : y) CHECK(value != value);
+}
+
+TEST_CASE("emulator: the blocks of a loop are as many as run at a time, and those of any other grid as asked") {
+  using simt::Grid, simt::LoopAxis;
+  std::vector<int> counts(1000);
+  const auto blocks_of = [&](const Grid& grid) {
+    std::ranges::fill(counts, 0);
+    const std::int64_t before = simt::blocks_run();
+    simt::launch("turns", turns_kernel, grid, nullptr, counts.data(), 1000);
+    CHECK(std::ranges::count(counts, 1) == 1000);
+    return simt::blocks_run() - before;
+  };
+  simt::set_resident_blocks(3);
+  CHECK(blocks_of({.x = 16, .threads = 64, .loop = LoopAxis::x}) == 3);
+  CHECK(blocks_of({.x = 2, .threads = 64, .loop = LoopAxis::x}) == 2);
+  CHECK(blocks_of({.x = 16, .threads = 64}) == 16);
+  simt::set_resident_blocks(0);
+  CHECK(blocks_of({.x = 16, .threads = 64, .loop = LoopAxis::x}) == 16);
+}
+
+TEST_CASE("grid: a loop along y is shortened, and its groups along x are kept") {
+  using simt::fitted, simt::Grid, simt::LoopAxis;
+  const Grid grid{.x = 4, .y = 100, .loop = LoopAxis::y};
+  CHECK(fitted(grid, 42).y == 10);
+  CHECK(fitted(grid, 42).x == 4);
+  CHECK(fitted(grid, 3).y == 1);  // never none
+  CHECK(fitted(grid, 1000).y == 100);
+  CHECK(fitted({.x = 0, .y = 5, .loop = LoopAxis::y}, 3).x == 0);
 }

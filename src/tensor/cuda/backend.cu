@@ -21,7 +21,8 @@ Device make_cuda_device(const CudaOptions& options) {
 namespace mec::cuda {
 namespace {
 
-// Blocks of 256 threads that a multiprocessor holds at a time.
+// Blocks of 256 threads that a multiprocessor holds at most. A kernel's registers may allow fewer
+// (simt::resident_blocks).
 constexpr std::int64_t kBlocksEach = 8;
 
 std::size_t bytes_of(const Shape& shape, Dtype dtype) { return static_cast<std::size_t>(shape.numel() * size_of(dtype)); }
@@ -56,6 +57,9 @@ CudaBackend::CudaBackend(const CudaOptions& options)
   if (options.plan_file.empty()) return;
   const std::string reason = plans_.choices().load(options.plan_file);  // what cannot be used is chosen anew
   if (!reason.empty() && options.note) options.note(reason);
+  const std::string disagreement = plans_.choices().disagreement({.tf32 = options.tf32, .deterministic = options.deterministic});
+  check<ValueError>(disagreement.empty(), "convolution plans in ", options.plan_file, ": ", disagreement,
+                    "; give the same options, or begin without the file");
 }
 
 // Kernels may still run in memory that goes now.
@@ -100,7 +104,7 @@ void CudaBackend::matmul(ConstView a, ConstView b, View c, const MatmulArgs& arg
   const Range range("matmul");
   if (nothing_to_sum(a, b, c, args.accumulate)) return;
   const Workspace workspace{scratch(Products::kWorkspace), Products::kWorkspace};
-  products_.matmul(a, b, c, args, workspace, stream());
+  if (!products_.matmul(a, b, c, args, workspace, stream())) tiled_product(a, b, c, args);
 }
 
 // Libraries disagree on what a sum over nothing is. It is 0.

@@ -232,7 +232,7 @@ void KernelBackend::batch_norm_apply(ConstView x, ConstView mean, ConstView var,
   dispatch_floating("batch_norm_apply", x.dtype, [&]<class T>() {
     with_pack_size<T>(rows_of_packs<T>(channels, x.data, add.data, y.data), [&]<int V>() {
       const Columns matrix = columns_of(rows, channels, V);
-      simt::launch("batch_norm_apply", apply_kernel<V, T>, grid_for_columns(matrix, chunks_of(matrix, kRowsPerThread)),
+      simt::launch("batch_norm_apply", apply_kernel<V, T>, grid_for_rows(matrix, chunks_of(matrix, kRowsPerThread)),
                    stream(), matrix, x.as<T>(), channels_of<Accumulator<T>>(mean, var, gamma, beta, args), add.as<T>(),
                    y.as<T>(), args.relu);
     });
@@ -263,7 +263,7 @@ void KernelBackend::batch_norm_grad_apply(ConstView dy, ConstView x, ConstView y
     using A = Accumulator<T>;
     with_pack_size<T>(rows_of_packs<T>(channels, dy.data, x.data, y.data, dx.data, dadd.data), [&]<int V>() {
       const Columns matrix = columns_of(rows, channels, V);
-      const simt::Grid grid = grid_for_columns(matrix, chunks_of(matrix, kRowsPerThread));
+      const simt::Grid grid = grid_for_rows(matrix, chunks_of(matrix, kRowsPerThread));
       with_mask(y, args, [&]<Mask kMask>() {
         simt::launch("batch_norm_grad_apply", grad_apply_kernel<V, kMask, T>, grid, stream(), matrix,
                      GradientRows<T, kMask>{dy.as<T>(), x.as<T>(), y.as<T>()}, channels_of<A>(mean, var, gamma, beta, args),

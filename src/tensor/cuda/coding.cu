@@ -136,7 +136,8 @@ void KernelBackend::power_traces(std::span<const ConstView> powers, View traces)
         if (k < highest) ++terms.plain;
         terms.b[t] = powers[static_cast<std::size_t>(k < highest ? k : k - highest)].as<T>();
       }
-      const simt::Grid grid = grid_of_pieces(Tile::count(n, n));
+      simt::Grid grid = grid_of_pieces(Tile::count(n, n));
+      grid.loop = simt::LoopAxis::none;  // each block leaves a sum
       T* const partial = scratch_array<T>(grid.x * kMatrices);
       simt::launch("power_traces", power_traces_kernel<T>, grid, stream(), terms, n, partial);
       simt::launch("power_traces", power_traces_finish_kernel<T>, {.threads = kMatrices * kWarp}, stream(), partial, grid.x,

@@ -59,15 +59,29 @@ template <class T> int elements_of(const Workspace& workspace) { return static_c
 }  // namespace
 
 struct Decompositions::Impl {
-  SolverHandle library;
+  cudaStream_t stream;
+  SolverHandle opened = {};
+
+  cusolverDnHandle_t library() {
+    if (!opened) open();
+    return opened.get();
+  }
+
+ private:
+  void open() {
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    MEC_CHECK_CUDA(cudaStreamIsCapturing(stream, &status));
+    check<DeviceError>(status == cudaStreamCaptureStatusNone,
+                       "cuda: a step that is captured uses cuSOLVER for the first time; run it once before");
+    cusolverDnHandle_t library = nullptr;
+    MEC_CHECK_CUSOLVER(cusolverDnCreate(&library));
+    SolverHandle made(library);
+    MEC_CHECK_CUSOLVER(cusolverDnSetStream(library, stream));
+    opened = std::move(made);
+  }
 };
 
-Decompositions::Decompositions(void* stream) : impl_(std::make_unique<Impl>()) {
-  cusolverDnHandle_t library = nullptr;
-  MEC_CHECK_CUSOLVER(cusolverDnCreate(&library));
-  impl_->library.reset(library);
-  MEC_CHECK_CUSOLVER(cusolverDnSetStream(library, static_cast<cudaStream_t>(stream)));
-}
+Decompositions::Decompositions(void* stream) : impl_(std::make_unique<Impl>(static_cast<cudaStream_t>(stream))) {}
 
 Decompositions::~Decompositions() = default;
 
@@ -75,7 +89,7 @@ std::size_t Decompositions::lu_workspace(std::int64_t n, Dtype dtype) {
   const int order = order_of(n);
   return dispatch_real("lu", dtype, [&]<class T>() {
     int elements = 0;
-    MEC_CHECK_CUSOLVER(Solver<T>::getrf_buffer(impl_->library.get(), order, order, static_cast<T*>(nullptr), order, &elements));
+    MEC_CHECK_CUSOLVER(Solver<T>::getrf_buffer(impl_->library(), order, order, static_cast<T*>(nullptr), order, &elements));
     return static_cast<std::size_t>(elements) * sizeof(T);
   });
 }
@@ -84,7 +98,7 @@ std::size_t Decompositions::cholesky_workspace(std::int64_t n, Dtype dtype) {
   const int order = order_of(n);
   return dispatch_real("cholesky", dtype, [&]<class T>() {
     int elements = 0;
-    MEC_CHECK_CUSOLVER(Solver<T>::potrf_buffer(impl_->library.get(), CUBLAS_FILL_MODE_UPPER, order, static_cast<T*>(nullptr),
+    MEC_CHECK_CUSOLVER(Solver<T>::potrf_buffer(impl_->library(), CUBLAS_FILL_MODE_UPPER, order, static_cast<T*>(nullptr),
                                                order, &elements));
     return static_cast<std::size_t>(elements) * sizeof(T);
   });
@@ -94,7 +108,7 @@ void Decompositions::lu(View a, View pivots, int* info, const Workspace& workspa
   const int n = order_of(a.shape[0]);
   dispatch_real("lu", a.dtype, [&]<class T>() {
     MEC_CHECK_CUSOLVER(
-        Solver<T>::getrf(impl_->library.get(), n, n, a.as<T>(), n, static_cast<T*>(workspace.memory), pivots.as<int>(), info));
+        Solver<T>::getrf(impl_->library(), n, n, a.as<T>(), n, static_cast<T*>(workspace.memory), pivots.as<int>(), info));
   });
 }
 
@@ -102,14 +116,14 @@ void Decompositions::lu_solve(ConstView lu, ConstView pivots, View inverse, int*
   const int n = order_of(lu.shape[0]);
   dispatch_real("lu_inverse", lu.dtype, [&]<class T>() {
     MEC_CHECK_CUSOLVER(
-        Solver<T>::getrs(impl_->library.get(), CUBLAS_OP_N, n, n, lu.as<T>(), n, pivots.as<int>(), inverse.as<T>(), n, info));
+        Solver<T>::getrs(impl_->library(), CUBLAS_OP_N, n, n, lu.as<T>(), n, pivots.as<int>(), inverse.as<T>(), n, info));
   });
 }
 
 void Decompositions::cholesky(View a, int* info, const Workspace& workspace) {
   const int n = order_of(a.shape[0]);
   dispatch_real("cholesky", a.dtype, [&]<class T>() {
-    MEC_CHECK_CUSOLVER(Solver<T>::potrf(impl_->library.get(), CUBLAS_FILL_MODE_UPPER, n, a.as<T>(), n,
+    MEC_CHECK_CUSOLVER(Solver<T>::potrf(impl_->library(), CUBLAS_FILL_MODE_UPPER, n, a.as<T>(), n,
                                         static_cast<T*>(workspace.memory), elements_of<T>(workspace), info));
   });
 }

@@ -16,7 +16,8 @@ namespace mec::cuda {
 
 class Decompositions {
  public:
-  // On `stream`, a cudaStream_t.
+  // On `stream`, a cudaStream_t. cuSOLVER is opened at first use, since few methods need it and it
+  // takes time and memory: DeviceError where that is within a capture, which allows neither.
   explicit Decompositions(void* stream);
   ~Decompositions();
 

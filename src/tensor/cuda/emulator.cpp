@@ -72,6 +72,7 @@ class Machine {
     kernel_ = kernel;
     body_ = &body;
     while (fibers_.size() < static_cast<std::size_t>(grid.threads)) fibers_.push_back(std::make_unique<Fiber>());
+    blocks_run += grid.x * grid.y;
     position_ = {.threads = grid.threads, .blocks = grid.x, .blocks_y = grid.y};
     for (position_.block_y = 0; position_.block_y < grid.y; ++position_.block_y) {
       for (position_.block = 0; position_.block < grid.x; ++position_.block) run_block();
@@ -107,6 +108,7 @@ class Machine {
 
   const Position& position() const { return position_; }
   ThreadOrder order = ThreadOrder::forward;
+  std::int64_t resident_blocks = 0, blocks_run = 0;
 
  private:
   Fiber& fiber(int thread) { return *fibers_[static_cast<std::size_t>(thread)]; }
@@ -269,6 +271,9 @@ class Machine {
 
 }  // namespace
 
+void set_resident_blocks(std::int64_t blocks) { Machine::instance().resident_blocks = blocks; }
+std::int64_t resident_blocks() { return Machine::instance().resident_blocks; }
+std::int64_t blocks_run() { return Machine::instance().blocks_run; }
 void set_thread_order(ThreadOrder order) { Machine::instance().order = order; }
 const Position& position() { return Machine::instance().position(); }
 void sync() { Machine::instance().wait(Wait::block); }

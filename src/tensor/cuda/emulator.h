@@ -12,6 +12,8 @@
 #include <functional>
 #include <type_traits>
 
+#include "mec/tensor/cuda/grid.h"
+
 #define MEC_SIMT emulated
 #define SIMT_KERNEL void
 #define SIMT_KERNEL_SHARING(blocks) void
@@ -23,14 +25,14 @@ namespace mec::cuda::simt::inline MEC_SIMT {
 
 using Stream = void*;
 
-struct Grid {
-  std::int64_t x = 1, y = 1;
-  int threads = 256;
-};
-
 // The order in which the warps of a block run between two barriers, and the lanes of a warp.
 enum class ThreadOrder : std::uint8_t { forward, reverse, shuffled };
 void set_thread_order(ThreadOrder order);
+
+// Blocks of any kernel that run at a time, for grids that adapt to it; 0: any number.
+void set_resident_blocks(std::int64_t blocks);
+std::int64_t resident_blocks();
+std::int64_t blocks_run();  // so far
 
 // Where the running thread is.
 struct Position {
@@ -79,7 +81,7 @@ void run_grid(const char* kernel, const Grid& grid, const std::function<void()>&
 
 template <class... Parameters, class... Arguments>
 void launch(const char* name, void (*kernel)(Parameters...), const Grid& grid, Stream, const Arguments&... arguments) {
-  run_grid(name, grid, [&] { kernel(Parameters(arguments)...); });
+  run_grid(name, resident_blocks() ? fitted(grid, resident_blocks()) : grid, [&] { kernel(Parameters(arguments)...); });
 }
 
 }  // namespace mec::cuda::simt::inline MEC_SIMT

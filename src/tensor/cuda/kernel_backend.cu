@@ -16,7 +16,13 @@ void* KernelBackend::scratch(std::size_t bytes) {
 }
 
 simt::Grid KernelBackend::grid_for(std::int64_t n) const {
-  return {.x = std::min(ceil_div(n, kBlock), grid_limit_), .threads = kBlock};
+  return {.x = std::min(ceil_div(n, kBlock), grid_limit_), .threads = kBlock, .loop = simt::LoopAxis::x};
+}
+
+simt::Grid KernelBackend::grid_for_rows(const Columns& matrix, std::int64_t chunks) const {
+  simt::Grid grid = grid_for_columns(matrix, chunks);
+  grid.loop = simt::LoopAxis::y;
+  return grid;
 }
 
 // A block has no more lines of threads than there are rows, within its warps.
@@ -31,7 +37,7 @@ simt::Grid KernelBackend::grid_for_columns(const Columns& matrix, std::int64_t c
 }
 
 simt::Grid KernelBackend::grid_of_pieces(std::int64_t n, int threads) const {
-  return {.x = std::min(n, grid_limit_), .threads = threads};
+  return {.x = std::min(n, grid_limit_), .threads = threads, .loop = simt::LoopAxis::x};
 }
 
 }  // namespace mec::cuda::MEC_SIMT

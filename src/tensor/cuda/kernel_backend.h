@@ -14,7 +14,9 @@ struct Columns;
 
 class KernelBackend : public Backend, public ViewMaker {
  public:
-  // A grid-stride loop makes at most `grid_limit` blocks: some for each multiprocessor of the device.
+  // A grid has at most `grid_limit` blocks: as many as a device can ever run at a time. Sums that
+  // follow from the grid follow from this number; grids that share out a loop (Grid::loop) are made
+  // smaller where the kernel's registers allow fewer blocks.
   explicit KernelBackend(std::int64_t grid_limit) : grid_limit_(grid_limit) {}
 
   // augment.cu
@@ -95,9 +97,15 @@ class KernelBackend : public Backend, public ViewMaker {
     with_pack_size<T>(aligned, [&]<int V>() { f.template operator()<V>(grid_for(ceil_div(n, V))); });
   }
 
+  // tiled_product.cu: as Backend::matmul, of any sizes and alignment, for what a library has no
+  // algorithm for. Sums run over k in order.
+  void tiled_product(ConstView a, ConstView b, View c, const MatmulArgs& args);
+
   // columns.h
   // Groups of channels × `chunks` chunks, or as many as the limit allows.
   simt::Grid grid_for_columns(const Columns& matrix, std::int64_t chunks) const;
+  // The same, where no sum depends on how many chunks there are.
+  simt::Grid grid_for_rows(const Columns& matrix, std::int64_t chunks) const;
   template <int V, class Source, class Result>
   void fold_columns(const char* name, const Columns& matrix, const Source& source, const Result& result);
 

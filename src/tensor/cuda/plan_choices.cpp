@@ -111,6 +111,22 @@ std::string PlanChoices::load(const std::filesystem::path& path) {
   return reason.empty() ? reason : concat("convolution plans in ", path.string(), " are not used: ", reason);
 }
 
+std::string PlanChoices::disagreement(const ConvolutionPolicy& policy) const {
+  const auto differs = [&](const auto& entry) {
+    const ConvolutionKey& key = entry.first;
+    return key.deterministic != policy.deterministic || (key.operands == Dtype::f32 && key.tf32 != policy.tf32);
+  };
+  const auto found = std::ranges::find_if(choices_, differs);
+  if (found == choices_.end()) return {};
+  const ConvolutionKey& key = found->first;
+  const auto text = [](bool deterministic, bool tf32) {
+    return concat(tf32 ? "with" : "without", " --tf32 and ", deterministic ? "without" : "with", " --nondeterministic");
+  };
+  const bool tf32 = key.operands == Dtype::f32 ? key.tf32 : policy.tf32;
+  return concat("engines were chosen ", text(key.deterministic, tf32), ", but here it is ",
+                text(policy.deterministic, policy.tf32), ": results would have other bits");
+}
+
 void PlanChoices::save(const std::filesystem::path& path) const {
   AtomicFile file(path);
   file.write(text());

@@ -45,6 +45,10 @@ class PlanChoices {
 
   // The same with a file. There being none is no reason to complain.
   std::string load(const std::filesystem::path& path);
+  // The first choice that another policy made, as a message; empty where all were made under this
+  // one. Other policies take other engines, so what was begun under one cannot go on under another
+  // with the same bits.
+  std::string disagreement(const ConvolutionPolicy& policy) const;
   // In one step: readers see the old file or the new. IoError where it cannot be written.
   void save(const std::filesystem::path& path) const;
 

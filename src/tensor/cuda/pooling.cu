@@ -166,7 +166,7 @@ void KernelBackend::global_avg_pool(ConstView x, View y) {
   dispatch_floating("global_avg_pool", x.dtype, [&]<class T>() {
     with_pack_size<T>(rows_of_packs<T>(channels, x.data, y.data), [&]<int V>() {
       const Columns pixels = columns_of(rows, channels, V);
-      simt::launch("global_avg_pool", global_avg_pool_kernel<V, T>, grid_for_columns(pixels, images), stream(), pixels, images,
+      simt::launch("global_avg_pool", global_avg_pool_kernel<V, T>, grid_for_rows(pixels, images), stream(), pixels, images,
                    x.as<T>(), y.as<T>());
     });
   });
@@ -177,7 +177,7 @@ void KernelBackend::global_avg_pool_grad(ConstView dy, View dx) {
   dispatch_floating("global_avg_pool_grad", dy.dtype, [&]<class T>() {
     with_pack_size<T>(rows_of_packs<T>(channels, dy.data, dx.data), [&]<int V>() {
       const Columns pixels = columns_of(rows, channels, V);
-      simt::launch("global_avg_pool_grad", global_avg_pool_grad_kernel<V, T>, grid_for_columns(pixels, images), stream(),
+      simt::launch("global_avg_pool_grad", global_avg_pool_grad_kernel<V, T>, grid_for_rows(pixels, images), stream(),
                    pixels, images, dy.as<T>(), dx.as<T>());
     });
   });

@@ -3,6 +3,7 @@
 #include <cublasLt.h>
 
 #include <array>
+#include <optional>
 #include <unordered_map>
 
 #include "mec/tensor/cuda/column_major.h"
@@ -122,7 +123,7 @@ Preference make_preference(const ProductKey& key) {
 struct Plan {
   Operation operation;
   Layout first, second, result;
-  cublasLtMatmulAlgo_t algorithm{};
+  std::optional<cublasLtMatmulAlgo_t> algorithm = {};  // none: the library does not do this
 };
 
 Plan make_plan(cublasLtHandle_t library, const ProductKey& key, bool tf32) {
@@ -130,17 +131,15 @@ Plan make_plan(cublasLtHandle_t library, const ProductKey& key, bool tf32) {
   Plan plan{make_operation(p, tf32),
             make_layout(p.first, p.operands),
             make_layout(p.second, p.operands),
-            make_layout(p.result, p.output),
-            {}};
+            make_layout(p.result, p.output)};
   const Preference preference = make_preference(key);
   cublasLtMatmulHeuristicResult_t found{};
   int count = 0;
   const cublasStatus_t status =
       cublasLtMatmulAlgoGetHeuristic(library, plan.operation.get(), plan.first.get(), plan.second.get(), plan.result.get(),
                                      plan.result.get(), preference.get(), 1, &found, &count);
-  check<DeviceError>(status == CUBLAS_STATUS_SUCCESS && count == 1, "matmul: cuBLASLt has no algorithm for (", p.n, ",", p.k,
-                     ")(", p.k, ",", p.m, ") of ", p.operands, " to ", p.output, ": ", cublasLtGetStatusString(status));
-  plan.algorithm = found.algo;
+  if (status != CUBLAS_STATUS_NOT_SUPPORTED) check_cublas(status, "cublasLtMatmulAlgoGetHeuristic", __FILE__, __LINE__);
+  if (status == CUBLAS_STATUS_SUCCESS && count == 1) plan.algorithm = found.algo;
   return plan;
 }
 
@@ -161,13 +160,14 @@ Products::Products(bool tf32) : impl_(std::make_unique<Impl>()) {
 
 Products::~Products() = default;
 
-void Products::matmul(ConstView a, ConstView b, View c, const MatmulArgs& args, const Workspace& workspace, void* stream) {
+bool Products::matmul(ConstView a, ConstView b, View c, const MatmulArgs& args, const Workspace& workspace, void* stream) {
   const ProductKey key{column_product(a, b, c, args), {alignment_of(b.data), alignment_of(a.data), alignment_of(c.data)}};
   auto place = impl_->plans.find(key);
   if (place == impl_->plans.end()) {
     place = impl_->plans.emplace(key, make_plan(impl_->library.get(), key, impl_->tf32)).first;
   }
   const Plan& plan = place->second;
+  if (!plan.algorithm) return false;
   // The scale type is f32, or f64 for f64.
   const float one = 1, accumulate = args.accumulate ? 1 : 0;
   const double one_f64 = one, accumulate_f64 = accumulate;
@@ -175,7 +175,8 @@ void Products::matmul(ConstView a, ConstView b, View c, const MatmulArgs& args, 
   MEC_CHECK_CUBLAS(cublasLtMatmul(
       impl_->library.get(), plan.operation.get(), f64 ? static_cast<const void*>(&one_f64) : &one, b.data, plan.first.get(),
       a.data, plan.second.get(), f64 ? static_cast<const void*>(&accumulate_f64) : &accumulate, c.data, plan.result.get(),
-      c.data, plan.result.get(), &plan.algorithm, workspace.memory, workspace.bytes, static_cast<cudaStream_t>(stream)));
+      c.data, plan.result.get(), &*plan.algorithm, workspace.memory, workspace.bytes, static_cast<cudaStream_t>(stream)));
+  return true;
 }
 
 }  // namespace mec::cuda

@@ -23,8 +23,9 @@ class Products {
   explicit Products(bool tf32);
   ~Products();
 
-  // As Backend::matmul, of matrices that are not empty, on `stream`, a cudaStream_t. Algorithms are chosen once for each kind of product.
-  void matmul(ConstView a, ConstView b, View c, const MatmulArgs& args, const Workspace& workspace, void* stream);
+  // As Backend::matmul, of matrices that are not empty, on `stream`, a cudaStream_t. Algorithms are
+  // chosen once for each kind of product. False, and nothing is started, where cuBLASLt has none.
+  [[nodiscard]] bool matmul(ConstView a, ConstView b, View c, const MatmulArgs& args, const Workspace& workspace, void* stream);
 
  private:
   struct Impl;

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "mec/tensor/cuda/grid.h"
 #include "mec/tensor/host_device.h"
 
 #ifdef __CUDACC__
@@ -43,15 +44,15 @@ template <class T> SIMT_DEVICE T shuffle_xor(T value, int mask) { return __shfl_
 // Throws DeviceError, naming the kernel, when the launch that was just made was refused.
 void check_launch(const char* kernel);
 
-struct Grid {
-  std::int64_t x = 1, y = 1;  // blocks
-  int threads = 256;          // of a block, a multiple of 32
-};
+// Blocks of so many threads of the kernel that the current device runs at a time: registers and
+// shared memory decide.
+std::int64_t resident_blocks(const void* kernel, int threads);
 
 // kernel<<<grid>>>(arguments...) on a stream.
 template <class... Parameters, class... Arguments>
-void launch(const char* name, void (*kernel)(Parameters...), const Grid& grid, Stream stream, const Arguments&... arguments) {
+void launch(const char* name, void (*kernel)(Parameters...), Grid grid, Stream stream, const Arguments&... arguments) {
   if (grid.x == 0 || grid.y == 0) return;
+  if (grid.loop != LoopAxis::none) grid = fitted(grid, resident_blocks(reinterpret_cast<const void*>(kernel), grid.threads));
   const dim3 blocks(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y));
   kernel<<<blocks, static_cast<unsigned>(grid.threads), 0, static_cast<cudaStream_t>(stream)>>>(Parameters(arguments)...);
   check_launch(name);
