@@ -278,4 +278,18 @@ void run_grid(const char* kernel, const Grid& grid, const std::function<void()>&
   Machine::instance().run(kernel, grid, body);
 }
 
+namespace {
+void (*launcher_of_streams)(Launch) = nullptr;
+}
+void set_launcher(void (*launcher)(Launch)) { launcher_of_streams = launcher; }
+void submit(Launch launch) {
+  check<Error>(launcher_of_streams != nullptr, launch.kernel, ": launched on a stream, but nothing stands in for a device");
+  launcher_of_streams(std::move(launch));
+}
+void add_bytes(std::vector<std::uintptr_t>& words, const void* from, std::size_t bytes) {
+  const std::size_t first = words.size();
+  words.resize(first + (bytes + sizeof(std::uintptr_t) - 1) / sizeof(std::uintptr_t));
+  std::memcpy(words.data() + first, from, bytes);
+}
+
 }  // namespace mec::cuda::simt::inline MEC_SIMT

@@ -1,0 +1,49 @@
+# A GPU made of software: CUDA's runtime and libraries stood in for, under the real host code. What tests/gpu/ runs on a device runs here in
+# every test run; `mec_on_software_gpu` is the whole program.
+#
+# Objects come before the rooms' libraries, so the linker takes the emulated kernels, and this runtime, instead of those for a device.
+get_property(host_sources GLOBAL PROPERTY MEC_CUDA_HOST_SOURCES)
+set_source_files_properties(${host_sources} PROPERTIES LANGUAGE CXX)
+add_library(mec_software_gpu OBJECT ${host_sources}
+  software_gpu/launches.cpp software_gpu/memory.cpp software_gpu/runtime.cpp software_gpu/streams.cpp)
+target_include_directories(mec_software_gpu PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
+target_include_directories(mec_software_gpu SYSTEM PUBLIC ${MEC_CUDA_INCLUDE_DIRS})
+target_link_libraries(mec_software_gpu PRIVATE mec_options mec::tensor)
+
+# NVIDIA's libraries under their own names, in a folder that these programs look into first; they find the runtime in the program.
+set(stand_ins "${CMAKE_CURRENT_BINARY_DIR}/software_gpu")
+function(mec_stand_in library header macro)
+  file(STRINGS "${header}" version REGEX "define ${macro} ")
+  string(REGEX MATCH "[0-9]+" version "${version}")
+  add_library(software_${library} MODULE ${ARGN})
+  set_target_properties(software_${library} PROPERTIES PREFIX "lib" OUTPUT_NAME "${library}" SUFFIX ".so.${version}"
+    LIBRARY_OUTPUT_DIRECTORY "${stand_ins}")
+  target_include_directories(software_${library} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
+  target_include_directories(software_${library} SYSTEM PRIVATE ${MEC_CUDA_INCLUDE_DIRS})
+  target_link_libraries(software_${library} PRIVATE mec_options)
+  target_include_directories(software_${library} PRIVATE "${MEC_INCLUDE_DIR}")
+endfunction()
+list(GET CUDAToolkit_INCLUDE_DIRS 0 headers)
+mec_stand_in(cublasLt "${headers}/cublas_api.h" CUBLAS_VER_MAJOR software_gpu/cublaslt.cpp)
+mec_stand_in(cusolver "${headers}/cusolver_common.h" CUSOLVER_VER_MAJOR software_gpu/cusolver.cpp)
+mec_stand_in(cudnn "${MecCudnn_INCLUDE_DIR}/cudnn_version.h" CUDNN_MAJOR software_gpu/cudnn.cpp software_gpu/convolution.cpp)
+target_compile_definitions(software_cudnn PRIVATE "MEC_REAL_CUDNN_FILE=\"${MecCudnn_LIBRARY}\""
+  "MEC_DEVICE_JSON=\"${CMAKE_CURRENT_SOURCE_DIR}/golden/cuda/h100.json\"")
+
+function(mec_on_software program)
+  target_link_libraries(${program} PRIVATE mec_software_gpu mec_emulated_kernels mec::cli)
+  target_link_options(${program} PRIVATE -Wl,--disable-new-dtags)
+  set_target_properties(${program} PROPERTIES ENABLE_EXPORTS ON BUILD_RPATH "${stand_ins}")
+  add_dependencies(${program} software_cublasLt software_cusolver software_cudnn)
+endfunction()
+
+add_executable(mec_on_software_gpu "${PROJECT_SOURCE_DIR}/src/cli/main.cpp")
+target_link_libraries(mec_on_software_gpu PRIVATE mec_options)
+mec_on_software(mec_on_software_gpu)
+
+add_executable(test_software_gpu software_gpu/transfers.cpp)
+target_compile_options(test_software_gpu PRIVATE ${once})
+target_link_libraries(test_software_gpu PRIVATE mec_gpu_tests mec_test_support)
+mec_on_software(test_software_gpu)
+add_dependencies(test_software_gpu mec_on_software_gpu)
+mec_discover_tests(test_software_gpu software_gpu)
