@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "gpu/scale.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "support/op_cases.h"
@@ -11,7 +12,9 @@
 using namespace mec;
 using namespace mec::test;
 
+// On a device of software the small shapes below are enough: the emulator runs the whole table (tests/tensor/cuda_emulated.cpp).
 TEST_CASE("cuda: every kernel agrees with the reference on every case") {
+  if (on_software()) return;
   const Device device = make_cuda_device();
   for (const std::uint64_t seed : {1, 2}) {
     for (const OpFamily& family : kOpFamilies) check_family(family, device, seed);
@@ -46,14 +49,14 @@ TEST_CASE("cuda: engines that were timed agree with the reference as well") {
   }
 }
 
-// TF32 has bf16's precision times eight: the tolerance is the table's for bf16.
+// Operands are rounded to 11 bits: of a sum of 512 products, whose terms may cancel, five deviations are 2e-3 of the sums' usual size, and
+// twice that where a device cuts off instead of rounding.
 TEST_CASE("cuda: TF32 changes f32 products, by no more than its own rounding") {
   const Device strict = make_cuda_device(), rounded = make_cuda_device({.tf32 = true});
   const auto product = [](const Device& device) {
     return matmul(random({256, 512}, Dtype::f32, device, {.seed = 1}), random({512, 256}, Dtype::f32, device, {.seed = 2}));
   };
-  const Comparison same =
-      compare(product(rounded), product(strict).to(make_reference_device()), tolerance_of(Accuracy::accumulated, Dtype::bf16));
+  const Comparison same = compare(product(rounded), product(strict).to(make_reference_device()), {.of_rms = 4e-3});
   CHECK_MESSAGE(same.ok, same.message);
   CHECK(product(rounded).to_vector<float>() != product(strict).to_vector<float>());
 }

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <map>
@@ -15,10 +16,11 @@ namespace mec::software_gpu {
 namespace {
 
 constexpr std::size_t kPage = 4096;
+constexpr std::size_t kHugePage = std::size_t{2} << 20;  // of device memory: to protect it a page at a time took most of a test
 constexpr std::size_t kAddresses = std::size_t{1} << 38;  // reserved, not used
 constexpr int kPoison = 0xff;                             // NaN in every floating type
 
-std::size_t whole_pages(std::size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
+std::size_t whole(std::size_t bytes, std::size_t page) { return (std::max<std::size_t>(bytes, 1) + page - 1) / page * page; }
 
 struct State {
   std::recursive_mutex mutex;
@@ -93,16 +95,18 @@ bool is_mapped(std::uintptr_t address) {
 void* allocate_device(std::size_t bytes) {
   State& s = state();
   const std::lock_guard lock(s.mutex);
-  const std::size_t size = whole_pages(std::max<std::size_t>(bytes, 1));
+  const std::size_t size = whole(bytes, kHugePage);
   if (size > kCapacity - s.in_use) return nullptr;
   if (!s.base) {
     void* const range = mmap(nullptr, kAddresses, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     check<Error>(range != MAP_FAILED, "software GPU: no ", kAddresses, " bytes of addresses");
     s.base = static_cast<std::byte*>(range);
+    s.next = kHugePage - reinterpret_cast<std::uintptr_t>(range) % kHugePage;
+    madvise(range, kAddresses, MADV_HUGEPAGE);  // advice: failure only costs time
   }
-  check<Error>(s.next + size + kPage <= kAddresses, "software GPU: no addresses are left, since none is used twice");
+  check<Error>(s.next + size + kHugePage <= kAddresses, "software GPU: no addresses are left, since none is used twice");
   std::byte* const memory = s.base + s.next;
-  s.next += size + kPage;  // a page between
+  s.next += size + kHugePage;  // a page between
   protect(memory, size, PROT_READ | PROT_WRITE);
   std::memset(memory, kPoison, size);
   if (s.at_work == 0) protect(memory, size, PROT_NONE);
@@ -127,7 +131,7 @@ bool release_device(void* memory) {
 void* allocate_pinned(std::size_t bytes) {
   State& s = state();
   const std::lock_guard lock(s.mutex);
-  const std::size_t size = whole_pages(std::max<std::size_t>(bytes, 1));
+  const std::size_t size = whole(bytes, kPage);
   void* const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return nullptr;
   std::memset(memory, kPoison, size);

@@ -2,22 +2,26 @@
 # every test run; `mec_on_software_gpu` is the whole program.
 #
 # Objects come before the rooms' libraries, so the linker takes the emulated kernels, and this runtime, instead of those for a device.
+set(stand_ins "${CMAKE_CURRENT_BINARY_DIR}/software_gpu")
 get_property(host_sources GLOBAL PROPERTY MEC_CUDA_HOST_SOURCES)
 set_source_files_properties(${host_sources} PROPERTIES LANGUAGE CXX)
-add_library(mec_software_gpu OBJECT ${host_sources}
+set(libraries "${PROJECT_SOURCE_DIR}/src/tensor/cuda/library.cpp")
+set_source_files_properties("${libraries}" PROPERTIES COMPILE_DEFINITIONS
+  "MEC_LIBRARY_FOLDER=\"${stand_ins}/\";MEC_CUBLASLT_FILE=\"\";MEC_CUSOLVER_FILE=\"\";MEC_CUDNN_FILE=\"\"")
+add_library(mec_software_gpu OBJECT ${host_sources} "${libraries}"
   software_gpu/launches.cpp software_gpu/memory.cpp software_gpu/runtime.cpp software_gpu/streams.cpp)
 target_include_directories(mec_software_gpu PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
 target_include_directories(mec_software_gpu SYSTEM PUBLIC ${MEC_CUDA_INCLUDE_DIRS})
 target_link_libraries(mec_software_gpu PRIVATE mec_options mec::tensor)
 
-# NVIDIA's libraries under their own names, in a folder that these programs look into first; they find the runtime in the program.
-set(stand_ins "${CMAKE_CURRENT_BINARY_DIR}/software_gpu")
+# NVIDIA's libraries under their own names, in a folder that tensor/cuda/library.h is told of; they find the runtime in the program. Without
+# a soname: the real cuDNN asks for the real cuBLASLt by that.
 function(mec_stand_in library header macro)
   file(STRINGS "${header}" version REGEX "define ${macro} ")
   string(REGEX MATCH "[0-9]+" version "${version}")
   add_library(software_${library} MODULE ${ARGN})
   set_target_properties(software_${library} PROPERTIES PREFIX "lib" OUTPUT_NAME "${library}" SUFFIX ".so.${version}"
-    LIBRARY_OUTPUT_DIRECTORY "${stand_ins}")
+    LIBRARY_OUTPUT_DIRECTORY "${stand_ins}" NO_SONAME ON)
   target_include_directories(software_${library} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
   target_include_directories(software_${library} SYSTEM PRIVATE ${MEC_CUDA_INCLUDE_DIRS})
   target_link_libraries(software_${library} PRIVATE mec_options)
@@ -32,8 +36,7 @@ target_compile_definitions(software_cudnn PRIVATE "MEC_REAL_CUDNN_FILE=\"${MecCu
 
 function(mec_on_software program)
   target_link_libraries(${program} PRIVATE mec_software_gpu mec_emulated_kernels mec::cli)
-  target_link_options(${program} PRIVATE -Wl,--disable-new-dtags)
-  set_target_properties(${program} PROPERTIES ENABLE_EXPORTS ON BUILD_RPATH "${stand_ins}")
+  set_target_properties(${program} PROPERTIES ENABLE_EXPORTS ON)
   add_dependencies(${program} software_cublasLt software_cusolver software_cudnn)
 endfunction()
 
