@@ -78,3 +78,18 @@ TEST_CASE("cuda: within a capture, memory cannot grow and the host cannot look i
   for (int i = 0; i < 3; ++i) capture->replay();
   CHECK(x.to_vector<float>() == std::vector<float>(3, 8));
 }
+
+TEST_CASE("cuda: what a recording writes to goes to nobody else while it lives") {
+  const Device device = make_cuda_device();
+  const Tensor x = Tensor::full({1000}, 1, Dtype::f32, device);
+  static_cast<void>(scale(scale(x, 2), 2));  // memory for what is captured
+  const auto capture = device->make_capture();
+  capture->begin();
+  add_into(scale(scale(x, 2), 2), x);
+  capture->end();
+  std::vector<Tensor> others;
+  for (int i = 0; i < 100; ++i) others.push_back(Tensor::full({1000}, 5, Dtype::f32, device));
+  for (int i = 0; i < 3; ++i) capture->replay();
+  CHECK(x.to_vector<float>() == std::vector<float>(1000, 125));
+  for (const Tensor& other : others) CHECK(other.to_vector<float>() == std::vector<float>(1000, 5));
+}

@@ -44,7 +44,9 @@ add_executable(mec_on_software_gpu "${PROJECT_SOURCE_DIR}/src/cli/main.cpp")
 target_link_libraries(mec_on_software_gpu PRIVATE mec_options)
 mec_on_software(mec_on_software_gpu)
 
-add_executable(test_software_gpu software_gpu/transfers.cpp)
+add_executable(test_software_gpu software_gpu/pretrain.cpp software_gpu/rules.cpp software_gpu/transfers.cpp)
+set_source_files_properties(software_gpu/pretrain.cpp PROPERTIES COMPILE_DEFINITIONS
+  "MEC_ON_SOFTWARE_GPU=\"$<TARGET_FILE:mec_on_software_gpu>\"")
 target_compile_options(test_software_gpu PRIVATE ${once})
 target_link_libraries(test_software_gpu PRIVATE mec_gpu_tests mec_test_support)
 mec_on_software(test_software_gpu)
