@@ -105,7 +105,11 @@ bool rounds(cudnnBackendDescriptor_t config) {
   MEC_REAL(cudnnBackendCreateDescriptor)(CUDNN_BACKEND_ENGINE_DESCRIPTOR, &engine);
   std::int64_t count = 0;
   std::vector<cudnnBackendNumericalNote_t> notes(CUDNN_NUMERICAL_NOTE_TYPE_COUNT);
-  const auto get = MEC_REAL(cudnnBackendGetAttribute);
+  const auto get = [](auto... arguments) {
+    const cudnnStatus_t status = MEC_REAL(cudnnBackendGetAttribute)(arguments...);
+    check<Error>(status == CUDNN_STATUS_SUCCESS, "software GPU: cuDNN does not tell an engine's notes: ",
+                 cudnnGetErrorString(status));
+  };
   get(config, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count, &engine);
   get(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, std::ssize(notes), &count, notes.data());
   MEC_REAL(cudnnBackendDestroyDescriptor)(engine);

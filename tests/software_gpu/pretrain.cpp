@@ -66,7 +66,7 @@ TEST_CASE_FIXTURE(Fixture, "software GPU: a run that was killed and resumed has 
   ::waitpid(child, &status, 0);
   REQUIRE(std::filesystem::exists(checkpoint));
   REQUIRE(read_safetensors_metadata(checkpoint).at("step") != "6");
-  const ProgramResult resumed = run({"pretrain", "--threads", "1", "--resume", at("run")});
+  const ProgramResult resumed = run({"pretrain", "--threads", "1", "--device", "cuda", "--resume", at("run")});
   CHECK(resumed.err.empty());
   CHECK(read_bytes(folder / "run/encoder.safetensors") == read_bytes(folder / "whole/encoder.safetensors"));
   CHECK(losses("run") == losses("whole"));
