@@ -44,6 +44,11 @@ add_executable(mec_on_software_gpu "${PROJECT_SOURCE_DIR}/src/cli/main.cpp")
 target_link_libraries(mec_on_software_gpu PRIVATE mec_options)
 mec_on_software(mec_on_software_gpu)
 
+add_executable(count_gpu_step software_gpu/count_step.cpp)
+target_include_directories(count_gpu_step PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
+target_link_libraries(count_gpu_step PRIVATE mec_options)
+mec_on_software(count_gpu_step)
+
 add_executable(test_software_gpu software_gpu/pretrain.cpp software_gpu/rules.cpp software_gpu/transfers.cpp)
 set_source_files_properties(software_gpu/pretrain.cpp PROPERTIES COMPILE_DEFINITIONS
   "MEC_ON_SOFTWARE_GPU=\"$<TARGET_FILE:mec_on_software_gpu>\"")

@@ -8,7 +8,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -28,7 +27,7 @@ cudaError_t enqueue(cudaStream_t stream, Operation operation);
 void set_seed(std::uint64_t seed);
 void let_device_work(int pieces);  // so many pieces of work, from streams taken at random
 long host_waits();                 // how often the host had to wait so far
-std::map<std::string, long> operations();  // how often each ran so far, by name; of a replay each of its own
+long given_operations();           // how many streams were given so far, by launches, libraries and copies
 
 // --- For runtime.cpp -----------------------------------------------------------------------------------------------------------
 
