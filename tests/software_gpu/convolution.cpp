@@ -30,7 +30,8 @@ template <class A> std::vector<A> read(const StridedTensor& t, const std::array<
   std::vector<A> values(static_cast<std::size_t>(t.sizes[0] * t.sizes[1] * t.sizes[2] * t.sizes[3]));
   for_each_element(t, order, [&](std::size_t at, std::int64_t place) {
     const double value = element(t.memory, t.dtype, place);
-    values[at] = static_cast<A>(rounded && t.dtype == Dtype::f32 ? static_cast<double>(tf32(static_cast<float>(value))) : value);
+    values[at] =
+        static_cast<A>(rounded && t.dtype == Dtype::f32 ? static_cast<double>(tf32(static_cast<float>(value))) : value);
   });
   return values;
 }
@@ -67,8 +68,7 @@ template <class A> void convolve_in(const Convolution& v) {
     return values;
   };
   std::vector<A> x = operand(v.x, kImages, to_x), w = operand(v.w, kWeights, to_w), y = operand(v.y, kImages, to_y);
-  const std::int64_t outputs = v.w.sizes[0], channels = v.w.sizes[1], groups = v.x.sizes[1] / channels,
-                     each = outputs / groups;
+  const std::int64_t outputs = v.w.sizes[0], channels = v.w.sizes[1], groups = v.x.sizes[1] / channels, each = outputs / groups;
   for_each_meeting(v, [&](std::int64_t x_at, std::int64_t w_at, std::int64_t y_at) {
     for (std::int64_t o = 0; o < outputs; ++o) {
       A* const x_row = x.data() + x_at + o / each * channels;

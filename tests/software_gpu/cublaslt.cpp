@@ -68,12 +68,12 @@ cublasStatus_t check_product(const Product& p, const Layout& c) {
   }
   if (c.rows != p.d.rows || c.columns != p.d.columns || c.type != p.d.type) return CUBLAS_STATUS_INVALID_VALUE;
   const bool wide = p.a.type == CUDA_R_64F;
-  const bool compute_fits = wide ? o.compute == CUBLAS_COMPUTE_64F
-                                 : o.compute == CUBLAS_COMPUTE_32F ||
-                                       (o.compute == CUBLAS_COMPUTE_32F_FAST_TF32 && p.a.type == CUDA_R_32F);
+  const bool compute_fits =
+      wide ? o.compute == CUBLAS_COMPUTE_64F
+           : o.compute == CUBLAS_COMPUTE_32F || (o.compute == CUBLAS_COMPUTE_32F_FAST_TF32 && p.a.type == CUDA_R_32F);
   const bool types_fit = p.a.type == p.b.type && (p.d.type == p.a.type || (p.a.type == CUDA_R_16BF && p.d.type == CUDA_R_32F));
   return compute_fits && types_fit && o.scale == (wide ? CUDA_R_64F : CUDA_R_32F) ? CUBLAS_STATUS_SUCCESS
-                                                                                   : CUBLAS_STATUS_NOT_SUPPORTED;
+                                                                                  : CUBLAS_STATUS_NOT_SUPPORTED;
 }
 
 // op(matrix), row by row.
@@ -220,10 +220,9 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
 }
 
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, const void* alpha, const void* a,
-                              cublasLtMatrixLayout_t a_layout, const void* b, cublasLtMatrixLayout_t b_layout,
-                              const void* beta, const void* c, cublasLtMatrixLayout_t c_layout, void* d,
-                              cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t* algo, void* workspace,
-                              size_t workspace_bytes, cudaStream_t stream) {
+                              cublasLtMatrixLayout_t a_layout, const void* b, cublasLtMatrixLayout_t b_layout, const void* beta,
+                              const void* c, cublasLtMatrixLayout_t c_layout, void* d, cublasLtMatrixLayout_t d_layout,
+                              const cublasLtMatmulAlgo_t* algo, void* workspace, size_t workspace_bytes, cudaStream_t stream) {
   const Product p{of(operation), of(a_layout), of(b_layout), of(d_layout)};
   if (const cublasStatus_t status = check_product(p, of(c_layout))) return status;
   const Algorithm& algorithm = *reinterpret_cast<const Algorithm*>(algo);

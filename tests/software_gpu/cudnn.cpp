@@ -107,8 +107,8 @@ bool rounds(cudnnBackendDescriptor_t config) {
   std::vector<cudnnBackendNumericalNote_t> notes(CUDNN_NUMERICAL_NOTE_TYPE_COUNT);
   const auto get = [](auto... arguments) {
     const cudnnStatus_t status = MEC_REAL(cudnnBackendGetAttribute)(arguments...);
-    check<Error>(status == CUDNN_STATUS_SUCCESS, "software GPU: cuDNN does not tell an engine's notes: ",
-                 cudnnGetErrorString(status));
+    check<Error>(status == CUDNN_STATUS_SUCCESS,
+                 "software GPU: cuDNN does not tell an engine's notes: ", cudnnGetErrorString(status));
   };
   get(config, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count, &engine);
   get(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, std::ssize(notes), &count, notes.data());
@@ -140,7 +140,8 @@ class Pack {
     check<Error>(reinterpret_cast<std::uintptr_t>(memory) % alignment == 0, "software GPU: ", memory,
                  " is not aligned as its tensor promises");
     StridedTensor tensor{.dtype = dtype_of(t.one<cudnnDataType_t>(CUDNN_ATTR_TENSOR_DATA_TYPE)), .memory = memory};
-    const auto sizes = t.list<std::int64_t>(CUDNN_ATTR_TENSOR_DIMENSIONS), strides = t.list<std::int64_t>(CUDNN_ATTR_TENSOR_STRIDES);
+    const auto sizes = t.list<std::int64_t>(CUDNN_ATTR_TENSOR_DIMENSIONS),
+               strides = t.list<std::int64_t>(CUDNN_ATTR_TENSOR_STRIDES);
     check<Error>(sizes.size() == 4 && strides.size() == 4, "software GPU: only tensors of four dimensions are stood in for");
     std::ranges::copy(sizes, tensor.sizes.begin());
     std::ranges::copy(strides, tensor.strides.begin());
@@ -161,15 +162,16 @@ class Pack {
 struct Names {
   cudnnBackendAttributeName_t x, w, y, convolution, alpha, beta;
 };
-constexpr Names kForward{CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,         CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
-                         CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y,         CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC,
-                         CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,     CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA};
-constexpr Names kGradInput{CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX,     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
-                           CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY,     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC,
-                           CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,  CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA};
-constexpr Names kGradWeight{CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X,   CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
-                            CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY,  CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC,
-                            CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA};
+constexpr Names kForward{CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,     CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
+                         CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y,     CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC,
+                         CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA};
+constexpr Names kGradInput{CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX,    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
+                           CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY,    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC,
+                           CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA};
+constexpr Names kGradWeight{
+    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X,     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
+    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY,    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC,
+    CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA};
 
 Convolution convolution_of(const Record& operation, const Pack& pack, bool rounded) {
   using Direction = Convolution::Direction;
@@ -179,8 +181,9 @@ Convolution convolution_of(const Record& operation, const Pack& pack, bool round
   else
     check<Error>(operation.type == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR, "software GPU: operations of type ",
                  static_cast<int>(operation.type), " are not stood in for");
-  const Names& names =
-      direction == Direction::forward ? kForward : direction == Direction::grad_input ? kGradInput : kGradWeight;
+  const Names& names = direction == Direction::forward      ? kForward
+                       : direction == Direction::grad_input ? kGradInput
+                                                            : kGradWeight;
   const Record& described = operation.descriptor(names.convolution);
   check<Error>(described.one<cudnnConvolutionMode_t>(CUDNN_ATTR_CONVOLUTION_CONV_MODE) == CUDNN_CROSS_CORRELATION &&
                    described.one<std::int64_t>(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS) == 2,
@@ -273,9 +276,7 @@ cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t descriptor, cudn
   }
   return status;
 }
-cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t descriptor) {
-  return MEC_REAL(cudnnBackendFinalize)(descriptor);
-}
+cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t descriptor) { return MEC_REAL(cudnnBackendFinalize)(descriptor); }
 // An engine that comes out of a heuristic is for the graph that went into it.
 cudnnStatus_t cudnnBackendGetAttribute(const cudnnBackendDescriptor_t descriptor, cudnnBackendAttributeName_t name,
                                        cudnnBackendAttributeType_t type, int64_t most, int64_t* count, void* elements) {
@@ -295,7 +296,8 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
   const Convolution convolution = convolution_of(*operations[0], pack, known->rounds);
   std::int64_t bytes = 0, count = 0;
   MEC_REAL(cudnnBackendGetAttribute)(plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count, &bytes);
-  if (bytes > 0 && !is_device_memory(pack.workspace(), static_cast<std::size_t>(bytes))) return CUDNN_STATUS_BAD_PARAM_NULL_POINTER;
+  if (bytes > 0 && !is_device_memory(pack.workspace(), static_cast<std::size_t>(bytes)))
+    return CUDNN_STATUS_BAD_PARAM_NULL_POINTER;
   const auto word = [](const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); };
   Operation operation{.name = name_of(convolution.direction),
                       .words = {word(convolution.x.memory), word(convolution.w.memory), word(convolution.y.memory)},

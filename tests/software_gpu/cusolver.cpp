@@ -85,7 +85,8 @@ template <class T> void cholesky(int n, Matrix<T> a, int* info) {
 }
 
 template <class T>
-cusolverStatus_t start_factor(cusolverDnHandle_t handle, int m, int n, T* a, int leading, T* workspace, int* pivots, int* info) {
+cusolverStatus_t start_factor(cusolverDnHandle_t handle, int m, int n, T* a, int leading, T* workspace, int* pivots,
+                              int* info) {
   if (leading < m || !is_device_memory(workspace, kWorkspace * sizeof(T))) return CUSOLVER_STATUS_INVALID_VALUE;
   return to_stream(handle, {.name = "getrf", .words = {word(a), word(workspace), word(pivots), word(info)}, .run = [=] {
                               std::memset(workspace, 0xff, kWorkspace * sizeof(T));
@@ -134,26 +135,26 @@ cusolverStatus_t cusolverDnSetStream(cusolverDnHandle_t handle, cudaStream_t str
   return CUSOLVER_STATUS_SUCCESS;
 }
 
-#define MEC_STAND_IN_FOR_SOLVER(letter, T)                                                                                     \
-  cusolverStatus_t cusolverDn##letter##getrf_bufferSize(cusolverDnHandle_t, int, int, T*, int, int* elements) {                \
-    *elements = kWorkspace;                                                                                                    \
-    return CUSOLVER_STATUS_SUCCESS;                                                                                            \
-  }                                                                                                                            \
-  cusolverStatus_t cusolverDn##letter##getrf(cusolverDnHandle_t handle, int m, int n, T* a, int leading, T* workspace,         \
-                                             int* pivots, int* info) {                                                         \
-    return start_factor(handle, m, n, a, leading, workspace, pivots, info);                                                    \
-  }                                                                                                                            \
-  cusolverStatus_t cusolverDn##letter##getrs(cusolverDnHandle_t handle, cublasOperation_t op, int n, int right, const T* lu,   \
-                                             int leading, const int* pivots, T* b, int leading_b, int* info) {                 \
-    return start_solve(handle, op, n, right, lu, leading, pivots, b, leading_b, info);                                         \
-  }                                                                                                                            \
-  cusolverStatus_t cusolverDn##letter##potrf_bufferSize(cusolverDnHandle_t, cublasFillMode_t, int, T*, int, int* elements) {   \
-    *elements = kWorkspace;                                                                                                    \
-    return CUSOLVER_STATUS_SUCCESS;                                                                                            \
-  }                                                                                                                            \
-  cusolverStatus_t cusolverDn##letter##potrf(cusolverDnHandle_t handle, cublasFillMode_t fill, int n, T* a, int leading,       \
-                                             T* workspace, int elements, int* info) {                                          \
-    return start_cholesky(handle, fill, n, a, leading, workspace, elements, info);                                             \
+#define MEC_STAND_IN_FOR_SOLVER(letter, T)                                                                                   \
+  cusolverStatus_t cusolverDn##letter##getrf_bufferSize(cusolverDnHandle_t, int, int, T*, int, int* elements) {              \
+    *elements = kWorkspace;                                                                                                  \
+    return CUSOLVER_STATUS_SUCCESS;                                                                                          \
+  }                                                                                                                          \
+  cusolverStatus_t cusolverDn##letter##getrf(cusolverDnHandle_t handle, int m, int n, T* a, int leading, T* workspace,       \
+                                             int* pivots, int* info) {                                                       \
+    return start_factor(handle, m, n, a, leading, workspace, pivots, info);                                                  \
+  }                                                                                                                          \
+  cusolverStatus_t cusolverDn##letter##getrs(cusolverDnHandle_t handle, cublasOperation_t op, int n, int right, const T* lu, \
+                                             int leading, const int* pivots, T* b, int leading_b, int* info) {               \
+    return start_solve(handle, op, n, right, lu, leading, pivots, b, leading_b, info);                                       \
+  }                                                                                                                          \
+  cusolverStatus_t cusolverDn##letter##potrf_bufferSize(cusolverDnHandle_t, cublasFillMode_t, int, T*, int, int* elements) { \
+    *elements = kWorkspace;                                                                                                  \
+    return CUSOLVER_STATUS_SUCCESS;                                                                                          \
+  }                                                                                                                          \
+  cusolverStatus_t cusolverDn##letter##potrf(cusolverDnHandle_t handle, cublasFillMode_t fill, int n, T* a, int leading,     \
+                                             T* workspace, int elements, int* info) {                                        \
+    return start_cholesky(handle, fill, n, a, leading, workspace, elements, info);                                           \
   }
 
 MEC_STAND_IN_FOR_SOLVER(S, float)

@@ -56,8 +56,8 @@ void report_fault(int signal, siginfo_t* info, void*) {
   const State& s = state();
   char line[256];
   const char* const what = !in_device_range(info->si_addr) ? "memory that is not there"
-                           : s.at_work == 0               ? "device memory, from the host"
-                                                          : "device memory that is not in use";
+                           : s.at_work == 0                ? "device memory, from the host"
+                                                           : "device memory that is not in use";
   const int length = std::snprintf(line, sizeof line, "software GPU: %s%stouched %s: %p\n", s.at_work ? s.operation : "",
                                    s.at_work ? " " : "", what, info->si_addr);
   static_cast<void>(!write(STDERR_FILENO, line, static_cast<std::size_t>(length)));
@@ -170,8 +170,8 @@ void check_addresses(const std::string& operation, std::span<const std::uintptr_
     if (word < kSmallest || word >= kLargest) continue;
     const auto* const address = reinterpret_cast<const void*>(word);
     if (in_device_range(address)) {
-      check<Error>(is_device_memory(address, 0), "software GPU: ", operation, " was given device memory that is not in use: ",
-                   address);
+      check<Error>(is_device_memory(address, 0), "software GPU: ", operation,
+                   " was given device memory that is not in use: ", address);
     } else {
       check<Error>(!is_mapped(word), "software GPU: ", operation, " was given an address of the host: ", address);
     }

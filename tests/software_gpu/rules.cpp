@@ -24,7 +24,9 @@ namespace {
 
 constexpr std::size_t kBytes = 1024;
 
-Operation nothing(const char* name = "nothing") { return {.name = name, .words = {}, .run = [] {}}; }
+Operation nothing(const char* name = "nothing") {
+  return {.name = name, .words = {}, .run = [] {}};
+}
 
 // What a process that does this says before it dies of a signal.
 std::string last_words(const std::function<void()>& fatal) {
@@ -104,8 +106,8 @@ TEST_CASE("software GPU: a kernel that is given an address of the host is refuse
   CHECK_THROWS_WITH_AS(device->batch_norm_apply(x, mean, mean, there, {}, {}, y, {}), doctest::Contains("address of the host"),
                        Error);  // in a struct
   const View column{host.data(), {64, 1}, Dtype::f32};
-  CHECK_THROWS_WITH_AS(device->matmul(x, column, Tensor({4, 1}, Dtype::f32, device), {}), doctest::Contains("address of the host"),
-                       Error);
+  CHECK_THROWS_WITH_AS(device->matmul(x, column, Tensor({4, 1}, Dtype::f32, device), {}),
+                       doctest::Contains("address of the host"), Error);
 }
 
 TEST_CASE("software GPU: memory that was given back is of no use to anybody") {
@@ -113,8 +115,9 @@ TEST_CASE("software GPU: memory that was given back is of no use to anybody") {
   DeviceMemory memory = make_device_memory(kBytes);
   void* const address = memory.get();
   memory.reset();
-  CHECK_THROWS_WITH_AS(enqueue(stream.get(), {.name = "kernel", .words = {reinterpret_cast<std::uintptr_t>(address)}, .run = {}}),
-                       doctest::Contains("kernel was given device memory that is not in use"), Error);
+  CHECK_THROWS_WITH_AS(
+      enqueue(stream.get(), {.name = "kernel", .words = {reinterpret_cast<std::uintptr_t>(address)}, .run = {}}),
+      doctest::Contains("kernel was given device memory that is not in use"), Error);
   const PinnedMemory host = make_pinned_memory(kBytes);
   CHECK(cudaMemcpyAsync(address, host.get(), kBytes, cudaMemcpyHostToDevice, stream.get()) == cudaErrorInvalidValue);
   CHECK(cudaFree(address) == cudaErrorInvalidValue);
@@ -194,8 +197,7 @@ TEST_CASE("software GPU: what a capture forbids returns CUDA's code, and the cap
     CHECK(enqueue(capture.stream.get(), nothing()) == cudaSuccess);  // the stream goes on
   };
   for (const auto& [what, call] : unsupported) lost(what, cudaErrorStreamCaptureUnsupported, call);
-  lost("the legacy stream", cudaErrorStreamCaptureImplicit,
-       [](const Captured&) { return enqueue(nullptr, nothing()); });
+  lost("the legacy stream", cudaErrorStreamCaptureImplicit, [](const Captured&) { return enqueue(nullptr, nothing()); });
   lost("an event from outside", cudaErrorStreamCaptureIsolation,
        [&](const Captured& c) { return cudaStreamWaitEvent(c.stream.get(), outside.get(), 0); });
   {
@@ -232,8 +234,8 @@ TEST_CASE("software GPU: a graph runs what was captured, not before it is launch
   MEC_CHECK_CUDA(cudaStreamSynchronize(capture.stream.get()));
   CHECK(runs == 2);
   memory.reset();
-  CHECK_THROWS_WITH_AS(cudaGraphLaunch(graph.get(), capture.stream.get()), doctest::Contains("device memory that is not in use"),
-                       Error);
+  CHECK_THROWS_WITH_AS(cudaGraphLaunch(graph.get(), capture.stream.get()),
+                       doctest::Contains("device memory that is not in use"), Error);
 }
 
 TEST_CASE("software GPU: a device without memory says so, and works on") {

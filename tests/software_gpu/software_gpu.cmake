@@ -49,7 +49,8 @@ target_include_directories(count_gpu_step PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
 target_link_libraries(count_gpu_step PRIVATE mec_options)
 mec_on_software(count_gpu_step)
 
-add_executable(test_software_gpu software_gpu/pretrain.cpp software_gpu/rules.cpp software_gpu/transfers.cpp)
+add_executable(test_software_gpu software_gpu/pretrain.cpp software_gpu/rules.cpp
+  software_gpu/seeds.cpp software_gpu/transfers.cpp)
 set_source_files_properties(software_gpu/pretrain.cpp PROPERTIES COMPILE_DEFINITIONS
   "MEC_ON_SOFTWARE_GPU=\"$<TARGET_FILE:mec_on_software_gpu>\"")
 target_compile_options(test_software_gpu PRIVATE ${once})

@@ -84,7 +84,8 @@ cudaError_t invalidate(Capture& capture, cudaError_t why) {
 }
 
 bool may_run(const StreamState& stream) {
-  return !stream.work.empty() && (!stream.work.front().until || stream.work.front().until->reached >= stream.work.front().count);
+  return !stream.work.empty() &&
+         (!stream.work.front().until || stream.work.front().until->reached >= stream.work.front().count);
 }
 
 void run_one(StreamState& stream) {
@@ -218,9 +219,7 @@ cudaError_t record(cudaEvent_t handle, cudaStream_t stream_handle) {
   if (stream->capture) return stream->capture->valid ? cudaSuccess : cudaErrorStreamCaptureInvalidated;
   const long count = ++event->recorded;
   event->recorded_in[count] = stream;
-  add(*stream, {.operation = {.name = "event",
-                              .words = {},
-                              .run = [event, count] {
+  add(*stream, {.operation = {.name = "event", .words = {}, .run = [event, count] {
                                 event->reached = std::max(event->reached, count);
                                 event->time = device().time;
                                 event->recorded_in.erase(event->recorded_in.begin(), event->recorded_in.upper_bound(count));

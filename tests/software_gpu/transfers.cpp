@@ -63,8 +63,7 @@ class RandomWork {
   }
   void read(std::size_t at, std::size_t bytes) {
     const auto from = expected_.begin() + static_cast<std::ptrdiff_t>(at);
-    reads_.emplace_back(transfers_.read_later(device() + at, bytes),
-                        Bytes(from, from + static_cast<std::ptrdiff_t>(bytes)));
+    reads_.emplace_back(transfers_.read_later(device() + at, bytes), Bytes(from, from + static_cast<std::ptrdiff_t>(bytes)));
   }
   void finish_read() {
     auto& [copy, expected] = reads_.front();

@@ -69,6 +69,8 @@ class Machine {
   void run(const char* kernel, const Grid& grid, const std::function<void()>& body) {
     check<ValueError>(grid.threads > 0 && grid.threads <= 1024 && grid.threads % 32 == 0, kernel,
                       ": a block has a multiple of 32 threads up to 1024, but has ", grid.threads);
+    check<ValueError>(grid.x <= 2147483647 && grid.y <= 65535, kernel, ": a grid has up to 2147483647 blocks by 65535, but has ",
+                      grid.x, " by ", grid.y);
     kernel_ = kernel;
     body_ = &body;
     while (fibers_.size() < static_cast<std::size_t>(grid.threads)) fibers_.push_back(std::make_unique<Fiber>());
