@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <map>
 
-#include "gpu/scale.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "support/op_cases.h"
@@ -12,9 +11,7 @@
 using namespace mec;
 using namespace mec::test;
 
-// On a device of software the small shapes below are enough: the emulator runs the whole table (tests/tensor/cuda_emulated.cpp).
 TEST_CASE("cuda: every kernel agrees with the reference on every case") {
-  if (on_software()) return;
   const Device device = make_cuda_device();
   for (const std::uint64_t seed : {1, 2}) {
     for (const OpFamily& family : kOpFamilies) check_family(family, device, seed);

@@ -37,6 +37,7 @@ target_compile_definitions(software_cudnn PRIVATE "MEC_REAL_CUDNN_FILE=\"${MecCu
 function(mec_on_software program)
   target_link_libraries(${program} PRIVATE mec_software_gpu mec_emulated_kernels mec::cli)
   set_target_properties(${program} PROPERTIES ENABLE_EXPORTS ON)
+  target_sources(${program} PRIVATE cudnn/leaks.cpp)
   add_dependencies(${program} software_cublasLt software_cusolver software_cudnn)
 endfunction()
 
