@@ -17,7 +17,9 @@ target_link_libraries(mec_software_gpu PRIVATE mec_options mec::tensor)
 # NVIDIA's libraries under their own names, in a folder that tensor/cuda/library.h is told of; they find the runtime in the program. Without
 # a soname: the real cuDNN asks for the real cuBLASLt by that.
 function(mec_stand_in library header macro)
-  file(STRINGS "${header}" version REGEX "define ${macro} ")
+  find_file(MEC_HEADER_${library} "${header}" PATHS ${MEC_CUDA_INCLUDE_DIRS} NO_DEFAULT_PATH REQUIRED)
+  mark_as_advanced(MEC_HEADER_${library})
+  file(STRINGS "${MEC_HEADER_${library}}" version REGEX "define ${macro} ")
   string(REGEX MATCH "[0-9]+" version "${version}")
   add_library(software_${library} MODULE ${ARGN})
   set_target_properties(software_${library} PROPERTIES PREFIX "lib" OUTPUT_NAME "${library}" SUFFIX ".so.${version}"
@@ -27,10 +29,9 @@ function(mec_stand_in library header macro)
   target_link_libraries(software_${library} PRIVATE mec_options)
   target_include_directories(software_${library} PRIVATE "${MEC_INCLUDE_DIR}")
 endfunction()
-list(GET CUDAToolkit_INCLUDE_DIRS 0 headers)
-mec_stand_in(cublasLt "${headers}/cublas_api.h" CUBLAS_VER_MAJOR software_gpu/cublaslt.cpp)
-mec_stand_in(cusolver "${headers}/cusolver_common.h" CUSOLVER_VER_MAJOR software_gpu/cusolver.cpp)
-mec_stand_in(cudnn "${MecCudnn_INCLUDE_DIR}/cudnn_version.h" CUDNN_MAJOR software_gpu/cudnn.cpp software_gpu/convolution.cpp)
+mec_stand_in(cublasLt cublas_api.h CUBLAS_VER_MAJOR software_gpu/cublaslt.cpp)
+mec_stand_in(cusolver cusolver_common.h CUSOLVER_VER_MAJOR software_gpu/cusolver.cpp)
+mec_stand_in(cudnn cudnn_version.h CUDNN_MAJOR software_gpu/cudnn.cpp software_gpu/convolution.cpp)
 target_compile_definitions(software_cudnn PRIVATE "MEC_REAL_CUDNN_FILE=\"${MecCudnn_LIBRARY}\""
   "MEC_DEVICE_JSON=\"${CMAKE_CURRENT_SOURCE_DIR}/golden/cuda/h100.json\"")
 
