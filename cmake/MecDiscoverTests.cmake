@@ -1,6 +1,7 @@
-# cmake -Dprogram=test_tensor [-Demulator=qemu-…;…] -Dtests_dir=<source>/tests -Doutput=FILE -P MecDiscoverTests.cmake
+# cmake -Dprogram=test_tensor [-Demulator=qemu-…;…] -Dtests_dir=<source>/tests [-Dfolder=NAME] -Doutput=FILE -P MecDiscoverTests.cmake
 #
-# Asks a doctest executable for its test cases and writes FILE, which ctest includes: one test for each source file.
+# Asks a doctest executable for its test cases and writes FILE, which ctest includes: one test for each source file, its name under
+# NAME where one is given.
 cmake_minimum_required(VERSION 3.22)
 execute_process(COMMAND ${emulator} "${program}" --list-test-cases --reporters=xml OUTPUT_VARIABLE xml RESULT_VARIABLE status)
 string(REPLACE ";" "," xml "${xml}")  # a semicolon in a name would cut CMake's list
@@ -32,6 +33,9 @@ foreach(file IN LISTS files)
   string(REPLACE "${tests_dir}/" "" name "${file}")
   string(REGEX REPLACE "^(\\.\\./)+tests/" "" name "${name}")  # as ccache has it, told of a base_dir
   string(REGEX REPLACE "\\.(cpp|h)$" "" name "${name}")
+  if(folder AND NOT name MATCHES "^${folder}/")
+    string(PREPEND name "${folder}/")
+  endif()
   foreach(speed quick slow)
     if(NOT file IN_LIST ${speed}_files)
       continue()

@@ -79,8 +79,8 @@ inline constexpr Plant kPlants[] = {Plant::nan, Plant::infinity, Plant::equals, 
 // The case with its inputs given, `plant` in some of them, which `seed` and the case's name choose.
 OpCase planted(const OpCase& op, Plant plant, std::uint64_t seed);
 
-// Results as a case demands them; doctest checks.
-void check_results(const OpCase& op, const Tensors& actual, const Tensors& expected);
+// Results as a case demands them; doctest checks. narrowed: the device may round them to bf16 on the way.
+void check_results(const OpCase& op, const Tensors& actual, const Tensors& expected, bool narrowed = false);
 // Runs the case on the device, with guarded memory, and on the reference in f64 from the very
 // numbers that the device gets, so that only the device's own error is seen.
 void check_case(const OpCase& op, Dtype dtype, std::uint64_t seed, const Device& device);

@@ -89,6 +89,14 @@ TEST_CASE("emulator: a barrier that some threads do not reach is an error") {
                        doctest::Contains("16 for their warp, 16 have ended"), Error);
 }
 
+TEST_CASE("emulator: a grid or a block that no device takes is an error") {
+  std::vector<float> y(1);
+  for (const simt::Grid& grid : {simt::Grid{.y = 65536}, simt::Grid{.x = std::int64_t{1} << 31}, simt::Grid{.threads = 1056},
+                                 simt::Grid{.threads = 40}}) {
+    CHECK_THROWS_AS(simt::launch("large", unwritten_kernel, grid, nullptr, y.data()), ValueError);
+  }
+}
+
 TEST_CASE("emulator: shared memory is poisoned, guarded and limited") {
   CHECK_THROWS_WITH_AS(simt::launch("overrun", overrun_kernel, {.threads = 32}, nullptr),
                        doctest::Contains("wrote past the end of shared memory"), Error);

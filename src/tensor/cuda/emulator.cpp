@@ -69,6 +69,8 @@ class Machine {
   void run(const char* kernel, const Grid& grid, const std::function<void()>& body) {
     check<ValueError>(grid.threads > 0 && grid.threads <= 1024 && grid.threads % 32 == 0, kernel,
                       ": a block has a multiple of 32 threads up to 1024, but has ", grid.threads);
+    check<ValueError>(grid.x <= 2147483647 && grid.y <= 65535, kernel, ": a grid has up to 2147483647 blocks by 65535, but has ",
+                      grid.x, " by ", grid.y);
     kernel_ = kernel;
     body_ = &body;
     while (fibers_.size() < static_cast<std::size_t>(grid.threads)) fibers_.push_back(std::make_unique<Fiber>());
@@ -281,6 +283,20 @@ LaneValue exchange(const LaneValue& value, int from) { return Machine::instance(
 void* shared_bytes(std::size_t bytes) { return Machine::instance().shared(bytes); }
 void run_grid(const char* kernel, const Grid& grid, const std::function<void()>& body) {
   Machine::instance().run(kernel, grid, body);
+}
+
+namespace {
+void (*launcher_of_streams)(Launch) = nullptr;
+}
+void set_launcher(void (*launcher)(Launch)) { launcher_of_streams = launcher; }
+void submit(Launch launch) {
+  check<Error>(launcher_of_streams != nullptr, launch.kernel, ": launched on a stream, but nothing stands in for a device");
+  launcher_of_streams(std::move(launch));
+}
+void add_bytes(std::vector<std::uintptr_t>& words, const void* from, std::size_t bytes) {
+  const std::size_t first = words.size();
+  words.resize(first + (bytes + sizeof(std::uintptr_t) - 1) / sizeof(std::uintptr_t));
+  std::memcpy(words.data() + first, from, bytes);
 }
 
 }  // namespace mec::cuda::simt::inline MEC_SIMT

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <functional>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "mec/tensor/cuda/grid.h"
 
@@ -79,9 +81,42 @@ template <class T> T* shared_array(std::size_t count) {
 // between threads or exceed 48 KiB, and writes past their ends.
 void run_grid(const char* kernel, const Grid& grid, const std::function<void()>& body);
 
+// A launch on a stream, for whoever stands in for the device: it may run later, and more than once.
+struct Launch {
+  const char* kernel;
+  Stream stream;
+  std::vector<std::uintptr_t> words;  // what the parameters hold, among it every address that the kernel was given
+  std::function<void()> run;
+};
+void set_launcher(void (*launcher)(Launch));
+void submit(Launch launch);  // Error where nobody set a launcher
+
+// What padding holds is left over from something else, and might look like an address.
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_clear_padding)
+#define MEC_CLEAR_PADDING(value) __builtin_clear_padding(&(value))
+#endif
+#endif
+void add_bytes(std::vector<std::uintptr_t>& words, const void* from, std::size_t bytes);
+template <class T> void add_words(std::vector<std::uintptr_t>& words, T value) {
+  static_assert(std::is_trivially_copyable_v<T>);
+#ifdef MEC_CLEAR_PADDING
+  MEC_CLEAR_PADDING(value);
+  add_bytes(words, &value, sizeof value);
+#else
+  if constexpr (std::has_unique_object_representations_v<T>) add_bytes(words, &value, sizeof value);
+#endif
+}
+
+// Without a stream the kernel has run when this returns.
 template <class... Parameters, class... Arguments>
-void launch(const char* name, void (*kernel)(Parameters...), const Grid& grid, Stream, const Arguments&... arguments) {
-  run_grid(name, resident_blocks() ? fitted(grid, resident_blocks()) : grid, [&] { kernel(Parameters(arguments)...); });
+void launch(const char* name, void (*kernel)(Parameters...), const Grid& wanted, Stream stream, const Arguments&... arguments) {
+  const Grid grid = resident_blocks() ? fitted(wanted, resident_blocks()) : wanted;
+  const auto run = [=] { run_grid(name, grid, [&] { kernel(Parameters(arguments)...); }); };
+  if (!stream) return run();
+  Launch asked{.kernel = name, .stream = stream, .words = {}, .run = run};
+  (add_words(asked.words, Parameters(arguments)), ...);
+  submit(std::move(asked));
 }
 
 }  // namespace mec::cuda::simt::inline MEC_SIMT

@@ -9,12 +9,15 @@
 
 #define MEC_TEXT_OF(number) #number
 #define MEC_TEXT(macro) MEC_TEXT_OF(macro)
+#ifndef MEC_LIBRARY_FOLDER  // tests name one, with what stands in for a GPU
+#define MEC_LIBRARY_FOLDER ""
+#endif
 
 namespace mec::cuda {
 
-constinit Library cublaslt{"libcublasLt.so." MEC_TEXT(CUBLAS_VER_MAJOR), MEC_CUBLASLT_FILE};
-constinit Library cudnn{"libcudnn.so." MEC_TEXT(CUDNN_MAJOR), MEC_CUDNN_FILE};
-constinit Library cusolver{"libcusolver.so." MEC_TEXT(CUSOLVER_VER_MAJOR), MEC_CUSOLVER_FILE};
+constinit Library cublaslt{MEC_LIBRARY_FOLDER "libcublasLt.so." MEC_TEXT(CUBLAS_VER_MAJOR), MEC_CUBLASLT_FILE};
+constinit Library cudnn{MEC_LIBRARY_FOLDER "libcudnn.so." MEC_TEXT(CUDNN_MAJOR), MEC_CUDNN_FILE};
+constinit Library cusolver{MEC_LIBRARY_FOLDER "libcusolver.so." MEC_TEXT(CUSOLVER_VER_MAJOR), MEC_CUSOLVER_FILE};
 
 void* Library::function(const char* name) {
   std::call_once(opened_, [this] {

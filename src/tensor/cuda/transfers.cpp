@@ -24,7 +24,10 @@ class SmallBlock : public StagingRing::Block {
   }
   bool arrived() override {
     const cudaError_t status = cudaEventQuery(done_.get());
-    if (status == cudaErrorNotReady) return false;
+    if (status == cudaErrorNotReady) {
+      static_cast<void>(cudaGetLastError());  // or the next launch would be blamed for it
+      return false;
+    }
     MEC_CHECK_CUDA(status);
     return true;
   }
