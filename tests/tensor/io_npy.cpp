@@ -50,6 +50,9 @@ TEST_CASE_FIXTURE(Fixture, "arrays that NumPy wrote are read with their shape an
   CHECK(scalar.shape() == Shape{});
   CHECK(scalar.to_vector<std::uint8_t>() == std::vector<std::uint8_t>{7});
   CHECK(read(npy("{'descr': '<i8', 'fortran_order': False, 'shape': (0, 5)}", "")).shape() == Shape{0, 5});
+  // Any byte but 0 is true, as in NumPy.
+  const Tensor truths = read(npy("{'descr': '|b1', 'fortran_order': False, 'shape': (3,)}", std::string_view("\2\0\xff", 3)));
+  CHECK(truths.to_vector<std::int32_t>() == std::vector<std::int32_t>{1, 0, 1});
 }
 
 TEST_CASE_FIXTURE(Fixture, "every dtype comes back from a file as it was, bf16 as f32") {
