@@ -41,8 +41,12 @@ void run_pretrain(const PretrainOptions& options) {
     }
     return options.device.make((run / kPlansFile).string());
   };
-  if (!options.resume.empty())
+  if (!options.resume.empty()) {
+    if (options.device.device != "cuda" && std::filesystem::exists(std::filesystem::path(options.resume) / kPlansFile)) {
+      note(concat(printable(options.resume), " was trained on a GPU; without --device cuda it goes on with other bits"));
+    }
     return resume_run(device_of(options.resume), options.resume, std::cout, {.capture = !options.no_graph});
+  }
   if (options.config.empty()) throw UsageError("pretrain takes a config, or --resume DIR");
   const PretrainSettings settings = collect_settings(options);
   const std::filesystem::path out =

@@ -192,6 +192,14 @@ TEST_CASE_FIXTURE(Fixture, "a run that has ended says so") {
   CHECK(contents(at("run")) == before);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a run that a GPU began is not resumed on the CPU without a word") {
+  run(start("run", "mec"));
+  CHECK(run(resume("run")).err.empty());
+  write_bytes(folder / "run/convolution_plans.json", "{}");  // what a GPU keeps
+  CHECK(run(resume("run")).err.find("run was trained on a GPU; without --device cuda it goes on with other bits\n") !=
+        std::string::npos);
+}
+
 TEST_CASE_FIXTURE(Fixture, "without a checkpoint there is nothing to resume") {
   run(start("run", "mec", {"train.checkpoint_epochs=0"}));
   CHECK_FALSE(std::filesystem::exists(folder / "run" / kCheckpoint));
