@@ -1,5 +1,6 @@
 #include "support/plain_run.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>
