@@ -73,20 +73,23 @@ END
   [ "$size" -lt 64 ] || { echo "gpu_check: $PACK has $size MiB, and 64 travel" >&2; exit 1; }
 }
 
-# For one architecture, with as little as possible that the other machine may lack: no library but the C library, of 2.35 or older.
+# For one architecture, with as little as possible that the other machine may lack: no library but those of C and C++, as Ubuntu 22.04
+# has them. (Debian 12's static C++ library would ask for a C library of 2.36.)
 pack_programs() {
-  local build=build/gpu-pack newest off=()
+  local build=build/gpu-pack oldest newest off=()
   for dependency in OPENMP ONEDNN BLAS ZLIB JPEG PNG WEBP TIFF GIF; do off+=("-DMEC_$dependency=OFF"); done
   command -v ninja >/dev/null && off+=(-G Ninja)
   cmake -S . -B "$build" "${off[@]}" -DCMAKE_BUILD_TYPE=Release -DMEC_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=90-real -DMEC_EXAMPLES=OFF \
-    -DCMAKE_EXE_LINKER_FLAGS="-static-libstdc++ -static-libgcc" -DCMAKE_PREFIX_PATH="$PWD/.deps/usr"
+    -DCMAKE_EXE_LINKER_FLAGS=-static-libgcc -DCMAKE_PREFIX_PATH="$PWD/.deps/usr"
   cmake --build "$build" -j "${JOBS:-$(nproc)}" --target mec_cli test_gpu
   mkdir -p "$PACK/bin"
   strip -o "$PACK/bin/mec" "$build/mec"
   strip -o "$PACK/bin/test_gpu" "$build/tests/test_gpu"
-  newest="$(objdump -T "$PACK"/bin/* | grep -o 'GLIBC_2\.[0-9]*' | sort -Vu | tail -n 1)"
-  [ "$(printf '%s\n' "$newest" GLIBC_2.35 | sort -V | tail -n 1)" = GLIBC_2.35 ] ||
-    { echo "gpu_check: the packed programs ask for $newest, newer than GLIBC_2.35" >&2; exit 1; }
+  for oldest in GLIBC_2.35 GLIBCXX_3.4.30; do
+    newest="$(objdump -T "$PACK"/bin/* | grep -oE "${oldest%%_*}_[0-9.]+" | sort -Vu | tail -n 1)"
+    [ "$(printf '%s\n' "$newest" "$oldest" | sort -V | tail -n 1)" = "$oldest" ] ||
+      { echo "gpu_check: the packed programs ask for $newest, newer than $oldest" >&2; exit 1; }
+  done
 }
 
 # --- what the stages share ------------------------------------------------------------------------------------------------------
