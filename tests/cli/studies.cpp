@@ -114,8 +114,9 @@ TEST_CASE_FIXTURE(Fixture, "the study of orders measures the distance to the log
   for (std::size_t row = 1; row < rows.size(); ++row) CHECK(number(rows, row, "log_det_exists") == 1);
 }
 
-// tr C − log det(I + C) is tr C²/2 but for terms in C³, so that its part of log det falls as C does: ten times larger an ε², a
-// tenth of the distance. At this rate the networks stay as their seed has made them.
+// tr C − log det(I + C) is tr C²/2 but for terms in C³, so that its part of log det falls as C
+// does: ten times larger an ε², a tenth of the distance. At this rate the networks stay as their
+// seed has made them.
 TEST_CASE_FIXTURE(Fixture, "the distance to the logarithm is a part of it") {
   const auto distance = [&](const char* eps2) {
     study({"order", "--orders", "1", "--seeds", "1", "--set", concat("mec.eps2=", eps2), "--set", "train.lr=1e-9"});

@@ -15,7 +15,8 @@ const Device& device() {
   return shared;
 }
 
-// Two classes that a line separates badly and neighbours well: column 0 has one class on both sides of the other.
+// Two classes that a line separates badly and neighbours well: column 0 has one class on both sides
+// of the other.
 Features stripes(std::int64_t n, std::uint64_t seed) {
   auto x = random({n, 3}, Dtype::f32, device(), {.seed = seed}).to_vector<float>();
   std::vector<std::int32_t> labels;

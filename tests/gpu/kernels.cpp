@@ -58,8 +58,9 @@ TEST_CASE("cuda: engines that were timed agree with the reference as well") {
   }
 }
 
-// Operands are rounded to 11 bits: of a sum of 512 products, whose terms may cancel, five deviations are 2e-3 of the sums' usual size, and
-// twice that where a device cuts off instead of rounding.
+// Operands are rounded to 11 bits: of a sum of 512 products, whose terms may cancel, five
+// deviations are 2e-3 of the sums' usual size, and twice that where a device cuts off instead of
+// rounding.
 TEST_CASE("cuda: TF32 changes f32 products, by no more than its own rounding") {
   const Device strict = make_cuda_device(), rounded = make_cuda_device({.tf32 = true});
   const auto product = [](const Device& device) {

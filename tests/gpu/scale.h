@@ -1,4 +1,5 @@
-// How large tests may be: a GPU made of software (tests/software_gpu) has no use for large tensors, and takes a thousand times as long.
+// How large tests may be: a GPU made of software (tests/software_gpu) has no use for large tensors,
+// and takes a thousand times as long.
 #pragma once
 
 #include "mec/tensor/devices.h"

@@ -7,7 +7,8 @@
 namespace mec::software_gpu {
 namespace {
 
-// f(place, at): for each element in the order of `order`, its number in that order and its place in memory.
+// f(place, at): for each element in the order of `order`, its number in that order and its place in
+// memory.
 template <class F> void for_each_element(const StridedTensor& t, const std::array<int, 4>& order, F f) {
   std::size_t at = 0;
   std::array<std::int64_t, 4> i{};
@@ -36,7 +37,8 @@ template <class A> std::vector<A> read(const StridedTensor& t, const std::array<
   return values;
 }
 
-// pair(x, w, y): where the elements of a pixel of x, of a cell of the kernel and of a pixel of y begin that meet.
+// pair(x, w, y): where the elements of a pixel of x, of a cell of the kernel and of a pixel of y
+// begin that meet.
 template <class F> void for_each_meeting(const Convolution& v, F pair) {
   const auto& [n, c, height, width] = v.x.sizes;
   const std::int64_t cell = v.w.sizes[0] * v.w.sizes[1];

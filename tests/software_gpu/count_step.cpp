@@ -1,5 +1,6 @@
-// Counts a training step of ResNet-50 by kernel, on the software GPU: calls of the backend, launches, and bytes of the views that are read
-// and written. A step of a few small images is run, and what its shapes say is scaled to a batch of 256 at 224 pixels. Nothing is timed.
+// Counts a training step of ResNet-50 by kernel, on the software GPU: calls of the backend,
+// launches, and bytes of the views that are read and written. A step of a few small images is run,
+// and what its shapes say is scaled to a batch of 256 at 224 pixels. Nothing is timed.
 #include <cstdio>
 #include <map>
 #include <string>
@@ -15,7 +16,8 @@ using namespace mec;
 
 namespace {
 
-// A side of 32 pixels goes through the network as one of 224 does, each layer's side a seventh. No other dimension is 5.
+// A side of 32 pixels goes through the network as one of 224 does, each layer's side a seventh. No
+// other dimension is 5.
 constexpr std::int64_t kSmallBatch = 5, kSmallSide = 32, kBatch = 256, kSide = 224;
 
 bool is_images(const Shape& shape) { return shape.rank() == 4 && shape[0] == kSmallBatch; }

@@ -76,8 +76,8 @@ cublasStatus_t check_product(const Product& p, const Layout& c) {
                                                                                   : CUBLAS_STATUS_NOT_SUPPORTED;
 }
 
-// What the library may have nothing for: its kernels for bf16 load pairs of elements, and multiply by sums of several. It says so in
-// one of two ways.
+// What the library may have nothing for: its kernels for bf16 load pairs of elements, and multiply
+// by sums of several. It says so in one of two ways.
 bool has_no_kernel(const Product& p) {
   const auto is_odd = [](const Layout& layout) { return layout.columns > 1 && layout.leading % 2 != 0; };
   return p.a.type == CUDA_R_16BF && (is_odd(p.a) || is_odd(p.b));

@@ -1,5 +1,6 @@
-// cuDNN's backend API: the real library, which knows what may be asked and which engines there are, and in place of its execution our own
-// loops. What they compute is read back from the attributes that were set, once the real library had taken each of them.
+// cuDNN's backend API: the real library, which knows what may be asked and which engines there are,
+// and in place of its execution our own loops. What they compute is read back from the attributes
+// that were set, once the real library had taken each of them.
 #include <cudnn.h>
 #include <dlfcn.h>
 

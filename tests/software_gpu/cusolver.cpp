@@ -1,4 +1,5 @@
-// cuSOLVER, as much of it as mec calls: LU, its solution and Cholesky by plain loops, column by column.
+// cuSOLVER, as much of it as mec calls: LU, its solution and Cholesky by plain loops, column by
+// column.
 #include <cusolverDn.h>
 
 #include <algorithm>
@@ -34,7 +35,8 @@ cusolverStatus_t to_stream(cusolverDnHandle_t handle, Operation operation) {
                                                                          : CUSOLVER_STATUS_EXECUTION_FAILED;
 }
 
-// P A = L U in place, with partial pivoting. info: the first column whose pivot is 0, counted from 1.
+// P A = L U in place, with partial pivoting. info: the first column whose pivot is 0, counted from
+// 1.
 template <class T> void factor(int m, int n, Matrix<T> a, int* pivots, int* info) {
   *info = 0;
   for (int k = 0; k < std::min(m, n); ++k) {
@@ -65,7 +67,8 @@ template <class T> void solve(int n, int right, Matrix<T> lu, const int* pivots,
   }
 }
 
-// A = UᵀU, the upper triangle in place. info: the first leading minor that is not positive, counted from 1.
+// A = UᵀU, the upper triangle in place. info: the first leading minor that is not positive, counted
+// from 1.
 template <class T> void cholesky(int n, Matrix<T> a, int* info) {
   *info = 0;
   for (int j = 0; j < n; ++j) {

@@ -6,7 +6,8 @@
 namespace mec::software_gpu {
 namespace {
 
-// As launch.cu does after each launch on a device: an earlier error that nobody took is found here, too.
+// As launch.cu does after each launch on a device: an earlier error that nobody took is found here,
+// too.
 void to_stream(cuda::simt::Launch launch) {
   const cudaError_t refused = enqueue(static_cast<cudaStream_t>(launch.stream),
                                       {.name = launch.kernel, .words = std::move(launch.words), .run = std::move(launch.run)});

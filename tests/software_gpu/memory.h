@@ -1,6 +1,8 @@
-// Memory of the software GPU: device memory, which the host can touch only while the device works, and pinned host memory.
+// Memory of the software GPU: device memory, which the host can touch only while the device works,
+// and pinned host memory.
 //
-// No address is ever used twice, so that whoever still holds one of memory that was given back is found out.
+// No address is ever used twice, so that whoever still holds one of memory that was given back is
+// found out.
 #pragma once
 
 #include <cstddef>
@@ -24,11 +26,12 @@ Place place_of(const void* address);
 // Whether [address, address + bytes) lies in one piece of device memory that is in use.
 bool is_device_memory(const void* address, std::size_t bytes);
 
-// Error, naming the operation, for an address of device memory that is not in use, or of the host's memory. `words` are all that the
-// operation was given: what cannot be an address is passed over.
+// Error, naming the operation, for an address of device memory that is not in use, or of the host's
+// memory. `words` are all that the operation was given: what cannot be an address is passed over.
 void check_addresses(const std::string& operation, std::span<const std::uintptr_t> words);
 
-// While one lives, device memory can be touched: the device works. Outside, a touch ends the program with a line that says so.
+// While one lives, device memory can be touched: the device works. Outside, a touch ends the
+// program with a line that says so.
 class DeviceAtWork {
  public:
   DeviceAtWork();

@@ -1,4 +1,5 @@
-// The software GPU keeps CUDA's rules: what a device would refuse, or answer with garbage, is found out here.
+// The software GPU keeps CUDA's rules: what a device would refuse, or answer with garbage, is found
+// out here.
 #include <doctest/doctest.h>
 #include <sys/wait.h>
 #include <unistd.h>

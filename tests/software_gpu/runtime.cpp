@@ -1,4 +1,5 @@
-// CUDA's runtime, as much of it as mec calls: cuda_runtime_api.h over the software GPU's memory and streams.
+// CUDA's runtime, as much of it as mec calls: cuda_runtime_api.h over the software GPU's memory and
+// streams.
 #include <cuda_runtime_api.h>
 
 #include <cstring>

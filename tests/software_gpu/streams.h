@@ -1,7 +1,8 @@
 // Streams, events and captures of the software GPU.
 //
-// What is given to a stream runs as late as it can: when the host waits for it. With a seed, streams also run ahead of each other, as far
-// as events let them, so that an order that only happens to be kept is not kept always.
+// What is given to a stream runs as late as it can: when the host waits for it. With a seed,
+// streams also run ahead of each other, as far as events let them, so that an order that only
+// happens to be kept is not kept always.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -20,7 +21,8 @@ struct Operation {
   std::function<void()> run;
 };
 
-// Into the stream, or into the graph that is captured from it. Error for an address that no device could use.
+// Into the stream, or into the graph that is captured from it. Error for an address that no device
+// could use.
 cudaError_t enqueue(cudaStream_t stream, Operation operation);
 
 // 0, the default: nothing runs before the host waits for it. Others: streams run ahead at random.
@@ -30,7 +32,7 @@ long host_waits();                 // how often the host had to wait so far
 long given_operations();           // how many streams were given so far, by launches, libraries and copies
 std::string last_given();          // the name of the last of them
 
-// --- For runtime.cpp -----------------------------------------------------------------------------------------------------------
+// --- For runtime.cpp -----------------------------------------------------------------------------
 
 cudaError_t create_stream(cudaStream_t* stream);
 cudaError_t destroy_stream(cudaStream_t stream);
@@ -48,7 +50,8 @@ cudaError_t elapsed(float* milliseconds, cudaEvent_t from, cudaEvent_t to);
 cudaError_t begin_capture(cudaStream_t stream);
 cudaError_t capture_status(cudaStream_t stream, cudaStreamCaptureStatus& status);
 cudaError_t end_capture(cudaStream_t stream, std::vector<Operation>& nodes);
-// What CUDA does not let the capturing thread do: cudaErrorStreamCaptureUnsupported, and the capture is lost. Else cudaSuccess.
+// What CUDA does not let the capturing thread do: cudaErrorStreamCaptureUnsupported, and the
+// capture is lost. Else cudaSuccess.
 cudaError_t forbidden_in_capture();
 
 }  // namespace mec::software_gpu

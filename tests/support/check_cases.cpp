@@ -24,7 +24,8 @@ Classes classes_of(const OpCase& op) {
                                                                             : Classes::with_nan;
 }
 
-// cuDNN has no engine that writes the gradient of a weight wider than bf16 operands: it is rounded before it is widened.
+// cuDNN has no engine that writes the gradient of a weight wider than bf16 operands: it is rounded
+// before it is widened.
 Tolerance tolerance_for(const OpCase& op, const Tensor& result, bool narrowed) {
   return narrowed ? tolerance_of(Accuracy::added, Dtype::bf16) : tolerance_of(op.accuracy, result.dtype());
 }

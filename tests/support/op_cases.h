@@ -62,7 +62,8 @@ struct OpFamily {
 std::vector<OpCase> op_cases();  // of all families
 std::vector<OpCase> op_cases(const OpFamily& family);
 
-// One device for every table: a fresh one clears its memory first, which takes longer than most cases.
+// One device for every table: a fresh one clears its memory first, which takes longer than most
+// cases.
 const Device& reference_device();
 // Inputs rounded to `dtype` (each by its role), held in `compute`, on `device`; the same numbers for every device.
 Tensors make_inputs(const OpCase& op, std::uint64_t seed, Dtype dtype, Dtype compute, const Device& device);
@@ -79,7 +80,8 @@ inline constexpr Plant kPlants[] = {Plant::nan, Plant::infinity, Plant::equals, 
 // The case with its inputs given, `plant` in some of them, which `seed` and the case's name choose.
 OpCase planted(const OpCase& op, Plant plant, std::uint64_t seed);
 
-// Results as a case demands them; doctest checks. narrowed: the device may round them to bf16 on the way.
+// Results as a case demands them; doctest checks. narrowed: the device may round them to bf16 on
+// the way.
 void check_results(const OpCase& op, const Tensors& actual, const Tensors& expected, bool narrowed = false);
 // Runs the case on the device, with guarded memory, and on the reference in f64 from the very
 // numbers that the device gets, so that only the device's own error is seen.

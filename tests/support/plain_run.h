@@ -30,7 +30,8 @@ struct PlainRun {
   NamedValues start, end;
 };
 
-// `nudged`: after each step every weight is off by half a unit of f32, which shows how far roundings carry in this run.
+// `nudged`: after each step every weight is off by half a unit of f32, which shows how far
+// roundings carry in this run.
 PlainRun plain_run(const PretrainSettings& settings, const DatasetPtr& dataset,
                    const Normalization& normalization, const Device& device, bool nudged = false);
 

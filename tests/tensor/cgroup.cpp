@@ -1,4 +1,5 @@
-// What control groups leave of the machine: processors and memory, in both versions and in containers.
+// What control groups leave of the machine: processors and memory, in both versions and in
+// containers.
 #include "mec/tensor/cgroup.h"
 
 #include <doctest/doctest.h>
