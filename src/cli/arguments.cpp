@@ -67,7 +67,8 @@ Option& Option::not_negative() {
   return in_range("0 or above", [](double value) { return value >= 0; });
 }
 Option& Option::between(double low, double high) {
-  return in_range(concat("from ", digits_of(low), " to ", digits_of(high)), [=](double value) { return low <= value && value <= high; });
+  return in_range(concat("from ", digits_of(low), " to ", digits_of(high)),
+                  [=](double value) { return low <= value && value <= high; });
 }
 
 // A word that is no number is left to the conversion, which knows which type was asked for.

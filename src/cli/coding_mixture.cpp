@@ -57,8 +57,7 @@ Memberships read_labels(const std::string& path, const Tensor& z) {
                       labels.size(), " is ", label);
     labels.push_back(static_cast<std::int32_t>(label));
   }
-  return Memberships::hard(labels, labels.empty() ? 0 : std::int64_t{*std::ranges::max_element(labels)} + 1, z.dtype(),
-                           z.device());
+  return Memberships::hard(labels, std::int64_t{*std::ranges::max_element(labels)} + 1, z.dtype(), z.device());
 }
 
 Memberships read_memberships(const MembershipOptions& options, const Tensor& z, bool raw) {

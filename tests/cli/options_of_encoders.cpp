@@ -21,7 +21,6 @@
 
 using namespace mec;
 using namespace mec::test;
-using Words = std::vector<std::string>;
 
 namespace {
 
@@ -191,16 +190,6 @@ const std::set<std::string> kCommon{
     "--batch", "--arch",          "--stem",      "--width",  "--channels",
     "--size",  "--normalization", "--precision", "--prefix", "--exif-orientation"};
 
-std::set<std::string> and_also(std::set<std::string> options, const std::set<std::string>& more) {
-  options.insert(more.begin(), more.end());
-  return options;
-}
-
-Words with(Words words, const Words& more) {
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
-}
-
 std::vector<float> file_values(const Fixture& fixture, const std::string& name) {
   return read_npy(fixture.at(name), make_reference_device()).to_vector<float>();
 }
@@ -211,7 +200,7 @@ TEST_CASE_FIXTURE(
     Fixture, "mec embed writes the features that the library makes with each option's choice") {
   check_rows({"embed"}, and_also(kCommon, {"--split", "--images", "--out"}));
   const auto embed_with = [&](const Words& more) {
-    run(with({"embed", at("run"), "--threads", "1", "--out", at("x.npy")}, more));
+    run(joined({"embed", at("run"), "--threads", "1", "--out", at("x.npy")}, more));
     return file_values(*this, "x.npy");
   };
   const auto base = features({}, Split::test).x.to_vector<float>();
@@ -267,12 +256,12 @@ TEST_CASE_FIXTURE(Fixture, "mec embed and mec eval take the weights under --pref
   write_safetensors(run_file, both);
 
   const Words prefix{"--prefix", "teacher.", "--threads", "1"};
-  run(with({"embed", at("run"), "--out", at("x.npy")}, prefix));
+  run(joined({"embed", at("run"), "--out", at("x.npy")}, prefix));
   CHECK(file_values(*this, "x.npy") == features(c, Split::test).x.to_vector<float>());
   for (const std::string mode : {"knn", "linear", "table"}) {
     c.with_knn = mode != "linear";
     c.with_linear = mode != "knn";
-    const auto out = nlohmann::json::parse(run(with({"eval", mode, at("run"), "--json"}, prefix)));
+    const auto out = nlohmann::json::parse(run(joined({"eval", mode, at("run"), "--json"}, prefix)));
     CHECK(out.at("rows") == scores(c));
   }
 }
@@ -335,7 +324,7 @@ TEST_CASE_FIXTURE(Fixture, "mec eval scores what the library scores with each op
       Choices choices = base;
       row.choose(choices);
       const auto out = nlohmann::json::parse(
-          run(with({"eval", mode, at("run"), "--json", "--threads", "1"}, row.words)));
+          run(joined({"eval", mode, at("run"), "--json", "--threads", "1"}, row.words)));
       const nlohmann::json expected = scores(choices);
       CHECK(out.at("rows") == expected);
       if (row.changes && row.option != "--portable" && row.option != "--device")

@@ -18,7 +18,6 @@
 using namespace mec;
 using namespace mec::test;
 using nlohmann::json;
-using Words = std::vector<std::string>;
 
 namespace {
 
@@ -30,11 +29,6 @@ const std::set<std::string> kNoiseOptions{"runs",    "--on",   "--sigma",     "-
 const std::set<std::string> kTsneOptions{
     "runs",         "--data",       "--kind", "--workers",   "--batch",           "--n", "--split", "--raw",
     "--perplexity", "--iterations", "--out",  "--precision", "--exif-orientation"};
-
-std::set<std::string> and_also(std::set<std::string> options, const std::set<std::string>& more) {
-  options.insert(more.begin(), more.end());
-  return options;
-}
 
 struct Fixture : RunFixture {
   Device device = make_cpu_device({.threads = 1});
@@ -83,10 +77,6 @@ struct Fixture : RunFixture {
     }
     CHECK(field("failure").empty());
     CHECK(read_bytes(folder / "study/runs" / run / "settings.toml").find("lr = 0.03\n") != std::string::npos);
-  }
-  static Words joined(Words words, const Words& more) {
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
   }
   // What a study and `mec eval` both take.
   Words of_accuracy() const {

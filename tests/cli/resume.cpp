@@ -1,18 +1,12 @@
 // The real program, killed and resumed: it leaves the bytes of a run that was never stopped.
 #include <doctest/doctest.h>
-#include <fcntl.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
-#include <functional>
 #include <map>
-#include <thread>
 
 #include "mec/tensor/io/folder_lock.h"
 #include "mec/tensor/io/safetensors.h"
-#include "support/paths.h"
 #include "support/program.h"
 #include "support/shell.h"
 
@@ -20,8 +14,6 @@ using namespace mec;
 using namespace mec::test;
 
 namespace {
-
-using namespace std::chrono_literals;
 
 constexpr const char* kCheckpoint = "checkpoint.safetensors";
 
@@ -63,45 +55,7 @@ struct Fixture : RunFixture {
   }
   std::vector<std::string> resume(const std::string& out) const { return {"pretrain", "--threads", "1", "--resume", at(out)}; }
 
-  // Runs the program until `enough` says so; then kills it. Returns whether it ended by itself,
-  // well.
-  bool run_until(const std::vector<std::string>& arguments, const std::function<bool()>& enough) const {
-    std::vector<std::string> words{program_path()};
-    words.insert(words.end(), arguments.begin(), arguments.end());
-    std::vector<char*> argv;
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    const pid_t child = ::fork();
-    REQUIRE(child >= 0);
-    if (child == 0) {
-      const int nowhere = ::open("/dev/null", O_WRONLY);
-      ::dup2(nowhere, STDOUT_FILENO);
-      ::dup2(nowhere, STDERR_FILENO);
-      ::execv(argv[0], argv.data());
-      ::_exit(127);
-    }
-    int status = 0;
-    bool killed = false;
-    while (::waitpid(child, &status, killed ? 0 : WNOHANG) == 0) {
-      std::this_thread::sleep_for(50us);  // the program wants the processor
-      if (!enough()) continue;
-      ::kill(child, SIGKILL);
-      killed = true;
-    }
-    if (WIFEXITED(status)) REQUIRE(WEXITSTATUS(status) == 0);
-    return WIFEXITED(status);
-  }
-
-  // A run in "run" that was killed after a checkpoint, and before its last one.
-  void stop_early() const {
-    const std::filesystem::path checkpoint = folder / "run" / kCheckpoint;
-    for (int attempt = 0; attempt < 20; ++attempt) {  // a busy machine may look too late
-      std::filesystem::remove_all(at("run"));
-      const bool ended = run_until(start("run", "mec"), [&] { return std::filesystem::exists(checkpoint); });
-      if (!ended && read_safetensors_metadata(checkpoint).at("step") != "40") return;
-    }
-    FAIL("the run always ended before it was killed");
-  }
+  void stop_early() const { RunFixture::stop_early(start("run", "mec"), "run", "40"); }
 
   // All but times.
   void check_same(const std::string& a, const std::string& b) const {

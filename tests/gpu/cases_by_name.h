@@ -4,6 +4,9 @@
 // tests/ssl/objective_steps.cpp hold these lists against the tables.
 #pragma once
 
+#include <set>
+#include <string>
+
 #define MEC_FOR_EACH_KERNEL(visit)                                                                                              \
   visit("adamw_update") visit("all_finite") visit("axpby") visit("batch_norm_apply") visit("batch_norm_grad_apply")            \
   visit("batch_norm_grad_reduce") visit("batch_norm_statistics") visit("binary") visit("cholesky") visit("coding_loss")        \
@@ -17,3 +20,12 @@
 #define MEC_FOR_EACH_METHOD(visit)                                                                                              \
   visit("mec") visit("simsiam") visit("barlow-twins") visit("simclr") visit("moco-v2") visit("swav") visit("byol")             \
   visit("vicreg")
+
+namespace mec::test {
+
+#define MEC_NAME_OF_CASE(name) name,
+inline std::set<std::string> kernels_with_cases() { return {MEC_FOR_EACH_KERNEL(MEC_NAME_OF_CASE)}; }
+inline std::set<std::string> methods_with_cases() { return {MEC_FOR_EACH_METHOD(MEC_NAME_OF_CASE)}; }
+#undef MEC_NAME_OF_CASE
+
+}  // namespace mec::test

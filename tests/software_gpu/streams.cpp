@@ -133,6 +133,13 @@ void add(StreamState& stream, Work work) {
   run_ahead();
 }
 
+// Why the host is told nothing of an event now; cudaSuccess where it is.
+cudaError_t refusal_to_tell(const EventPointer& event) {
+  if (!event) return cudaErrorInvalidResourceHandle;
+  if (const cudaError_t error = forbidden_in_capture()) return error;
+  return event->capture ? cudaErrorCapturedEvent : cudaSuccess;
+}
+
 }  // namespace
 
 cudaError_t enqueue(cudaStream_t handle, Operation operation) {
@@ -245,17 +252,13 @@ cudaError_t wait_for(cudaStream_t stream_handle, cudaEvent_t handle) {
 cudaError_t query(cudaEvent_t handle) {
   const std::lock_guard lock(device().mutex);
   const EventPointer event = find(handle);
-  if (!event) return cudaErrorInvalidResourceHandle;
-  if (const cudaError_t error = forbidden_in_capture()) return error;
-  if (event->capture) return cudaErrorCapturedEvent;
+  if (const cudaError_t error = refusal_to_tell(event)) return error;
   return event->reached >= event->recorded ? cudaSuccess : cudaErrorNotReady;
 }
 cudaError_t synchronize(cudaEvent_t handle) {
   const std::lock_guard lock(device().mutex);
   const EventPointer event = find(handle);
-  if (!event) return cudaErrorInvalidResourceHandle;
-  if (const cudaError_t error = forbidden_in_capture()) return error;
-  if (event->capture) return cudaErrorCapturedEvent;
+  if (const cudaError_t error = refusal_to_tell(event)) return error;
   const long count = event->recorded;
   if (event->reached < count) host_waits_until(*event->recorded_in.at(count), [&] { return event->reached >= count; });
   return cudaSuccess;

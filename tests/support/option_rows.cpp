@@ -68,4 +68,14 @@ void check_rows(const std::vector<std::string>& command, const std::set<std::str
   }
 }
 
+Words joined(Words words, const Words& more) {
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+std::set<std::string> and_also(std::set<std::string> options, const std::set<std::string>& more) {
+  options.insert(more.begin(), more.end());
+  return options;
+}
+
 }  // namespace mec::test

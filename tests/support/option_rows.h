@@ -9,6 +9,10 @@
 
 namespace mec::test {
 
+using Words = std::vector<std::string>;
+Words joined(Words words, const Words& more);
+std::set<std::string> and_also(std::set<std::string> options, const std::set<std::string>& more);
+
 // Options and positional arguments of a command ({"eval", "knn"}), as its help has them: "--k",
 // "source".
 std::set<std::string> options_of(const std::vector<std::string>& command);

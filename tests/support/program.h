@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -63,6 +64,12 @@ struct RunFixture {
   RunFixture();
   std::string at(const std::string& name) const { return (folder / name).string(); }
   ProgramResult run(const std::vector<std::string>& arguments) const;  // fails the test when the program fails
+
+  // Runs the program until `enough` says so; then kills it. Whether it ended by itself, well.
+  bool run_until(const std::vector<std::string>& arguments, const std::function<bool()>& enough) const;
+  // A run in the folder `out` that was killed after a checkpoint, and before that of `last_step`.
+  // `arguments` begin it there.
+  void stop_early(const std::vector<std::string>& arguments, const std::string& out, const std::string& last_step) const;
 };
 
 }  // namespace mec::test
