@@ -178,7 +178,7 @@ void run_bench_ops(const BenchOpsOptions& options) {
   const Tensor large = Tensor::zeros({1 << 26}, Dtype::f32, profiler);
   const double flops = measure_flops(*profiler, inputs, options.device), bytes = measure_memory(*profiler, large);
   const std::string how = profiler->name() == "cuda" ? options.precision + " in a product of 8192" : "f32 in registers";
-  std::printf("measured peaks: %.0f GFLOP/s %s, %.1f GB/s from memory\n\n", flops * 1e-9, how.c_str(), bytes * 1e-9);
+  std::printf("measured peaks: %.0f GFLOP/s %s, %.0f GB/s from memory\n\n", flops * 1e-9, how.c_str(), bytes * 1e-9);
   std::printf("%-24s %9s %9s %7s %6s\n", "kernel", "ms", "GFLOP/s", "GB/s", "peak");
   for (const Work& run : work) {
     run();  // makes plans and touches memory

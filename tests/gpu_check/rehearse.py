@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""Rehearses `tools/gpu_check.sh first` and `second` where there is no GPU: every program that needs one is stand_in.py."""
+"""Rehearses `tools/gpu_check.sh first` and `second` where there is no GPU: every program that needs one is stand_in.py.
+
+  rehearse.py                   with stand-ins that print what the programs would: what may go wrong, and well
+  rehearse.py --software DIR    with the programs of DIR, on a GPU made of software: minutes
+"""
 import json
 import os
 import stat
@@ -14,7 +18,7 @@ SCRIPT = os.path.join(HERE, "..", "..", "tools", "gpu_check.sh")
 COPY, FILL, TOP_K = (f"cuda kernel {name}: agrees with the reference on every case" for name in ("copy", "fill", "top_k"))
 
 
-class Rehearsal(unittest.TestCase):
+class Stages(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
@@ -46,7 +50,8 @@ class Rehearsal(unittest.TestCase):
         env = {**os.environ, "PATH": os.path.join(self.root, "path") + os.pathsep + os.environ["PATH"], "OUT": self.out,
                "STAND_INS": file.name, "MEC_GPU_PACK": os.path.join(self.root, "pack"), "MEC_GPU_CHECK_SCALE": str(scale)}
         start = time.monotonic()
-        done = subprocess.run(["bash", SCRIPT, stage], capture_output=True, text=True, env=env, check=False, timeout=280)
+        done = subprocess.run(["bash", SCRIPT, stage], capture_output=True, text=True, env=env, check=False,
+                              timeout=280 * max(1.0, scale))
         self.seconds = time.monotonic() - start
         self.assertEqual(done.stderr, "")
         self.check_screen(stage, done.stdout)
@@ -62,6 +67,8 @@ class Rehearsal(unittest.TestCase):
             with open(os.path.join(self.out, f"{stage}.txt"), encoding="utf-8") as file:
                 self.assertEqual(file.read().splitlines()[2:], lines[2:])
 
+
+class WithStandIns(Stages):
     def test_first_when_all_is_well(self):
         status, text = self.run_stage("first")
         self.assertEqual(status, 0, text)
@@ -128,5 +135,33 @@ class Rehearsal(unittest.TestCase):
         self.assertIn("small: PyTorch, eager", text)
 
 
+class OnSoftwareGpu(Stages):
+    """The programs themselves, their options and what they print; the peer, the profilers and `bench ops` are stood in for."""
+
+    def test_both_stages(self):
+        program = os.path.join(os.environ["SOFTWARE_GPU"], "test_software_gpu")
+        listed = subprocess.run([program, "--list-test-cases", "--no-colors=true"], capture_output=True, text=True, check=True)
+        cases = [line for line in listed.stdout.splitlines() if not line.startswith(("[doctest]", "===", "cuda small "))]
+        status, text = self.run_stage("first", scale=SLOWER)
+        self.assertEqual(status, 0, text)
+        self.assertIn(f"tests     {len(cases)} passed, 0 failed", text)
+        self.assertIn("speeds    6 passed, 0 failed", text)
+        with open(os.path.join(self.out, "first-speed.jsonl"), encoding="utf-8") as file:
+            captured = {run["run"]: run.get("captured") for run in map(json.loads, file)}
+        self.assertTrue(captured["ours, tuned"])
+        self.assertFalse(captured["ours, without the graph"])
+        status, text = self.run_stage("second", scale=SLOWER)
+        self.assertEqual(status, 0, text)
+        # "tuned": with the plans that `first` left.
+        for line in ("sanitizers 2 passed, 0 failed", "profiles  5 passed, 0 failed", "speeds    6 passed, 0 failed",
+                     "ours, tuned", "part       kernel", "conv2d"):
+            self.assertIn(line, text)
+
+
+SLOWER = 8.0  # of all limits: nothing is timed here
+
 if __name__ == "__main__":
-    unittest.main()
+    software = sys.argv[1:] and sys.argv[1] == "--software"
+    if software:
+        os.environ["SOFTWARE_GPU"] = os.path.abspath(sys.argv[2])
+    unittest.main(argv=sys.argv[:1], defaultTest="OnSoftwareGpu" if software else "WithStandIns")

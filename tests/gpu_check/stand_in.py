@@ -1,6 +1,8 @@
 """Stands for a program that a GPU is needed for: nvidia-smi, mec, test_gpu, PyTorch's step, ncu, compute-sanitizer.
 
 $STAND_INS names a file of JSON: for a program, or for a test case, what it does instead of going well.
+$SOFTWARE_GPU, where set, is the folder of the programs on a GPU made of software: mec and test_gpu are then those, on
+a small network, also where ncu or compute-sanitizer starts them.
 """
 import json
 import os
@@ -20,6 +22,10 @@ CASES = [
 ]
 
 
+# A network for a GPU that is a million times slower.
+SMALL = {"--arch": "resnet18", "--width": "8", "--size": "32", "--dim": "64", "--pred-hidden": "16", "--batch": "4"}
+
+
 def behave(how):
     """fail: an error and status 1. hang: for ever. crash: by a signal."""
     if how == "hang":
@@ -29,6 +35,14 @@ def behave(how):
     if how == "fail":
         print("reading settings\nmec: CUDA: cudaMalloc failed: out of memory\nended")
         sys.exit(1)
+
+
+def run_on_software(program, args):
+    """Becomes the real program."""
+    path = os.path.join(os.environ["SOFTWARE_GPU"], {"mec": "mec_on_software_gpu", "test_gpu": "test_software_gpu"}[program])
+    args = [SMALL.get(before, arg) for before, arg in zip(["", *args], args)]
+    sys.stdout.flush()
+    os.execv(path, [path, *args])
 
 
 def step(peer, images, args, behaviour):
@@ -70,6 +84,13 @@ def main():
     with open(os.environ["STAND_INS"], encoding="utf-8") as file:
         behaviour = json.load(file)
     behave(behaviour.get(program))
+    if "SOFTWARE_GPU" in os.environ:
+        if program in ("ncu", "compute-sanitizer"):  # the program that they watch stands behind their own options
+            start = next(i for i, arg in enumerate(args) if os.path.basename(arg) in ("mec", "test_gpu"))
+            program, args = os.path.basename(args[start]), args[start + 1:]
+        # Products of 8192 rows, by which `bench ops` measures the ceilings, would take hours.
+        if program in ("mec", "test_gpu") and args[:2] != ["bench", "ops"]:
+            run_on_software(program, args)
     if program == "nvidia-smi":
         print("NVIDIA H100 80GB HBM3, 81559 MiB, 580.00, 1980 MHz")
     elif program == "test_gpu":
@@ -81,7 +102,7 @@ def main():
         if "--profile" in args:
             print("\npart       kernel                    calls        ms  share   GFLOP/s    GB/s\nbackward   conv2d_grad_weight 1 2 3")
     elif program == "mec" and args[:2] == ["bench", "ops"]:
-        print("measured peaks: 700000 GFLOP/s bf16 in a product of 8192, 2700.0 GB/s from memory")
+        print("measured peaks: 700000 GFLOP/s bf16 in a product of 8192, 2700 GB/s from memory")
 
 
 if __name__ == "__main__":
