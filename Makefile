@@ -10,6 +10,7 @@ MAKEFLAGS += --no-print-directory
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 # Fashion-MNIST's place when `tools/setup.sh --prefix .deps` unpacked it.
+ROOMS = tensor autograd nn data ssl eval cli
 DATA = .deps/usr/share/datasets/fashion-mnist
 
 all: build/release
@@ -58,7 +59,7 @@ asan: build/asan
 minimal: build/minimal
 
 tidy: build/dev
-	@git ls-files -co --exclude-standard 'src/*.cpp' | xargs clang-tidy --quiet -p $<
+	@git ls-files -co --exclude-standard $(ROOMS:%='%/*.cpp') | xargs clang-tidy --quiet -p $<
 
 format:
 	@git ls-files -co --exclude-standard '*.h' '*.cpp' '*.cu' | xargs clang-format -i

@@ -70,7 +70,7 @@ def machine(args):
     names = [line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
              if line.startswith("model name")]
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
-    changed = subprocess.run(["git", "-C", ROOT, "status", "--porcelain", "src"], capture_output=True, text=True)
+    changed = subprocess.run(["git", "-C", ROOT, "status", "--porcelain", "--", "*.cpp", "*.h", "*.cu"], capture_output=True, text=True)
     return dict(cpu=names[0] if names else platform.machine(), threads=args.threads, system=platform.platform(),
                 commit=commit.stdout.strip() + ("+" if changed.stdout.strip() else ""),
                 date=datetime.date.today().isoformat())

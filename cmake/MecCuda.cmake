@@ -1,5 +1,5 @@
 # MEC_CUDA (AUTO, ON, OFF): the GPU backend. Result: MEC_HAVE_CUDA and MEC_CUDA_INCLUDE_DIRS. The large libraries
-# (CUDA_cublasLt_LIBRARY, CUDA_cusolver_LIBRARY, MecCudnn_LIBRARY) are not linked: tensor/cuda/library.h opens them.
+# (CUDA_cublasLt_LIBRARY, CUDA_cusolver_LIBRARY, MecCudnn_LIBRARY) are not linked: tensor/backends/cuda/runtime/library.h opens them.
 set(MEC_CUDA AUTO CACHE STRING "Build the CUDA backend: AUTO, ON (must be there) or OFF")
 set_property(CACHE MEC_CUDA PROPERTY STRINGS AUTO ON OFF)
 option(MEC_CUDA_WERROR "Warnings of the CUDA compiler, register spills among them, are errors" ${PROJECT_IS_TOP_LEVEL})

@@ -48,7 +48,7 @@ foreach(name IN ITEMS OPENMP ONEDNN BLAS ZLIB)
     target_compile_definitions(mec_options INTERFACE MEC_HAVE_${name}=1)
   endif()
 endforeach()
-# Decoders of image files: src/data/CMakeLists.txt tells the sources.
+# Decoders of image files: data/CMakeLists.txt tells the sources.
 mec_optional(JPEG JPEG JPEG::JPEG "JPEG by stb_image: colours differ by rounding, and unusual files are refused")
 mec_optional(PNG PNG PNG::PNG "PNG by stb_image, slower")
 mec_optional(WEBP MecWebp mec::webp "WebP files are passed over")

@@ -21,9 +21,8 @@ if(TARGET mec_cli)
 endif()
 
 # A backend's insides and the program's are nobody else's business; a backend is reached through tensor/backend.h.
-install(DIRECTORY src/ DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/mec" FILES_MATCHING PATTERN "*.h"
-  PATTERN "tensor/cpu" EXCLUDE PATTERN "tensor/cuda" EXCLUDE PATTERN "tensor/reference" EXCLUDE
-  PATTERN "cli" EXCLUDE)
+install(DIRECTORY ${MEC_ROOMS} DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/mec" FILES_MATCHING PATTERN "*.h"
+  PATTERN "tensor/backends/cpu" EXCLUDE PATTERN "tensor/backends/cuda" EXCLUDE PATTERN "tensor/backends/reference" EXCLUDE)
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/mec")
 install(EXPORT mecTargets NAMESPACE mec:: DESTINATION "${package_dir}")

@@ -41,10 +41,12 @@ endif()
 # No fused multiply-add behind our back: the same source gives the same bits on every processor.
 string(APPEND CMAKE_CXX_FLAGS " -ffp-contract=off")
 
-# Includes read "mec/tensor/ops.h", here and from an installed copy: <build>/include/mec -> src.
-set(MEC_INCLUDE_DIR "${PROJECT_BINARY_DIR}/include")
-file(MAKE_DIRECTORY "${MEC_INCLUDE_DIR}")
-file(CREATE_LINK "${PROJECT_SOURCE_DIR}/src" "${MEC_INCLUDE_DIR}/mec" SYMBOLIC)
+# Includes read "mec/tensor/ops.h", here and from an installed copy: include/mec has a link to each room.
+set(MEC_INCLUDE_DIR "${PROJECT_SOURCE_DIR}/include")
+if(NOT EXISTS "${MEC_INCLUDE_DIR}/mec/tensor/tensor.h")
+  message(FATAL_ERROR "include/mec/tensor must be a link to tensor/. Where this tree comes from, links were lost: "
+    "clone again (on Windows with core.symlinks=true), or unpack with a program that keeps links.")
+endif()
 
 add_library(mec_options INTERFACE)
 target_include_directories(mec_options INTERFACE "${MEC_INCLUDE_DIR}")

@@ -1,6 +1,6 @@
 # mec_room(<name> [DEPENDS <room>...] [USES <dependency>...] SOURCES <file>...)
 #
-# The static library mec_<name> (alias mec::<name>) of one room, called from src/<name>/CMakeLists.txt.
+# The static library mec_<name> (alias mec::<name>) of one room, called from <name>/CMakeLists.txt.
 #   DEPENDS  rooms that this one includes; linked PUBLIC
 #   USES     any of: openmp onednn blas zlib jpeg png webp tiff gif threads stb json cli11 toml; linked PRIVATE, and
 #            skipped where it is missing: the sources ask `#if MEC_HAVE_OPENMP` (ONEDNN, BLAS, ZLIB)
@@ -33,11 +33,7 @@ function(mec_room name)
   target_precompile_headers(${target} PRIVATE ${MEC_STANDARD_HEADERS})
 
   foreach(room IN LISTS arg_DEPENDS)
-    if(TARGET mec_${room})
-      target_link_libraries(${target} PUBLIC mec_${room})
-    else()
-      message(WARNING "mec_${name} needs the room '${room}', which has no CMakeLists.txt yet")
-    endif()
+    target_link_libraries(${target} PUBLIC mec_${room})
   endforeach()
   foreach(dependency IN LISTS arg_USES)
     if(NOT DEFINED MEC_TARGET_${dependency})

@@ -12,7 +12,7 @@
 #include "mec/nn/optim/sgd.h"
 #include "mec/nn/parameter_table.h"
 #include "mec/nn/sequential.h"
-#include "mec/ssl/coding/pair.h"
+#include "mec/ssl/losses/pair.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "mec/tensor/philox.h"

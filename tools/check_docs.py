@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Fails on a page that names a file or a test that is not there.
 
-In backticks: a path from the top (`src/tensor/ops.h`, `examples/configs/`), and in the last column of a table that is
-headed "test", a test (`tensor/threads`, `cli/options_of_*`). Words such as `…/NAME.h` or `src/<room>` stand for many. Pages that add files, docs/add_*.md, are followed by tests/docs/follow.py.
+In backticks: a path from the top (`tensor/ops.h`, `examples/configs/`), and in the last column of a table that is
+headed "test", a test (`tensor/threads`, `cli/options_of_*`). Words such as `…/NAME.h` or `tests/<room>` stand for many. Pages that add files, docs/add_*.md, are followed by tests/docs/follow.py.
 """
 import re
 
-from check_common import main, project_files
+from check_common import main
+from project_tree import project_files
 
-FOLDERS = ("bench", "cmake", "docs", "examples", "src", "tests", "tools")
+FOLDERS = ("bench", "cmake", "docs", "examples", "tests", "tools",
+           "tensor", "autograd", "nn", "data", "ssl", "eval", "cli")
 QUOTED = re.compile(r"`([^`\n]+)`")
 STANDS_FOR_MANY = re.compile(r"[<>{}…$*]|\b[A-Z]{2,}\b(?!\.md)")
 
@@ -59,8 +61,8 @@ def check(root):
 
 TABLE = "| what | test |\n|---|---|\n"
 CASES = [
-    ({"README.md": "see `docs/a.md`, `src/NAME.h`, `tests/<room>/` and `tests/cpp/`\n", "docs/a.md": "", "tests/cpp/x": ""}, None),
-    ({"docs/a.md": "\nsee `src/b.h`\n"}, "docs/a.md:2: there is no src/b.h"),
+    ({"README.md": "see `docs/a.md`, `nn/NAME.h`, `tests/<room>/` and `tests/cpp/`\n", "docs/a.md": "", "tests/cpp/x": ""}, None),
+    ({"docs/a.md": "\nsee `nn/b.h`\n"}, "docs/a.md:2: there is no nn/b.h"),
     ({"a.md": TABLE + "| x | `nn/a`, `nn/b_*` (slow) |\n", "tests/nn/a.cpp": "", "tests/nn/b_c.cpp": ""}, None),
     ({"a.md": TABLE + "| x | `nn/a` |\n", "tests/ssl/a.cpp": ""}, "a.md:3: there is no test nn/a"),
     ({"a.md": TABLE + "| x | by hand |\n"}, "a.md:3: no test is named"),

@@ -1,16 +1,20 @@
 #!/usr/bin/env python3
-"""Keeps the doors between rooms one-way, and vendors' headers out of the public ones.
+"""Keeps the doors between rooms one-way, within a room those between its folders, and vendors' headers out of public ones.
 
 The rules are the table "room | may include | what lives there" of docs/architecture.md. "the above" and "all above"
-are the rooms of the rows before; a row inside a room (tensor/cpu/) may include what the room may. PRIVATE_ROOMS are
+are the rooms of the rows before; a row inside a room (tensor/backends/cpu/) may include what the room may. PRIVATE_ROOMS are
 nobody else's business: no other room and no public header includes them, and their headers are not installed.
+Folders of a room do not include each other in a circle; a header beside the folder that it sums up (tensor/ops.h beside
+tensor/ops/) counts with it.
 """
 import re
 
-from check_common import main, project_files
+from check_common import main
+from project_tree import project_files
 
 TABLE = "docs/architecture.md"
-PRIVATE_ROOMS = ("tensor/cpu", "tensor/reference", "tensor/cuda", "cli")
+OUTSIDE = ("tests", "examples", "bench", "tools", "docs")  # no rooms
+PRIVATE_ROOMS = ("tensor/backends/cpu", "tensor/backends/reference", "tensor/backends/cuda", "cli")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 # Headers of the language have no dot, but for C's.
 C_HEADERS = {f"{name}.h" for name in "assert ctype errno fenv float inttypes limits locale math setjmp signal stdarg "
@@ -35,7 +39,7 @@ def read_table(root):
 
 
 def room_of(path, rooms):
-    """The innermost room that holds src/<path>; a file's own row (tensor/backend.h) counts with its folder."""
+    """The innermost room that holds the file; a file's own row (tensor/backend.h) counts with its folder."""
     inside = [room for room in rooms if path.startswith(room + "/")]
     return max(inside, key=len, default=None)
 
@@ -49,42 +53,78 @@ def is_language(header):
 
 
 def check_source(path, includes, rooms):
-    """Findings for src/<path>."""
     room = room_of(path, rooms)
     if room is None:
-        yield f"src/{path}: its room has no row in {TABLE}"
+        yield f"{path}: its room has no row in {TABLE}"
         return
     public = path.endswith(".h") and not private_room(path)
     for bracket, header in includes:
         if not header.startswith("mec/"):
             if public and not is_language(header):
-                yield f"src/{path}: a public header includes {header}, which is a vendor's"
+                yield f"{path}: a public header includes {header}, which is a vendor's"
             continue
         target = header.removeprefix("mec/")
         other = room_of(target, rooms)
         outer, other_outer = room.split("/")[0], (other or target).split("/")[0]
         if other_outer != outer and other_outer not in rooms[room]:
-            yield f"src/{path}: {room} may not include {header}"
+            yield f"{path}: {room} may not include {header}"
         elif private_room(target) not in (None, private_room(path)) and (public or other_outer != outer):
-            yield f"src/{path}: {header} is private to its room"
+            yield f"{path}: {header} is private to its room"
+
+
+def folder_of(path, folders):
+    beside = path.rsplit(".", 1)[0]
+    return beside if beside in folders else path.rpartition("/")[0]
+
+
+def circles(sources):
+    """Findings for {file: files that it includes}: one for each folder that reaches itself through others."""
+    folders = {name.rpartition("/")[0] for name in sources}
+    doors = {}  # folder: {folder that it includes: by which include}
+    for name, includes in sources.items():
+        here = folder_of(name, folders)
+        for header in includes:
+            there = folder_of(header, folders)
+            if there != here and there in folders:
+                doors.setdefault(here, {}).setdefault(there, f"{name} includes {header}")
+
+    def way(start, here, seen):
+        """The includes that lead from `here` back to `start`, or None."""
+        for there, include in doors.get(here, {}).items():
+            if there == start:
+                return [include]
+            if there not in seen:
+                seen.add(there)
+                rest = way(start, there, seen)
+                if rest is not None:
+                    return [include, *rest]
+        return None
+
+    found = {}
+    for folder in sorted(doors):
+        steps = way(folder, folder, {folder})
+        if steps is not None:
+            found.setdefault(frozenset(steps), f"{folder}: a circle: {', '.join(steps)}")
+    return list(found.values())
 
 
 def check(root):
     rooms = read_table(root)
     if not rooms:
         return [f"{TABLE}: no table of rooms"]
-    findings = []
+    findings, sources = [], {}
     for path in project_files(root):
         name = path.relative_to(root).as_posix()
         if path.suffix not in (".h", ".cpp", ".cu", ".cuh"):
             continue
         includes = INCLUDE.findall(path.read_text())
-        if name.startswith("src/"):
-            findings += check_source(name.removeprefix("src/"), includes, rooms)
+        if name.split("/")[0] not in OUTSIDE:
+            findings += check_source(name, includes, rooms)
+            sources[name] = [header.removeprefix("mec/") for _, header in includes if header.startswith("mec/")]
         elif name.startswith("examples/"):
             findings += [f"{name}: {header} is private to its room" for _, header in includes
                          if private_room(header.removeprefix("mec/"))]
-    return findings
+    return findings + circles(sources)
 
 
 ROOMS = """
@@ -92,7 +132,7 @@ ROOMS = """
 |---|---|---|
 | `tensor/` | – | tensors |
 | `tensor/backend.h` | | one class |
-| `tensor/cpu/` | | fast |
+| `tensor/backends/cpu/` | | fast |
 | `autograd/` | tensor | gradients |
 | `data/` | tensor | files |
 | `nn/` | the above | layers |
@@ -102,8 +142,8 @@ ROOMS = """
 
 
 def tree(**files):
-    """Keyword a_b_h stands for src/a/b.h."""
-    planted = {"src/" + name.replace("__", "/").replace("_h", ".h").replace("_cpp", ".cpp"): text
+    """Keyword a__b_h stands for a/b.h."""
+    planted = {name.replace("__", "/").replace("_h", ".h").replace("_cpp", ".cpp"): text
                for name, text in files.items()}
     return {TABLE: ROOMS, **planted}
 
@@ -112,19 +152,22 @@ CASES = [
     ({}, "no table"),
     (tree(tensor__a_h="#include <vector>\n#include <stdint.h>\n", autograd__b_h='#include "mec/tensor/a.h"\n',
           nn__c_cpp='#include "mec/data/d.h"\n#include <dnnl.hpp>\n',
-          tensor__d_cpp='#include "mec/tensor/cpu/e.h"\n', tensor__cpu__e_cpp='#include "mec/tensor/a.h"\n'), None),
-    (tree(tensor__a_cpp='#include "mec/autograd/b.h"\n'), "src/tensor/a.cpp: tensor may not include mec/autograd/b.h"),
-    (tree(tensor__cpu__a_cpp='#include "mec/nn/b.h"\n'), "tensor/cpu may not include mec/nn/b.h"),
+          tensor__ops__d_cpp='#include "mec/tensor/backends/cpu/e.h"\n', tensor__backends__cpu__e_cpp='#include "mec/tensor/a.h"\n'), None),
+    (tree(tensor__a_cpp='#include "mec/autograd/b.h"\n'), "tensor/a.cpp: tensor may not include mec/autograd/b.h"),
+    (tree(tensor__backends__cpu__a_cpp='#include "mec/nn/b.h"\n'), "tensor/backends/cpu may not include mec/nn/b.h"),
     (tree(autograd__a_cpp='#include "mec/data/b.h"\n'), "autograd may not include mec/data/b.h"),
     (tree(nn__a_cpp='#  include "mec/cli/b.h"\n'), "nn may not include mec/cli/b.h"),
-    (tree(nn__a_cpp='#include "mec/tensor/cpu/b.h"\n'), "private to its room"),
-    (tree(tensor__a_h='#include "mec/tensor/cpu/b.h"\n'), "private to its room"),
-    (tree(tensor__a_h='#include "mec/tensor/reference/b.h"\n'), "private to its room"),
+    (tree(nn__a_cpp='#include "mec/tensor/backends/cpu/b.h"\n'), "private to its room"),
+    (tree(tensor__a_h='#include "mec/tensor/backends/cpu/b.h"\n'), "private to its room"),
+    (tree(tensor__a_h='#include "mec/tensor/backends/reference/b.h"\n'), "private to its room"),
     (tree(tensor__a_h="#include <cblas.h>\n"), "cblas.h, which is a vendor's"),
     (tree(nn__a_h="#include <nlohmann/json.hpp>\n"), "json.hpp, which is a vendor's"),
     (tree(data__a_h='#include "stb_image.h"\n'), "stb_image.h, which is a vendor's"),
     (tree(gossip__a_h=""), "its room has no row"),
-    ({**tree(), "examples/01.cpp": '#include "mec/tensor/cpu/a.h"\n'}, "private to its room"),
+    (tree(nn__ops_h='#include "mec/nn/ops/a.h"\n', nn__ops__a_h='#include "mec/nn/b.h"\n', nn__b_h=""), None),
+    (tree(nn__optim__a_h='#include "mec/nn/b.h"\n', nn__b_h="", nn__c_h='#include "mec/nn/optim/a.h"\n'),
+     "nn: a circle: nn/c.h includes nn/optim/a.h, nn/optim/a.h includes nn/b.h"),
+    ({**tree(), "examples/01.cpp": '#include "mec/tensor/backends/cpu/a.h"\n'}, "private to its room"),
 ]
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ of tools/size_exceptions.txt, "path | reason" or "path:function | reason"; one t
 import ast
 import re
 
-from check_common import main, project_files
+from check_common import main
+from project_tree import project_files
 
 FILE_LINES, FUNCTION_LINES, KERNEL_LINES, MAIN_LINES = 400, 60, 120, 100
 CXX = {".h", ".cpp", ".cu", ".cuh"}
 OTHER = {".py", ".sh", ".cmake"}
-KERNELS = re.compile(r"(^|/)tensor/(cpu|reference|cuda)/")
+KERNELS = re.compile(r"(^|/)tensor/backends/(cpu|reference|cuda)/")
 EXCEPTIONS = "tools/size_exceptions.txt"
 
 # Comments, strings and preprocessor lines hold braces that mean nothing.
@@ -129,10 +130,10 @@ def body(lines):
 
 
 CASES = [
-    ({"a.cpp": "void f() " + body(60) + "int main() " + body(100), "src/tensor/cpu/a.cpp": "void k() " + body(120)}, None),
+    ({"a.cpp": "void f() " + body(60) + "int main() " + body(100), "tensor/backends/cpu/a.cpp": "void k() " + body(120)}, None),
     ({"a.cpp": "void f() " + body(61)}, "a.cpp:1: f has 61"),
     ({"a.cpp": "int main() " + body(101)}, "main has 101"),
-    ({"src/tensor/cpu/a.cpp": "void k() " + body(121)}, "k has 121"),
+    ({"tensor/backends/cpu/a.cpp": "void k() " + body(121)}, "k has 121"),
     ({"a.h": "int x;\n" * 401}, "401 lines"),
     ({"a.h": "namespace a {\nclass B {\n  int x = 1;\n" + "  int y() { return '{'; } // {\n" * 80 + "};\n}\n"}, None),
     ({"a.h": "struct A {\n A(int b) : b_{b}, c_{1} " + body(61) + "};\n"}, "a.h:2: A has 61"),

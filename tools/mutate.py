@@ -4,7 +4,7 @@
     tools/mutate.py [--room ROOM] [--only TEXT] [--jobs N]    plant, build, test; status 1 where a bug survives
     tools/mutate.py --check                                   only check that the list still fits the sources
 
-The list is tools/mutants.txt. Work is done in a copy of the tree, build/mutants, with a build of its
+The list is tools/mutants.txt. Work is done in build/mutants, in a copy of the tree with a build of its
 own (-O1, no CUDA); the tree itself is only read.
 """
 import argparse
@@ -16,9 +16,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from project_tree import copy_project
+
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "tools" / "mutants.txt"
-COPY = ROOT / "build" / "mutants"
+COPY = ROOT / "build" / "mutants" / "tree"
+BUILD = ROOT / "build" / "mutants" / "build"
 ROOMS = ("tensor", "autograd", "nn", "data", "ssl", "eval", "cli")
 LIMIT_S = 600  # for one run of a room's tests; a bug that makes them hang is noticed too
 ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "passive"}  # threads that wait leave the processor to others
@@ -72,39 +75,21 @@ def command(*words):
     return subprocess.run(words, cwd=COPY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def write(path, content):
-    """Only what differs, so that the copy's build stays up to date."""
-    if not path.is_file() or path.read_bytes() != content:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-
-
-def copy_tree():
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True,
-                            stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    kept = set()
-    for name in listed:
-        source = ROOT / name
-        if source.is_file() and not source.is_symlink():
-            kept.add(COPY / name)
-            write(COPY / name, source.read_bytes())
-    for folder in ("src", "tests"):  # what the tree no longer has
-        for path in (COPY / folder).rglob("*"):
-            if path.is_file() and path not in kept:
-                path.unlink()
-    configured = command("cmake", "-S", ".", "-B", "build", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
+def configure():
+    copy_project(ROOT, COPY)
+    configured = command("cmake", "-S", ".", "-B", str(BUILD), "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
                          "-DCMAKE_CXX_FLAGS_RELEASE=-O1", "-DMEC_CUDA=OFF")
     if configured.returncode:
         sys.exit(f"the copy cannot be configured:\n{configured.stdout}")
 
 
 def build(room, jobs):
-    return command("cmake", "--build", "build", "-j", str(jobs), "--target", f"test_{room}")
+    return command("cmake", "--build", str(BUILD), "-j", str(jobs), "--target", f"test_{room}")
 
 
 def passes(room, first):
     """Whether the room's tests pass, those of the file `first` before all others."""
-    program = str(COPY / "build" / "tests" / f"test_{room}")
+    program = str(BUILD / "tests" / f"test_{room}")
     runs = [[f"--source-file=*/{room}/{first}.cpp"], [f"--source-file-exclude=*/{room}/{first}.cpp"]] if first else [[]]
     for filters in runs:
         try:
@@ -118,7 +103,7 @@ def passes(room, first):
 
 
 def run(mutants, jobs):
-    copy_tree()
+    configure()
     for room in dict.fromkeys(m.room for m in mutants):
         print(f"{room}: building, and running its tests without a bug", flush=True)
         built = build(room, jobs)

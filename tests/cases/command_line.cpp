@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <regex>
 
+#include "mec/nn/files/weights.h"
+#include "mec/nn/files/weights_info.h"
 #include "mec/nn/initialize.h"
-#include "mec/nn/weights.h"
-#include "mec/nn/weights_info.h"
 #include "mec/tensor/devices.h"
 #include "support/program.h"
 

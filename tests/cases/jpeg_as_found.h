@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "cases/small_encoder.h"
-#include "mec/data/image_formats.h"
+#include "mec/data/decoders/image_formats.h"
 #include "mec/tensor/io/npy.h"
 #include "support/paths.h"
 #include "support/program.h"

@@ -4,9 +4,9 @@
 
 #include <cmath>
 
+#include "mec/nn/files/weights.h"
+#include "mec/nn/files/weights_info.h"
 #include "mec/nn/initialize.h"
-#include "mec/nn/weights.h"
-#include "mec/nn/weights_info.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/safetensors.h"
 #include "support/program.h"

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "mec/tensor/cpu/threads.h"
+#include "mec/tensor/backends/cpu/threads.h"
 #include "support/shell.h"
 
 using namespace mec;

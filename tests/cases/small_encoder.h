@@ -5,10 +5,10 @@
 #include <string>
 
 #include "data/fixtures.h"
+#include "mec/nn/files/weights.h"
+#include "mec/nn/files/weights_info.h"
 #include "mec/nn/initialize.h"
 #include "mec/nn/resnet.h"
-#include "mec/nn/weights.h"
-#include "mec/nn/weights_info.h"
 #include "mec/tensor/devices.h"
 
 namespace mec::test {

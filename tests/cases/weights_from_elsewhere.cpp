@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "mec/nn/weights.h"
+#include "mec/nn/files/weights.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/npy.h"
 #include "mec/tensor/io/safetensors.h"

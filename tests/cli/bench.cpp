@@ -6,8 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "mec/cli/convolution_floor.h"
-#include "mec/tensor/cpu/threads.h"
+#include "mec/cli/bench/convolution_floor.h"
+#include "mec/tensor/backends/cpu/threads.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "support/program.h"

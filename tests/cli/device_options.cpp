@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <sstream>
 
-#include "mec/ssl/methods.h"
+#include "mec/ssl/methods/methods.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/npy.h"
 #include "mec/tensor/ops.h"

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "data/fixtures.h"
-#include "mec/data/image_formats.h"
+#include "mec/data/decoders/image_formats.h"
 #include "support/program.h"
 
 using namespace mec;

@@ -1,5 +1,5 @@
 // Every method from the command line: `mec loss NAME`, settings that start from the published ones, a run.
-#include "mec/ssl/methods.h"
+#include "mec/ssl/methods/methods.h"
 
 #include <doctest/doctest.h>
 

@@ -3,7 +3,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "mec/ssl/methods.h"
+#include "mec/ssl/methods/methods.h"
 #include "support/paths.h"
 #include "support/program.h"
 

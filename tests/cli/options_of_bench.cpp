@@ -4,9 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "mec/ssl/coding/pair.h"
-#include "mec/ssl/methods.h"
-#include "mec/ssl/random_step.h"
+#include "mec/ssl/losses/pair.h"
+#include "mec/ssl/methods/methods.h"
+#include "mec/ssl/training/random_step.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "support/option_rows.h"

@@ -8,7 +8,7 @@
 
 #include "mec/cli/settings_file.h"
 #include "mec/cli/training_run.h"
-#include "mec/ssl/methods.h"
+#include "mec/ssl/methods/methods.h"
 #include "mec/tensor/devices.h"
 #include "support/option_rows.h"
 

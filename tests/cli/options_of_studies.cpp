@@ -6,12 +6,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include "mec/data/transform.h"
+#include "mec/data/augment/transform.h"
+#include "mec/data/formats/open_dataset.h"
 #include "mec/eval/noise.h"
 #include "mec/eval/plot.h"
 #include "mec/eval/tsne.h"
-#include "mec/nn/weights.h"
-#include "mec/nn/weights_info.h"
+#include "mec/nn/files/weights.h"
+#include "mec/nn/files/weights_info.h"
 #include "mec/tensor/devices.h"
 #include "support/option_rows.h"
 

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "mec/nn/weights_info.h"
+#include "mec/nn/files/weights_info.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/npy.h"
 #include "mec/tensor/io/safetensors.h"

@@ -6,8 +6,8 @@
 
 #include "mec/autograd/variable.h"
 #include "mec/cli/settings_file.h"
+#include "mec/tensor/backends/wrappers/forwarding.h"
 #include "mec/tensor/devices.h"
-#include "mec/tensor/forwarding.h"
 #include "support/paths.h"
 
 namespace mec::test {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "mec/nn/resnet.h"
-#include "mec/tensor/cuda/convolution_key.h"
+#include "mec/tensor/backends/cuda/cudnn/convolution_key.h"
 
 namespace mec::test {
 

@@ -1,5 +1,5 @@
 // How a plan is chosen, remembered and refused; cuDNN plans for a device that is described to it.
-#include "mec/tensor/cuda/convolution_plans.h"
+#include "mec/tensor/backends/cuda/cudnn/convolution_plans.h"
 
 #include <doctest/doctest.h>
 

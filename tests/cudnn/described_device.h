@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "mec/tensor/cuda/device_properties.h"
+#include "mec/tensor/backends/cuda/cudnn/device_properties.h"
 #include "support/paths.h"
 #include "tensor/io_files.h"
 

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cudnn/described_device.h"
-#include "mec/tensor/cuda/cudnn_graph.h"
+#include "mec/tensor/backends/cuda/cudnn/cudnn_graph.h"
 
 using namespace mec;
 using namespace mec::test;

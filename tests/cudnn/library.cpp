@@ -1,4 +1,4 @@
-#include "mec/tensor/cuda/library.h"
+#include "mec/tensor/backends/cuda/runtime/library.h"
 
 #include <doctest/doctest.h>
 

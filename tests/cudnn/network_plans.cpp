@@ -9,7 +9,7 @@
 
 #include "cudnn/convolution_layers.h"
 #include "cudnn/described_device.h"
-#include "mec/tensor/cuda/convolution_plans.h"
+#include "mec/tensor/backends/cuda/cudnn/convolution_plans.h"
 
 using namespace mec;
 using namespace mec::test;

@@ -1,5 +1,5 @@
 // The key of a plan tells all its fields apart, and choices survive a file: this device's alone.
-#include "mec/tensor/cuda/plan_choices.h"
+#include "mec/tensor/backends/cuda/cudnn/plan_choices.h"
 
 #include <doctest/doctest.h>
 

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "cudnn/described_device.h"
-#include "mec/tensor/cuda/convolution_plans.h"
+#include "mec/tensor/backends/cuda/cudnn/convolution_plans.h"
+#include "mec/tensor/backends/wrappers/forwarding.h"
 #include "mec/tensor/devices.h"
-#include "mec/tensor/forwarding.h"
 #include "support/op_cases.h"
 
 using namespace mec;

@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "data/fixtures.h"
-#include "mec/data/dataset.h"
+#include "mec/data/formats/open_dataset.h"
 
 using namespace mec;
 using namespace mec::test;

@@ -1,10 +1,10 @@
-#include "mec/data/decode.h"
+#include "mec/data/decoders/decode.h"
 
 #include <doctest/doctest.h>
 
 #include "data/fixtures.h"
 #include "mec/data/decoders/exif.h"
-#include "mec/data/image_formats.h"
+#include "mec/data/decoders/image_formats.h"
 
 using namespace mec;
 using namespace mec::test;

@@ -4,7 +4,7 @@
 #include <atomic>
 
 #include "data/fixtures.h"
-#include "mec/data/loader.h"
+#include "mec/data/loader/loader.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops/views.h"
 #include "support/emulated_device.h"

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "mec/data/memory_dataset.h"
+#include "mec/data/formats/memory_dataset.h"
 #include "mec/tensor/philox.h"
 #include "tensor/io_files.h"
 

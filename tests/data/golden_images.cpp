@@ -6,8 +6,8 @@
 #include <map>
 #include <set>
 
-#include "mec/data/decode.h"
-#include "mec/data/image_formats.h"
+#include "mec/data/decoders/decode.h"
+#include "mec/data/decoders/image_formats.h"
 #include "mec/tensor/devices.h"
 #include "support/golden.h"
 

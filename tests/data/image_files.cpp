@@ -7,8 +7,8 @@
 #include <sstream>
 
 #include "data/fixtures.h"
-#include "mec/data/dataset.h"
-#include "mec/data/image_formats.h"
+#include "mec/data/decoders/image_formats.h"
+#include "mec/data/formats/open_dataset.h"
 
 using namespace mec;
 using namespace mec::test;

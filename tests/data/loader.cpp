@@ -1,4 +1,4 @@
-#include "mec/data/loader.h"
+#include "mec/data/loader/loader.h"
 
 #include <doctest/doctest.h>
 
@@ -9,8 +9,8 @@
 #include <thread>
 
 #include "data/fixtures.h"
+#include "mec/tensor/backends/wrappers/forwarding.h"
 #include "mec/tensor/devices.h"
-#include "mec/tensor/forwarding.h"
 
 using namespace mec;
 using namespace mec::test;

@@ -23,7 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
-from check_common import project_files  # noqa: E402
+from project_tree import copy_project  # noqa: E402
 
 MAKE = re.compile(r"^Make `([^`]+)`:$")
 INSERT = re.compile(r"^In `([^`]+)`, (before|after) `(.+)`:$")
@@ -98,22 +98,8 @@ class Build:
 
     def __init__(self, folder, tree, configure):
         self.copy, self.build, self.tree = folder / "tree", folder / "build", tree
-        self.write()
+        copy_project(self.tree.root, self.copy, self.tree.changed)
         self.must(["cmake", "-S", self.copy, "-B", self.build, *configure])
-
-    def write(self):
-        """Only what differs, so that a second call compiles little."""
-        names = {str(path.relative_to(self.tree.root)) for path in project_files(self.tree.root)} | self.tree.changed.keys()
-        for name in names:
-            there, path = Path(self.tree.root, name), self.copy / name
-            wanted = self.tree.changed[name].encode() if name in self.tree.changed else there.read_bytes()
-            if path.is_file() and path.read_bytes() == wanted:
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(wanted)
-        for path in self.copy.rglob("*"):
-            if path.is_file() and str(path.relative_to(self.copy)) not in names:
-                path.unlink()
 
     def run(self, command):
         print("+", *command, flush=True)
@@ -139,7 +125,7 @@ class Build:
         return self.run([*kept, "-fsyntax-only", self.copy / name])
 
     def now(self, target, outcome, words):
-        self.write()
+        copy_project(self.tree.root, self.copy, self.tree.changed)
         if "compile" in outcome:
             good, output = self.compile(target)
         else:

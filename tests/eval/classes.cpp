@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "mec/data/memory_dataset.h"
+#include "mec/data/formats/memory_dataset.h"
 #include "mec/eval/noise.h"
 #include "mec/eval/report.h"
 #include "mec/tensor/devices.h"

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "mec/autograd/ops.h"
-#include "mec/data/memory_dataset.h"
+#include "mec/data/formats/memory_dataset.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 

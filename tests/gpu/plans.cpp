@@ -3,7 +3,7 @@
 
 #include <cstdlib>
 
-#include "mec/tensor/cuda/convolution_plans.h"
+#include "mec/tensor/backends/cuda/cudnn/convolution_plans.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "tensor/io_files.h"

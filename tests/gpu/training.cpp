@@ -2,8 +2,8 @@
 #include <doctest/doctest.h>
 
 #include "gpu/cases_by_name.h"
-#include "mec/ssl/methods.h"
-#include "mec/ssl/trainer.h"
+#include "mec/ssl/methods/methods.h"
+#include "mec/ssl/training/trainer.h"
 #include "mec/tensor/devices.h"
 #include "ssl/tiny_run.h"
 

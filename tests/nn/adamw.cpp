@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "mec/autograd/ops.h"
-#include "mec/nn/checkpoint.h"
+#include "mec/nn/files/checkpoint.h"
 #include "mec/nn/initialize.h"
 #include "mec/nn/linear.h"
 #include "mec/nn/sequential.h"

@@ -1,5 +1,5 @@
 // Named tensors in a file: to the bit and back, or refused as a whole.
-#include "mec/nn/checkpoint.h"
+#include "mec/nn/files/checkpoint.h"
 
 #include <doctest/doctest.h>
 

@@ -4,9 +4,9 @@
 
 #include <filesystem>
 
+#include "mec/nn/files/weights.h"
 #include "mec/nn/layout.h"
 #include "mec/nn/resnet.h"
-#include "mec/nn/weights.h"
 #include "mec/tensor/devices.h"
 #include "support/golden.h"
 

@@ -1,4 +1,4 @@
-#include "mec/nn/weights.h"
+#include "mec/nn/files/weights.h"
 
 #include <doctest/doctest.h>
 #include <unistd.h>
@@ -8,11 +8,11 @@
 #include <filesystem>
 #include <limits>
 
+#include "mec/nn/files/weights_info.h"
 #include "mec/nn/initialize.h"
 #include "mec/nn/resnet.h"
-#include "mec/nn/weights_info.h"
+#include "mec/tensor/backends/wrappers/forwarding.h"
 #include "mec/tensor/devices.h"
-#include "mec/tensor/forwarding.h"
 #include "mec/tensor/io/safetensors.h"
 #include "support/samples.h"
 

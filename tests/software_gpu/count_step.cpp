@@ -6,10 +6,10 @@
 #include <string>
 #include <string_view>
 
-#include "mec/ssl/methods.h"
-#include "mec/ssl/random_step.h"
+#include "mec/ssl/methods/methods.h"
+#include "mec/ssl/training/random_step.h"
+#include "mec/tensor/backends/wrappers/forwarding.h"
 #include "mec/tensor/devices.h"
-#include "mec/tensor/forwarding.h"
 #include "software_gpu/streams.h"
 
 using namespace mec;

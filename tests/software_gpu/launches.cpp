@@ -1,5 +1,5 @@
 // Launches of our own kernels go to the software GPU's streams, and run there under the emulator.
-#include "mec/tensor/cuda/emulator.h"
+#include "mec/tensor/backends/cuda/kernels/emulator.h"
 #include "mec/tensor/error.h"
 #include "software_gpu/streams.h"
 

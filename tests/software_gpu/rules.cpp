@@ -10,7 +10,7 @@
 #include <string>
 #include <thread>
 
-#include "mec/tensor/cuda/runtime.h"
+#include "mec/tensor/backends/cuda/runtime/runtime.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "software_gpu/streams.h"

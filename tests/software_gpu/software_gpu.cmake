@@ -5,7 +5,7 @@
 set(stand_ins "${CMAKE_CURRENT_BINARY_DIR}/software_gpu")
 get_property(host_sources GLOBAL PROPERTY MEC_CUDA_HOST_SOURCES)
 set_source_files_properties(${host_sources} PROPERTIES LANGUAGE CXX)
-set(libraries "${PROJECT_SOURCE_DIR}/src/tensor/cuda/library.cpp")
+set(libraries "${PROJECT_SOURCE_DIR}/tensor/backends/cuda/runtime/library.cpp")
 set_source_files_properties("${libraries}" PROPERTIES COMPILE_DEFINITIONS
   "MEC_LIBRARY_FOLDER=\"${stand_ins}/\";MEC_CUBLASLT_FILE=\"\";MEC_CUSOLVER_FILE=\"\";MEC_CUDNN_FILE=\"\"")
 add_library(mec_software_gpu OBJECT ${host_sources} "${libraries}"
@@ -14,7 +14,7 @@ target_include_directories(mec_software_gpu PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}
 target_include_directories(mec_software_gpu SYSTEM PUBLIC ${MEC_CUDA_INCLUDE_DIRS})
 target_link_libraries(mec_software_gpu PRIVATE mec_options mec::tensor)
 
-# NVIDIA's libraries under their own names, in a folder that tensor/cuda/library.h is told of; they find the runtime in the program. Without
+# NVIDIA's libraries under their own names, in a folder that tensor/backends/cuda/runtime/library.h is told of; they find the runtime in the program. Without
 # a soname: the real cuDNN asks for the real cuBLASLt by that.
 function(mec_stand_in library header macro)
   find_file(MEC_HEADER_${library} "${header}" PATHS ${MEC_CUDA_INCLUDE_DIRS} NO_DEFAULT_PATH REQUIRED)
@@ -42,7 +42,7 @@ function(mec_on_software program)
   add_dependencies(${program} software_cublasLt software_cusolver software_cudnn)
 endfunction()
 
-add_executable(mec_on_software_gpu "${PROJECT_SOURCE_DIR}/src/cli/main.cpp")
+add_executable(mec_on_software_gpu "${PROJECT_SOURCE_DIR}/cli/main.cpp")
 target_link_libraries(mec_on_software_gpu PRIVATE mec_options)
 mec_on_software(mec_on_software_gpu)
 

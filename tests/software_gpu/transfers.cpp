@@ -1,5 +1,5 @@
 // Transfers between host and GPU, over streams that run as late, or as early, as events allow.
-#include "mec/tensor/cuda/transfers.h"
+#include "mec/tensor/backends/cuda/runtime/transfers.h"
 
 #include <doctest/doctest.h>
 

@@ -1,10 +1,10 @@
 // The regulariser around an objective, and the objective with components.
 #include <doctest/doctest.h>
 
-#include "mec/ssl/objectives/mec.h"
-#include "mec/ssl/objectives/mec_mixture.h"
-#include "mec/ssl/regularized.h"
-#include "mec/tensor/recording.h"
+#include "mec/ssl/methods/mec.h"
+#include "mec/ssl/methods/mec_mixture.h"
+#include "mec/ssl/methods/regularized.h"
+#include "mec/tensor/backends/wrappers/recording.h"
 #include "ssl/coding_samples.h"
 
 using namespace mec;

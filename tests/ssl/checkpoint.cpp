@@ -1,9 +1,9 @@
 // A run that is stopped and goes on ends with the bits of one that was never stopped.
-#include "mec/ssl/checkpoint.h"
+#include "mec/ssl/training/checkpoint.h"
 
 #include <doctest/doctest.h>
 
-#include "mec/ssl/trainer.h"
+#include "mec/ssl/training/trainer.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "ssl/tiny_run.h"

@@ -1,10 +1,10 @@
 // KL between Gaussian mixtures: estimates and bounds against closed forms and Monte Carlo. Values against PyTorch are in
 // golden_coding.cpp.
-#include "mec/ssl/coding/gaussian_mixture_kl.h"
+#include "mec/ssl/losses/gaussian_mixture_kl.h"
 
 #include <doctest/doctest.h>
 
-#include "mec/ssl/coding/kernel_density_kl.h"
+#include "mec/ssl/losses/kernel_density_kl.h"
 #include "ssl/coding_samples.h"
 
 using namespace mec;

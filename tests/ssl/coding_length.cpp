@@ -1,5 +1,5 @@
 // Properties of the coding length of one set. Values against PyTorch are in golden_coding.cpp.
-#include "mec/ssl/coding/length.h"
+#include "mec/ssl/losses/length.h"
 
 #include <doctest/doctest.h>
 

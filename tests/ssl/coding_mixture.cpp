@@ -3,8 +3,8 @@
 
 #include <set>
 
-#include "mec/ssl/coding/kmeans.h"
-#include "mec/ssl/coding/rate_reduction.h"
+#include "mec/ssl/losses/kmeans.h"
+#include "mec/ssl/losses/rate_reduction.h"
 #include "ssl/coding_samples.h"
 
 using namespace mec;

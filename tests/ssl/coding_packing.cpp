@@ -1,11 +1,11 @@
 // Packing of ε-balls, and simplicity by compression.
-#include "mec/ssl/coding/packing.h"
+#include "mec/ssl/losses/packing.h"
 
 #include <doctest/doctest.h>
 
 #include <set>
 
-#include "mec/ssl/coding/simplicity.h"
+#include "mec/ssl/losses/simplicity.h"
 #include "ssl/coding_samples.h"
 
 using namespace mec;

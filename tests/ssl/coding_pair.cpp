@@ -1,12 +1,12 @@
 // Properties of the coding length of pairs, in f64 on the reference device. Values against PyTorch are in golden_mec.cpp.
-#include "mec/ssl/coding/pair.h"
+#include "mec/ssl/losses/pair.h"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "mec/tensor/forwarding.h"
+#include "mec/tensor/backends/wrappers/forwarding.h"
 #include "ssl/coding_samples.h"
 
 using namespace mec;

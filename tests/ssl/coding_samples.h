@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "mec/autograd/gradcheck.h"
-#include "mec/ssl/coding/mixture.h"
+#include "mec/ssl/losses/mixture.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 

@@ -1,9 +1,9 @@
 // Coding lengths, mixtures, rate reduction and KL against PyTorch: values and gradients, m < d and m > d.
 #include <doctest/doctest.h>
 
-#include "mec/ssl/coding/gaussian_mixture_kl.h"
-#include "mec/ssl/coding/kernel_density_kl.h"
-#include "mec/ssl/coding/rate_reduction.h"
+#include "mec/ssl/losses/gaussian_mixture_kl.h"
+#include "mec/ssl/losses/kernel_density_kl.h"
+#include "mec/ssl/losses/rate_reduction.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "support/golden.h"

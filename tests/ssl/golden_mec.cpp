@@ -1,7 +1,7 @@
 // The coding length of pairs against PyTorch: values and both gradients, for every order, both sides, m < d and m > d.
 #include <doctest/doctest.h>
 
-#include "mec/ssl/coding/pair.h"
+#include "mec/ssl/losses/pair.h"
 #include "mec/tensor/devices.h"
 #include "support/golden.h"
 

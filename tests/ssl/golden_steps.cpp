@@ -4,10 +4,10 @@
 
 #include <filesystem>
 
+#include "mec/nn/files/weights.h"
 #include "mec/nn/layout.h"
-#include "mec/nn/weights.h"
-#include "mec/ssl/objectives/mec.h"
-#include "mec/ssl/trainer.h"
+#include "mec/ssl/methods/mec.h"
+#include "mec/ssl/training/trainer.h"
 #include "mec/tensor/devices.h"
 #include "support/golden.h"
 

@@ -5,10 +5,10 @@
 #include <set>
 
 #include "gpu/cases_by_name.h"
-#include "mec/ssl/trainer.h"
+#include "mec/ssl/training/trainer.h"
+#include "mec/tensor/backends/wrappers/recording.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
-#include "mec/tensor/recording.h"
 #include "ssl/tiny_run.h"
 
 using namespace mec;

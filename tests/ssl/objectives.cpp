@@ -8,7 +8,7 @@
 #include "mec/autograd/gradcheck.h"
 #include "mec/autograd/ops.h"
 #include "mec/nn/prototypes.h"
-#include "mec/ssl/methods.h"
+#include "mec/ssl/methods/methods.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "support/golden.h"

@@ -1,7 +1,7 @@
 // The settings that a run has when nothing is said: those of the papers and their official code, method by method.
 #include <doctest/doctest.h>
 
-#include "mec/ssl/methods.h"
+#include "mec/ssl/methods/methods.h"
 
 using namespace mec;
 

@@ -3,8 +3,8 @@
 #include <doctest/doctest.h>
 
 #include "data/fixtures.h"
-#include "mec/data/loader.h"
-#include "mec/ssl/methods.h"
+#include "mec/data/loader/loader.h"
+#include "mec/ssl/methods/methods.h"
 #include "mec/tensor/devices.h"
 #include "support/setting_effects.h"
 

@@ -1,12 +1,12 @@
 // The training step as a whole: replays, views one at a time, who gets a gradient.
-#include "mec/ssl/step.h"
+#include "mec/ssl/training/step.h"
 
 #include <doctest/doctest.h>
 
-#include "mec/ssl/objectives/mec.h"
+#include "mec/ssl/methods/mec.h"
+#include "mec/tensor/backends/wrappers/recording.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
-#include "mec/tensor/recording.h"
 #include "ssl/tiny_run.h"
 
 using namespace mec;

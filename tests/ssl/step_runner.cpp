@@ -1,12 +1,12 @@
 // Recording a step within a training loop: what stands in its way, and what is left when it fails.
-#include "mec/ssl/step_runner.h"
+#include "mec/ssl/training/step_runner.h"
 
 #include <doctest/doctest.h>
 
-#include "mec/ssl/objectives/mec.h"
+#include "mec/ssl/methods/mec.h"
+#include "mec/tensor/backends/wrappers/recording.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
-#include "mec/tensor/recording.h"
 #include "ssl/tiny_run.h"
 
 using namespace mec;

@@ -6,9 +6,9 @@
 #include <memory>
 #include <vector>
 
-#include "mec/data/loader.h"
-#include "mec/ssl/methods.h"
-#include "mec/ssl/trainer.h"
+#include "mec/data/loader/loader.h"
+#include "mec/ssl/methods/methods.h"
+#include "mec/ssl/training/trainer.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "mec/tensor/philox.h"

@@ -1,5 +1,5 @@
 // The loop: schedules, reports, determinism, and what stops it.
-#include "mec/ssl/trainer.h"
+#include "mec/ssl/training/trainer.h"
 
 #include <doctest/doctest.h>
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "mec/tensor/cuda/kernel_backend.h"
+#include "mec/tensor/backends/cuda/kernels/kernel_backend.h"
 #include "mec/tensor/devices.h"
 
 namespace mec::test {

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "mec/tensor/forwarding.h"
+#include "mec/tensor/backends/wrappers/forwarding.h"
 
 namespace mec::test {
 

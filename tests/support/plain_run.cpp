@@ -6,16 +6,16 @@
 #include <numbers>
 
 #include "mec/autograd/ops.h"
-#include "mec/data/loader.h"
-#include "mec/data/transform.h"
+#include "mec/data/augment/transform.h"
+#include "mec/data/loader/loader.h"
 #include "mec/nn/batch_norm.h"
 #include "mec/nn/initialize.h"
 #include "mec/nn/linear.h"
 #include "mec/nn/prototypes.h"
 #include "mec/nn/resnet.h"
 #include "mec/nn/sequential.h"
-#include "mec/ssl/methods.h"
-#include "mec/ssl/objectives/mec_mixture.h"
+#include "mec/ssl/methods/mec_mixture.h"
+#include "mec/ssl/methods/methods.h"
 #include "mec/tensor/backend.h"
 
 namespace mec::test {

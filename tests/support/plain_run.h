@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "mec/data/dataset.h"
-#include "mec/ssl/objective.h"
+#include "mec/ssl/methods/objective.h"
 #include "mec/ssl/settings.h"
 
 namespace mec::test {

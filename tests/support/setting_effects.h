@@ -5,7 +5,7 @@
 
 #include <functional>
 
-#include "mec/ssl/trainer.h"
+#include "mec/ssl/training/trainer.h"
 #include "support/plain_run.h"
 #include "support/setting_rows.h"
 

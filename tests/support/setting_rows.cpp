@@ -1,6 +1,6 @@
 #include "support/setting_rows.h"
 
-#include "mec/ssl/methods.h"
+#include "mec/ssl/methods/methods.h"
 
 namespace mec::test {
 

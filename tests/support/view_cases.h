@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "mec/data/transform.h"
+#include "mec/data/augment/transform.h"
 #include "mec/tensor/tensor.h"
 
 namespace mec::test {

@@ -77,7 +77,7 @@ TEST_CASE("the table has a case for every kernel of Backend, and each case calls
     CHECK_MESSAGE(device->called.contains(op.kernel), op.name, " does not call ", op.kernel);
     called.merge(device->called);
   }
-  std::ifstream file(source_dir() / "src/tensor/backend.h");
+  std::ifstream file(source_dir() / "tensor/backend.h");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   const std::regex declaration(R"(virtual void (\w+)\([^;]*= 0;)");
   int kernels = 0;

@@ -1,4 +1,4 @@
-#include "mec/tensor/convolution_counter.h"
+#include "mec/tensor/backends/wrappers/convolution_counter.h"
 
 #include <doctest/doctest.h>
 

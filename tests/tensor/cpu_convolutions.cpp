@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include "mec/tensor/cpu/isa.h"
+#include "mec/tensor/backends/cpu/isa.h"
 #include "mec/tensor/ops.h"
 #include "support/tolerances.h"
 

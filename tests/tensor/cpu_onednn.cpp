@@ -6,8 +6,8 @@
 
 #include <memory>
 
-#include "mec/tensor/cpu/isa.h"
-#include "mec/tensor/cpu/onednn.h"
+#include "mec/tensor/backends/cpu/isa.h"
+#include "mec/tensor/backends/cpu/onednn.h"
 
 using namespace mec;
 using cpu::ConvDirection;

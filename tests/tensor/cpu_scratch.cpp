@@ -4,7 +4,7 @@
 #include <memory>
 #include <thread>
 
-#include "mec/tensor/cpu/isa.h"
+#include "mec/tensor/backends/cpu/isa.h"
 
 using namespace mec;
 

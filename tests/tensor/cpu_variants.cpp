@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "mec/tensor/cpu/isa.h"
+#include "mec/tensor/backends/cpu/isa.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "support/compare.h"

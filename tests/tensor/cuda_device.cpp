@@ -8,9 +8,9 @@
 #include <functional>
 
 #include "mec/tensor/backend.h"
-#include "mec/tensor/cuda/availability.h"
-#include "mec/tensor/cuda/column_major.h"
-#include "mec/tensor/cuda/staging.h"
+#include "mec/tensor/backends/cuda/column_major.h"
+#include "mec/tensor/backends/cuda/runtime/availability.h"
+#include "mec/tensor/backends/cuda/runtime/staging.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 
@@ -179,7 +179,7 @@ TEST_CASE("a row-major product, put to a column-major library, is that product")
   }
 }
 
-// They would take 260 MB and a tenth of a second from every program (tensor/cuda/library.h).
+// They would take 260 MB and a tenth of a second from every program (tensor/backends/cuda/runtime/library.h).
 TEST_CASE("who does not use a GPU has none of its libraries in memory") {
   static_cast<void>(describe_cuda());
   std::ifstream file("/proc/self/maps");

@@ -1,12 +1,12 @@
 // The emulator that runs the GPU's kernels on the host: it finds what a GPU would leave to chance.
-#include "mec/tensor/cuda/emulator.h"
+#include "mec/tensor/backends/cuda/kernels/emulator.h"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <vector>
 
-#include "mec/tensor/cuda/threads.h"
+#include "mec/tensor/backends/cuda/kernels/threads.h"
 #include "mec/tensor/error.h"
 
 using namespace mec;

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <memory>
 
+#include "mec/tensor/backends/wrappers/recording.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
-#include "mec/tensor/recording.h"
 #include "support/emulated_device.h"
 #include "support/samples.h"
 

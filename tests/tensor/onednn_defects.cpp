@@ -1,6 +1,6 @@
 // What oneDNN gets wrong never reaches it, and no more than that is kept from it. That the entries
 // are needed, cpu_convolutions.cpp shows.
-#include "mec/tensor/cpu/onednn_defects.h"
+#include "mec/tensor/backends/cpu/onednn_defects.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "mec/tensor/profiling.h"
+#include "mec/tensor/backends/wrappers/profiling.h"
 
 #include <doctest/doctest.h>
 

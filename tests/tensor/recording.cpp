@@ -1,4 +1,4 @@
-#include "mec/tensor/recording.h"
+#include "mec/tensor/backends/wrappers/recording.h"
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
 // How many threads a CPU device takes: processors, and what OpenMP gives where.
-#include "mec/tensor/cpu/threads.h"
+#include "mec/tensor/backends/cpu/threads.h"
 
 #include <doctest/doctest.h>
 

@@ -1,0 +1,150 @@
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+
+#include "mec/cli/commands.h"
+#include "mec/cli/run_directory.h"
+#include "mec/cli/text.h"
+#include "mec/data/decoders/image_formats.h"
+#include "mec/tensor/devices.h"
+#include "mec/tensor/io/input_file.h"
+#include "mec/tensor/io/safetensors.h"
+
+namespace mec::cli {
+
+namespace {
+
+#if defined(__clang__)
+constexpr const char* kCompiler = "clang " __clang_version__;
+#else
+constexpr const char* kCompiler = "g++ " __VERSION__;
+#endif
+
+struct Part {
+  const char* name;
+  bool found;
+  const char* without;  // what its absence costs
+};
+
+// Macros of the build: 1 where a part was found, absent elsewhere.
+constexpr Part kParts[] = {
+#if MEC_HAVE_OPENMP
+    {"OpenMP", true, ""},
+#else
+    {"OpenMP", false, "one thread for everything"},
+#endif
+#if MEC_HAVE_ONEDNN
+    {"oneDNN", true, ""},
+#else
+    {"oneDNN", false, "convolutions by our own loops, several times slower"},
+#endif
+#if MEC_HAVE_BLAS
+    {"BLAS", true, ""},
+#else
+    {"BLAS", false, "matrix products and factorisations by our own loops, slower"},
+#endif
+#if MEC_HAVE_ZLIB
+    {"zlib", true, ""},
+#else
+    {"zlib", false, ".gz files are refused"},
+#endif
+#if MEC_HAVE_CUDA
+    {"CUDA", true, ""},
+#else
+    {"CUDA", false, "no GPU backend"},
+#endif
+};
+
+std::string cpu_model() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  }
+  return "unknown processor";
+}
+
+void print_gpus() {
+  const CudaDescription cuda = describe_cuda();
+  if (!cuda.reason.empty()) std::cout << "no GPU: " << cuda.reason << "\n";
+  for (const CudaDeviceDescription& gpu : cuda.devices) {
+    std::cout << gpu.name << ", " << (gpu.memory >> 30) << " GiB, compute capability " << gpu.capability_major << "."
+              << gpu.capability_minor << ", " << gpu.multiprocessors << " multiprocessors, driver for CUDA " << cuda.driver
+              << ", built with " << cuda.runtime << "\n";
+  }
+}
+
+// "JPEG (.jpg .jpeg): libjpeg".
+void print_image_formats() {
+  std::cout << "image files\n";
+  for (const ImageFormat& format : image_formats()) {
+    std::cout << "  " << format.name << " (" << format.extensions << "): ";
+    if (format.is_read()) std::cout << format.decoder << (format.note.empty() ? "" : ", ");
+    else std::cout << "not read: ";
+    std::cout << format.note << "\n";
+  }
+}
+
+void print_build() {
+  std::cout << "mec " MEC_VERSION ", " << kCompiler << "\n";
+  for (const Part& part : kParts) {
+    std::cout << "  " << part.name << ": " << (part.found ? "found" : "missing: ") << part.without << "\n";
+  }
+  print_image_formats();
+  const CpuDescription cpu = describe_cpu();
+  std::cout << cpu_model() << ", " << cpu.instruction_set << " loops, " << cpu.threads
+            << (cpu.threads == 1 ? " thread (" : " threads (") << cpu.threads_reason << ")";
+  if (cpu.widens_bf16) std::cout << ", bf16 convolutions in f32 pieces (this processor multiplies bf16 no faster)";
+  std::cout << "\n";
+  print_gpus();
+}
+
+// A file's last line, "" when it has none.
+std::string last_line(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  std::string last;
+  for (std::string line; std::getline(file, line);) last = line;
+  return last;
+}
+
+// Metadata and tensors of a weights file, as its header tells them.
+void print_weights(const std::filesystem::path& path) {
+  const SafetensorsReader reader(path);
+  for (const auto& [key, value] : reader.metadata()) std::cout << printable(key) << ": " << printable(value) << "\n";
+  std::size_t widest = 0;
+  for (const SafetensorsEntry& entry : reader.entries()) widest = std::max(widest, printable(entry.name).size());
+  std::cout << "tensors: " << reader.entries().size() << "\n";
+  for (const SafetensorsEntry& entry : reader.entries()) {
+    const std::string name = printable(entry.name);
+    std::cout << name << std::string(widest - name.size() + 2, ' ') << entry.type << "  " << shape_text(entry) << "\n";
+  }
+}
+
+void print_run(const std::filesystem::path& path) {
+  check<IoError>(std::filesystem::is_regular_file(path / kSettingsFile), path.string(), ": not the folder of a run, it has no ",
+                 kSettingsFile);
+  const auto settings = read_file(path / kSettingsFile);
+  std::cout << "settings (" << kSettingsFile << ")\n" << std::string(settings.begin(), settings.end());
+  if (std::filesystem::exists(path / kEncoderFile)) {
+    std::cout << "\nweights (" << kEncoderFile << ")\n";
+    for (const auto& [key, value] : read_safetensors_metadata(path / kEncoderFile)) {
+      std::cout << printable(key) << ": " << printable(value) << "\n";
+    }
+  }
+  const std::string metrics = last_line(path / kMetricsFile);
+  if (!metrics.empty()) std::cout << "\nlast step (" << kMetricsFile << ")\n" << metrics << "\n";
+}
+
+}  // namespace
+
+void add_info(Command program) {
+  const auto path = std::make_shared<std::string>();
+  Command command = program.add_subcommand("info", "What this build has, or what a run's folder or a weights file holds");
+  command.add_option("dir", *path, "Folder of a run, or a weights file (.safetensors)");
+  command.run([path] {
+    if (path->empty()) print_build();
+    else if (std::filesystem::is_regular_file(*path)) print_weights(*path);
+    else print_run(*path);
+  });
+}
+
+}  // namespace mec::cli

@@ -1,0 +1,86 @@
+// `mec loss NAME` for every method of the table but mec, whose loss has more to say.
+#include <algorithm>
+#include <cmath>
+#include <iostream>
+
+#include <nlohmann/json.hpp>
+
+#include "mec/cli/commands.h"
+#include "mec/cli/embedding_files.h"
+#include "mec/cli/options.h"
+#include "mec/ssl/methods/methods.h"
+#include "mec/tensor/ops.h"
+
+namespace mec::cli {
+
+namespace {
+
+struct MethodLossOptions {
+  EmbeddingPaths paths;
+  std::string queue;
+  PretrainSettings settings;  // the method's numbers are bound to options
+  DeviceOptions device;
+};
+
+// The objective for pairs of width d, with the queue of the file where it reads one.
+std::unique_ptr<PairObjective> make_pair_objective(MethodLossOptions& options, std::int64_t d, const Device& device) {
+  options.settings.model.dim = d;
+  if (!find_method(options.settings.method).pair_reads_queue) return make_objective(options.settings, device, Dtype::f64);
+  const Tensor queue = read_embeddings(options.queue, device).values;
+  check<ShapeError>(queue.dim(1) == d && queue.dim(0) > 0, options.queue, " is ", queue.shape(), ", but must be (L,", d,
+                    ") like the embeddings, and not empty");
+  options.settings.method_numbers.at("queue") = static_cast<double>(queue.dim(0));
+  options.settings.train.batch = 1;  // nothing is queued, so any length will do
+  auto objective = make_objective(options.settings, device, Dtype::f64);
+  objective->state().at(0).tensor.copy_from(normalize_rows(queue).y);
+  return objective;
+}
+
+void run_method_loss(MethodLossOptions& options) {
+  const Device device = options.device.make();
+  const EmbeddingPair pair = read_pair(options.paths, device);
+  const Tensor& p = pair.p.values;
+  const auto objective = make_pair_objective(options, p.dim(1), device);
+  const PairResult result =
+      objective->pair(p, pair.z.values, {.dp = !options.paths.grad_p.empty(), .dz = !options.paths.grad_z.empty()});
+  const auto record = result.record.to_vector<double>();
+  check<NumericalError>(std::ranges::all_of(record, [](double figure) { return std::isfinite(figure); }),
+                        options.settings.method, ": the loss is ", record.front(), ", not a finite number; are the ",
+                        "embeddings far from unit length, or the batch too small?");
+  write_gradients(options.paths, pair, result.dp, result.dz);
+  nlohmann::ordered_json out;
+  for (std::size_t i = 0; i < record.size(); ++i) out[objective->figures()[i]] = record[i];
+  out["m"] = p.dim(0);
+  out["d"] = p.dim(1);
+  std::cout << out.dump() << "\n";
+}
+
+}  // namespace
+
+void add_method_losses(Command loss) {
+  for (const Method& method : methods()) {
+    if (method.name == "mec") continue;
+    const auto options = std::make_shared<MethodLossOptions>();
+    choose_method(options->settings, method.name);
+    Command command = loss.add_subcommand(method.name, method.title);
+    command.add_option("--p", options->paths.p, method.rows + " of a view (m,d), .npy, f32 or f64").required();
+    command.add_option("--z", options->paths.z, "Those of another view or the teacher, the same size").required();
+    for (const MethodNumber& number : method.numbers) {
+      if (!number.of_pair) continue;
+      std::string flag = "--" + number.name;
+      std::ranges::replace(flag, '_', '-');
+      command.add_option(flag, options->settings.method_numbers.at(number.name), number.help)
+          .between(number.low, number.high)
+          .show_default();
+    }
+    if (method.pair_reads_queue) {
+      command.add_option("--queue", options->queue, "Keys of earlier batches (L,d), .npy; rows are normalised").required();
+    }
+    command.add_option("--grad-p", options->paths.grad_p, "Write the gradient of P here, .npy");
+    command.add_option("--grad-z", options->paths.grad_z, "Write the gradient of Z here, .npy");
+    add_device_options(command, options->device);
+    command.run([options] { run_method_loss(*options); });
+  }
+}
+
+}  // namespace mec::cli

@@ -1,0 +1,58 @@
+// The folder of a run: settings.toml, metrics.jsonl, timings.jsonl, encoder.safetensors, checkpoint.safetensors; from a GPU also
+// convolution_plans.json.
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mec/cli/settings_file.h"
+#include "mec/nn/files/weights_info.h"
+#include "mec/ssl/training/trainer.h"
+#include "mec/tensor/io/folder_lock.h"
+
+namespace mec::cli {
+
+inline constexpr const char* kMetricsFile = "metrics.jsonl";  // one line per step; the same command writes the same bytes
+inline constexpr const char* kTimingsFile = "timings.jsonl";  // measured, so different each time
+inline constexpr const char* kEncoderFile = "encoder.safetensors";
+inline constexpr const char* kCheckpointFile = "checkpoint.safetensors";
+inline constexpr const char* kPlansFile =
+    "convolution_plans.json";  // by which the GPU got its bits: a resumed run takes the same
+
+// What runs (folders or weights files) are called in tables and pictures: the last part of each path, or all of it where two would
+// be called the same.
+std::vector<std::string> names_of_runs(const std::vector<std::string>& paths);
+
+// Writes the run's files while it trains: metrics and timings at each step, the encoder after each epoch. The checkpoint comes after on_epoch():
+// the lines up to its step are then on the disk.
+class RunDirectory : public Observer {
+ public:
+  // Makes the folder and puts the settings there. IoError when it cannot be written, or holds
+  // anything but a run that was stopped before its first checkpoint: that one begins again. With
+  // `steps_done`, the folder of a run that was stopped: drops what it wrote later than that step.
+  // IoError where it has fewer, or another process is training there; nothing is changed then.
+  RunDirectory(const std::filesystem::path& path, const PretrainSettings& settings, WeightsInfo info, std::int64_t steps_done);
+
+  bool begins_again() const { return begins_again_; }
+
+  void on_step(const StepReport& report) override;
+  void on_epoch(std::int64_t epoch, Learner& learner) override;
+
+ private:
+  void begin(const PretrainSettings& settings);
+  void go_on(std::int64_t steps_done);
+  void write_line(std::ofstream& file, const char* name, const std::string& line);
+  void check_written(const std::ostream& file, const char* name) const;
+
+  std::filesystem::path path_;
+  WeightsInfo info_;
+  bool has_teacher_, has_distortion_;  // what of the schedule has a part in the run, and is logged
+  std::unique_ptr<FolderLock> lock_;
+  bool begins_again_ = false;
+  std::ofstream metrics_, timings_;
+};
+
+}  // namespace mec::cli

@@ -1,0 +1,93 @@
+// What becomes of a key and its value: set, or refused with a way out.
+#include <algorithm>
+#include <numeric>
+
+#include "mec/cli/settings_table.h"
+#include "mec/ssl/methods/methods.h"
+
+namespace mec::cli {
+
+namespace {
+
+bool has_setting(PretrainSettings& settings, const std::string& key) {
+  const std::vector<Setting> all = bind_settings(settings);
+  return std::ranges::find(all, key, &Setting::key) != all.end();
+}
+
+// Those to which the key belongs where the chosen one has no use for it: by its section, or because
+// they have it.
+std::vector<std::string> other_methods_with(const PretrainSettings& settings,
+                                            const std::string& key) {
+  PretrainSettings theirs = settings;
+  if (key == "method" || has_setting(theirs, key)) return {};
+  std::vector<std::string> names;
+  for (const Method& method : methods()) {
+    if (method.name == settings.method) continue;
+    choose_method(theirs, method.name);
+    if (key.starts_with(method.name + ".") || has_setting(theirs, key))
+      names.push_back(method.name);
+  }
+  return names;
+}
+
+std::string join(const std::vector<std::string>& words, const std::string& between) {
+  std::string text;
+  for (const std::string& word : words) text += concat(text.empty() ? "" : between, word);
+  return text;
+}
+
+std::string own_settings_of(PretrainSettings& settings) {
+  std::vector<std::string> own;
+  for (const Setting& setting : bind_settings(settings)) {
+    if (setting.key.starts_with(settings.method + ".")) own.push_back(setting.key);
+  }
+  return own.empty() ? "which has no settings of its own"
+                     : concat("whose own settings are ", join(own, ", "));
+}
+
+// Levenshtein's distance: insertions, deletions and changes of a letter.
+std::size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t change = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({change, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+void assign_setting(PretrainSettings& settings, const std::string& key, const SettingValue& value) {
+  const std::vector<Setting> all = bind_settings(settings);
+  const auto found = std::ranges::find(all, key, &Setting::key);
+  if (found != all.end()) return found->set(value);
+  const std::vector<std::string> others = other_methods_with(settings, key);
+  if (!others.empty()) {
+    throw ValueError(concat("'", key, "' is a setting of method \"", join(others, "\", \""),
+                            "\", but the method is \"", settings.method, "\", ",
+                            own_settings_of(settings)));
+  }
+  const auto nearest = std::ranges::min_element(
+      all, {}, [&](const Setting& s) { return edit_distance(s.key, key); });
+  check<ValueError>(2 * edit_distance(nearest->key, key) > key.size(), "unknown setting '", key,
+                    "'; did you mean '", nearest->key, "'?");
+  throw ValueError(concat("unknown setting '", key, "'; examples/configs explains all"));
+}
+
+bool is_for_another_method(const PretrainSettings& settings, const std::string& key,
+                           const SettingValue& value) {
+  const std::vector<std::string> others = other_methods_with(settings, key);
+  if (others.empty()) return false;
+  PretrainSettings theirs = settings;
+  choose_method(theirs, others.front());
+  assign_setting(theirs, key, value);
+  return true;
+}
+
+}  // namespace mec::cli

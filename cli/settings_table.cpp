@@ -1,0 +1,323 @@
+#include "mec/cli/settings_table.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+#include <utility>
+
+#include "mec/cli/text.h"
+#include "mec/ssl/methods/methods.h"
+
+namespace mec::cli {
+
+namespace {
+
+constexpr double kNoLimit = std::numeric_limits<double>::infinity();
+
+struct Range {
+  double low = -kNoLimit;
+  double high = kNoLimit;
+};
+constexpr Range kFromZero{.low = 0};
+constexpr Range kFromOne{.low = 1};
+constexpr Range kWidths{.low = 1, .high = 1 << 20};  // of layers
+constexpr Range kWidthsOrNone{.low = 0, .high = 1 << 20};
+
+template <class T> std::string to_text(const T& value) { return concat(std::boolalpha, value); }
+std::string to_text(const std::vector<double>& list) {
+  std::string text;
+  for (const double number : list) text += concat(text.empty() ? "" : ", ", number);
+  return concat("[", text, "]");
+}
+std::string text_of(const SettingValue& value) {
+  return std::visit([](const auto& v) { return to_text(v); }, value);
+}
+
+// 0.4F as 0.4, not as the double 0.4000000059604645.
+double shortest(float value) {
+  std::array<char, 32> digits{};
+  const char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  double read = 0;
+  std::from_chars(digits.data(), end, read);
+  return read;
+}
+
+[[noreturn]] void wrong_type(const std::string& key, const char* expected, const SettingValue& value) {
+  throw ValueError(concat(key, " is ", expected, ", but got ", std::holds_alternative<std::string>(value) ? "the text " : "",
+                          text_of(value)));
+}
+
+template <class T> T number_from(const std::string& key, const SettingValue& value, const Range& range) {
+  double number = 0;
+  if (const auto* whole = std::get_if<std::int64_t>(&value)) number = static_cast<double>(*whole);
+  else if (const auto* real = std::get_if<double>(&value); real && std::is_floating_point_v<T>) number = *real;
+  else wrong_type(key, std::is_integral_v<T> ? "a whole number" : "a number", value);
+  check<ValueError>(std::isfinite(number), key, " is a finite number, but is ", number);
+  check<ValueError>(number >= range.low, key, " is at least ", digits_of(range.low), ", but is ",
+                    text_of(value));
+  check<ValueError>(number <= range.high, key, " is at most ", digits_of(range.high), ", but is ",
+                    text_of(value));
+  if constexpr (std::is_integral_v<T>) {
+    const std::int64_t whole = std::get<std::int64_t>(value);
+    check<ValueError>(std::in_range<T>(whole), key, " is too large: ", whole);
+    return static_cast<T>(whole);
+  } else {
+    constexpr double kMost = std::numeric_limits<T>::max();
+    check<ValueError>(std::fabs(number) <= kMost, key, " is at most ", kMost, ", as ", sizeof(T),
+                      " bytes hold it, but is ", number);
+    return static_cast<T>(number);
+  }
+}
+
+// Collects one entry for each member; the overloads differ in the member's type.
+class Table {
+ public:
+  explicit Table(std::string prefix) : prefix_(std::move(prefix)) {}
+
+  void add(const std::string& name, bool& member) {
+    put(
+        name, [&member] { return SettingValue(member); },
+        [&member, key = prefix_ + name](const SettingValue& value) {
+          const bool* flag = std::get_if<bool>(&value);
+          if (!flag) wrong_type(key, "true or false", value);
+          member = *flag;
+        });
+  }
+  void add(const std::string& name, std::string& member) {
+    put(
+        name, [&member] { return SettingValue(member); },
+        [&member, key = prefix_ + name](const SettingValue& value) {
+          const std::string* text = std::get_if<std::string>(&value);
+          if (!text) wrong_type(key, "a text in quotes", value);
+          member = *text;
+        });
+  }
+  void add(const std::string& name, std::vector<double>& member) {
+    put(
+        name, [&member] { return SettingValue(member); },
+        [&member, key = prefix_ + name](const SettingValue& value) {
+          const std::vector<double>* list = std::get_if<std::vector<double>>(&value);
+          if (!list) wrong_type(key, "a list of numbers, as in [0.5]", value);
+          member = *list;
+        });
+  }
+  template <class T>
+  requires std::is_arithmetic_v<T>
+  void add(const std::string& name, T& member, const Range& range = {}) {
+    const auto get = [&member]() -> SettingValue {
+      if constexpr (std::is_integral_v<T>) return static_cast<std::int64_t>(member);
+      else if constexpr (std::is_same_v<T, float>) return shortest(member);
+      else return member;
+    };
+    put(name, get,
+        [&member, range, key = prefix_ + name](const SettingValue& value) { member = number_from<T>(key, value, range); });
+  }
+  template <class E>
+  requires std::is_enum_v<E>
+  void add(const std::string& name, E& member, const std::vector<std::pair<std::string, E>>& names) {
+    const auto get = [&member, names] {
+      return SettingValue(std::ranges::find(names, member, &std::pair<std::string, E>::second)->first);
+    };
+    put(name, get, [&member, names, key = prefix_ + name](const SettingValue& value) {
+      const auto found = std::ranges::find(names, text_of(value), &std::pair<std::string, E>::first);
+      std::string known;
+      for (const auto& entry : names) known += (known.empty() ? "" : ", ") + entry.first;
+      check<ValueError>(found != names.end(), key, " is one of ", known, ", but is '", text_of(value), "'");
+      member = found->second;
+    });
+  }
+  void put(const std::string& name, std::function<SettingValue()> get, std::function<void(const SettingValue&)> set) {
+    settings.push_back({.key = prefix_ + name, .get = std::move(get), .set = std::move(set)});
+  }
+
+  std::vector<Setting> settings;
+
+ private:
+  std::string prefix_;
+};
+
+std::vector<Setting> bind_model(ModelSettings& model) {
+  Table t("model.");
+  t.add("arch", model.arch);
+  t.add("stem", model.stem);
+  t.add("width", model.width, {.low = 1, .high = 8192});
+  t.add("zero_init_residual", model.zero_init_residual);
+  t.add("dim", model.dim, kWidths);
+  t.add("proj_layers", model.proj_layers, {.low = 1, .high = 100});
+  t.add("proj_hidden", model.proj_hidden, kWidthsOrNone);
+  t.add("proj_norm", model.proj_norm);
+  t.add("proj_output_norm", model.proj_output_norm);
+  t.add("pred_hidden", model.pred_hidden, kWidthsOrNone);
+  t.add("prototypes", model.prototypes, kWidthsOrNone);
+  return t.settings;
+}
+
+std::vector<Setting> bind_mec(PretrainSettings& settings) {
+  if (!has_distortion(settings)) return {};
+  MecTrainSettings& mec = settings.mec;
+  Table t("mec.");
+  t.add("order", mec.order, {.low = 1, .high = 999});
+  t.add("exact", mec.exact);
+  t.add("side", mec.side, {{"auto", Side::automatic}, {"batch", Side::batch}, {"feature", Side::feature}});
+  t.add("symmetrize", mec.symmetrize);
+  t.add("on_divergence", mec.on_divergence,
+        {{"adapt", OnDivergence::adapt}, {"warn", OnDivergence::warn}, {"stop", OnDivergence::stop}});
+  t.add("eps2", mec.eps2);
+  t.add("ema_teacher", mec.ema_teacher);
+  t.add("components", mec.components, kFromOne);
+  t.add("temperature", mec.temperature, {.low = 1e-3});
+  t.add("lambda_warmup_factor", mec.lambda_warmup_factor);
+  t.add("lambda_warmup_epochs", mec.lambda_warmup.epochs, kFromZero);
+  t.add("lambda_warmup_steps", mec.lambda_warmup.steps, {.low = -1});
+  return t.settings;
+}
+
+std::vector<Setting> bind_mixture_kl(KlRegularizerSettings& kl) {
+  Table t("mixture_kl.");
+  t.add("weight", kl.weight, kFromZero);
+  t.add("estimate", kl.estimate,
+        {{"variational", KlEstimate::variational},
+         {"product", KlEstimate::product},
+         {"lower", KlEstimate::lower},
+         {"upper", KlEstimate::upper}});
+  t.add("bandwidth", kl.bandwidth, kFromZero);
+  t.add("components", kl.components, kFromOne);
+  t.add("variance", kl.variance, kFromZero);
+  t.add("seed", kl.seed, kFromZero);
+  return t.settings;
+}
+
+// What the method chosen has beside [model] and [train], in a section of its own name.
+std::vector<Setting> bind_method(PretrainSettings& settings) {
+  const Method& method = find_method(settings.method);
+  Table t(method.name + ".");
+  for (const MethodNumber& number : method.numbers) {
+    double& member = settings.method_numbers.at(number.name);
+    const Range range{.low = number.low, .high = number.high};
+    if (!number.whole) {
+      t.add(number.name, member, range);
+      continue;
+    }
+    t.put(
+        number.name, [&member] { return SettingValue(static_cast<std::int64_t>(member)); },
+        [&member, range, key = method.name + "." + number.name](const SettingValue& value) {
+          member = static_cast<double>(number_from<std::int64_t>(key, value, range));
+        });
+  }
+  return t.settings;
+}
+
+std::vector<Setting> bind_train(PretrainSettings& settings) {
+  TrainSettings& train = settings.train;
+  Table t("train.");
+  t.add("epochs", train.epochs, kFromOne);
+  t.add("batch", train.batch, {.low = 2});
+  t.add("optimizer", train.optimizer);
+  t.add("lr", train.lr);
+  t.add("warmup_epochs", train.warmup.epochs, kFromZero);
+  t.add("warmup_steps", train.warmup.steps, {.low = -1});
+  t.add("momentum", train.momentum);
+  t.add("weight_decay", train.weight_decay);
+  t.add("decay_norm_and_bias", train.decay_norm_and_bias);
+  t.add("lars_eta", train.lars_eta);
+  t.add("beta1", train.beta1);
+  t.add("beta2", train.beta2);
+  t.add("adam_eps", train.adam_eps);
+  if (find_method(settings.method).averaged_teacher) {
+    t.add("ema", train.ema);
+    t.add("ema_end", train.ema_end);
+  }
+  t.add("constant_predictor_rate", train.constant_predictor_rate);
+  t.add("seed", train.seed, kFromZero);
+  t.add("precision", train.precision);
+  t.add("checkpoint_epochs", train.checkpoint_epochs, kFromZero);
+  return t.settings;
+}
+
+std::vector<Setting> bind_data(DataSettings& data) {
+  Table t("data.");
+  t.add("path", data.path);
+  t.add("kind", data.kind);
+  t.add("split", data.split);
+  t.add("limit", data.limit, kFromZero);
+  t.add("channels", data.channels, {.low = 0, .high = 3});
+  t.add("exif_orientation", data.exif_orientation);
+  t.add("mean", data.mean);
+  t.add("std", data.std);
+  t.add("workers", data.workers, {.low = 0, .high = 1024});
+  t.add("eval_size", data.eval_size, {.low = 0, .high = kMaxViewSize});
+  return t.settings;
+}
+
+std::vector<Setting> bind_view(ViewSettings& view, const std::string& prefix) {
+  Table t(prefix);
+  t.add("size", view.size);
+  t.add("scale_min", view.scale_min);
+  t.add("scale_max", view.scale_max);
+  t.add("ratio_min", view.ratio_min);
+  t.add("ratio_max", view.ratio_max);
+  t.add("jitter_probability", view.jitter_probability);
+  t.add("brightness", view.brightness);
+  t.add("contrast", view.contrast);
+  t.add("saturation", view.saturation);
+  t.add("hue", view.hue);
+  t.add("gray_probability", view.gray_probability);
+  t.add("blur_probability", view.blur_probability);
+  t.add("blur_sigma_min", view.blur_sigma_min);
+  t.add("blur_sigma_max", view.blur_sigma_max);
+  t.add("blur_kernel", view.blur_kernel);
+  t.add("solarize_probability", view.solarize_probability);
+  t.add("solarize_threshold", view.solarize_threshold);
+  t.add("flip_probability", view.flip_probability);
+  return t.settings;
+}
+
+// "augment.views" is their number; "augment.viewN.size" is one view's, and "augment.size" sets all views at once.
+std::vector<Setting> bind_augment(AugmentSettings& augment) {
+  Table t("augment.");
+  t.put(
+      "views", [&augment] { return SettingValue(static_cast<std::int64_t>(augment.views.size())); },
+      [&augment](const SettingValue& value) {
+        augment.views.resize(number_from<std::size_t>("augment.views", value, {.low = 2, .high = 100}), official_second_view());
+      });
+  std::vector<std::vector<Setting>> each;
+  for (std::size_t i = 0; i < augment.views.size(); ++i)
+    each.push_back(bind_view(augment.views[i], concat("augment.view", i + 1, ".")));
+  std::vector<Setting> all = t.settings;
+  for (const auto& view : each) all.insert(all.end(), view.begin(), view.end());
+  ViewSettings names;  // only its keys are used
+  const std::vector<Setting> together = bind_view(names, "augment.");
+  for (std::size_t i = 0; i < together.size(); ++i) {
+    const auto set = [each, i](const SettingValue& value) {
+      for (const auto& view : each) view[i].set(value);
+    };
+    all.push_back({.key = together[i].key, .get = each.front()[i].get, .set = set, .shorthand = true});
+  }
+  return all;
+}
+
+}  // namespace
+
+std::vector<Setting> bind_settings(PretrainSettings& settings) {
+  Table top("");
+  top.put(
+      "method", [&settings] { return SettingValue(settings.method); },
+      [&settings](const SettingValue& value) {
+        const std::string* text = std::get_if<std::string>(&value);
+        if (!text) wrong_type("method", "a text in quotes", value);
+        choose_method(settings, *text);
+      });
+  std::vector<Setting> all = top.settings;
+  for (const auto& section :
+       {bind_model(settings.model), bind_mec(settings), bind_mixture_kl(settings.mixture_kl),
+        bind_method(settings), bind_train(settings), bind_data(settings.data),
+        bind_augment(settings.augment)}) {
+    all.insert(all.end(), section.begin(), section.end());
+  }
+  return all;
+}
+
+}  // namespace mec::cli

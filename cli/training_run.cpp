@@ -1,0 +1,163 @@
+#include "mec/cli/training_run.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <optional>
+#include <string_view>
+
+#include "mec/cli/data_source.h"
+#include "mec/cli/epoch_budget.h"
+#include "mec/cli/progress.h"
+#include "mec/cli/run_directory.h"
+#include "mec/cli/settings_file.h"
+#include "mec/cli/text.h"
+#include "mec/cli/timing.h"
+#include "mec/ssl/methods/methods.h"
+#include "mec/ssl/training/checkpoint.h"
+#include "mec/ssl/training/random_step.h"
+
+namespace mec::cli {
+
+namespace {
+
+DatasetPtr open_data(const DataSettings& data) {
+  return open_with_notes({.path = data.path,
+                          .kind = data.kind,
+                          .split = parse_split(data.split),
+                          .limit = data.limit,
+                          .channels = static_cast<int>(data.channels),
+                          .exif_orientation = data.exif_orientation});
+}
+
+Normalization normalization_of(const DataSettings& data, const DatasetInfo& info) {
+  if (data.mean.empty() && data.std.empty()) return info.normalization;
+  return {.mean = {data.mean.begin(), data.mean.end()}, .std = {data.std.begin(), data.std.end()}};
+}
+
+WeightsInfo describe_encoder(const ResNet& encoder, const TransformPtr& views, const DataSettings& data) {
+  const Normalization& normalization = views->normalization();
+  return {.encoder = encoder.config,
+          .image_size = data.eval_size > 0 ? data.eval_size : views->size(0).width,
+          .mean = {normalization.mean.begin(), normalization.mean.end()},
+          .std = {normalization.std.begin(), normalization.std.end()}};
+}
+
+// What may change while a run is stopped: it makes no difference to what is trained.
+constexpr std::array<std::string_view, 4> kFree{"data.path", "data.workers", "data.eval_size", "train.checkpoint_epochs"};
+
+RunIdentity identity_of(const PretrainSettings& settings, const TrainPlan& plan) {
+  RunIdentity identity{.steps_per_epoch = plan.steps_per_epoch(), .settings = list_settings(settings)};
+  std::erase_if(identity.settings, [](const auto& setting) { return std::ranges::count(kFree, setting.first) > 0; });
+  return identity;
+}
+
+void say_start(std::ostream& log, const PretrainSettings& settings, const Dataset& dataset, const TrainPlan& plan) {
+  log << "pre-training " << settings.model.arch << " (width " << settings.model.width << ") on " << dataset.size()
+      << " images of " << dataset.info().kind << ": " << counted(settings.train.epochs, "epoch") << " of "
+      << counted(plan.steps_per_epoch(), "step") << std::endl;
+}
+
+std::string minutes_text(double minutes) {
+  return minutes < 1 ? "less than a minute" : concat("about ", std::lround(minutes), " min");
+}
+
+// The loader's work is left out: its threads prepare a batch while a step runs.
+PretrainSettings keep_within(PretrainSettings settings, double minutes, const Dataset& dataset, const Transform& views,
+                             const Device& device, std::ostream& log) {
+  const TrainPlan plan(settings, dataset.size() / settings.train.batch);  // refuses what is out of range
+  std::vector<ImageSize> sizes;
+  for (int view = 0; view < views.views(); ++view) sizes.push_back(views.size(view));
+  RandomStep step(settings, sizes, dataset.info().channels, device);
+  time_rounds(2, [&] { step.run(); });
+  const double step_seconds = median(time_rounds(5, [&] { step.run(); }));
+  const std::int64_t asked = settings.train.epochs;
+  const EpochBudget budget = fit_epochs(minutes, step_seconds, plan.steps_per_epoch(), asked, plan.fewest_epochs());
+  settings.train.epochs = budget.epochs;
+  const auto takes = [&](std::int64_t epochs) {
+    return minutes_text(budget.minutes_per_epoch * static_cast<double>(epochs));
+  };
+  log << counted(asked, "epoch") << (asked == 1 ? " takes " : " take ") << takes(asked) << " here";
+  if (settings.train.epochs < asked) {
+    log << ": training " << settings.train.epochs << " instead, " << takes(settings.train.epochs) << " (--within " << minutes
+        << ")";
+  }
+  log << std::endl;
+  return settings;
+}
+
+// From the start, or from a checkpoint.
+void run(const PretrainSettings& asked, const Device& device, const std::filesystem::path& out, std::ostream& log,
+         const RunOptions& options, std::unique_ptr<Checkpoint> from) {
+  const DatasetPtr dataset = open_data(asked.data);
+  const TransformPtr views = make_augmentation(asked.augment, normalization_of(asked.data, dataset->info()));
+  const PretrainSettings settings =
+      options.within_minutes ? keep_within(asked, *options.within_minutes, *dataset, *views, device, log) : asked;
+  const TrainSettings& train_settings = settings.train;
+  const std::unique_ptr<Objective> objective = make_step_objective(settings, device);
+  Loader loader(dataset, views,
+                {.batch = train_settings.batch,
+                 .epochs = train_settings.epochs,
+                 .shuffle = true,
+                 .drop_last = true,
+                 .seed = train_settings.seed,
+                 .workers = static_cast<int>(settings.data.workers),
+                 .first_epoch = from ? from->epoch() : 0},
+                device);
+  const TrainPlan plan(settings, loader.batches_per_epoch());  // refuses settings before anything is written
+  Learner learner({.model = settings.model,
+                   .train = train_settings,
+                   .in_channels = dataset->info().channels,
+                   .ema_teacher = objective->ema_teacher()},
+                  device);
+  CheckpointWriter checkpoints(out / kCheckpointFile, train_settings, identity_of(settings, plan), *objective);
+  std::int64_t done = 0;
+  if (from) {
+    from->restore(identity_of(settings, plan), learner, *objective);
+    done = from->step();
+    from.reset();  // its memory
+  }
+  if (done >= plan.steps()) {
+    log << printable(out.string()) << ": training has ended already, after " << train_settings.epochs << " epochs" << std::endl;
+    return;
+  }
+
+  RunDirectory directory(out, settings, describe_encoder(learner.online.encoder, views, settings.data), done);
+  if (directory.begins_again()) {
+    log << "beginning again in " << printable(out.string()) << ": the run there was stopped before its first checkpoint"
+        << std::endl;
+  }
+  if (done > 0) log << "resuming " << printable(out.string()) << " at epoch " << done / plan.steps_per_epoch() + 1 << std::endl;
+  say_start(log, settings, *dataset, plan);
+  Progress progress(log, isatty(STDOUT_FILENO) != 0 ? kProgressBar : kProgressLog);
+  std::vector<Observer*> all{&directory, &checkpoints, &progress};  // in this order: a checkpoint counts on the lines before it
+  all.insert(all.end(), options.observers.begin(), options.observers.end());
+  try {
+    train(learner, *objective, loader, settings, all, {.steps_done = done, .capture = options.capture, .note = note});
+  } catch (const NumericalError& error) {
+    if (!std::filesystem::exists(out / kCheckpointFile)) throw;
+    throw NumericalError(concat(error.what(), "; the last good state is in ", (out / kCheckpointFile).string()));
+  }
+}
+
+}  // namespace
+
+void train_run(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out, std::ostream& log,
+               const RunOptions& options) {
+  run(settings, device, out, log, options, nullptr);
+}
+
+void resume_run(const Device& device, const std::filesystem::path& folder, std::ostream& log, const RunOptions& options) {
+  const bool goes_on = std::filesystem::exists(folder / kCheckpointFile);
+  const bool is_run = std::filesystem::exists(folder / kSettingsFile);
+  std::optional<PretrainSettings> settings;
+  if (goes_on || is_run) settings = read_run_settings(folder);
+  check<IoError>(goes_on || (settings && settings->train.checkpoint_epochs > 0), folder.string(),
+                 ": nothing to resume, there is no ", kCheckpointFile,
+                 "; mec pretrain writes one every train.checkpoint_epochs epochs");
+  run(*settings, device, folder, log, options, goes_on ? std::make_unique<Checkpoint>(folder / kCheckpointFile) : nullptr);
+}
+
+}  // namespace mec::cli

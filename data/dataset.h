@@ -1,0 +1,48 @@
+// Data sets: numbered images, with labels or without.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mec/data/image.h"
+#include "mec/data/normalization.h"
+
+namespace mec {
+
+struct DatasetInfo {
+  std::string kind;  // "fashion-mnist", "folder", …
+  int channels = 0;  // 1 or 3, of every image
+  ImageSize size;    // {0, 0} when images differ
+  bool has_labels = false;
+  // Of labels 0, 1, …: splits and data sets are compared by them. Empty without labels.
+  std::vector<std::string> class_names;
+  Normalization normalization;  // for `channels` channels
+  // What people should know, such as what was passed over; one line each.
+  std::vector<std::string> notes = {};
+};
+
+// All of it may be called from several threads at once.
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+
+  virtual const DatasetInfo& info() const = 0;
+  virtual std::int64_t size() const = 0;
+  // Image i in [0, size()). ValueError outside, IoError when its file is missing or damaged.
+  virtual Image read(std::int64_t i) const = 0;
+  // Class of image i. ValueError where there are no labels.
+  virtual std::int32_t label(std::int64_t i) const = 0;
+};
+using DatasetPtr = std::shared_ptr<const Dataset>;
+
+enum class Split : std::uint8_t { train, test };
+
+// The images at `indices` of another data set, in that order. ValueError for an index outside it.
+DatasetPtr make_subset(DatasetPtr dataset, std::vector<std::int64_t> indices);
+
+// "train" or "test"; ValueError for another word.
+Split parse_split(const std::string& name);
+
+}  // namespace mec

@@ -1,0 +1,26 @@
+// A data set from the files of a folder.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "mec/data/dataset.h"
+
+namespace mec {
+
+struct DatasetOptions {
+  std::filesystem::path path;
+  std::string kind = "auto";  // or mnist, fashion-mnist, cifar10, cifar100, folder
+  Split split = Split::train;
+  std::int64_t limit = 0;  // at most so many images, spread evenly over the data set; 0 takes all
+  int channels = 0;        // 1 or 3; 0 takes what is stored (3 from image folders)
+  bool exif_orientation = false;  // image files stand upright as their cameras noted, not as stored
+};
+
+// Opens a folder of IDX files (plain or gzip), of CIFAR's binary batches, or of image files, in the
+// layouts of docs/data.md. "auto" goes by the names of files and folders. IoError when nothing
+// known lies there, or it is not clear what.
+DatasetPtr open_dataset(const DatasetOptions& options);
+
+}  // namespace mec

@@ -1,0 +1,59 @@
+// Features: one row for each image, from an encoder or straight from the pixels.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mec/data/loader/loader.h"
+#include "mec/nn/module.h"
+
+namespace mec {
+
+struct Features {
+  Tensor x;                          // (N,d) f32
+  std::vector<std::int32_t> labels;  // (N), or empty
+  std::vector<std::string> class_names = {};  // of labels 0, 1, …; empty where labels have no names
+};
+
+// One more than the largest label. ShapeError unless x is a matrix with a label for each row, ValueError for a negative label
+// or none at all; `op` names the caller.
+std::int64_t count_classes(const char* op, const Features& features);
+
+// All images in order, in batches with a single view.
+struct ImageStream {
+  std::int64_t size = 0;
+  std::int64_t file_channels = 0;  // a device may store more, filled with zeros
+  std::function<std::optional<Batch>()> next;
+  std::vector<std::string> class_names = {};  // of the batches' labels
+};
+
+struct StreamOptions {
+  std::int64_t batch = 256;
+  int workers = 1;  // threads that decode
+};
+
+// A data set in its fixed evaluation view. Reading errors come with the batch that they belong to.
+ImageStream stream_dataset(const DatasetPtr& dataset, const TransformPtr& eval_view, const Device& device,
+                           const StreamOptions& options = {});
+
+// An array of images (N,H,W,C): f32, normalised already, or u8, which `normalization` is then for. ShapeError unless there are
+// four dimensions; DtypeError for another element type; ValueError, naming `name` and the position, for an f32 value that is
+// not finite.
+ImageStream stream_array(const Tensor& images, const Normalization& normalization, const std::string& name,
+                         const Device& device, const StreamOptions& options = {});
+
+// The encoder's output in f32, in evaluation mode and without a graph; images enter it as `dtype`.
+// ShapeError when it does not give one row for each image, ValueError for a feature that is not
+// finite. An encoder with random weights goes the same way.
+Features embed(const Module& encoder, const ImageStream& images, Dtype dtype = Dtype::f32);
+
+// The streamed pixels themselves, d = H·W·C.
+Features pixel_features(const ImageStream& images);
+
+// Throws ValueError, naming `name` and the first such position, for a value that is not finite; any floating dtype.
+void check_finite(const Tensor& x, const std::string& name);
+
+}  // namespace mec

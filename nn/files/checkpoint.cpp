@@ -1,0 +1,158 @@
+#include "mec/nn/files/checkpoint.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <iomanip>
+#include <set>
+
+#include "mec/nn/files/weight_values.h"
+#include "mec/nn/layout.h"
+#include "mec/tensor/devices.h"
+
+namespace mec {
+
+namespace {
+
+constexpr const char* kVersionKey = "mec_checkpoint";
+constexpr const char* kVersion = "1";
+constexpr const char* kChecksumKey = "checksum";
+
+// FNV-1a over words of eight bytes, with a rotation. Each step maps the running value one to one, so any one changed word changes the end.
+std::uint64_t digest(const std::string& name, const void* data, std::size_t bytes) {
+  std::uint64_t hash = 0xcbf29ce484222325U;
+  const auto take = [&](const char* at, std::size_t left) {
+    for (; left > 0; at += std::min<std::size_t>(left, 8), left -= std::min<std::size_t>(left, 8)) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, at, std::min<std::size_t>(left, 8));
+      hash = std::rotl(hash ^ word, 29) * 0x100000001b3U;
+    }
+  };
+  take(name.data(), name.size());
+  take(static_cast<const char*>(data), bytes);
+  return hash;
+}
+
+std::uint64_t digest_of(const NamedTensor& named) {
+  std::vector<std::byte> bytes(named.tensor.bytes());
+  named.tensor.download(bytes.data());
+  return digest(named.name, bytes.data(), bytes.size());
+}
+
+// Of one length, so that all checkpoints of a run have one size.
+std::string checksum_text(const NamedTensor& named) {
+  std::ostringstream text;
+  text << std::hex << std::setw(16) << std::setfill('0') << digest_of(named);
+  return text.str();
+}
+
+// Each tensor's own, so that a damaged one can be named.
+std::string checksum_key(const NamedTensor& named) { return concat(kChecksumKey, ".", named.name); }
+
+// Of everything. A sum, so that the order of the entries does not matter.
+std::string checksum_of(const SafetensorsFile& content) {
+  std::uint64_t sum = 0;
+  for (const NamedTensor& named : content.tensors) sum += digest_of(named);
+  for (const auto& [key, value] : content.metadata) {
+    if (key != kChecksumKey) sum += digest(key, value.data(), value.size());
+  }
+  return std::to_string(sum);
+}
+
+// Where a file is damaged whose checksum is not its content's.
+std::string damaged_part(const SafetensorsFile& content) {
+  for (const NamedTensor& named : content.tensors) {
+    const auto found = content.metadata.find(checksum_key(named));
+    if (found == content.metadata.end() || found->second == checksum_text(named)) continue;
+    const std::string bad_value = find_bad_value(named.name, named.tensor);
+    return concat("tensor '", named.name, "' is not as it was written",
+                  bad_value.empty() ? "" : concat(" (", bad_value, ")"));
+  }
+  return "a name or its metadata is not as it was written";
+}
+
+}  // namespace
+
+State state_of(Module& module, const std::string& prefix) {
+  State state;
+  for (const auto& [name, parameter] : parameters_of(module, prefix)) {
+    state.push_back({name, parameter.value.data(), parameter.file_channels});
+  }
+  for (const auto& [name, buffer] : buffers_of(module, prefix)) state.push_back({name, buffer});
+  return state;
+}
+
+State state_of(const Optimizer& optimizer, const ParameterTable& table, Module& module) {
+  State state;
+  for (const NamedBuffer& kept : optimizer.state()) {
+    if (kept.tensor.shape() != table.values().shape()) {
+      state.push_back({kept.name, kept.tensor});
+      continue;
+    }
+    for (const auto& [name, parameter] : parameters_of(module)) {
+      const auto entry = std::ranges::find(table.entries(), name, &ParameterTable::Entry::name);
+      check<ValueError>(entry != table.entries().end(), "state_of: the table has no ", name);
+      state.push_back({concat(kept.name, ".", name), kept.tensor.slice(entry->offset, entry->shape), parameter.file_channels});
+    }
+  }
+  return state;
+}
+
+void save_state(const std::filesystem::path& path, const State& state, const std::map<std::string, std::string>& metadata) {
+  const Device host = make_reference_device();  // copies in the device's own memory would stay in its allocator
+  SafetensorsFile content{.metadata = metadata, .tensors = {}};
+  for (const auto& [name, tensor, channels] : state) {
+    content.tensors.push_back({name, to_file_form(tensor.to(host), channels)});
+  }
+  content.metadata[kVersionKey] = std::string(kVersion);
+  for (const NamedTensor& named : content.tensors) {
+    content.metadata[checksum_key(named)] = checksum_text(named);
+  }
+  content.metadata[kChecksumKey] = checksum_of(content);
+  write_safetensors(path, content);
+}
+
+SafetensorsFile load_state(const std::filesystem::path& path) {
+  SafetensorsFile content = read_safetensors(path, make_reference_device());
+  const std::string version = content.metadata[kVersionKey];
+  check<IoError>(!version.empty(), path.string(), ": not a checkpoint: its metadata has no '", kVersionKey, "'");
+  check<IoError>(version == kVersion, path.string(), ": a checkpoint in version ", version, " of the format, but only ",
+                 kVersion, " is known");
+  check<IoError>(content.metadata[kChecksumKey] == checksum_of(content), path.string(),
+                 ": the checkpoint is damaged: ", damaged_part(content));
+  return content;
+}
+
+std::string first_few(const std::vector<std::string>& findings) {
+  constexpr std::size_t kTold = 3;
+  std::string told;
+  for (std::size_t i = 0; i < std::min(kTold, findings.size()); ++i) told += concat(i > 0 ? "; " : "", findings[i]);
+  if (findings.size() > kTold) told += concat("; and ", findings.size() - kTold, " more");
+  return told;
+}
+
+void restore_state(const SafetensorsFile& content, const std::string& file, const State& state) {
+  std::vector<std::string> problems;
+  std::set<std::string> known;
+  for (const auto& [name, tensor, channels] : state) {
+    known.insert(name);
+    const Tensor* found = content.find(name);
+    const Shape shape = file_shape(tensor.shape(), channels);
+    if (!found) problems.push_back(concat(name, " is missing"));
+    else if (found->shape() != shape || found->dtype() != tensor.dtype())
+      problems.push_back(
+          concat(name, " is ", found->dtype(), " ", found->shape(), " in the file, but ", tensor.dtype(), " ", shape, " here"));
+  }
+  for (const NamedTensor& in_file : content.tensors) {
+    if (!known.contains(in_file.name)) problems.push_back(in_file.name + " is unknown here");
+  }
+  check<IoError>(problems.empty(), file, ": the checkpoint does not fit; ", first_few(problems));
+  for (const NamedTensor& in_file : content.tensors)
+    check_weight_values(file, in_file.name, in_file.tensor);
+
+  for (const auto& [name, tensor, channels] : state) {
+    tensor.copy_from(to_memory_form(*content.find(name), tensor.shape(), channels));
+  }
+}
+
+}  // namespace mec

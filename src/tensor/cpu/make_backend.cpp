@@ -1,8 +1,0 @@
-#include "mec/tensor/cpu/isa.h"
-#include "mec/tensor/cpu/loops.h"
-
-namespace mec::cpu::MEC_ISA {
-
-CpuBackend* make_backend(const CpuOptions& options) { return new LoopsBackend(options); }
-
-}  // namespace mec::cpu::MEC_ISA

@@ -1,9 +1,0 @@
-#include "mec/tensor/reference/reference_backend.h"
-
-#include "mec/tensor/devices.h"
-
-namespace mec {
-
-Device make_reference_device() { return std::make_shared<reference::ReferenceBackend>(); }
-
-}  // namespace mec

@@ -1,0 +1,90 @@
+// Barlow Twins (Zbontar et al., ICML 2021, "Self-Supervised Learning via Redundancy Reduction"): the cross-correlation of two views' features
+// over the batch is to be the identity. Compare MEC of order 2 on the feature side: docs/mec.md.
+#include "mec/ssl/methods/methods.h"
+#include "mec/tensor/ops.h"
+
+namespace mec {
+
+namespace {
+
+constexpr BatchNormArgs kStandardize{.eps = 1e-5};
+
+// Features of mean 0 and variance 1 over the batch.
+struct Standardized {
+  explicit Standardized(const Tensor& features)
+      : x(features), statistics(batch_norm_statistics(x)), y(batch_norm_apply(x, statistics, {}, {}, {}, kStandardize)) {}
+  Tensor gradient(const Tensor& dy) const {
+    const BatchNormSums sums = batch_norm_grad_reduce(dy, x, {}, statistics, {}, {}, kStandardize);
+    return batch_norm_grad_apply(dy, x, {}, statistics, {}, {}, sums, static_cast<double>(x.dim(0)), false, kStandardize).dx;
+  }
+  Tensor x;
+  BatchNormStatistics statistics;
+  Tensor y;
+};
+
+class BarlowTwinsObjective : public PairObjective {
+ public:
+  BarlowTwinsObjective(double lambda, double scale)
+      : PairObjective({.figures = {"loss", "on_diagonal", "off_diagonal"}, .symmetric = true}),
+        lambda_(lambda),
+        scale_(scale) {}
+  std::string name() const override { return "barlow-twins"; }
+
+  // C = Aᵀ B/m, c its diagonal: loss = scale·[Σ(1 − c)² + λ(ΣC² − Σc²)].
+  PairResult pair(const Tensor& p, const Tensor& z, const PairOptions& options) const override {
+    check_pair("barlow-twins", p, z);
+    const auto m = static_cast<double>(p.dim(0));
+    const auto square_sum = [](const Tensor& x) { return sum(unary(UnaryOp::square, x)); };
+    const Standardized A(p), B(z);
+    const Tensor c = scale(sum_rows(mul(A.y, B.y)), 1 / m);              // (d)
+    const Tensor C = scale(matmul(A.y, B.y, {.trans_a = true}), 1 / m);  // (d,d)
+    const Tensor ones = Tensor::full(c.shape(), 1.0, c.dtype(), c.device());
+    const Tensor on = scale(square_sum(sub(c, ones)), options.weight * scale_);
+    const Tensor off = scale(sub(square_sum(C), square_sum(c)), options.weight * scale_ * lambda_);
+    PairResult out{.record = join({add(on, off), on, off}), .dp = {}, .dz = {}};
+
+    // ∂C = factor·m·[λC + diag(g)] with g = (1 − λ)c − 1; then dA = B(∂C)ᵀ/m and dB = A ∂C/m.
+    const double factor = 2 * options.weight * scale_ / m;
+    const Tensor g = scale(c, factor * (1 - lambda_));
+    axpby(ones, g, {.alpha = -factor, .beta = 1.0});
+    const auto gradient = [&](const Standardized& of, const Standardized& other, bool transposed) {
+      const Tensor dy = mul(other.y, g);
+      matmul_into(scale(other.y, factor * lambda_), C, dy, {.trans_b = transposed, .accumulate = true});
+      return of.gradient(dy);
+    };
+    if (options.dp) out.dp = gradient(A, B, true);
+    if (options.dz) out.dz = gradient(B, A, false);
+    return out;
+  }
+
+ private:
+  double lambda_, scale_;
+};
+
+}  // namespace
+
+// github.com/facebookresearch/barlowtwins, main.py: batch 2048, rate 0.2 for 256; its lower rate for biases and norms is not taken over.
+// The scale is solo-learn's (scripts/pretrain/cifar/barlow.yaml); LARS all but ignores it.
+Method barlow_twins_method() {
+  return {.name = "barlow-twins",
+          .title = "Barlow Twins: cross-correlation of features to the identity (Zbontar et al., ICML 2021)",
+          .publish =
+              [](ModelSettings& model, TrainSettings& train) {
+                model.dim = 8192;
+                model.proj_hidden = 8192;
+                model.proj_output_norm = false;
+                model.pred_hidden = 0;
+                train.batch = 2048;
+                train.optimizer = "lars";
+                train.lr = 0.2 * 2048 / 256;
+                train.weight_decay = 1e-6;
+                train.decay_norm_and_bias = false;
+              },
+          .numbers = {{.name = "lambda", .value = 0.0051, .low = 0, .high = 1, .help = "Weight of what lies off the diagonal"},
+                      {.name = "scale", .value = 0.1, .low = 1e-6, .high = 1e6, .help = "Of the whole loss"}},
+          .make = [](const MethodSetup& setup) -> std::unique_ptr<PairObjective> {
+            return std::make_unique<BarlowTwinsObjective>(setup.number("lambda"), setup.number("scale"));
+          }};
+}
+
+}  // namespace mec

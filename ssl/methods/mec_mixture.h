@@ -1,0 +1,35 @@
+// MEC with components: the coding length of each component of a batch, weighted and summed, instead of that of the whole.
+#pragma once
+
+#include "mec/ssl/losses/mixture.h"
+#include "mec/ssl/methods/pair_objective.h"
+
+namespace mec {
+
+struct MecMixtureSettings {
+  MixturePairOptions mixture{.pair = {.adapt = true}};  // weight is ignored: each ordered pair of views counts the same
+  PrototypeOptions prototypes;
+  double eps2 = 64;  // where no step gives λ
+  bool ema_teacher = true;
+};
+
+// The loss is the mean over ordered pairs (v, w), v ≠ w, of mixture_pair's for student v and teacher w. The memberships are the softmax of
+// teacher w's embeddings over prototypes; these start as directions drawn from the seed and take `rounds` of soft k-means on the
+// same embeddings in every step, so there is no state. No gradient goes through them, as none goes through the teacher.
+// Metrics: loss, coding_length and membership (nats per batch), spectral_norm (the largest ‖C_j‖₂), determinant_sign when exact.
+class MecMixtureObjective : public PairObjective {
+ public:
+  MecMixtureObjective(const MecMixtureSettings& settings, std::int64_t dim, Dtype dtype, const Device& device);
+
+  std::string name() const override { return "mec"; }
+  PairResult pair(const Tensor& p, const Tensor& z, const PairOptions& options) const override;
+  Metrics summarize(const std::vector<std::vector<double>>& records) const override;
+  // NumericalError: det(I + C_j) ≤ 0 in exact mode.
+  void check_step(const Metrics& metrics) const override;
+
+ private:
+  MecMixtureSettings settings_;
+  Tensor start_;  // (k,d)
+};
+
+}  // namespace mec

@@ -1,0 +1,65 @@
+// The table of methods: what `method = "…"` may name, each with its published settings.
+//
+// A method is one file, objectives/<name>.cpp, and one line of the table in methods.cpp; docs/add_an_objective.md walks through it.
+#pragma once
+
+#include <memory>
+
+#include "mec/ssl/methods/pair_objective.h"
+#include "mec/ssl/settings.h"
+
+namespace mec {
+
+// A number of the method's own: [simclr] temperature = 0.2 in a file, --temperature for `mec loss simclr`.
+struct MethodNumber {
+  std::string name;
+  double value = 0;  // as published
+  double low = 0, high = 1;
+  std::string help;
+  bool whole = false;
+  bool of_pair = true;  // whether pair() depends on it: `mec loss` then offers it
+};
+
+// What an objective is made from.
+struct MethodSetup {
+  const PretrainSettings& settings;
+  Device device;
+  Dtype dtype = Dtype::f32;  // of the embeddings
+
+  double number(const std::string& name) const { return settings.method_numbers.at(name); }
+  std::int64_t whole(const std::string& name) const { return static_cast<std::int64_t>(number(name)); }
+};
+
+struct Method {
+  std::string name;
+  std::string title;
+  // What differs from the defaults of PretrainSettings: heads, optimiser, teacher.
+  void (*publish)(ModelSettings& model, TrainSettings& train) = [](ModelSettings&, TrainSettings&) {};
+  bool averaged_teacher =
+      false;  // what its objective says by ema_teacher(), with mec.ema_teacher as published
+  std::vector<MethodNumber> numbers = {};
+  std::string rows = "Embeddings";  // what pair() takes
+  bool pair_reads_queue =
+      false;  // pair() depends on state()'s only tensor, (L,d) unit rows, whose length is the number "queue"
+  std::unique_ptr<PairObjective> (*make)(const MethodSetup& setup) = nullptr;
+};
+
+const std::vector<Method>& methods();
+// ValueError, naming all methods, for an unknown one.
+const Method& find_method(const std::string& name);
+
+// Settings start from the method's published ones: everything in [model] and [train] that makes up a method is set anew, and so are its
+// numbers; encoder, images, length of the run, seed, precision and checkpoints stay.
+void choose_method(PretrainSettings& settings, const std::string& name);
+
+// Whether a run with these settings has a use for train.ema, and for [mec] with its λ.
+bool has_averaged_teacher(const PretrainSettings& settings);
+bool has_distortion(const PretrainSettings& settings);
+
+// The objective of settings.method for embeddings of `dtype` on the device. ValueError for settings outside their range.
+std::unique_ptr<PairObjective> make_objective(const PretrainSettings& settings, const Device& device, Dtype dtype = Dtype::f32);
+// The same with settings.mixture_kl's regulariser around it where its weight is not 0: what a run trains with.
+std::unique_ptr<Objective> make_step_objective(const PretrainSettings& settings, const Device& device,
+                                               Dtype dtype = Dtype::f32);
+
+}  // namespace mec

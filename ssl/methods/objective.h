@@ -1,0 +1,69 @@
+// Objective: from the embeddings of students and teachers to a loss and its gradients. The seam that every method implements.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "mec/nn/module.h"
+#include "mec/ssl/methods/scalars.h"
+#include "mec/tensor/tensor.h"
+
+namespace mec {
+
+// All f32 (f64 in tests).
+struct StudentView {
+  std::int64_t view = 0;  // which view of the batch
+  Tensor embedding;       // (m,d): carries the gradient. The predictor's output, or the projector's where there is no predictor
+  Tensor projection = {};  // the projector's output, a constant here
+};
+
+struct ObjectiveResult {
+  std::vector<Tensor> gradients;  // one per student view given, of the loss's part that they carry
+  std::vector<Tensor> records;    // figures in device memory, read later by summarize()
+};
+
+using Metrics = std::vector<std::pair<std::string, double>>;
+
+// What a step offers beside its embeddings.
+struct StepContext {
+  StepContext(const StepScalars& s, std::function<Tensor(const Tensor&)> p = {})  // implicit: mostly the scalars are enough
+      : scalars(s), predict(std::move(p)) {}
+
+  const StepScalars& scalars;
+  std::function<Tensor(const Tensor&)> predict;  // the predictor as it is, without gradient, on other projections
+};
+
+class Objective {
+ public:
+  virtual ~Objective() = default;
+  virtual std::string name() const = 0;
+
+  // Whether teachers are the embeddings of an averaged copy of the online network. Otherwise they are the students' own projections,
+  // as constants, and there is no second network, nor a second pass.
+  virtual bool ema_teacher() const = 0;
+
+  // Whether the loss is a sum of parts with one student view each, so that views can be embedded, and their activations freed, one at a
+  // time with the same result. Only where the teacher is a network of its own.
+  virtual bool view_by_view() const = 0;
+
+  // Loss and gradients for the given students, out of teachers.size() views in all; teachers carry no gradient. Students come in the
+  // order of their views. May change state(), by kernels alone: a recorded step replays it.
+  virtual ObjectiveResult operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
+                                     const StepContext& step) = 0;
+
+  // The step's metrics from all its records, read back: "loss" first, then what the method measures.
+  virtual Metrics summarize(const std::vector<std::vector<double>>& records) const = 0;
+
+  // Throws NumericalError where the metrics break the method's own rule, such as a series that does not converge.
+  virtual void check_step(const Metrics&) const {}
+
+  // Before the step (from 0): uploads what the objective changes by the calendar. Never part of a recording.
+  virtual void before_step(std::int64_t /*step*/, std::int64_t /*steps_per_epoch*/) {}
+
+  // What a checkpoint must hold beside the learner; assigning to a tensor restores it.
+  virtual std::vector<NamedBuffer> state() const { return {}; }
+};
+
+}  // namespace mec

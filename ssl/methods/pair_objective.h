@@ -1,0 +1,61 @@
+// Objectives whose loss is a mean over pairs of views of one function of two matrices.
+#pragma once
+
+#include "mec/ssl/methods/objective.h"
+
+namespace mec {
+
+struct PairOptions {
+  double weight = 1.0;  // of this pair in the loss
+  bool dp = true;
+  bool dz = false;
+  const StepScalars* scalars = nullptr;  // of the step, where there is one
+};
+
+struct PairResult {
+  Tensor record;  // the pair's figures, those that add up weighted already
+  Tensor dp, dz;  // (m,d), where asked for
+};
+
+struct PairTraits {
+  std::vector<std::string>
+      figures;             // of a record, "loss" first: a step's metric is their sum. Empty: summarize() is overridden
+  bool symmetric = false;  // both sides carry a gradient, and a pair is counted once
+  bool ema_teacher = false;
+};
+
+// Directed: the mean over ordered pairs (v, w), v ≠ w, of student v against teacher w. Symmetric: the mean over unordered pairs of
+// students. Metrics: the traits' figures, and "embedding_std": how evenly the first view's projections spread, the mean over features of
+// their standard deviation at unit length times √d: 0 where all images share one embedding, near 1 where none does.
+class PairObjective : public Objective {
+ public:
+  explicit PairObjective(PairTraits traits) : traits_(std::move(traits)) {}
+
+  // Loss and gradients of one pair (m,d). In a directed pair p is the student's, and dz is what the teacher's would be.
+  virtual PairResult pair(const Tensor& p, const Tensor& z, const PairOptions& options) const = 0;
+
+  bool ema_teacher() const override { return traits_.ema_teacher; }
+  bool view_by_view() const override { return traits_.ema_teacher && !traits_.symmetric; }
+  ObjectiveResult operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
+                             const StepContext& step) override;
+  Metrics summarize(const std::vector<std::vector<double>>& records) const override;
+  const std::vector<std::string>& figures() const { return traits_.figures; }
+
+ protected:
+  // The record of a step: the pair's, and the spread of the student's projections where it is view 0 and `first`.
+  Tensor with_spread(const Tensor& record, const StudentView& student, bool first) const;
+
+ private:
+  ObjectiveResult directed(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
+                           const StepContext& step) const;
+  ObjectiveResult symmetric(const std::vector<StudentView>& students, const StepContext& step) const;
+
+  PairTraits traits_;
+};
+
+// One tensor (k) from tensors of k elements in all: a record from its figures.
+Tensor join(const std::vector<Tensor>& parts);
+// ShapeError under the method's name unless p and z are matrices of one size, and not empty; DtypeError unless they share a dtype.
+void check_pair(const std::string& name, const Tensor& p, const Tensor& z);
+
+}  // namespace mec

@@ -1,0 +1,45 @@
+// Any objective plus weight × KL(p(z) ‖ mixture): the student embeddings are drawn to a Gaussian mixture on the sphere.
+#pragma once
+
+#include <memory>
+
+#include "mec/ssl/losses/kernel_density_kl.h"
+#include "mec/ssl/methods/objective.h"
+
+namespace mec {
+
+struct KlRegularizerSettings {
+  double weight = 0;  // of the KL in the loss
+  KlEstimate estimate = KlEstimate::variational;
+  double bandwidth = 0.05;       // σ² of the batch's kernel density
+  std::int64_t components = 64;  // of the mixture: fixed directions drawn from the seed
+  double variance = 0.05;        // of its components, of each coordinate
+  std::uint64_t seed = 0;
+};
+
+// Loss = the inner objective's + weight · mean over views of KL(p(z_view) ‖ mixture), see losses/kernel_density_kl.h. Metrics: the inner
+// ones, with "loss" raised by the weighted KL, and "mixture_kl", the mean over views without the weight.
+// Each record is one of the inner objective's with one figure more at its end, so that the inner one can still read its own.
+class RegularizedObjective : public Objective {
+ public:
+  // dim is the embeddings' width; dtype and device are those of the embeddings. ValueError for settings outside their range.
+  RegularizedObjective(std::unique_ptr<Objective> inner, const KlRegularizerSettings& settings, std::int64_t dim, Dtype dtype,
+                       const Device& device);
+
+  std::string name() const override { return inner_->name() + "+mixture_kl"; }
+  bool ema_teacher() const override { return inner_->ema_teacher(); }
+  bool view_by_view() const override { return inner_->view_by_view(); }
+  ObjectiveResult operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
+                             const StepContext& step) override;
+  Metrics summarize(const std::vector<std::vector<double>>& records) const override;
+  void check_step(const Metrics& metrics) const override { inner_->check_step(metrics); }
+  void before_step(std::int64_t step, std::int64_t steps_per_epoch) override { inner_->before_step(step, steps_per_epoch); }
+  std::vector<NamedBuffer> state() const override { return inner_->state(); }
+
+ private:
+  std::unique_ptr<Objective> inner_;
+  KlRegularizerSettings settings_;
+  DiagonalMixture mixture_;
+};
+
+}  // namespace mec

@@ -1,0 +1,86 @@
+// What a pre-training run is made of. Defaults are the official MEC recipe (github.com/xinliu20/MEC, main_pretrain.py), scaled where a
+// comment says so.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "mec/data/augment/view.h"
+#include "mec/ssl/methods/mec.h"
+#include "mec/ssl/methods/regularized.h"
+
+namespace mec {
+
+struct ModelSettings {
+  std::string arch = "resnet50";  // resnet10, resnet18, resnet34, resnet50
+  std::string stem = "imagenet";  // imagenet: 7x7 stride 2 and max-pool; cifar: 3x3 stride 1
+  std::int64_t width = 64;        // channels of the first stage
+  bool zero_init_residual = true;
+  std::int64_t dim = 2048;         // d, width of the embedding
+  std::int64_t proj_layers = 3;    // of the projector, the last one without ReLU
+  std::int64_t proj_hidden = 0;    // its width within; 0: the encoder's output width
+  bool proj_norm = true;           // batch norm after each but the last of its layers
+  bool proj_output_norm = true;    // batch norm without γ and β after the last
+  std::int64_t pred_hidden = 512;  // of the predictor; 0: none
+  std::int64_t prototypes = 0;     // where not 0, the predictor scores the embedding against so many prototypes (SwAV)
+};
+
+// A warm-up is as long as `epochs` says, or as `steps` where that is not negative; at most as long
+// as the run.
+struct WarmupLength {
+  double epochs = 0;
+  std::int64_t steps = -1;
+};
+
+struct MecTrainSettings : MecSettings {
+  std::int64_t components = 1;  // above 1: the coding lengths of so many components of each batch (methods/mec_mixture.h)
+  double temperature = 0.1;     // of the softmax that shares the rows out among them
+  double lambda_warmup_factor = 8;  // 1/λ, and so ε², starts at this multiple and falls to 1 linearly
+  WarmupLength lambda_warmup{.epochs = 10};
+};
+
+struct TrainSettings {
+  std::int64_t epochs = 100;
+  std::int64_t batch = 1024;
+  std::string optimizer = "sgd";  // sgd, lars, adamw
+  double lr = 2.0;                // peak, for the whole batch
+  WarmupLength warmup{.epochs = 10};
+  double momentum = 0.9;
+  double weight_decay = 1e-5;
+  bool decay_norm_and_bias = true;  // the official recipe decays everything
+  double lars_eta = 0.001;
+  double beta1 = 0.9, beta2 = 0.999, adam_eps = 1e-8;  // of AdamW
+  double ema = 0.996;                                  // the teacher's coefficient goes from this to ema_end along a cosine
+  double ema_end = 1;
+  bool constant_predictor_rate = false;  // the predictor keeps the peak rate throughout
+  std::uint64_t seed = 0;
+  std::string precision = "f32";       // f32, bf16: of activations and operands
+  std::int64_t checkpoint_epochs = 1;  // from one checkpoint to the next; 0: none are written
+};
+
+struct DataSettings {
+  std::string path;
+  std::string kind = "auto";  // auto, mnist, fashion-mnist, cifar10, cifar100, folder
+  std::string split = "train";
+  std::int64_t limit = 0;         // at most so many images, spread evenly; 0: all
+  std::int64_t channels = 0;      // 0: as the files have
+  bool exif_orientation = false;  // image files stand upright as their cameras noted, instead of as stored
+  std::vector<double> mean, std;  // of pixels in [0, 1], one for each channel; empty: what is published for the data set
+  std::int64_t workers = 1;       // loader threads; 0: none
+  std::int64_t eval_size = 0;     // pixels on a side when the encoder is used; 0: the first view's
+};
+
+struct PretrainSettings {
+  std::string method = "mec";                    // choose_method() in methods.h changes it, with all that belongs to it
+  std::map<std::string, double> method_numbers;  // the method's own, by name: what methods.h lists
+  ModelSettings model;
+  MecTrainSettings mec;
+  KlRegularizerSettings mixture_kl;  // added to the loss of any method where its weight is not 0
+  TrainSettings train;
+  DataSettings data;
+  AugmentSettings augment;
+};
+
+}  // namespace mec

@@ -1,0 +1,78 @@
+#include "mec/ssl/training/learner.h"
+
+#include "mec/nn/initialize.h"
+#include "mec/nn/optim/adamw.h"
+#include "mec/nn/optim/sgd.h"
+#include "mec/tensor/backend.h"
+
+namespace mec {
+
+namespace {
+
+Dtype parse_precision(const std::string& precision, Dtype parameters, const Device& device) {
+  check<ValueError>(precision == "f32" || precision == "bf16", "train.precision is \"f32\" or \"bf16\", but is \"", precision,
+                    "\"");
+  const Dtype dtype = precision == "bf16" ? Dtype::bf16 : parameters;
+  check<ValueError>(device->supports(dtype), "train.precision: the ", device->name(), " device does not compute in ", dtype);
+  return dtype;
+}
+
+std::unique_ptr<Optimizer> make_optimizer(const TrainSettings& train, ParameterTable& table) {
+  if (train.optimizer == "adamw") {
+    return std::make_unique<AdamW>(table, AdamWOptions{.beta1 = train.beta1, .beta2 = train.beta2, .eps = train.adam_eps});
+  }
+  check<ValueError>(train.optimizer == "sgd" || train.optimizer == "lars",
+                    "train.optimizer is \"sgd\", \"lars\" or \"adamw\", but is \"", train.optimizer, "\"");
+  SgdOptions options{.momentum = train.momentum};
+  if (train.optimizer == "lars") options.lars_eta = train.lars_eta;
+  return std::make_unique<Sgd>(table, options);
+}
+
+std::vector<GroupRule> group_rules(const TrainSettings& train) {
+  const GroupRule everything{.weight_decay = train.weight_decay};
+  std::vector<GroupRule> rules{everything};
+  if (!train.decay_norm_and_bias) {
+    rules.insert(rules.begin(), {.name = "norm_and_bias", .kinds = {ParameterKind::norm, ParameterKind::bias}, .lars = false});
+  }
+  if (!train.constant_predictor_rate) return rules;
+  std::vector<GroupRule> predictor = rules;  // the same once more, for the predictor alone
+  for (GroupRule& rule : predictor) {
+    rule.name = "predictor_" + rule.name;
+    rule.prefix = "predictor.";
+    rule.constant_rate = train.lr;
+  }
+  rules.insert(rules.begin(), predictor.begin(), predictor.end());
+  return rules;
+}
+
+// Initialised before the tables are made, and the teacher frozen, so that nothing is ever recorded for it.
+OnlineNetwork make_online(const LearnerOptions& options, const Placement& where) {
+  OnlineNetwork online(options.model, options.in_channels, where);
+  initialize(online, options.train.seed);
+  return online;
+}
+
+TeacherNetwork make_teacher(const LearnerOptions& options, TeacherNetwork& online, const Placement& where) {
+  TeacherNetwork teacher(options.model, options.in_channels, where);
+  copy_state(online.encoder, teacher.encoder);
+  copy_state(online.projector, teacher.projector);
+  freeze(teacher);
+  return teacher;
+}
+
+}  // namespace
+
+Teacher::Teacher(const LearnerOptions& options, OnlineNetwork& online, const ParameterTable& online_parameters,
+                 const Device& device)
+    : network(make_teacher(options, online, {device, options.parameters})),
+      parameters(network, group_rules(options.train)),
+      ema(parameters, online_parameters) {}
+
+Learner::Learner(const LearnerOptions& options, const Device& device)
+    : activations(parse_precision(options.train.precision, options.parameters, device)),
+      online(make_online(options, {device, options.parameters})),
+      parameters(online, group_rules(options.train)),
+      teacher(options.ema_teacher ? std::make_unique<Teacher>(options, online, parameters, device) : nullptr),
+      optimizer(make_optimizer(options.train, parameters)) {}
+
+}  // namespace mec

@@ -1,0 +1,38 @@
+#include "mec/ssl/training/random_step.h"
+
+#include "mec/ssl/losses/pair.h"
+#include "mec/ssl/methods/methods.h"
+#include "mec/tensor/ops.h"
+
+namespace mec {
+
+namespace {
+
+std::vector<Tensor> random_views(const PretrainSettings& settings, const std::vector<ImageSize>& sizes, std::int64_t channels,
+                                 const Device& device) {
+  std::vector<Tensor> views;
+  for (const ImageSize& size : sizes) {
+    const Shape shape{settings.train.batch, size.height, size.width, device->image_channels(channels)};
+    views.push_back(random(shape, Dtype::f32, device, {.seed = views.size() + 1}));
+  }
+  return views;
+}
+
+}  // namespace
+
+RandomStep::RandomStep(const PretrainSettings& settings, const std::vector<ImageSize>& views, std::int64_t channels,
+                       const Device& device, const StepRunnerOptions& options)
+    : objective_(make_step_objective(settings, device)),
+      learner_(
+          {.model = settings.model, .train = settings.train, .in_channels = channels, .ema_teacher = objective_->ema_teacher()},
+          device),
+      views_(random_views(settings, views, channels, device)),
+      scalars_(Dtype::f32, device),
+      runner_(learner_, *objective_, scalars_, options) {
+  scalars_.set(
+      {.rate = 0.05, .ema = 0.996, .lambda = coding_lambda(settings.train.batch, settings.model.dim, settings.mec.eps2)});
+}
+
+double RandomStep::run() { return objective_->summarize(runner_.run(views_)().records).front().second; }
+
+}  // namespace mec

@@ -1,0 +1,30 @@
+// Training steps on random images that lie in memory already: how long a step takes, without data.
+#pragma once
+
+#include <vector>
+
+#include "mec/data/image.h"
+#include "mec/ssl/training/learner.h"
+#include "mec/ssl/training/step_runner.h"
+
+namespace mec {
+
+class RandomStep {
+ public:
+  // Networks and objective of the settings, on batches of settings.train.batch images in views of
+  // these sizes.
+  RandomStep(const PretrainSettings& settings, const std::vector<ImageSize>& views, std::int64_t channels, const Device& device,
+             const StepRunnerOptions& options = {});
+
+  double run();  // one step; waits for the device, and returns the loss
+  bool replays() const { return runner_.replays(); }
+
+ private:
+  std::unique_ptr<Objective> objective_;
+  Learner learner_;
+  std::vector<Tensor> views_;  // (N,H,W,C) each
+  StepScalars scalars_;
+  StepRunner runner_;
+};
+
+}  // namespace mec

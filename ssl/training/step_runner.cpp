@@ -1,0 +1,113 @@
+#include "mec/ssl/training/step_runner.h"
+
+#include <algorithm>
+
+#include "mec/tensor/backend.h"
+
+namespace mec {
+
+namespace {
+
+constexpr int kWarmUpSteps = 2;
+constexpr int kMostEagerSteps = 6;  // before a step that always asks for more memory is an error
+
+StepFigures read_now(const StepOutput& output) {
+  StepFigures figures;
+  for (const Tensor& record : output.records) figures.records.push_back(record.to(Dtype::f64).to_vector<double>());
+  figures.finite = output.finite.item() == 1.0;
+  return figures;
+}
+
+// A tensor's values under way; f32 widens to f64 without loss.
+class LateRead {
+ public:
+  explicit LateRead(const Tensor& t)
+      : numel_(static_cast<std::size_t>(t.numel())), dtype_(t.dtype()), copy_(t.backend().read_later(t)) {}
+
+  std::vector<double> values() const {
+    return dispatch_real("training", dtype_, [&]<class T>() {
+      std::vector<T> host(numel_);
+      copy_->wait(host.data());
+      return std::vector<double>(host.begin(), host.end());
+    });
+  }
+
+ private:
+  std::size_t numel_;
+  Dtype dtype_;
+  std::shared_ptr<HostCopy> copy_;  // shared, as whatever a std::function holds
+};
+
+ReadFigures read_later(const StepOutput& output) {
+  std::vector<LateRead> records;
+  for (const Tensor& record : output.records) records.emplace_back(record);
+  return [records, finite = LateRead(output.finite)] {
+    StepFigures figures;
+    for (const LateRead& record : records) figures.records.push_back(record.values());
+    figures.finite = finite.values().at(0) == 1.0;
+    return figures;
+  };
+}
+
+}  // namespace
+
+StepRunner::StepRunner(Learner& learner, Objective& objective, const StepScalars& scalars, const StepRunnerOptions& options)
+    : learner_(learner),
+      objective_(objective),
+      scalars_(scalars),
+      options_(options),
+      capture_(learner.parameters.values().backend().make_capture()),
+      queues_(capture_ != nullptr) {
+  if (!options.capture) capture_.reset();
+}
+
+StepRunner::~StepRunner() = default;
+
+ReadFigures StepRunner::run(const std::vector<Tensor>& views) {
+  if (!queues_) {
+    return [output = eager(views)] { return read_now(output); };
+  }
+  if (!capture_ || !takes(views)) return read_later(eager(views));
+  for (std::size_t v = 0; v < views.size(); ++v) inputs_[v].copy_from(views[v]);
+  if (!recorded_ && (eager_steps_ < kWarmUpSteps || !record())) {
+    ++eager_steps_;
+    return read_later(eager(inputs_));
+  }
+  capture_->replay();
+  return read_later(output_);
+}
+
+// Whether the views fit the fixed tensors, which the first batch makes.
+bool StepRunner::takes(const std::vector<Tensor>& views) {
+  if (inputs_.empty()) {
+    for (const Tensor& view : views) inputs_.emplace_back(view.shape(), view.dtype(), view.device());
+  }
+  return std::ranges::equal(views, inputs_, [](const Tensor& view, const Tensor& input) {
+    return view.shape() == input.shape() && view.dtype() == input.dtype();
+  });
+}
+
+// False where the step asks for memory that the steps before did not leave behind: one more of them
+// makes room. False, too, where the device refuses, and there is nothing to record with any more.
+bool StepRunner::record() {
+  Backend& device = learner_.parameters.values().backend();
+  try {
+    capture_->begin();
+    output_ = eager(inputs_);
+    capture_->end();
+  } catch (const MemoryError&) {
+    if (eager_steps_ >= kMostEagerSteps) throw;
+    capture_ = device.make_capture();
+    return false;
+  } catch (const DeviceError& refusal) {
+    output_ = {};
+    capture_.reset();
+    device.synchronize();  // throws where an error has stayed, and every further step would meet it
+    if (options_.note) options_.note(concat("every step starts its kernels anew, since none could be recorded: ", refusal.what()));
+    return false;
+  }
+  recorded_ = true;
+  return true;
+}
+
+}  // namespace mec

@@ -1,0 +1,61 @@
+// How a training loop runs its steps: eagerly, or, where the device can keep a step, from a recording.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mec/ssl/training/step.h"
+#include "mec/tensor/capture.h"
+
+namespace mec {
+
+// What a step measured, on the host.
+struct StepFigures {
+  std::vector<std::vector<double>> records;  // of the objective
+  bool finite = true;                        // every gradient is
+};
+using ReadFigures = std::function<StepFigures()>;  // waits for the step; to be called once, and no step needs to wait for it
+
+struct StepRunnerOptions {
+  bool capture = true;                  // false: every step is eager, on all devices
+  OnPart on_part = [](const char*) {};  // of steps that are not replayed
+  std::function<void(const std::string&)> note = {};  // is told why a step cannot be recorded
+};
+
+// Where the device offers a Capture: two eager steps bring about memory, plans and workspaces, the third is recorded, and it and all
+// later ones are replayed. Views go through tensors of fixed place, and figures leave before the next step overwrites them. Scalars, and
+// what the objective changes by the calendar, lie in tensors of their own anyway. Any other device runs each step from the views as they
+// are, and its figures stay where they were made until they are read.
+//
+// A device that refuses to record the step (DeviceError) is not asked again: all steps are eager,
+// with the same bits. Where the device itself has failed, no step can run, and its DeviceError is
+// thrown.
+class StepRunner {
+ public:
+  StepRunner(Learner& learner, Objective& objective, const StepScalars& scalars, const StepRunnerOptions& options = {});
+  ~StepRunner();
+
+  ReadFigures run(const std::vector<Tensor>& views);
+  bool replays() const { return recorded_; }
+  bool queues() const { return queues_; }  // the device works behind the host
+
+ private:
+  StepOutput eager(const std::vector<Tensor>& views) { return training_step(learner_, objective_, views, scalars_, options_.on_part); }
+  bool takes(const std::vector<Tensor>& views);
+  bool record();
+
+  Learner& learner_;
+  Objective& objective_;
+  const StepScalars& scalars_;
+  const StepRunnerOptions options_;
+  int eager_steps_ = 0;
+  std::vector<Tensor> inputs_;
+  StepOutput output_;                 // of the recorded step
+  std::unique_ptr<Capture> capture_;  // null: every step is eager. Before the tensors above in going, since it writes to them
+  const bool queues_;
+  bool recorded_ = false;
+};
+
+}  // namespace mec

@@ -1,0 +1,65 @@
+// The training loop: plans the schedules, feeds the step, and tells observers.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "mec/data/loader/loader.h"
+#include "mec/ssl/methods/objective.h"
+#include "mec/ssl/settings.h"
+#include "mec/ssl/training/step.h"
+
+namespace mec {
+
+// Schedules of a run, as pure functions of the step.
+class TrainPlan {
+ public:
+  // ValueError for settings out of range: no epochs, a batch below 2, ε² ≤ 0, a rate that is not
+  // finite, a warm-up longer than the run, …
+  TrainPlan(const PretrainSettings& settings, std::int64_t steps_per_epoch);
+
+  std::int64_t steps() const { return steps_; }
+  std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
+  std::int64_t fewest_epochs() const;      // that hold the warm-ups
+  StepValues at(std::int64_t step) const;  // step in [0, steps())
+
+ private:
+  PretrainSettings settings_;
+  std::int64_t steps_per_epoch_;
+  std::int64_t steps_ = 0;
+};
+
+// One finished step, as read back.
+struct StepReport {
+  std::int64_t step = 0;  // counted from 1
+  std::int64_t steps = 0;
+  std::int64_t epoch = 0;   // from 1
+  std::int64_t images = 0;  // in the batch
+  StepValues values;
+  Metrics metrics;          // "loss" first
+  double seconds = 0;       // since the report before: measured, so never part of files that are compared
+  double data_seconds = 0;  // of these, spent waiting for the loader
+};
+
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void on_step(const StepReport&) {}
+  // After the last step of each epoch (from 1), all its steps known to be finite.
+  virtual void on_epoch(std::int64_t /*epoch*/, Learner&) {}
+};
+
+struct TrainOptions {
+  std::int64_t steps_done =
+      0;                // of a run that goes on; the learner, the objective and the loader are then at that step (checkpoint.h)
+  bool capture = true;  // where the device can, the step is recorded once and replayed (step_runner.h)
+  std::function<void(const std::string&)> note = {};  // is told why a step cannot be recorded
+};
+
+// Trains for settings.train.epochs. NumericalError stops the run at the first step whose loss or gradient is not finite, or that breaks the
+// objective's own rule, naming step, loss and learning rate.
+void train(Learner& learner, Objective& objective, Loader& loader, const PretrainSettings& settings,
+           const std::vector<Observer*>& observers, const TrainOptions& options = {});
+
+}  // namespace mec

@@ -1,0 +1,78 @@
+#include "mec/tensor/backends/cpu/isa.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+#include <utility>
+
+#include "mec/tensor/backends/cpu/onednn.h"
+#include "mec/tensor/backends/cpu/threads.h"
+#include "mec/tensor/clock.h"
+
+namespace mec {
+namespace cpu {
+namespace {
+
+// How many of the sets below the environment allows.
+std::size_t allowed_isas() {
+  constexpr const char* names[] = {"baseline", "avx2", "avx512"};
+  const char* const wanted = std::getenv("MEC_MAX_CPU_ISA");
+  if (!wanted) return std::size(names);
+  const auto at = std::find(std::begin(names), std::end(names), std::string(wanted));
+  check<ValueError>(at != std::end(names),
+                    "MEC_MAX_CPU_ISA is baseline, avx2 or avx512, but the environment has '", wanted,
+                    "'; unset it for the best that the processor has");
+  return static_cast<std::size_t>(at - std::begin(names)) + 1;
+}
+
+}  // namespace
+
+std::vector<IsaVariant> supported_isas() {
+  std::vector<IsaVariant> isas{{"baseline", baseline::make_backend, baseline::multiply_adds}};
+  // The same sets as the levels v3 and v4 of x86-64, without what no loop of ours can use.
+#if MEC_ISA_AVX2
+  const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+                  __builtin_cpu_supports("bmi2");
+  if (v3) isas.push_back({"avx2", avx2::make_backend, avx2::multiply_adds});
+#endif
+#if MEC_ISA_AVX512
+  if (v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+    isas.push_back({"avx512", avx512::make_backend, avx512::multiply_adds});
+  }
+#endif
+  isas.resize(std::min(isas.size(), allowed_isas()));
+  return isas;
+}
+
+}  // namespace cpu
+
+Device make_cpu_device(const CpuOptions& options) {
+  check<ValueError>(options.threads >= 0, "cpu: the number of threads is not negative, but is ", options.threads);
+  return Device(cpu::supported_isas().back().make(options));
+}
+
+CpuDescription describe_cpu(const CpuOptions& options) {
+  cpu::Threads threads = cpu::choose_threads(options.threads);
+  return {.instruction_set = cpu::supported_isas().back().name,
+          .threads = threads.count,
+          .threads_reason = std::move(threads.reason),
+          .widens_bf16 = cpu::widens_bf16(options)};
+}
+
+double peak_flops(const CpuOptions& options) {
+  const auto multiply_adds = cpu::supported_isas().back().multiply_adds;
+  const int threads = cpu::choose_threads(options.threads).count;
+  constexpr std::int64_t kSteps = 1 << 21;  // some milliseconds
+  double best = 0;
+  for (int round = 0; round < 10; ++round) {  // the best counts: whatever else the machine does only slows a round down
+    double done = 0;
+    const auto start = std::chrono::steady_clock::now();
+#pragma omp parallel for num_threads(threads) reduction(+ : done) schedule(static)
+    for (int thread = 0; thread < threads; ++thread) done += multiply_adds(kSteps);
+    best = std::max(best, done / seconds_since(start));
+  }
+  return best;
+}
+
+}  // namespace mec

@@ -1,0 +1,91 @@
+#include <cstring>
+
+#include "mec/tensor/backends/cpu/loops.h"
+
+namespace mec::cpu::MEC_ISA {
+namespace {
+
+constexpr std::int64_t kCopyGrain = 65536;  // bytes
+
+void copy_bytes(int threads, const void* x, void* y, std::int64_t bytes) {
+  const char* const from = static_cast<const char*>(x);
+  char* const to = static_cast<char*>(y);
+  parallel_for(threads, bytes, kCopyGrain, [=](std::int64_t begin, std::int64_t end) {
+    std::memcpy(to + begin, from + begin, static_cast<std::size_t>(end - begin));
+  });
+}
+
+// In tiles of 16 x 16, so that both sides use the whole of each cache line.
+template <class T> void transpose_matrix(int threads, const T* x, T* y, std::int64_t rows, std::int64_t columns) {
+  constexpr std::int64_t kTile = 16;
+  parallel_tasks(threads, ceil_div(rows, kTile) * columns < 1024 ? 1 : ceil_div(columns, kTile), [=](std::int64_t task) {
+    const bool alone = ceil_div(rows, kTile) * columns < 1024;
+    const std::int64_t c0 = alone ? 0 : task * kTile, c1 = alone ? columns : smaller(c0 + kTile, columns);
+    for (std::int64_t r0 = 0; r0 < rows; r0 += kTile) {
+      const std::int64_t r1 = smaller(r0 + kTile, rows);
+      for (std::int64_t c = c0; c < c1; ++c) {
+        for (std::int64_t r = r0; r < r1; ++r) y[c * rows + r] = x[r * columns + c];
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void LoopsBackend::copy(ConstView x, View y) {
+  const std::int64_t n = numel(x.shape);
+  if (x.dtype == y.dtype) return copy_bytes(threads(), x.data, y.data, n * size_of(x.dtype));
+  dispatch_any(x.dtype, [&]<class From>() {
+    dispatch_any(y.dtype, [&]<class To>() {
+      using Value = std::conditional_t<std::is_same_v<To, bf16>, float, To>;  // put() rounds to bf16
+      const From* const in = static_cast<const From*>(x.data);
+      To* const out = static_cast<To*>(y.data);
+      parallel_for(threads(), n, kGrain, [=](std::int64_t begin, std::int64_t end) {
+#pragma omp simd
+        for (std::int64_t i = begin; i < end; ++i) put(out[i], converted<Value>(in[i]));
+      });
+    });
+  });
+}
+
+void LoopsBackend::fill(View y, double value) {
+  dispatch_any(y.dtype, [&]<class T>() {
+    T* const out = static_cast<T*>(y.data);
+    const T element = converted<T>(value);
+    parallel_for(threads(), numel(y.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
+#pragma omp simd
+      for (std::int64_t i = begin; i < end; ++i) out[i] = element;
+    });
+  });
+}
+
+void LoopsBackend::transpose(ConstView x, View y) {
+  const auto run = [&]<class T>() {
+    transpose_matrix(threads(), static_cast<const T*>(x.data), static_cast<T*>(y.data), x.shape[0], x.shape[1]);
+  };
+  switch (size_of(x.dtype)) {  // only the size of an element matters
+    case 1: return run.template operator()<std::uint8_t>();
+    case 2: return run.template operator()<std::uint16_t>();
+    case 4: return run.template operator()<std::uint32_t>();
+    default: return run.template operator()<std::uint64_t>();
+  }
+}
+
+void LoopsBackend::gather_rows(ConstView x, ConstView index, View y) {
+  const std::int64_t count = numel(index.shape);
+  if (count == 0) return;
+  const std::int64_t row_bytes = numel(y.shape) / count * size_of(y.dtype);
+  const std::int64_t count_in = x.shape[0];
+  const auto* const rows = static_cast<const std::int64_t*>(index.data);
+  const char* const from = static_cast<const char*>(x.data);
+  char* const to = static_cast<char*>(y.data);
+  parallel_for(threads(), count, larger(1, kCopyGrain / larger(row_bytes, 1)), [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const auto size = static_cast<std::size_t>(row_bytes);
+      if (rows[i] >= 0 && rows[i] < count_in) std::memcpy(to + i * row_bytes, from + rows[i] * row_bytes, size);
+      else std::memset(to + i * row_bytes, 0xff, size);
+    }
+  });
+}
+
+}  // namespace mec::cpu::MEC_ISA

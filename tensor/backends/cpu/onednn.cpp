@@ -1,0 +1,119 @@
+#include "mec/tensor/backends/cpu/onednn.h"
+
+#if MEC_HAVE_ONEDNN
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+#include "mec/tensor/backends/cpu/addresses.h"
+#include "mec/tensor/backends/cpu/onednn_plan.h"
+#include "mec/tensor/backends/cpu/threads.h"
+
+namespace mec::cpu {
+namespace {
+
+// AMX multiplies bf16 many times faster than f32, and AVX512-BF16 twice as fast on AMD's Zen 4 and Intel's Cooper Lake. On Intel's
+// later processors (which have AVX512-FP16, too) it runs at half the rate of f32: they have AMX for it, but a virtual machine may
+// hide that. A rule rather than a measurement, so that a run takes the same way each time.
+bool multiplies_bf16_faster() {
+  const auto has = [](dnnl::cpu_isa isa) {  // sets of bits: a later set holds the earlier ones
+    const auto bits = static_cast<unsigned>(isa);
+    return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & bits) == bits;
+  };
+  if (has(dnnl::cpu_isa::avx512_core_amx)) return true;
+#if defined(__x86_64__)
+  const bool avx512_bf16 = has(dnnl::cpu_isa::avx512_core_bf16);
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return false;
+  const bool avx512_fp16 = (edx >> 23 & 1U) != 0;
+  __get_cpuid(0, &eax, &ebx, &ecx, &edx);
+  const bool intel = ebx == signature_INTEL_ebx;
+  return avx512_bf16 && !(intel && avx512_fp16);
+#else
+  return false;
+#endif
+}
+
+}  // namespace
+
+bool widens_bf16(const CpuOptions& options) {
+  if (options.bf16 != Bf16Convolution::automatic) return options.bf16 == Bf16Convolution::widened;
+  return !multiplies_bf16_faster();
+}
+
+// More than the code of any plan with what is allocated to make it.
+constexpr std::size_t kPlanAddresses = std::size_t{64} << 20;
+
+struct OneDnn::State {
+  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
+  std::mutex mutex;
+  Plans<ConvKey> convolutions;
+  Plans<MatmulKey> products;
+
+  template <class Key> OneDnnPlan* find(Plans<Key>& plans, Key key) {
+    key.threads = ThreadScope::current();
+    const std::lock_guard lock(mutex);
+    for (const auto& [other, plan] : plans) {
+      if (other == key) return plan.get();
+    }
+    check_addresses(kPlanAddresses, "a kernel of oneDNN");
+    plans.emplace_back(key, make_plan(engine, key));
+    return plans.back().second.get();
+  }
+};
+
+OneDnn::OneDnn() : state_(std::make_unique<State>()) {}
+OneDnn::~OneDnn() = default;
+
+OneDnnPlan* OneDnn::convolution(ConvDirection direction, const ConstView& a, const ConstView& b, const ConstView& result,
+                                const Conv2dArgs& args) {
+  if (a.dtype == Dtype::f64) return nullptr;
+  ConvKey key{.direction = direction,
+              .x = a.shape,
+              .w = b.shape,
+              .y = result.shape,
+              .operands = a.dtype,
+              .result = result.dtype,
+              .stride = args.stride,
+              .pad = args.pad,
+              .dilation = args.dilation,
+              .groups = args.groups,
+              .accumulate = args.accumulate && direction == ConvDirection::grad_weight};
+  if (direction != ConvDirection::forward) std::swap(key.x, key.y);  // (dy, w, dx), (dy, x, dw)
+  if (direction == ConvDirection::grad_weight) std::swap(key.x, key.w);
+  return state_->find(state_->convolutions, key);
+}
+
+OneDnnPlan* OneDnn::matmul(const ConstView& a, const ConstView& result, const MatmulArgs& args) {
+  if (a.dtype == Dtype::f64) return nullptr;
+  const MatmulKey key{.m = result.shape[0],
+                      .n = result.shape[1],
+                      .k = a.shape[args.trans_a ? 0 : 1],
+                      .trans_a = args.trans_a,
+                      .trans_b = args.trans_b,
+                      .accumulate = args.accumulate,
+                      .operands = a.dtype,
+                      .result = result.dtype};
+  return state_->find(state_->products, key);
+}
+
+}  // namespace mec::cpu
+
+#else
+
+namespace mec::cpu {
+
+bool widens_bf16(const CpuOptions&) { return false; }
+
+struct OneDnn::State {};
+OneDnn::OneDnn() = default;
+OneDnn::~OneDnn() = default;
+OneDnnPlan* OneDnn::convolution(ConvDirection, const ConstView&, const ConstView&, const ConstView&, const Conv2dArgs&) {
+  return nullptr;
+}
+OneDnnPlan* OneDnn::matmul(const ConstView&, const ConstView&, const MatmulArgs&) { return nullptr; }
+
+}  // namespace mec::cpu
+
+#endif

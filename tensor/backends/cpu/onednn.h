@@ -1,0 +1,52 @@
+// Convolutions and bf16 products by oneDNN. Without it every request is answered "not available".
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "mec/tensor/backends/cpu/backend.h"
+
+namespace mec::cpu {
+
+// What makes a convolution a plan of its own.
+struct ConvKey {
+  ConvDirection direction;
+  Shape x, w, y;
+  Dtype operands, result;
+  std::int64_t stride, pad, dilation, groups;
+  bool accumulate;
+  int threads = 1;  // that a plan divides its work for, and waits for
+  bool operator==(const ConvKey&) const = default;
+};
+
+// A primitive for given sizes, with the reorders around it. Its workspace belongs to the caller.
+class OneDnnPlan {
+ public:
+  virtual ~OneDnnPlan() = default;
+  virtual std::size_t workspace_bytes() const = 0;
+  virtual void run(const void* a, const void* b, void* result, std::byte* workspace) = 0;  // takes turns: not thread-safe
+  virtual std::string kernel() const = 0;                                                  // oneDNN's name for it
+};
+
+// Whether bf16 convolutions go to oneDNN in f32, piece by piece, since the processor multiplies bf16 no faster.
+bool widens_bf16(const CpuOptions& options);
+
+// Plans by sizes. Making one costs up to 20 ms; finding it again costs nothing.
+class OneDnn {
+ public:
+  OneDnn();
+  ~OneDnn();
+
+  // Null when oneDNN has nothing but its reference kernel, which is a hundred times slower than our
+  // portable one, and for what its kernel gets wrong (onednn_defects.h).
+  // To be called, and its plans run, under a ThreadScope.
+  OneDnnPlan* convolution(ConvDirection, const ConstView& a, const ConstView& b, const ConstView& result, const Conv2dArgs&);
+  OneDnnPlan* matmul(const ConstView& a, const ConstView& result, const MatmulArgs&);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace mec::cpu

@@ -1,0 +1,88 @@
+// Matrix product without a library: the left operand is widened where it is bf16, the right one is packed into panels as wide
+// as a tile, and tiles are summed in registers.
+#include <cstring>
+
+#include "mec/tensor/backends/cpu/loops.h"
+#include "mec/tensor/backends/cpu/tile_product.h"
+
+namespace mec::cpu::MEC_ISA {
+namespace {
+
+// panels[p][k][c] = b(k, p·width + c), zero beyond the last column.
+template <class T, class A>
+void pack_panels(int threads, const T* b, std::int64_t depth, std::int64_t columns, bool transposed, A* panels) {
+  constexpr std::int64_t kWidth = kTileColumns<A>;
+  parallel_tasks(threads, depth * columns < kGrain ? 1 : threads, [=](std::int64_t worker) {
+    const std::int64_t workers = depth * columns < kGrain ? 1 : threads;
+    for (std::int64_t p = worker; p < ceil_div(columns, kWidth); p += workers) {
+      const std::int64_t width = smaller(kWidth, columns - p * kWidth);
+      A* const panel = panels + p * depth * kWidth;
+      if (width < kWidth) std::memset(static_cast<void*>(panel), 0, static_cast<std::size_t>(depth * kWidth) * sizeof(A));
+      if (transposed) {
+        for (std::int64_t c = 0; c < width; ++c) {
+          const T* const row = b + (p * kWidth + c) * depth;
+          for (std::int64_t k = 0; k < depth; ++k) panel[k * kWidth + c] = A(row[k]);
+        }
+      } else {
+        for (std::int64_t k = 0; k < depth; ++k) {
+          const T* const row = b + k * columns + p * kWidth;
+#pragma omp simd
+          for (std::int64_t c = 0; c < width; ++c) panel[k * kWidth + c] = A(row[c]);
+        }
+      }
+    }
+  });
+}
+
+constexpr std::int64_t kBand = 64;  // rows of the result that a task sums against one panel
+
+template <class A, class R>
+void product(int threads, const A* a, const A* panels, R* c, std::int64_t m, std::int64_t n, std::int64_t depth,
+             const MatmulArgs& args) {
+  constexpr std::int64_t kWidth = kTileColumns<A>;
+  const std::int64_t bands = ceil_div(m, kBand);
+  const auto body = [=](std::int64_t index) {
+    const std::int64_t panel = index / bands, top = index % bands * kBand, columns = smaller(kWidth, n - panel * kWidth);
+    const Stretch whole{0, 0, depth};
+    TileTask<A> task{.rows = {},
+                     .left_step = args.trans_a ? m : 1,
+                     .right = panels + panel * depth * kWidth,
+                     .right_step = kWidth,
+                     .stretches = &whole,
+                     .count = 1};
+    Tile2d<A> tile;
+    for (std::int64_t i = top; i < smaller(top + kBand, m); i += kTileRows) {
+      for (std::int64_t r = 0; r < kTileRows; ++r) task.rows[r] = a + smaller(i + r, m - 1) * (args.trans_a ? 1 : depth);
+      sum_tile(task, columns, tile);
+      for (std::int64_t r = 0; r < smaller(kTileRows, m - i); ++r) {
+        store_row(tile.at[r], c + (i + r) * n + panel * kWidth, columns, args.accumulate);
+      }
+    }
+  };
+  const std::int64_t tasks = bands * ceil_div(n, kWidth);
+  parallel_tasks(m * n * depth < 4 * kGrain ? 1 : threads, tasks, body);
+}
+
+}  // namespace
+
+void LoopsBackend::portable_matmul(ConstView a, ConstView b, View c, const MatmulArgs& args) {
+  const std::int64_t m = c.shape[0], n = c.shape[1], depth = a.shape[args.trans_a ? 0 : 1];
+  if (m * n == 0) return;
+  with_product_types(a.dtype, c.dtype, [&]<class T, class R>() {
+    using A = Accumulator<T>;
+    constexpr bool kWiden = sizeof(T) != sizeof(A);
+    const std::int64_t panel_values = aligned_count(ceil_div(n, kTileColumns<A>) * kTileColumns<A> * depth);
+    const Scratch scratch(*this, static_cast<std::size_t>(panel_values + (kWiden ? m * depth : 0)) * sizeof(A));
+    A* const panels = reinterpret_cast<A*>(scratch.data());
+    pack_panels(threads(), static_cast<const T*>(b.data), depth, n, args.trans_b, panels);
+    const A* left = static_cast<const A*>(a.data);
+    if constexpr (kWiden) {
+      A* const wide = panels + panel_values;
+      copy(a, View{wide, a.shape, Dtype::f32});
+      left = wide;
+    }
+    product(threads(), left, panels, static_cast<R*>(c.data), m, n, depth, args);
+  });
+}
+
+}  // namespace mec::cpu::MEC_ISA

@@ -1,0 +1,91 @@
+// The inner loop of every portable product: a tile of kTileRows rows and one or two vectors of columns is summed in registers.
+#pragma once
+
+#include "mec/tensor/backends/cpu/parallel.h"
+
+namespace mec::cpu::MEC_ISA {
+
+#if defined(__AVX512F__)
+constexpr int kVectorBytes = 64, kTileRows = 8;
+#elif defined(__AVX2__)
+constexpr int kVectorBytes = 32, kTileRows = 4;
+#else
+constexpr int kVectorBytes = 16, kTileRows = 4;
+#endif
+template <class A> constexpr std::int64_t kLanes = kVectorBytes / static_cast<int>(sizeof(A));
+template <class A> constexpr std::int64_t kTileColumns = 2 * kLanes<A>;
+
+// A stretch of the inner dimension: where it starts in the left and in the right operand, and its length.
+struct Stretch {
+  std::int64_t left, right, depth;
+};
+
+template <class A> struct TileTask {
+  const A* rows[kTileRows];  // the left operand: element (r,k) of a stretch is rows[r][left + k·left_step]
+  std::int64_t left_step;
+  const A* right;  // element (k,c) is right[right + k·right_step + c]; whole vectors are read
+  std::int64_t right_step;
+  const Stretch* stretches;
+  std::int64_t count;
+};
+
+template <class A> struct Tile2d { A at[kTileRows][kTileColumns<A>]; };
+
+// The sums stay in registers only where every access to them has a constant index and no address: whence the unrolled loops, and the
+// loads and stores through a type that may lie anywhere instead of memcpy.
+// tile[r][c] = Σ over stretches and k of left(r,k)·right(k,c), c < kVectors·kLanes.
+// noexcept, like whatever a parallel region calls: otherwise clang adds a shared helper to this file (see parallel.h).
+template <int kVectors, class A> void sum_tile(const TileTask<A>& task, Tile2d<A>& tile) noexcept {
+  typedef A Vector __attribute__((vector_size(kVectorBytes)));
+  typedef A Anywhere __attribute__((vector_size(kVectorBytes), aligned(alignof(A)), may_alias));
+  Vector sum[kTileRows][kVectors] = {};
+  for (std::int64_t s = 0; s < task.count; ++s) {
+    const Stretch stretch = task.stretches[s];
+    const A* right = task.right + stretch.right;
+    std::int64_t at = stretch.left;
+    for (std::int64_t k = 0; k < stretch.depth; ++k, at += task.left_step, right += task.right_step) {
+      Vector column[kVectors];
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) column[v] = *reinterpret_cast<const Anywhere*>(right + v * kLanes<A>);
+#pragma GCC unroll 8
+      for (int r = 0; r < kTileRows; ++r) {
+        const A left = task.rows[r][at];
+#pragma GCC unroll 2
+        for (int v = 0; v < kVectors; ++v) sum[r][v] += left * column[v];
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kTileRows; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) *reinterpret_cast<Anywhere*>(tile.at[r] + v * kLanes<A>) = sum[r][v];
+  }
+}
+
+template <class A> void sum_tile(const TileTask<A>& task, std::int64_t columns, Tile2d<A>& tile) noexcept {
+  if (columns <= kLanes<A>) sum_tile<1>(task, tile);
+  else sum_tile<2>(task, tile);
+}
+
+// One row of a tile into the result, which may be of a narrower type.
+template <class A, class R> void store_row(const A* sums, R* y, std::int64_t columns, bool accumulate) noexcept {
+  if (accumulate) {
+#pragma omp simd
+    for (std::int64_t c = 0; c < columns; ++c) put(y[c], sums[c] + A(y[c]));
+  } else {
+#pragma omp simd
+    for (std::int64_t c = 0; c < columns; ++c) put(y[c], sums[c]);
+  }
+}
+
+// f.operator()<Operand, Result>(): the result has the operands' type, or is f32 for bf16 operands.
+template <class F> void with_product_types(Dtype operand, Dtype result, F f) {
+  if (operand == Dtype::f64) return f.template operator()<double, double>();
+  if (operand == Dtype::f32) return f.template operator()<float, float>();
+  if (result == Dtype::f32) return f.template operator()<bf16, float>();
+  return f.template operator()<bf16, bf16>();
+}
+
+constexpr std::int64_t aligned_count(std::int64_t n) { return ceil_div(n, 16) * 16; }  // keeps 64-byte alignment
+
+}  // namespace mec::cpu::MEC_ISA

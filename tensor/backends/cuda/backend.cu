@@ -1,0 +1,142 @@
+#include "mec/tensor/backends/cuda/backend.h"
+
+#include "mec/tensor/backends/cuda/runtime/range.h"
+#include "mec/tensor/backends/cuda/tuning.h"
+
+namespace mec {
+
+Device make_cuda_device(const CudaOptions& options) {
+  const CudaDescription found = describe_cuda();
+  check<DeviceError>(found.reason.empty(), "device cuda: ", found.reason);
+  check<ValueError>(options.device >= 0 && options.device < static_cast<int>(found.devices.size()),
+                    "device cuda: there is no device ", options.device, " among ", found.devices.size(), ", counted from 0");
+  const CudaDeviceDescription& device = found.devices[static_cast<std::size_t>(options.device)];
+  check<DeviceError>(device.capability_major >= 8, "device cuda: ", device.name, " has compute capability ",
+                     device.capability_major, ".", device.capability_minor, ", but bf16 needs 8.0");
+  return std::make_shared<cuda::CudaBackend>(options);
+}
+
+}  // namespace mec
+
+namespace mec::cuda {
+namespace {
+
+// Blocks of 256 threads that a multiprocessor holds at most. A kernel's registers may allow fewer
+// (simt::resident_blocks).
+constexpr std::int64_t kBlocksEach = 8;
+
+std::size_t bytes_of(const Shape& shape, Dtype dtype) { return static_cast<std::size_t>(shape.numel() * size_of(dtype)); }
+
+// The workspace of a decomposition, with one number behind it: whether it went well.
+struct SolverMemory {
+  SolverMemory(void* memory, std::size_t bytes)
+      : workspace{memory, bytes}, info(reinterpret_cast<int*>(static_cast<std::byte*>(memory) + bytes)) {}
+  Workspace workspace;
+  int* info;
+};
+
+// For what is made in the constructor, too.
+int selected(int device) {
+  MEC_CHECK_CUDA(cudaSetDevice(device));
+  return device;
+}
+
+}  // namespace
+
+CudaBackend::CudaBackend(const CudaOptions& options)
+    : KernelBackend(kBlocksEach * attribute_of(selected(options.device), cudaDevAttrMultiProcessorCount)),
+      options_(options),
+      stream_(make_stream()),
+      allocator_(device_upstream(options.device)),
+      transfers_(stream_.get()),
+      products_(options.tf32),
+      decompositions_(stream_.get()),
+      cudnn_(stream_.get()),
+      plans_(DeviceProperties::of_device(options.device), {},
+             options.tune ? PlanTimer([this](const ConvolutionPlan& plan) { return time_plan(plan); }) : PlanTimer()) {
+  if (options.plan_file.empty()) return;
+  const std::string reason = plans_.choices().load(options.plan_file);  // what cannot be used is chosen anew
+  if (!reason.empty() && options.note) options.note(reason);
+  const std::string disagreement = plans_.choices().disagreement({.tf32 = options.tf32, .deterministic = options.deterministic});
+  check<ValueError>(disagreement.empty(), "convolution plans in ", options.plan_file, ": ", disagreement,
+                    "; give the same options, or begin without the file");
+}
+
+// Kernels may still run in memory that goes now.
+CudaBackend::~CudaBackend() { static_cast<void>(cudaStreamSynchronize(stream_.get())); }
+
+// Every kernel passes here. A thread that was not told which device to use would take the first.
+simt::Stream CudaBackend::stream() const {
+  selected(options_.device);
+  return stream_.get();
+}
+
+void CudaBackend::refuse_in_capture(const char* what, const Shape& shape) const {
+  check<ValueError>(!capturing_, "cuda: a step that is captured ", what, " ", shape, "; do it between replays instead");
+}
+
+void CudaBackend::synchronize() {
+  selected(options_.device);
+  MEC_CHECK_CUDA(cudaStreamSynchronize(stream_.get()));
+}
+
+void CudaBackend::upload(const void* host, View y) {
+  refuse_in_capture("copies from the host", y.shape);
+  if (y.numel() == 0) return;
+  selected(options_.device);
+  transfers_.upload(host, y.data, bytes_of(y.shape, y.dtype));
+}
+
+void CudaBackend::download(ConstView x, void* host) {
+  refuse_in_capture("reads on the host", x.shape);
+  if (x.numel() == 0) return;
+  selected(options_.device);
+  transfers_.download(x.data, host, bytes_of(x.shape, x.dtype));
+}
+
+std::unique_ptr<HostCopy> CudaBackend::read_later(ConstView x) {
+  refuse_in_capture("reads on the host", x.shape);
+  selected(options_.device);
+  return transfers_.read_later(x.data, bytes_of(x.shape, x.dtype));
+}
+
+void CudaBackend::matmul(ConstView a, ConstView b, View c, const MatmulArgs& args) {
+  const Range range("matmul");
+  if (nothing_to_sum(a, b, c, args.accumulate)) return;
+  const Workspace workspace{scratch(Products::kWorkspace), Products::kWorkspace};
+  if (!products_.matmul(a, b, c, args, workspace, stream())) tiled_product(a, b, c, args);
+}
+
+// Libraries disagree on what a sum over nothing is. It is 0.
+bool CudaBackend::nothing_to_sum(ConstView a, ConstView b, View result, bool accumulate) {
+  if (result.numel() != 0 && a.numel() != 0 && b.numel() != 0) return false;
+  if (result.numel() != 0 && !accumulate) fill(result, 0.0);
+  return true;
+}
+
+void CudaBackend::lu(View a, View pivots, View log_det) {
+  const Range range("lu");
+  selected(options_.device);
+  const std::size_t bytes = rounded(decompositions_.lu_workspace(a.shape[0], a.dtype));
+  const SolverMemory memory(scratch(bytes + sizeof(int)), bytes);
+  decompositions_.lu(a, pivots, memory.info, memory.workspace);
+  lu_log_det(a, pivots, 1, log_det);
+}
+
+void CudaBackend::lu_inverse(ConstView lu, ConstView pivots, View inverse) {
+  const Range range("lu_inverse");
+  identity(inverse);
+  decompositions_.lu_solve(lu, pivots, inverse, static_cast<int*>(scratch(sizeof(int))));
+  refuse_singular(lu, inverse);
+}
+
+void CudaBackend::cholesky(View a, View log_det) {
+  const Range range("cholesky");
+  selected(options_.device);
+  const std::size_t bytes = rounded(decompositions_.cholesky_workspace(a.shape[0], a.dtype));
+  const SolverMemory memory(scratch(bytes + sizeof(int)), bytes);
+  decompositions_.cholesky(a, memory.info, memory.workspace);
+  cholesky_log_det(a, memory.info, log_det);
+}
+
+}  // namespace mec::cuda

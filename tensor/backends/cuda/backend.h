@@ -1,0 +1,77 @@
+// The GPU backend: NVIDIA's libraries around our own kernels.
+//
+// Everything is started on one stream, in the order of the calls, and nothing waits but download(). So memory that a tensor gave back may
+// be handed out at once: whoever gets it comes later in the stream.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "mec/tensor/backends/cuda/cudnn/convolution_plans.h"
+#include "mec/tensor/backends/cuda/cudnn/cudnn_stream.h"
+#include "mec/tensor/backends/cuda/decompositions.h"
+#include "mec/tensor/backends/cuda/kernels/kernel_backend.h"
+#include "mec/tensor/backends/cuda/products.h"
+#include "mec/tensor/backends/cuda/runtime/runtime.h"
+#include "mec/tensor/backends/cuda/runtime/transfers.h"
+#include "mec/tensor/devices.h"
+
+namespace mec::cuda {
+
+// Bytes after which another part of the same scratch memory may begin.
+constexpr std::size_t rounded(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
+
+class CudaBackend final : public MEC_SIMT::KernelBackend {
+ public:
+  explicit CudaBackend(const CudaOptions& options);
+  ~CudaBackend() override;
+
+  std::string name() const override { return "cuda"; }
+  CachingAllocator& allocator() override { return allocator_; }
+  // Tensor cores want whole groups of 8 channels: with 3 or 4, cuDNN repacks ImageNet's images by itself, with 200 MB of workspace.
+  std::int64_t image_channels(std::int64_t file_channels) const override { return (file_channels + 7) / 8 * 8; }
+  bool supports(Dtype dtype) const override { return dtype == Dtype::f32 || dtype == Dtype::bf16; }
+
+  void synchronize() override;
+  std::unique_ptr<Capture> make_capture() override;
+  std::unique_ptr<HostCopy> read_later(ConstView x) override;
+  void upload(const void* host, View y) override;
+  void download(ConstView x, void* host) override;
+
+  void matmul(ConstView a, ConstView b, View c, const MatmulArgs& args) override;
+  void conv2d(ConstView x, ConstView w, View y, const Conv2dArgs& args) override;
+  void conv2d_grad_input(ConstView dy, ConstView w, View dx, const Conv2dArgs& args) override;
+  void conv2d_grad_weight(ConstView dy, ConstView x, View dw, const Conv2dArgs& args) override;
+  void lu(View a, View pivots, View log_det) override;
+  void lu_inverse(ConstView lu, ConstView pivots, View inverse) override;
+  void cholesky(View a, View log_det) override;
+
+ protected:
+  simt::Stream stream() const override;
+
+ private:
+  class StreamCapture;
+  class Tuning;
+
+  void refuse_in_capture(const char* what, const Shape& shape) const;
+  ConvolutionKey key_of(ConvolutionDirection direction, ConstView x, ConstView w, ConstView result, Dtype operands,
+                        const Conv2dArgs& args) const;
+  bool nothing_to_sum(ConstView a, ConstView b, View result, bool accumulate);
+  void run_convolution(const ConvolutionKey& key, const ConvolutionPointers& pointers);
+  const ConvolutionPlan& plan_of(const ConvolutionKey& key);
+  double time_plan(const ConvolutionPlan& plan);
+
+  CudaOptions options_;
+  Stream stream_;
+  CachingAllocator allocator_;
+  Transfers transfers_;
+  Products products_;
+  Decompositions decompositions_;
+  CudnnStream cudnn_;
+  ConvolutionPlans plans_;
+  std::size_t saved_changes_ = 0;   // of plans_.choices(), when the plan file was written
+  std::unique_ptr<Tuning> tuning_;  // while engines are timed
+  bool capturing_ = false;
+};
+
+}  // namespace mec::cuda

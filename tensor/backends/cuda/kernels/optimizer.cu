@@ -1,0 +1,194 @@
+#include "mec/tensor/backends/cuda/kernels/kernel_backend.h"
+
+namespace mec::cuda::MEC_SIMT {
+namespace {
+
+// A block takes this many elements of the flat buffer at a time, whatever segments they belong to: a batch norm's 64 weights and a
+// layer's millions then cost what they weigh.
+constexpr std::int64_t kPiece = 8192;
+
+// Segment s is [at(s), at(s + 1)); `count` of them, in a buffer of `size`.
+struct Segments {
+  const std::int64_t* offsets;
+  std::int64_t count, size;
+
+  SIMT_DEVICE std::int64_t at(std::int64_t s) const { return functor::cut_to(size, offsets[s]); }
+
+  // The segment of element i, known to be one of [low, high]: the last to begin at or before i, since others may be empty.
+  SIMT_DEVICE std::int64_t of(std::int64_t i, std::int64_t low, std::int64_t high) const {
+    while (low < high) {
+      const std::int64_t middle = (low + high + 1) / 2;
+      if (offsets[middle] <= i) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+};
+
+// What lies within segments of one piece of the buffer: elements [begin, end) of segments first…last.
+struct Piece {
+  std::int64_t begin, end, first, last;
+
+  static SIMT_DEVICE Piece of(std::int64_t number, const Segments& segments) {
+    Piece piece{std::max(number * kPiece, segments.at(0)), std::min((number + 1) * kPiece, segments.at(segments.count)), 0, -1};
+    if (piece.begin >= piece.end) return piece;
+    piece.first = segments.of(piece.begin, 0, segments.count - 1);
+    piece.last = segments.of(piece.end - 1, piece.first, segments.count - 1);
+    return piece;
+  }
+};
+
+// body.operator()<W>(i, rate of the segment) for the elements [i, i + W) of one segment, over all of the buffer w, which has n.
+template <int V, class T, class F>
+SIMT_DEVICE void for_each_segment(const T* w, std::int64_t n, const Segments& segments, const T* segment_rates, F body) {
+  for_each_piece(ceil_div(n, kPiece), [&](std::int64_t number) {
+    const Piece piece = Piece::of(number, segments);
+    if (piece.begin >= piece.end) return;
+    if (segment_rates && piece.first < piece.last) {  // few are: a search for each element may be slow
+      for (std::int64_t i = piece.begin + simt::thread(); i < piece.end; i += simt::threads())
+        body.template operator()<1>(i, segment_rates[segments.of(i, piece.first, piece.last)]);
+      return;
+    }
+    const T rate = segment_rates ? segment_rates[piece.first] : T(1);
+    for_span<V>(w, piece.begin, piece.end, simt::thread(), simt::threads(),
+                [&]<int W>(std::int64_t i) { body.template operator()<W>(i, rate); });
+  });
+}
+
+template <int V, class T>
+SIMT_KERNEL sgd_kernel(T* w, const T* g, T* v, std::int64_t n, const T* rate, Segments segments, const T* segment_rates,
+                       functor::SgdStep<T> step) {
+  step.rate *= rate[0];
+  for_each_segment<V>(w, n, segments, segment_rates, [&]<int W>(std::int64_t i, T trust) {
+    Pack<T, W> weight = load_pack<W>(w + i), velocity = load_pack<W>(v + i);
+    const Pack<T, W> gradient = load_pack<W>(g + i);
+    step.trust = trust;
+    for (int e = 0; e < W; ++e) step(weight.at[e], gradient.at[e], velocity.at[e]);
+    store_pack<W>(w + i, weight);
+    store_pack<W>(v + i, velocity);
+  });
+}
+
+template <int V, class T>
+SIMT_KERNEL adamw_kernel(T* w, const T* g, T* m, T* v, std::int64_t n, const T* rate, const T* correction, Segments segments,
+                         const T* segment_rates, functor::AdamWStep<T> step) {
+  step.read(rate[0], correction);
+  for_each_segment<V>(w, n, segments, segment_rates, [&]<int W>(std::int64_t i, T trust) {
+    Pack<T, W> weight = load_pack<W>(w + i), first = load_pack<W>(m + i), second = load_pack<W>(v + i);
+    const Pack<T, W> gradient = load_pack<W>(g + i);
+    step.trust = trust;
+    for (int e = 0; e < W; ++e) step(weight.at[e], gradient.at[e], first.at[e], second.at[e]);
+    store_pack<W>(w + i, weight);
+    store_pack<W>(m + i, first);
+    store_pack<W>(v + i, second);
+  });
+}
+
+template <class T> struct SquareSums { T w, g; };
+
+// partial[piece + segment] = the sums over what of the segment lies in the piece. Along the buffer one of the two numbers grows from a
+// part to the next, and none falls: each part has a place of its own.
+template <int V, class T>
+SIMT_KERNEL lars_squares_kernel(const T* w, const T* g, std::int64_t n, Segments segments, SquareSums<T>* partial) {
+  SIMT_SHARED(T, shared, kWarp);
+  for_each_piece(ceil_div(n, kPiece), [&](std::int64_t number) {
+    const Piece piece = Piece::of(number, segments);
+    for (std::int64_t s = piece.first; s <= piece.last; ++s) {
+      const std::int64_t begin = std::max(piece.begin, segments.at(s));
+      const std::int64_t end = std::min(piece.end, segments.at(s + 1));
+      SquareSums<T> sums{T(0), T(0)};
+      for_span<V>(w, begin, end, simt::thread(), simt::threads(), [&]<int W>(std::int64_t i) {
+        const Pack<T, W> weight = load_pack<W>(w + i), gradient = load_pack<W>(g + i);
+        for (int e = 0; e < W; ++e) {
+          sums.w += weight.at[e] * weight.at[e];
+          sums.g += gradient.at[e] * gradient.at[e];
+        }
+      });
+      sums = {block_sum(sums.w, shared), block_sum(sums.g, shared)};
+      if (simt::thread() == 0) partial[number + s] = sums;
+    }
+  });
+}
+
+// A warp for each segment.
+template <class T>
+SIMT_KERNEL lars_rates_kernel(const SquareSums<T>* partial, Segments segments, T* segment_rates, functor::LarsRate<T> ratio) {
+  const std::int64_t warps = simt::threads() / kWarp, lane = simt::thread() % kWarp;
+  for (std::int64_t s = simt::block() * warps + simt::thread() / kWarp; s < segments.count; s += simt::blocks() * warps) {
+    const std::int64_t begin = segments.at(s), end = segments.at(s + 1);
+    SquareSums<T> sums{T(0), T(0)};
+    for (std::int64_t piece = begin / kPiece + lane; piece * kPiece < end && begin < end; piece += kWarp) {
+      sums.w += partial[piece + s].w;
+      sums.g += partial[piece + s].g;
+    }
+    const T rate = ratio(std::sqrt(warp_sum(sums.w)), std::sqrt(warp_sum(sums.g)));
+    if (lane == 0) segment_rates[s] = rate;
+  }
+}
+
+template <int V, class T> SIMT_KERNEL ema_kernel(T* teacher, const T* w, std::int64_t n, const T* coefficient) {
+  const functor::EmaStep<T> step{coefficient[0]};
+  for_span<V>(teacher, 0, n, simt::block() * simt::threads() + simt::thread(), simt::blocks() * simt::threads(),
+              [&]<int W>(std::int64_t i) {
+                Pack<T, W> values = load_pack<W>(teacher + i);
+                const Pack<T, W> weight = load_pack<W>(w + i);
+                for (int e = 0; e < W; ++e) step(values.at[e], weight.at[e]);
+                store_pack<W>(teacher + i, values);
+              });
+}
+
+Segments segments_of(const ConstView& offsets, std::int64_t size) {
+  return {offsets.as<std::int64_t>(), offsets.numel() - 1, size};
+}
+
+}  // namespace
+
+void KernelBackend::sgd_update(View w, ConstView g, View v, ConstView rate, ConstView offsets, ConstView segment_rates,
+                               const SgdArgs& args) {
+  const std::int64_t n = w.numel();
+  dispatch_real("sgd_update", w.dtype, [&]<class T>() {
+    const functor::SgdStep<T> scalars{T(args.rate_factor), T(1), T(args.momentum), T(args.weight_decay)};
+    with_packs<T>(n, equally_aligned(w.as<T>(), g.as<T>(), v.as<T>()), [&]<int V>(const simt::Grid&) {
+      simt::launch("sgd_update", sgd_kernel<V, T>, grid_of_pieces(ceil_div(n, kPiece)), stream(), w.as<T>(), g.as<T>(),
+                   v.as<T>(), n, rate.as<T>(), segments_of(offsets, n), segment_rates.as<T>(), scalars);
+    });
+  });
+}
+
+void KernelBackend::adamw_update(View w, ConstView g, View m, View v, ConstView rate, ConstView correction, ConstView offsets,
+                                 ConstView segment_rates, const AdamWArgs& args) {
+  const std::int64_t n = w.numel();
+  dispatch_real("adamw_update", w.dtype, [&]<class T>() {
+    with_packs<T>(n, equally_aligned(w.as<T>(), g.as<T>(), m.as<T>(), v.as<T>()), [&]<int V>(const simt::Grid&) {
+      simt::launch("adamw_update", adamw_kernel<V, T>, grid_of_pieces(ceil_div(n, kPiece)), stream(), w.as<T>(), g.as<T>(),
+                   m.as<T>(), v.as<T>(), n, rate.as<T>(), correction.as<T>(), segments_of(offsets, n), segment_rates.as<T>(),
+                   functor::AdamWStep<T>::of(args));
+    });
+  });
+}
+
+void KernelBackend::lars_rates(ConstView w, ConstView g, ConstView offsets, View segment_rates, const LarsArgs& args) {
+  const std::int64_t n = w.numel(), pieces = ceil_div(n, kPiece);
+  const Segments segments = segments_of(offsets, n);
+  dispatch_real("lars_rates", w.dtype, [&]<class T>() {
+    auto* const partial = scratch_array<SquareSums<T>>(pieces + segments.count);
+    with_packs<T>(n, equally_aligned(w.as<T>(), g.as<T>()), [&]<int V>(const simt::Grid&) {
+      simt::launch("lars_rates", lars_squares_kernel<V, T>, grid_of_pieces(pieces), stream(), w.as<T>(), g.as<T>(), n, segments,
+                   partial);
+    });
+    const functor::LarsRate<T> ratio{T(args.eta), T(args.weight_decay), T(args.eps)};
+    simt::launch("lars_rates", lars_rates_kernel<T>, grid_for(segments.count * kWarp), stream(), partial, segments,
+                 segment_rates.as<T>(), ratio);
+  });
+}
+
+void KernelBackend::ema_update(View teacher, ConstView w, ConstView coefficient) {
+  const std::int64_t n = w.numel();
+  dispatch_real("ema_update", w.dtype, [&]<class T>() {
+    with_packs<T>(n, equally_aligned(teacher.as<T>(), w.as<T>()), [&]<int V>(const simt::Grid& grid) {
+      simt::launch("ema_update", ema_kernel<V, T>, grid, stream(), teacher.as<T>(), w.as<T>(), n, coefficient.as<T>());
+    });
+  });
+}
+
+}  // namespace mec::cuda::MEC_SIMT

@@ -1,0 +1,31 @@
+// What goes from the host to a device and back, beside the stream that computes.
+#pragma once
+
+#include <memory>
+
+#include "mec/tensor/backends/cuda/runtime/runtime.h"
+#include "mec/tensor/backends/cuda/runtime/staging.h"
+#include "mec/tensor/capture.h"
+
+namespace mec::cuda {
+
+class Transfers {
+ public:
+  // In the order of that stream: what was given to it before is done before memory is read or written here.
+  explicit Transfers(cudaStream_t compute);
+  ~Transfers();
+
+  void upload(const void* host, void* to, std::size_t bytes);      // returns when host may be overwritten
+  void download(const void* from, void* host, std::size_t bytes);  // waits
+  std::unique_ptr<HostCopy> read_later(const void* from, std::size_t bytes);
+
+ private:
+  struct ReadPool;
+
+  cudaStream_t compute_;
+  Stream copy_;  // transfers of large blocks, while the device computes
+  StagingRing small_, large_;
+  std::shared_ptr<ReadPool> reads_;
+};
+
+}  // namespace mec::cuda
