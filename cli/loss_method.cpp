@@ -29,7 +29,7 @@ std::unique_ptr<PairObjective> make_pair_objective(MethodLossOptions& options, s
   const Tensor queue = read_embeddings(options.queue, device).values;
   check<ShapeError>(queue.dim(1) == d && queue.dim(0) > 0, options.queue, " is ", queue.shape(), ", but must be (L,", d,
                     ") like the embeddings, and not empty");
-  options.settings.method_numbers.at("queue") = static_cast<double>(queue.dim(0));
+  options.settings.method_settings.at("queue") = static_cast<double>(queue.dim(0));
   options.settings.train.batch = 1;  // nothing is queued, so any length will do
   auto objective = make_objective(options.settings, device, Dtype::f64);
   objective->state().at(0).tensor.copy_from(normalize_rows(queue).y);
@@ -65,11 +65,11 @@ void add_method_losses(Command loss) {
     Command command = loss.add_subcommand(method.name, method.title);
     command.add_option("--p", options->paths.p, method.rows + " of a view (m,d), .npy, f32 or f64").required();
     command.add_option("--z", options->paths.z, "Those of another view or the teacher, the same size").required();
-    for (const MethodNumber& number : method.numbers) {
+    for (const MethodSetting& number : method.settings) {
       if (!number.of_pair) continue;
       std::string flag = "--" + number.name;
       std::ranges::replace(flag, '_', '-');
-      command.add_option(flag, options->settings.method_numbers.at(number.name), number.help)
+      command.add_option(flag, options->settings.method_settings.at(number.name), number.help)
           .between(number.low, number.high)
           .show_default();
     }

@@ -94,8 +94,7 @@ RunDirectory::RunDirectory(const std::filesystem::path& path, const PretrainSett
                            WeightsInfo info, std::int64_t steps_done)
     : path_(path),
       info_(std::move(info)),
-      has_teacher_(has_averaged_teacher(settings)),
-      has_distortion_(has_distortion(settings)) {
+      has_teacher_(has_averaged_teacher(settings)) {
   if (steps_done > 0) go_on(steps_done);
   else begin(settings);
 }
@@ -133,7 +132,7 @@ void RunDirectory::on_step(const StepReport& report) {
   for (const auto& [name, value] : report.metrics) metrics[name] = value;
   metrics["lr"] = report.values.rate;
   if (has_teacher_) metrics["ema"] = report.values.ema;
-  if (has_distortion_) metrics["lambda"] = report.values.lambda;
+  for (const auto& [name, value] : report.scheduled) metrics[name] = value;
   write_line(metrics_, kMetricsFile, metrics.dump());
   write_line(timings_, kTimingsFile,
              Json{{"step", report.step}, {"seconds", report.seconds}, {"data_seconds", report.data_seconds}}.dump());

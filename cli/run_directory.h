@@ -49,7 +49,7 @@ class RunDirectory : public Observer {
 
   std::filesystem::path path_;
   WeightsInfo info_;
-  bool has_teacher_, has_distortion_;  // what of the schedule has a part in the run, and is logged
+  bool has_teacher_;  // its coefficient is logged
   std::unique_ptr<FolderLock> lock_;
   bool begins_again_ = false;
   std::ofstream metrics_, timings_;

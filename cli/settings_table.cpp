@@ -72,6 +72,21 @@ template <class T> T number_from(const std::string& key, const SettingValue& val
   }
 }
 
+bool flag_from(const std::string& key, const SettingValue& value) {
+  const bool* flag = std::get_if<bool>(&value);
+  if (!flag) wrong_type(key, "true or false", value);
+  return *flag;
+}
+
+// Which of the words it is.
+std::size_t place_of(const std::string& key, const SettingValue& value, const std::vector<std::string>& words) {
+  const auto found = std::ranges::find(words, text_of(value));
+  std::string known;
+  for (const std::string& word : words) known += (known.empty() ? "" : ", ") + word;
+  check<ValueError>(found != words.end(), key, " is one of ", known, ", but is '", text_of(value), "'");
+  return static_cast<std::size_t>(found - words.begin());
+}
+
 // Collects one entry for each member; the overloads differ in the member's type.
 class Table {
  public:
@@ -80,16 +95,12 @@ class Table {
   void add(const std::string& name, bool& member) {
     put(
         name, [&member] { return SettingValue(member); },
-        [&member, key = prefix_ + name](const SettingValue& value) {
-          const bool* flag = std::get_if<bool>(&value);
-          if (!flag) wrong_type(key, "true or false", value);
-          member = *flag;
-        });
+        [&member, key = key(name)](const SettingValue& value) { member = flag_from(key, value); });
   }
   void add(const std::string& name, std::string& member) {
     put(
         name, [&member] { return SettingValue(member); },
-        [&member, key = prefix_ + name](const SettingValue& value) {
+        [&member, key = key(name)](const SettingValue& value) {
           const std::string* text = std::get_if<std::string>(&value);
           if (!text) wrong_type(key, "a text in quotes", value);
           member = *text;
@@ -98,7 +109,7 @@ class Table {
   void add(const std::string& name, std::vector<double>& member) {
     put(
         name, [&member] { return SettingValue(member); },
-        [&member, key = prefix_ + name](const SettingValue& value) {
+        [&member, key = key(name)](const SettingValue& value) {
           const std::vector<double>* list = std::get_if<std::vector<double>>(&value);
           if (!list) wrong_type(key, "a list of numbers, as in [0.5]", value);
           member = *list;
@@ -113,25 +124,23 @@ class Table {
       else return member;
     };
     put(name, get,
-        [&member, range, key = prefix_ + name](const SettingValue& value) { member = number_from<T>(key, value, range); });
+        [&member, range, key = key(name)](const SettingValue& value) { member = number_from<T>(key, value, range); });
   }
+  // `words` name the values 0, 1, … of the enumeration.
   template <class E>
   requires std::is_enum_v<E>
-  void add(const std::string& name, E& member, const std::vector<std::pair<std::string, E>>& names) {
-    const auto get = [&member, names] {
-      return SettingValue(std::ranges::find(names, member, &std::pair<std::string, E>::second)->first);
-    };
-    put(name, get, [&member, names, key = prefix_ + name](const SettingValue& value) {
-      const auto found = std::ranges::find(names, text_of(value), &std::pair<std::string, E>::first);
-      std::string known;
-      for (const auto& entry : names) known += (known.empty() ? "" : ", ") + entry.first;
-      check<ValueError>(found != names.end(), key, " is one of ", known, ", but is '", text_of(value), "'");
-      member = found->second;
-    });
+  void add(const std::string& name, E& member, const std::vector<std::string>& words) {
+    put(
+        name, [&member, words] { return SettingValue(words.at(static_cast<std::size_t>(member))); },
+        [&member, words, key = key(name)](const SettingValue& value) {
+          member = static_cast<E>(place_of(key, value, words));
+        });
   }
   void put(const std::string& name, std::function<SettingValue()> get, std::function<void(const SettingValue&)> set) {
-    settings.push_back({.key = prefix_ + name, .get = std::move(get), .set = std::move(set)});
+    settings.push_back({.key = key(name), .get = std::move(get), .set = std::move(set)});
   }
+
+  std::string key(const std::string& name) const { return prefix_ + name; }
 
   std::vector<Setting> settings;
 
@@ -155,34 +164,10 @@ std::vector<Setting> bind_model(ModelSettings& model) {
   return t.settings;
 }
 
-std::vector<Setting> bind_mec(PretrainSettings& settings) {
-  if (!has_distortion(settings)) return {};
-  MecTrainSettings& mec = settings.mec;
-  Table t("mec.");
-  t.add("order", mec.order, {.low = 1, .high = 999});
-  t.add("exact", mec.exact);
-  t.add("side", mec.side, {{"auto", Side::automatic}, {"batch", Side::batch}, {"feature", Side::feature}});
-  t.add("symmetrize", mec.symmetrize);
-  t.add("on_divergence", mec.on_divergence,
-        {{"adapt", OnDivergence::adapt}, {"warn", OnDivergence::warn}, {"stop", OnDivergence::stop}});
-  t.add("eps2", mec.eps2);
-  t.add("ema_teacher", mec.ema_teacher);
-  t.add("components", mec.components, kFromOne);
-  t.add("temperature", mec.temperature, {.low = 1e-3});
-  t.add("lambda_warmup_factor", mec.lambda_warmup_factor);
-  t.add("lambda_warmup_epochs", mec.lambda_warmup.epochs, kFromZero);
-  t.add("lambda_warmup_steps", mec.lambda_warmup.steps, {.low = -1});
-  return t.settings;
-}
-
 std::vector<Setting> bind_mixture_kl(KlRegularizerSettings& kl) {
   Table t("mixture_kl.");
   t.add("weight", kl.weight, kFromZero);
-  t.add("estimate", kl.estimate,
-        {{"variational", KlEstimate::variational},
-         {"product", KlEstimate::product},
-         {"lower", KlEstimate::lower},
-         {"upper", KlEstimate::upper}});
+  t.add("estimate", kl.estimate, {"variational", "product", "lower", "upper"});
   t.add("bandwidth", kl.bandwidth, kFromZero);
   t.add("components", kl.components, kFromOne);
   t.add("variance", kl.variance, kFromZero);
@@ -192,20 +177,30 @@ std::vector<Setting> bind_mixture_kl(KlRegularizerSettings& kl) {
 
 // What the method chosen has beside [model] and [train], in a section of its own name.
 std::vector<Setting> bind_method(PretrainSettings& settings) {
-  const Method& method = find_method(settings.method);
-  Table t(method.name + ".");
-  for (const MethodNumber& number : method.numbers) {
-    double& member = settings.method_numbers.at(number.name);
-    const Range range{.low = number.low, .high = number.high};
-    if (!number.whole) {
-      t.add(number.name, member, range);
-      continue;
-    }
-    t.put(
-        number.name, [&member] { return SettingValue(static_cast<std::int64_t>(member)); },
-        [&member, range, key = method.name + "." + number.name](const SettingValue& value) {
-          member = static_cast<double>(number_from<std::int64_t>(key, value, range));
-        });
+  using enum MethodSetting::Kind;
+  Table t(settings.method + ".");
+  for (const MethodSetting& own : find_method(settings.method).settings) {
+    const auto value = [&settings, name = own.name] { return method_setting(settings, name); };
+    const auto get = [value, kind = own.kind, words = own.words]() -> SettingValue {
+      switch (kind) {
+        case flag: return value() != 0;
+        case whole: return static_cast<std::int64_t>(value());
+        case word: return words.at(static_cast<std::size_t>(value()));
+        case real: break;
+      }
+      return value();
+    };
+    const auto set = [&settings, own, key = t.key(own.name)](const SettingValue& given) {
+      const Range range{.low = own.low, .high = own.high};
+      double& member = settings.method_settings[own.name];
+      switch (own.kind) {
+        case flag: member = flag_from(key, given) ? 1 : 0; break;
+        case whole: member = static_cast<double>(number_from<std::int64_t>(key, given, range)); break;
+        case word: member = static_cast<double>(place_of(key, given, own.words)); break;
+        case real: member = number_from<double>(key, given, range); break;
+      }
+    };
+    t.put(own.name, get, set);
   }
   return t.settings;
 }
@@ -312,9 +307,8 @@ std::vector<Setting> bind_settings(PretrainSettings& settings) {
       });
   std::vector<Setting> all = top.settings;
   for (const auto& section :
-       {bind_model(settings.model), bind_mec(settings), bind_mixture_kl(settings.mixture_kl),
-        bind_method(settings), bind_train(settings), bind_data(settings.data),
-        bind_augment(settings.augment)}) {
+       {bind_model(settings.model), bind_method(settings), bind_mixture_kl(settings.mixture_kl), bind_train(settings),
+        bind_data(settings.data), bind_augment(settings.augment)}) {
     all.insert(all.end(), section.begin(), section.end());
   }
   return all;

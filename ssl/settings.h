@@ -2,14 +2,14 @@
 // comment says so.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "mec/data/augment/view.h"
-#include "mec/ssl/methods/mec.h"
-#include "mec/ssl/methods/regularized.h"
+#include "mec/ssl/losses/kernel_density_kl.h"
 
 namespace mec {
 
@@ -32,13 +32,24 @@ struct ModelSettings {
 struct WarmupLength {
   double epochs = 0;
   std::int64_t steps = -1;
+
+  std::int64_t in_steps(std::int64_t steps_per_epoch) const {
+    return steps >= 0 ? steps : std::llround(epochs * static_cast<double>(steps_per_epoch));
+  }
+  // Whole epochs that hold it.
+  std::int64_t in_epochs(std::int64_t steps_per_epoch) const {
+    return steps >= 0 ? (steps + steps_per_epoch - 1) / steps_per_epoch : static_cast<std::int64_t>(std::ceil(epochs));
+  }
 };
 
-struct MecTrainSettings : MecSettings {
-  std::int64_t components = 1;  // above 1: the coding lengths of so many components of each batch (methods/mec_mixture.h)
-  double temperature = 0.1;     // of the softmax that shares the rows out among them
-  double lambda_warmup_factor = 8;  // 1/λ, and so ε², starts at this multiple and falls to 1 linearly
-  WarmupLength lambda_warmup{.epochs = 10};
+// Of the loss that draws embeddings to a Gaussian mixture (methods/regularized.h).
+struct KlRegularizerSettings {
+  double weight = 0;  // of the KL in the loss
+  KlEstimate estimate = KlEstimate::variational;
+  double bandwidth = 0.05;       // σ² of the batch's kernel density
+  std::int64_t components = 64;  // of the mixture: fixed directions drawn from the seed
+  double variance = 0.05;        // of its components, of each coordinate
+  std::uint64_t seed = 0;
 };
 
 struct TrainSettings {
@@ -73,10 +84,10 @@ struct DataSettings {
 };
 
 struct PretrainSettings {
-  std::string method = "mec";                    // choose_method() in methods.h changes it, with all that belongs to it
-  std::map<std::string, double> method_numbers;  // the method's own, by name: what methods.h lists
+  std::string method = "mec";  // choose_method() in methods/methods.h changes it, with all that belongs to it
+  // The method's own settings, by the names that methods/methods.h lists; those that are missing are as published.
+  std::map<std::string, double> method_settings;
   ModelSettings model;
-  MecTrainSettings mec;
   KlRegularizerSettings mixture_kl;  // added to the loss of any method where its weight is not 0
   TrainSettings train;
   DataSettings data;

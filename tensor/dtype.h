@@ -59,6 +59,11 @@ constexpr const char* name_of(Dtype dtype) {
   return "?";
 }
 
+// A value that f32 holds, and does not round to 0 or to a subnormal number.
+constexpr bool fits_f32(double value) {
+  return value >= std::numeric_limits<float>::min() && value <= std::numeric_limits<float>::max();
+}
+
 constexpr bool is_floating(Dtype dtype) { return dtype == Dtype::f32 || dtype == Dtype::bf16 || dtype == Dtype::f64; }
 
 inline std::ostream& operator<<(std::ostream& out, Dtype dtype) { return out << name_of(dtype); }

@@ -10,6 +10,7 @@
 #include "mec/cli/options.h"
 #include "mec/cli/text.h"
 #include "mec/cli/timing.h"
+#include "mec/ssl/methods/mec.h"
 #include "mec/ssl/methods/methods.h"
 #include "mec/ssl/training/random_step.h"
 
@@ -65,7 +66,8 @@ PretrainSettings settings_of(const BenchOptions& options) {
   model.pred_hidden = options.pred_hidden.value_or(model.pred_hidden);
   settings.train.batch = options.batch;
   settings.train.precision = options.precision;
-  settings.mec.on_divergence = OnDivergence::warn;  // λ as given: the official loss does not adapt it
+  // λ as given: the official loss does not adapt it.
+  if (options.method == "mec") settings.method_settings["on_divergence"] = static_cast<double>(OnDivergence::warn);
   return settings;
 }
 

@@ -10,6 +10,7 @@
 #include "mec/cli/study/runs.h"
 #include "mec/cli/timing.h"
 #include "mec/eval/features.h"
+#include "mec/ssl/methods/mec.h"
 #include "mec/ssl/training/step.h"
 #include "mec/tensor/ops.h"
 
@@ -27,8 +28,10 @@ std::vector<std::string> assignments_of(const std::string& order) {
   return {"mec.exact=false", concat("mec.order=", order)};
 }
 
-CodingOptions coding_of(const MecSettings& mec) {
-  return {.order = mec.order, .exact = mec.exact, .side = mec.side, .symmetrize = mec.symmetrize};
+CodingOptions coding_of(const PretrainSettings& settings) {
+  CodingOptions options = mec_settings(settings).coding();
+  options.adapt = false;
+  return options;
 }
 
 std::vector<double> record_of(const Tensor& p, const Tensor& z, const Tensor& lambda, const CodingOptions& options) {
@@ -40,7 +43,7 @@ double loss_ms(const PretrainSettings& settings, const Device& device) {
   const Shape shape{settings.train.batch, settings.model.dim};
   const Tensor p = random(shape, Dtype::f32, device, {.seed = 1}), z = random(shape, Dtype::f32, device, {.seed = 2});
   const Tensor lambda = coding_lambda(z, static_cast<double>(settings.model.dim));
-  const auto once = [&] { coding_length_pair(p, z, lambda, coding_of(settings.mec)).record.to_vector<float>(); };
+  const auto once = [&] { coding_length_pair(p, z, lambda, coding_of(settings)).record.to_vector<float>(); };
   time_rounds(2, once);
   return 1e3 * median(time_rounds(20, once));
 }
@@ -58,8 +61,8 @@ std::optional<double> distance_to_exact(const PretrainSettings& settings, const 
   const Tensor p = student.embedding.data();
   const Tensor z = learner.teacher ? embed_teachers(learner, {images}).front() : student.projection;
 
-  const Tensor lambda = coding_lambda(p, settings.mec.eps2);
-  CodingOptions options = coding_of(settings.mec);
+  const Tensor lambda = coding_lambda(p, mec_settings(settings).eps2);
+  CodingOptions options = coding_of(settings);
   const double series = at(record_of(p, z, lambda, options), CodingRecord::coding_length);
   options.exact = true;
   const std::vector<double> record = record_of(p, z, lambda, options);

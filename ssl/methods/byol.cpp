@@ -23,7 +23,7 @@ class ByolObjective : public PairObjective {
 Method byol_method() {
   return {.name = "byol",
           .title = "BYOL: distance to an averaged teacher (Grill et al., NeurIPS 2020)",
-          .publish =
+          .defaults =
               [](ModelSettings& model, TrainSettings& train) {
                 model.dim = 256;
                 model.proj_layers = 2;

@@ -1,6 +1,8 @@
 #include "mec/ssl/methods/mec.h"
 
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 #include "mec/ssl/methods/mec_mixture.h"
 #include "mec/ssl/methods/methods.h"
@@ -16,22 +18,43 @@ double metric(const Metrics& metrics, const std::string& name) {
   throw ValueError(concat("mec: there is no metric ", name));
 }
 
-MecMixtureSettings mixture_settings(const PretrainSettings& settings) {
-  const MecTrainSettings& mec = settings.mec;
-  return {.mixture = {.pair = {.order = mec.order,
-                               .exact = mec.exact,
-                               .side = mec.side,
-                               .symmetrize = mec.symmetrize,
-                               .adapt = mec.on_divergence == OnDivergence::adapt}},
-          .prototypes = {.components = mec.components, .temperature = mec.temperature, .seed = settings.train.seed},
+constexpr double kNoLimit = std::numeric_limits<double>::infinity();
+
+MecMixtureSettings mixture_settings(const MecSettings& mec, std::uint64_t seed) {
+  return {.mixture = {.pair = mec.coding()},
+          .prototypes = {.components = mec.components, .temperature = mec.temperature, .seed = seed},
           .eps2 = mec.eps2,
           .ema_teacher = mec.ema_teacher};
 }
 
 }  // namespace
 
-MecObjective::MecObjective(const MecSettings& settings)
-    : PairObjective({.figures = {}, .ema_teacher = settings.ema_teacher}), settings_(settings) {
+CodingOptions MecSettings::coding() const {
+  return {.order = order,
+          .exact = exact,
+          .side = side,
+          .symmetrize = symmetrize,
+          .adapt = on_divergence == OnDivergence::adapt};
+}
+
+MecSettings mec_settings(const PretrainSettings& settings) {
+  const auto number = [&](const char* name) { return method_setting(settings, name); };
+  const auto whole = [&](const char* name) { return static_cast<std::int64_t>(number(name)); };
+  return {.order = whole("order"),
+          .exact = number("exact") != 0,
+          .side = static_cast<Side>(whole("side")),
+          .symmetrize = number("symmetrize") != 0,
+          .on_divergence = static_cast<OnDivergence>(whole("on_divergence")),
+          .eps2 = number("eps2"),
+          .ema_teacher = number("ema_teacher") != 0,
+          .components = whole("components"),
+          .temperature = number("temperature"),
+          .lambda_warmup_factor = number("lambda_warmup_factor"),
+          .lambda_warmup = {.epochs = number("lambda_warmup_epochs"), .steps = whole("lambda_warmup_steps")}};
+}
+
+MecObjective::MecObjective(const MecSettings& settings, LambdaSchedule lambda)
+    : PairObjective({.figures = {}, .ema_teacher = settings.ema_teacher}), settings_(settings), lambda_(std::move(lambda)) {
   check<ValueError>(settings.exact || settings.order >= 1, "mec.order is at least 1, but is ", settings.order);
   check<ValueError>(settings.eps2 > 0, "mec.eps2 is positive, but is ", settings.eps2);
   check<ValueError>(!settings.symmetrize || settings.side != Side::feature,
@@ -39,15 +62,9 @@ MecObjective::MecObjective(const MecSettings& settings)
 }
 
 PairResult MecObjective::pair(const Tensor& p, const Tensor& z, const PairOptions& options) const {
-  const Tensor lambda = options.scalars ? options.scalars->lambda() : coding_lambda(p, settings_.eps2);
-  const CodingResult result = coding_length_pair(p, z, lambda,
-                                                 {.order = settings_.order,
-                                                  .exact = settings_.exact,
-                                                  .side = settings_.side,
-                                                  .symmetrize = settings_.symmetrize,
-                                                  .adapt = settings_.on_divergence == OnDivergence::adapt,
-                                                  .weight = options.weight},
-                                                 {.dp = options.dp, .dz = options.dz});
+  CodingOptions coding = settings_.coding();
+  coding.weight = options.weight;
+  const CodingResult result = coding_length_pair(p, z, lambda_.of(p), coding, {.dp = options.dp, .dz = options.dz});
   return {.record = result.record, .dp = result.dp, .dz = result.dz};
 }
 
@@ -78,15 +95,57 @@ void MecObjective::check_step(const Metrics& metrics) const {
 }
 
 Method mec_method() {
-  return {.name = "mec",
-          .title = "Maximum entropy coding (Liu et al., NeurIPS 2022)",
-          .averaged_teacher = true,
-          .make = [](const MethodSetup& setup) -> std::unique_ptr<PairObjective> {
-            const MecTrainSettings& mec = setup.settings.mec;
-            if (mec.components == 1) return std::make_unique<MecObjective>(mec);
-            return std::make_unique<MecMixtureObjective>(mixture_settings(setup.settings), setup.settings.model.dim,
-                                                         setup.dtype, setup.device);
-          }};
+  using enum MethodSetting::Kind;
+  const MecSettings published;
+  const auto number = [](auto value) { return static_cast<double>(value); };
+  return {
+      .name = "mec",
+      .title = "Maximum entropy coding (Liu et al., NeurIPS 2022)",
+      .averaged_teacher = true,
+      .settings = {{.name = "order", .value = number(published.order), .low = 1, .high = 999, .kind = whole},
+                   {.name = "exact", .value = number(published.exact), .kind = flag},
+                   {.name = "side", .value = number(published.side), .kind = word, .words = {"auto", "batch", "feature"}},
+                   {.name = "symmetrize", .value = number(published.symmetrize), .kind = flag},
+                   {.name = "on_divergence",
+                    .value = number(published.on_divergence),
+                    .kind = word,
+                    .words = {"adapt", "warn", "stop"}},
+                   {.name = "eps2", .value = published.eps2, .low = -kNoLimit, .high = kNoLimit},
+                   {.name = "ema_teacher", .value = number(published.ema_teacher), .kind = flag, .of_pair = false},
+                   {.name = "components", .value = number(published.components), .low = 1, .high = kNoLimit, .kind = whole},
+                   {.name = "temperature", .value = published.temperature, .low = 1e-3, .high = kNoLimit},
+                   {.name = "lambda_warmup_factor",
+                    .value = published.lambda_warmup_factor,
+                    .low = -kNoLimit,
+                    .high = kNoLimit,
+                    .of_pair = false},
+                   {.name = "lambda_warmup_epochs",
+                    .value = published.lambda_warmup.epochs,
+                    .high = kNoLimit,
+                    .of_pair = false},
+                   {.name = "lambda_warmup_steps",
+                    .value = number(published.lambda_warmup.steps),
+                    .low = -1,
+                    .high = kNoLimit,
+                    .kind = whole,
+                    .of_pair = false}},
+      .warmups = [](const PretrainSettings& settings) -> std::vector<Warmup> {
+        const MecSettings mec = mec_settings(settings);
+        if (mec.lambda_warmup_factor == 1) return {};  // a constant λ
+        return {{.key = "mec.lambda_warmup", .length = mec.lambda_warmup, .goal = "mec.eps2"}};
+      },
+      .make = [](const MethodSetup& setup) -> std::unique_ptr<PairObjective> {
+        const MecSettings mec = mec_settings(setup.settings);
+        LambdaSchedule lambda({.rows = setup.settings.train.batch,
+                               .width = setup.settings.model.dim,
+                               .eps2 = mec.eps2,
+                               .warmup_factor = mec.lambda_warmup_factor,
+                               .warmup = mec.lambda_warmup},
+                              setup.dtype, setup.device);
+        if (mec.components == 1) return std::make_unique<MecObjective>(mec, std::move(lambda));
+        return std::make_unique<MecMixtureObjective>(mixture_settings(mec, setup.settings.train.seed),
+                                                     setup.settings.model.dim, setup.dtype, setup.device, std::move(lambda));
+      }};
 }
 
 }  // namespace mec

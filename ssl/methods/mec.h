@@ -2,7 +2,9 @@
 #pragma once
 
 #include "mec/ssl/losses/pair.h"
+#include "mec/ssl/methods/lambda_schedule.h"
 #include "mec/ssl/methods/pair_objective.h"
+#include "mec/ssl/settings.h"
 
 namespace mec {
 
@@ -12,26 +14,39 @@ struct MecSettings {
   Side side = Side::automatic;
   bool symmetrize = false;
   OnDivergence on_divergence = OnDivergence::adapt;
-  double eps2 = 64;         // in a step, λ comes with its scalars and this only serves to report eps2_effective
-  bool ema_teacher = true;  // false: the teachers are the student's own projections, as in SimSiam
+  double eps2 = 64;
+  bool ema_teacher = true;      // false: the teachers are the student's own projections, as in SimSiam
+  std::int64_t components = 1;  // above 1: the coding lengths of so many components of each batch (mec_mixture.h)
+  double temperature = 0.1;     // of the softmax that shares the rows out among them
+  double lambda_warmup_factor = 8;  // 1/λ, and so ε², starts at this multiple and falls to 1 linearly
+  WarmupLength lambda_warmup{.epochs = 10};
+
+  CodingOptions coding() const;  // without the weight of a pair
 };
+// Those of a run whose method is mec.
+MecSettings mec_settings(const PretrainSettings& settings);
 
 // The loss is the mean over ordered pairs (v, w), v ≠ w, of the pair loss of student v and teacher w: for two views the official
 // ½[T(C₁₂) + T(C₂₁)]·(−1/λ)/m. Metrics: loss, coding_length (nats per batch), spectral_norm (the largest ‖λPZᵀ‖₂), eps2_effective (the
-// largest), determinant_sign when exact (the smallest).
+// largest), determinant_sign when exact (the smallest). Scheduled: lambda.
 class MecObjective : public PairObjective {
  public:
-  explicit MecObjective(const MecSettings& settings);
+  // components, temperature and the warm-up of settings have no part in it: λ is `lambda`'s, or d/(m ε²) of the rows given.
+  explicit MecObjective(const MecSettings& settings) : MecObjective(settings, LambdaSchedule(settings.eps2)) {}
+  MecObjective(const MecSettings& settings, LambdaSchedule lambda);
 
   std::string name() const override { return "mec"; }
-  // λ is the step's, or without one d/(m ε²). The record is that of coding_length_pair.
+  // The record is that of coding_length_pair.
   PairResult pair(const Tensor& p, const Tensor& z, const PairOptions& options) const override;
   Metrics summarize(const std::vector<std::vector<double>>& records) const override;
   // NumericalError: the norm reached 1 under OnDivergence::stop, or det(I + C) ≤ 0 in exact mode.
   void check_step(const Metrics& metrics) const override;
+  void before_step(std::int64_t step, std::int64_t steps_per_epoch) override { lambda_.before_step(step, steps_per_epoch); }
+  Metrics scheduled() const override { return lambda_.scheduled(); }
 
  private:
   MecSettings settings_;
+  LambdaSchedule lambda_;
 };
 
 }  // namespace mec

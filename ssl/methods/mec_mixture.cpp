@@ -7,18 +7,18 @@
 namespace mec {
 
 MecMixtureObjective::MecMixtureObjective(const MecMixtureSettings& settings, std::int64_t dim, Dtype dtype,
-                                         const Device& device)
+                                         const Device& device, LambdaSchedule lambda)
     : PairObjective({.figures = {}, .ema_teacher = settings.ema_teacher}),
       settings_(settings),
+      lambda_(std::move(lambda)),
       start_(random_prototypes(dim, settings.prototypes, dtype, device)) {}
 
 PairResult MecMixtureObjective::pair(const Tensor& p, const Tensor& z, const PairOptions& options) const {
   MixturePairOptions mixture = settings_.mixture;
   mixture.pair.weight = options.weight;
-  const Tensor lambda = options.scalars ? options.scalars->lambda() : coding_lambda(p, settings_.eps2);
   const Tensor prototypes = soft_kmeans(z, start_, settings_.prototypes);
   const Memberships memberships = Memberships::soft(prototype_memberships(z, prototypes, settings_.prototypes.temperature));
-  const MixturePair result = mixture_pair(p, z, memberships, lambda, mixture, {.dp = options.dp, .dz = options.dz});
+  const MixturePair result = mixture_pair(p, z, memberships, lambda_.of(p), mixture, {.dp = options.dp, .dz = options.dz});
   return {.record = result.record, .dp = result.dp, .dz = result.dz};
 }
 

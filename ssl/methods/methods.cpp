@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "mec/ssl/methods/regularized.h"
+
 namespace mec {
 
 // One line each; objectives/<name>.cpp defines <name>_method(). The order is that of help texts.
@@ -37,11 +39,18 @@ const Method& find_method(const std::string& name) {
   throw ValueError(concat("method is one of ", known, ", but is \"", name, "\""));
 }
 
+double method_setting(const PretrainSettings& settings, const std::string& name) {
+  const Method& method = find_method(settings.method);
+  const auto known = std::ranges::find(method.settings, name, &MethodSetting::name);
+  check<ValueError>(known != method.settings.end(), "method ", method.name, " has no setting ", name);
+  const auto set = settings.method_settings.find(name);
+  return set != settings.method_settings.end() ? set->second : known->value;
+}
+
 void choose_method(PretrainSettings& settings, const std::string& name) {
   const Method& method = find_method(name);
   const ModelSettings kept_model = settings.model;
   const TrainSettings kept_train = settings.train;
-  settings.method = name;
   settings.model = {.arch = kept_model.arch,
                     .stem = kept_model.stem,
                     .width = kept_model.width,
@@ -50,29 +59,29 @@ void choose_method(PretrainSettings& settings, const std::string& name) {
                     .seed = kept_train.seed,
                     .precision = kept_train.precision,
                     .checkpoint_epochs = kept_train.checkpoint_epochs};
-  method.publish(settings.model, settings.train);
-  settings.method_numbers.clear();
-  for (const MethodNumber& number : method.numbers) settings.method_numbers[number.name] = number.value;
+  method.defaults(settings.model, settings.train);
+  if (settings.method != name) settings.method_settings.clear();
+  settings.method = name;
+  for (const MethodSetting& own : method.settings) settings.method_settings.try_emplace(own.name, own.value);
 }
 
 bool has_averaged_teacher(const PretrainSettings& settings) {
-  return find_method(settings.method).averaged_teacher &&
-         (!has_distortion(settings) || settings.mec.ema_teacher);
+  const Method& method = find_method(settings.method);
+  const bool may_be_off = std::ranges::count(method.settings, "ema_teacher", &MethodSetting::name) > 0;
+  return method.averaged_teacher && (!may_be_off || method_setting(settings, "ema_teacher") != 0);
 }
-
-bool has_distortion(const PretrainSettings& settings) { return settings.method == "mec"; }
 
 std::unique_ptr<PairObjective> make_objective(const PretrainSettings& settings, const Device& device, Dtype dtype) {
   const Method& method = find_method(settings.method);
-  for (const MethodNumber& number : method.numbers) {
-    const auto set = settings.method_numbers.find(number.name);
-    check<ValueError>(set != settings.method_numbers.end(), method.name, ".", number.name,
-                      " is not set; choose_method() sets what was published");
-    check<ValueError>(set->second >= number.low && set->second <= number.high, method.name, ".", number.name, " lies in [",
-                      number.low, ", ", number.high, "], but is ", set->second);
-    check<ValueError>(!number.whole || set->second == std::trunc(set->second), method.name, ".",
-                      number.name, " is a whole number, but is ", set->second);
+  for (const MethodSetting& own : method.settings) {
+    const double value = method_setting(settings, own.name);
+    const double high = own.kind == MethodSetting::Kind::word ? static_cast<double>(own.words.size()) - 1 : own.high;
+    check<ValueError>(value >= own.low && value <= high, method.name, ".", own.name, " lies in [", own.low, ", ", high,
+                      "], but is ", value);
+    check<ValueError>(own.kind == MethodSetting::Kind::real || value == std::trunc(value), method.name, ".", own.name,
+                      " is a whole number, but is ", value);
   }
+  for (const auto& [name, value] : settings.method_settings) method_setting(settings, name);  // refuses what is none
   return method.make({.settings = settings, .device = device, .dtype = dtype});
 }
 

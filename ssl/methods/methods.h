@@ -10,15 +10,29 @@
 
 namespace mec {
 
-// A number of the method's own: [simclr] temperature = 0.2 in a file, --temperature for `mec loss simclr`.
-struct MethodNumber {
+// A setting of the method's own: [simclr] temperature = 0.2 in a file, --temperature for `mec loss simclr`.
+struct MethodSetting {
+  enum class Kind : std::uint8_t { real, whole, flag, word };
+
   std::string name;
-  double value = 0;  // as published
-  double low = 0, high = 1;
-  std::string help;
-  bool whole = false;
+  double value = 0;          // as published; of a flag 0 or 1, of a word its place in `words`
+  double low = 0, high = 1;  // of numbers
+  std::string help = {};
+  Kind kind = Kind::real;
+  std::vector<std::string> words = {};
   bool of_pair = true;  // whether pair() depends on it: `mec loss` then offers it
 };
+
+// What a run must be long enough for, so that `goal` is reached.
+struct Warmup {
+  std::string key;  // of the settings key_epochs and key_steps
+  WarmupLength length;
+  std::string goal;
+};
+
+// The value of a setting of settings.method's own, as published where it is not set. ValueError where the method has none of
+// that name.
+double method_setting(const PretrainSettings& settings, const std::string& name);
 
 // What an objective is made from.
 struct MethodSetup {
@@ -26,7 +40,7 @@ struct MethodSetup {
   Device device;
   Dtype dtype = Dtype::f32;  // of the embeddings
 
-  double number(const std::string& name) const { return settings.method_numbers.at(name); }
+  double number(const std::string& name) const { return method_setting(settings, name); }
   std::int64_t whole(const std::string& name) const { return static_cast<std::int64_t>(number(name)); }
 };
 
@@ -34,13 +48,16 @@ struct Method {
   std::string name;
   std::string title;
   // What differs from the defaults of PretrainSettings: heads, optimiser, teacher.
-  void (*publish)(ModelSettings& model, TrainSettings& train) = [](ModelSettings&, TrainSettings&) {};
-  bool averaged_teacher =
-      false;  // what its objective says by ema_teacher(), with mec.ema_teacher as published
-  std::vector<MethodNumber> numbers = {};
+  void (*defaults)(ModelSettings& model, TrainSettings& train) = [](ModelSettings&, TrainSettings&) {};
+  // What its objective says by ema_teacher(). A flag "ema_teacher" among the method's own settings may turn it off.
+  bool averaged_teacher = false;
+  std::vector<MethodSetting> settings = {};
+  std::vector<Warmup> (*warmups)(const PretrainSettings& settings) = [](const PretrainSettings&) {
+    return std::vector<Warmup>{};  // beside that of the learning rate
+  };
   std::string rows = "Embeddings";  // what pair() takes
   bool pair_reads_queue =
-      false;  // pair() depends on state()'s only tensor, (L,d) unit rows, whose length is the number "queue"
+      false;  // pair() depends on state()'s only tensor, (L,d) unit rows, whose length is the setting "queue"
   std::unique_ptr<PairObjective> (*make)(const MethodSetup& setup) = nullptr;
 };
 
@@ -48,13 +65,13 @@ const std::vector<Method>& methods();
 // ValueError, naming all methods, for an unknown one.
 const Method& find_method(const std::string& name);
 
-// Settings start from the method's published ones: everything in [model] and [train] that makes up a method is set anew, and so are its
-// numbers; encoder, images, length of the run, seed, precision and checkpoints stay.
+// Settings start from the method's published ones: everything in [model] and [train] that makes up
+// a method is set anew, and so are its own settings, unless it was chosen already; encoder, images,
+// length of the run, seed, precision and checkpoints stay.
 void choose_method(PretrainSettings& settings, const std::string& name);
 
-// Whether a run with these settings has a use for train.ema, and for [mec] with its λ.
+// Whether a run with these settings has a use for train.ema.
 bool has_averaged_teacher(const PretrainSettings& settings);
-bool has_distortion(const PretrainSettings& settings);
 
 // The objective of settings.method for embeddings of `dtype` on the device. ValueError for settings outside their range.
 std::unique_ptr<PairObjective> make_objective(const PretrainSettings& settings, const Device& device, Dtype dtype = Dtype::f32);

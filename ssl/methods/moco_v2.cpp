@@ -83,7 +83,7 @@ Method moco_v2_method() {
   return {
       .name = "moco-v2",
       .title = "MoCo v2: contrast with a queue of an averaged teacher's keys (Chen et al. 2020)",
-      .publish =
+      .defaults =
           [](ModelSettings& model, TrainSettings& train) {
             model.dim = 128;
             model.proj_layers = 2;
@@ -99,7 +99,7 @@ Method moco_v2_method() {
             train.ema_end = 0.999;
           },
       .averaged_teacher = true,
-      .numbers = {{.name = "temperature",
+      .settings = {{.name = "temperature",
                    .value = 0.2,
                    .low = 0.01,
                    .high = 100,
@@ -109,7 +109,7 @@ Method moco_v2_method() {
                    .low = 1,
                    .high = 1 << 24,
                    .help = "Keys of earlier batches; a multiple of train.batch",
-                   .whole = true,
+                   .kind = MethodSetting::Kind::whole,
                    .of_pair = false}},
       .pair_reads_queue = true,
       .make = [](const MethodSetup& setup) -> std::unique_ptr<PairObjective> {

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "mec/nn/module.h"
-#include "mec/ssl/methods/scalars.h"
 #include "mec/tensor/tensor.h"
 
 namespace mec {
@@ -28,11 +27,7 @@ using Metrics = std::vector<std::pair<std::string, double>>;
 
 // What a step offers beside its embeddings.
 struct StepContext {
-  StepContext(const StepScalars& s, std::function<Tensor(const Tensor&)> p = {})  // implicit: mostly the scalars are enough
-      : scalars(s), predict(std::move(p)) {}
-
-  const StepScalars& scalars;
-  std::function<Tensor(const Tensor&)> predict;  // the predictor as it is, without gradient, on other projections
+  std::function<Tensor(const Tensor&)> predict = {};  // the predictor as it is, without gradient, on other projections
 };
 
 class Objective {
@@ -59,8 +54,10 @@ class Objective {
   // Throws NumericalError where the metrics break the method's own rule, such as a series that does not converge.
   virtual void check_step(const Metrics&) const {}
 
-  // Before the step (from 0): uploads what the objective changes by the calendar. Never part of a recording.
+  // Before the step (from 0): uploads what the objective changes on a schedule. Never part of a recording.
   virtual void before_step(std::int64_t /*step*/, std::int64_t /*steps_per_epoch*/) {}
+  // What before_step() chose for the step, logged beside its metrics.
+  virtual Metrics scheduled() const { return {}; }
 
   // What a checkpoint must hold beside the learner; assigning to a tensor restores it.
   virtual std::vector<NamedBuffer> state() const { return {}; }

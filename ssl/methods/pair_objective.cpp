@@ -39,9 +39,9 @@ void check_pair(const std::string& name, const Tensor& p, const Tensor& z) {
 }
 
 ObjectiveResult PairObjective::operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
-                                          const StepContext& step) {
+                                          const StepContext&) {
   check<ShapeError>(teachers.size() >= 2, name(), ": a pair needs two views, but the batch has ", teachers.size());
-  return traits_.symmetric ? symmetric(students, step) : directed(students, teachers, step);
+  return traits_.symmetric ? symmetric(students) : directed(students, teachers);
 }
 
 Tensor PairObjective::with_spread(const Tensor& record, const StudentView& student, bool first) const {
@@ -50,8 +50,8 @@ Tensor PairObjective::with_spread(const Tensor& record, const StudentView& stude
   return join({record, measure ? spread_of(student.projection) : Tensor::zeros({1}, record.dtype(), record.device())});
 }
 
-ObjectiveResult PairObjective::directed(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
-                                        const StepContext& step) const {
+ObjectiveResult PairObjective::directed(const std::vector<StudentView>& students,
+                                        const std::vector<Tensor>& teachers) const {
   const auto views = static_cast<std::int64_t>(teachers.size());
   const double weight = 1.0 / static_cast<double>(views * (views - 1));
   ObjectiveResult out;
@@ -59,8 +59,7 @@ ObjectiveResult PairObjective::directed(const std::vector<StudentView>& students
     Tensor gradient;
     for (std::int64_t view = 0; view < views; ++view) {
       if (view == student.view) continue;
-      const PairResult result =
-          pair(student.embedding, teachers[static_cast<std::size_t>(view)], {.weight = weight, .scalars = &step.scalars});
+      const PairResult result = pair(student.embedding, teachers[static_cast<std::size_t>(view)], {.weight = weight});
       out.records.push_back(with_spread(result.record, student, !gradient));
       add_gradient(gradient, result.dp);
     }
@@ -69,14 +68,14 @@ ObjectiveResult PairObjective::directed(const std::vector<StudentView>& students
   return out;
 }
 
-ObjectiveResult PairObjective::symmetric(const std::vector<StudentView>& students, const StepContext& step) const {
+ObjectiveResult PairObjective::symmetric(const std::vector<StudentView>& students) const {
   const auto views = static_cast<double>(students.size());
   ObjectiveResult out;
   out.gradients.resize(students.size());
   for (std::size_t v = 0; v < students.size(); ++v) {
     for (std::size_t w = v + 1; w < students.size(); ++w) {
       const PairResult result = pair(students[v].embedding, students[w].embedding,
-                                     {.weight = 2.0 / (views * (views - 1)), .dp = true, .dz = true, .scalars = &step.scalars});
+                                     {.weight = 2.0 / (views * (views - 1)), .dp = true, .dz = true});
       out.records.push_back(with_spread(result.record, students[v], w == v + 1));
       add_gradient(out.gradients[v], result.dp);
       add_gradient(out.gradients[w], result.dz);

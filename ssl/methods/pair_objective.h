@@ -9,7 +9,6 @@ struct PairOptions {
   double weight = 1.0;  // of this pair in the loss
   bool dp = true;
   bool dz = false;
-  const StepScalars* scalars = nullptr;  // of the step, where there is one
 };
 
 struct PairResult {
@@ -46,9 +45,8 @@ class PairObjective : public Objective {
   Tensor with_spread(const Tensor& record, const StudentView& student, bool first) const;
 
  private:
-  ObjectiveResult directed(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
-                           const StepContext& step) const;
-  ObjectiveResult symmetric(const std::vector<StudentView>& students, const StepContext& step) const;
+  ObjectiveResult directed(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers) const;
+  ObjectiveResult symmetric(const std::vector<StudentView>& students) const;
 
   PairTraits traits_;
 };

@@ -3,19 +3,10 @@
 
 #include <memory>
 
-#include "mec/ssl/losses/kernel_density_kl.h"
 #include "mec/ssl/methods/objective.h"
+#include "mec/ssl/settings.h"
 
 namespace mec {
-
-struct KlRegularizerSettings {
-  double weight = 0;  // of the KL in the loss
-  KlEstimate estimate = KlEstimate::variational;
-  double bandwidth = 0.05;       // σ² of the batch's kernel density
-  std::int64_t components = 64;  // of the mixture: fixed directions drawn from the seed
-  double variance = 0.05;        // of its components, of each coordinate
-  std::uint64_t seed = 0;
-};
 
 // Loss = the inner objective's + weight · mean over views of KL(p(z_view) ‖ mixture), see losses/kernel_density_kl.h. Metrics: the inner
 // ones, with "loss" raised by the weighted KL, and "mixture_kl", the mean over views without the weight.
@@ -34,6 +25,7 @@ class RegularizedObjective : public Objective {
   Metrics summarize(const std::vector<std::vector<double>>& records) const override;
   void check_step(const Metrics& metrics) const override { inner_->check_step(metrics); }
   void before_step(std::int64_t step, std::int64_t steps_per_epoch) override { inner_->before_step(step, steps_per_epoch); }
+  Metrics scheduled() const override { return inner_->scheduled(); }
   std::vector<NamedBuffer> state() const override { return inner_->state(); }
 
  private:

@@ -63,7 +63,7 @@ Method simclr_method() {
   return {
       .name = "simclr",
       .title = "SimCLR: contrast within the batch, NT-Xent (Chen et al., ICML 2020)",
-      .publish =
+      .defaults =
           [](ModelSettings& model, TrainSettings& train) {
             model.dim = 256;
             model.proj_layers = 2;
@@ -77,7 +77,7 @@ Method simclr_method() {
             train.weight_decay = 1e-6;
             train.decay_norm_and_bias = false;
           },
-      .numbers = {{.name = "temperature", .value = 0.2, .low = 0.01, .high = 100, .help = "T: similarities are divided by it"}},
+      .settings = {{.name = "temperature", .value = 0.2, .low = 0.01, .high = 100, .help = "T: similarities are divided by it"}},
       .make = [](const MethodSetup& setup) -> std::unique_ptr<PairObjective> {
         return std::make_unique<SimClrObjective>(setup.number("temperature"), setup.settings.train.batch, setup.device);
       }};

@@ -23,7 +23,7 @@ class SimSiamObjective : public PairObjective {
 Method simsiam_method() {
   return {.name = "simsiam",
           .title = "SimSiam: minus the mean cosine, no gradient through one side (Chen & He, CVPR 2021)",
-          .publish =
+          .defaults =
               [](ModelSettings&, TrainSettings& train) {
                 train.batch = 512;
                 train.lr = 0.1;

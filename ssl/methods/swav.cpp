@@ -145,7 +145,7 @@ class SwavObjective : public PairObjective {
 Method swav_method() {
   return {.name = "swav",
           .title = "SwAV: swapped prediction of cluster assignments (Caron et al., NeurIPS 2020)",
-          .publish =
+          .defaults =
               [](ModelSettings& model, TrainSettings& train) {
                 model.dim = 128;
                 model.proj_layers = 2;
@@ -158,21 +158,21 @@ Method swav_method() {
                 train.lr = 0.6;
                 train.weight_decay = 1e-6;
               },
-          .numbers =
+          .settings =
               {{.name = "temperature", .value = 0.1, .low = 0.01, .high = 100, .help = "T: scores are divided by it"},
                {.name = "epsilon", .value = 0.05, .low = 0.03, .high = 100, .help = "ε of Sinkhorn: how soft assignments are"},
-               {.name = "rounds", .value = 3, .low = 1, .high = 1000, .help = "Of Sinkhorn", .whole = true},
+               {.name = "rounds", .value = 3, .low = 1, .high = 1000, .help = "Of Sinkhorn", .kind = MethodSetting::Kind::whole},
                {.name = "queue",
                 .value = 0,
                 .high = 1 << 24,
                 .help = "Projections of earlier batches that are assigned along; a multiple of train.batch, 0: none",
-                .whole = true,
+                .kind = MethodSetting::Kind::whole,
                 .of_pair = false},
                {.name = "queue_epoch",
                 .value = 15,
                 .high = 1e6,
                 .help = "Epochs before the queue counts",
-                .whole = true,
+                .kind = MethodSetting::Kind::whole,
                 .of_pair = false}},
           .rows = "Scores (m,K), cosines with K prototypes",
           .make = [](const MethodSetup& setup) -> std::unique_ptr<PairObjective> {

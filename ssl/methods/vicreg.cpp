@@ -77,7 +77,7 @@ Method vicreg_method() {
   constexpr double kMost = 1e6;
   return {.name = "vicreg",
           .title = "VICReg: variance, invariance, covariance (Bardes et al., ICLR 2022)",
-          .publish =
+          .defaults =
               [](ModelSettings& model, TrainSettings& train) {
                 model.dim = 8192;
                 model.proj_hidden = 8192;
@@ -89,7 +89,7 @@ Method vicreg_method() {
                 train.weight_decay = 1e-6;
                 train.decay_norm_and_bias = false;
               },
-          .numbers = {{.name = "invariance", .value = 25, .high = kMost, .help = "Weight of the views' squared distance"},
+          .settings = {{.name = "invariance", .value = 25, .high = kMost, .help = "Weight of the views' squared distance"},
                       {.name = "variance", .value = 25, .high = kMost, .help = "Weight of the hinge on each deviation"},
                       {.name = "covariance", .value = 1, .high = kMost, .help = "Weight of the squared covariances"}},
           .make = [](const MethodSetup& setup) -> std::unique_ptr<PairObjective> {

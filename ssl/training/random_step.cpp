@@ -1,6 +1,5 @@
 #include "mec/ssl/training/random_step.h"
 
-#include "mec/ssl/losses/pair.h"
 #include "mec/ssl/methods/methods.h"
 #include "mec/tensor/ops.h"
 
@@ -29,8 +28,8 @@ RandomStep::RandomStep(const PretrainSettings& settings, const std::vector<Image
       views_(random_views(settings, views, channels, device)),
       scalars_(Dtype::f32, device),
       runner_(learner_, *objective_, scalars_, options) {
-  scalars_.set(
-      {.rate = 0.05, .ema = 0.996, .lambda = coding_lambda(settings.train.batch, settings.model.dim, settings.mec.eps2)});
+  scalars_.set({.rate = 0.05, .ema = 0.996});
+  objective_->before_step(settings.train.epochs, 1);  // as at the end of a run, all warm-ups over
 }
 
 double RandomStep::run() { return objective_->summarize(runner_.run(views_)().records).front().second; }

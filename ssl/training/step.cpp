@@ -52,7 +52,7 @@ StepOutput training_step(Learner& learner, Objective& objective, const std::vect
   }
   learner.parameters.clear_grads();
   StepOutput out;
-  const StepContext context(scalars, [&](const Tensor& projections) { return predict(learner, projections); });
+  const StepContext context{.predict = [&](const Tensor& projections) { return predict(learner, projections); }};
 
   // The views whose activations live together: one, or all where the objective needs every student at once.
   const std::size_t together = objective.view_by_view() ? 1 : views.size();

@@ -5,6 +5,7 @@
 
 #include "mec/ssl/methods/objective.h"
 #include "mec/ssl/training/learner.h"
+#include "mec/ssl/training/scalars.h"
 
 namespace mec {
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
-#include <limits>
 
 #include "mec/nn/optim/schedule.h"
 #include "mec/ssl/methods/methods.h"
@@ -19,43 +18,22 @@ namespace {
 // is told at once, with the time that it took.
 constexpr std::size_t kMetricDelay = 2;
 
-std::int64_t steps_of(const WarmupLength& length, std::int64_t steps_per_epoch) {
-  if (length.steps >= 0) return length.steps;
-  return std::llround(length.epochs * static_cast<double>(steps_per_epoch));
-}
-
-// A value that f32 holds, and is not rounded to 0.
-bool fits_f32(double value) {
-  return value >= std::numeric_limits<float>::min() && value <= std::numeric_limits<float>::max();
-}
-
-// ValueError where the run ends before the warm-up does: `goal` would never be reached.
-void check_warmup(const std::string& key, const WarmupLength& warmup, const char* goal,
-                  const TrainSettings& train, std::int64_t steps) {
-  check<ValueError>(warmup.steps >= 0 || warmup.epochs >= 0, key,
-                    "_epochs is not negative, but is ", warmup.epochs);
-  check<ValueError>(warmup.steps >= 0 || warmup.epochs <= static_cast<double>(train.epochs), key,
-                    "_epochs is ", warmup.epochs,
-                    ", longer than the run of train.epochs = ", train.epochs, ", so that ", goal,
+// ValueError where the run ends before the warm-up does.
+void check_warmup(const Warmup& warmup, const TrainSettings& train, std::int64_t steps) {
+  const auto& [key, length, goal] = warmup;
+  check<ValueError>(length.steps >= 0 || length.epochs >= 0, key, "_epochs is not negative, but is ", length.epochs);
+  check<ValueError>(length.steps >= 0 || length.epochs <= static_cast<double>(train.epochs), key, "_epochs is ",
+                    length.epochs, ", longer than the run of train.epochs = ", train.epochs, ", so that ", goal,
                     " would never be reached; shorten it, or train for longer");
-  check<ValueError>(warmup.steps <= steps, key, "_steps is ", warmup.steps,
-                    ", longer than the run of ", steps, " steps (train.epochs = ", train.epochs,
-                    "), so that ", goal,
+  check<ValueError>(length.steps <= steps, key, "_steps is ", length.steps, ", longer than the run of ", steps,
+                    " steps (train.epochs = ", train.epochs, "), so that ", goal,
                     " would never be reached; shorten it, or train for longer");
 }
 
-void check_distortion(const PretrainSettings& settings, std::int64_t steps) {
-  const MecTrainSettings& mec = settings.mec;
-  check<ValueError>(mec.lambda_warmup_factor >= 1,
-                    "mec.lambda_warmup_factor is at least 1, but is ", mec.lambda_warmup_factor);
-  check<ValueError>(mec.eps2 > 0, "mec.eps2 is positive, but is ", mec.eps2);
-  const double lambda = coding_lambda(settings.train.batch, settings.model.dim, mec.eps2);
-  check<ValueError>(fits_f32(lambda / mec.lambda_warmup_factor), "mec.lambda_warmup_factor is ",
-                    mec.lambda_warmup_factor, ", so that lambda begins at ",
-                    lambda / mec.lambda_warmup_factor, ", which f32 does not hold");
-  if (mec.lambda_warmup_factor > 1) {
-    check_warmup("mec.lambda_warmup", mec.lambda_warmup, "mec.eps2", settings.train, steps);
-  }
+std::vector<Warmup> warmups_of(const PretrainSettings& settings) {
+  std::vector<Warmup> all = find_method(settings.method).warmups(settings);
+  all.insert(all.begin(), {.key = "train.warmup", .length = settings.train.warmup, .goal = "train.lr"});
+  return all;
 }
 
 void check_settings(const PretrainSettings& settings, std::int64_t steps_per_epoch) {
@@ -76,8 +54,7 @@ void check_settings(const PretrainSettings& settings, std::int64_t steps_per_epo
   check<ValueError>(train.ema >= 0 && train.ema <= 1, "train.ema lies in [0, 1], but is ", train.ema);
   check<ValueError>(train.ema_end >= 0 && train.ema_end <= 1, "train.ema_end lies in [0, 1], but is ", train.ema_end);
   const std::int64_t steps = train.epochs * steps_per_epoch;
-  check_warmup("train.warmup", train.warmup, "train.lr", train, steps);
-  if (has_distortion(settings)) check_distortion(settings, steps);
+  for (const Warmup& warmup : warmups_of(settings)) check_warmup(warmup, train, steps);
 }
 
 // A step that was launched and whose figures have not been read.
@@ -107,28 +84,15 @@ TrainPlan::TrainPlan(const PretrainSettings& settings, std::int64_t steps_per_ep
 }
 
 std::int64_t TrainPlan::fewest_epochs() const {
-  const auto epochs_of = [&](const WarmupLength& length) {
-    if (length.steps >= 0) return (length.steps + steps_per_epoch_ - 1) / steps_per_epoch_;
-    return static_cast<std::int64_t>(std::ceil(length.epochs));
-  };
-  const bool both = has_distortion(settings_) && settings_.mec.lambda_warmup_factor > 1;
-  return std::max({std::int64_t{1}, epochs_of(settings_.train.warmup),
-                   both ? epochs_of(settings_.mec.lambda_warmup) : 0});
+  std::int64_t epochs = 1;
+  for (const Warmup& warmup : warmups_of(settings_)) epochs = std::max(epochs, warmup.length.in_epochs(steps_per_epoch_));
+  return epochs;
 }
 
 StepValues TrainPlan::at(std::int64_t step) const {
   const TrainSettings& train = settings_.train;
-  const MecTrainSettings& mec = settings_.mec;
-  StepValues values{
-      .rate = warmup_cosine(step, train.lr,
-                            {.total = steps_, .warmup = steps_of(train.warmup, steps_per_epoch_)}),
-      .ema = ema_coefficient(step, train.ema, steps_, train.ema_end)};
-  if (has_distortion(settings_)) {
-    values.lambda = coding_lambda(train.batch, settings_.model.dim, mec.eps2) /
-                    inverse_lambda_factor(step, steps_of(mec.lambda_warmup, steps_per_epoch_),
-                                          mec.lambda_warmup_factor);
-  }
-  return values;
+  return {.rate = warmup_cosine(step, train.lr, {.total = steps_, .warmup = train.warmup.in_steps(steps_per_epoch_)}),
+          .ema = ema_coefficient(step, train.ema, steps_, train.ema_end)};
 }
 
 void train(Learner& learner, Objective& objective, Loader& loader, const PretrainSettings& settings,
@@ -161,11 +125,13 @@ void train(Learner& learner, Objective& objective, Loader& loader, const Pretrai
                       .epoch = step / plan.steps_per_epoch() + 1,
                       .images = batch->views.front().dim(0),
                       .values = plan.at(step),
+                      .scheduled = {},
                       .metrics = {},
                       .seconds = 0,
                       .data_seconds = seconds_since(wait)};
     scalars.set(report.values);
     objective.before_step(step, plan.steps_per_epoch());
+    report.scheduled = objective.scheduled();
     pending.push_back({report, runner.run(batch->views)});
     report_until(delay);
     if ((step + 1) % plan.steps_per_epoch() != 0) continue;

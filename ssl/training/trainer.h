@@ -15,8 +15,8 @@ namespace mec {
 // Schedules of a run, as pure functions of the step.
 class TrainPlan {
  public:
-  // ValueError for settings out of range: no epochs, a batch below 2, ε² ≤ 0, a rate that is not
-  // finite, a warm-up longer than the run, …
+  // ValueError for settings out of range: no epochs, a batch below 2, a rate that is not finite, a
+  // warm-up longer than the run, …
   TrainPlan(const PretrainSettings& settings, std::int64_t steps_per_epoch);
 
   std::int64_t steps() const { return steps_; }
@@ -37,6 +37,7 @@ struct StepReport {
   std::int64_t epoch = 0;   // from 1
   std::int64_t images = 0;  // in the batch
   StepValues values;
+  Metrics scheduled;        // by the objective, as MEC's lambda
   Metrics metrics;          // "loss" first
   double seconds = 0;       // since the report before: measured, so never part of files that are compared
   double data_seconds = 0;  // of these, spent waiting for the loader

@@ -131,10 +131,10 @@ TEST_CASE_FIXTURE(Fixture,
     settings.model.dim = 4;
     settings.train.batch = 1;
     std::vector<Words> options;
-    for (const MethodNumber& number : method.numbers) {
+    for (const MethodSetting& number : method.settings) {
       if (!number.of_pair) continue;
-      const std::string value = concat(number.whole ? number.value + 4 : number.value * 3);
-      settings.method_numbers.at(number.name) = std::stod(value);
+      const std::string value = concat(number.kind == MethodSetting::Kind::whole ? number.value + 4 : number.value * 3);
+      settings.method_settings.at(number.name) = std::stod(value);
       std::string flag = "--" + number.name;
       std::ranges::replace(flag, '_', '-');
       options.push_back({flag, value});
@@ -142,7 +142,7 @@ TEST_CASE_FIXTURE(Fixture,
     Words needed{"--p", p, "--z", z};
     if (method.pair_reads_queue) {
       needed.insert(needed.end(), {"--queue", queue});
-      settings.method_numbers.at("queue") = 5;
+      settings.method_settings.at("queue") = 5;
     }
     const json out = check_each({"loss", method.name}, needed, options, {"--grad-p", "--grad-z"});
     const auto objective = make_objective(settings, cpu, Dtype::f64);

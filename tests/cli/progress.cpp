@@ -15,6 +15,7 @@ StepReport report(std::int64_t step, double norm) {
           .epoch = 1,
           .images = 100,
           .values = {},
+          .scheduled = {},
           .metrics = {{"loss", -0.5}, {"coding_length", 12}, {"spectral_norm", norm}},
           .seconds = 10,
           .data_seconds = 0};

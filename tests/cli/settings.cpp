@@ -5,6 +5,7 @@
 #include "mec/cli/program.h"
 #include "mec/cli/settings_file.h"
 #include "mec/cli/settings_table.h"
+#include "mec/ssl/methods/mec.h"
 #include "tensor/io_files.h"
 
 using namespace mec;
@@ -27,10 +28,11 @@ TEST_CASE("settings reach their members, and the others keep their defaults") {
       "lambda_warmup_steps = 7\n[train]\nseed = 5\nlr = 1\n[data]\npath = \"x\"\n");
   CHECK(settings.model.arch == "resnet18");
   CHECK(settings.model.width == 16);
-  CHECK(settings.mec.side == Side::feature);
-  CHECK(settings.mec.eps2 == 100);
-  CHECK(settings.mec.on_divergence == OnDivergence::stop);
-  CHECK(settings.mec.lambda_warmup.steps == 7);
+  const MecSettings mec = mec_settings(settings);
+  CHECK(mec.side == Side::feature);
+  CHECK(mec.eps2 == 100);
+  CHECK(mec.on_divergence == OnDivergence::stop);
+  CHECK(mec.lambda_warmup.steps == 7);
   CHECK(settings.train.seed == 5);
   CHECK(settings.train.lr == 1);
   CHECK(settings.data.path == "x");
@@ -60,8 +62,8 @@ TEST_CASE("settings that were written are read back the same") {
     else if (std::holds_alternative<std::vector<double>>(value)) setting.set(std::vector<double>{0.25, 1.0});
   }
   settings.data.path = "a \"quoted\" \\ path";
-  settings.mec.side = Side::batch;
-  settings.mec.on_divergence = OnDivergence::warn;
+  settings.method_settings["side"] = static_cast<double>(Side::batch);
+  settings.method_settings["on_divergence"] = static_cast<double>(OnDivergence::warn);
   const std::string text = write_settings(settings);
   CHECK(write_settings(read_text(text)) == text);
   CHECK(read_text(text).data.path == settings.data.path);
@@ -116,8 +118,8 @@ TEST_CASE("--set takes TOML's values, and texts without quotes") {
                      "data.path=/some/where=else", "data.kind=\"folder\"", "data.std=[0.5, 1, 2]"});
   CHECK(settings.data.std == std::vector<double>{0.5, 1, 2});
   CHECK(settings.train.lr == 0.25);
-  CHECK(settings.mec.symmetrize);
-  CHECK(settings.mec.side == Side::batch);
+  CHECK(mec_settings(settings).symmetrize);
+  CHECK(mec_settings(settings).side == Side::batch);
   CHECK(settings.data.path == "/some/where=else");
   CHECK(settings.data.kind == "folder");
   CHECK_THROWS_AS(apply_assignments(settings, {"train.lr"}), UsageError);

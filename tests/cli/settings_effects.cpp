@@ -103,7 +103,7 @@ void check_metrics(const std::filesystem::path& run, const std::vector<StepRepor
                             {"epoch", static_cast<std::int64_t>(i) / per_epoch + 1},
                             {"lr", report.values.rate}};
     if (plain.has_teacher) expected["ema"] = report.values.ema;
-    if (settings.method == "mec") expected["lambda"] = report.values.lambda;
+    for (const auto& [name, value] : report.scheduled) expected[name] = value;
     for (const auto& [name, value] : report.metrics) expected[name] = value;
     CHECK(lines[i] == expected);
     const nlohmann::json measured{

@@ -38,7 +38,7 @@ MEC_FOR_EACH_METHOD(METHOD_CASES)
 
 TEST_CASE("cuda: training with the exact log-determinant from a captured step has the bits of the eager one") {
   PretrainSettings settings = tiny_settings();
-  settings.mec.exact = true;
+  settings.method_settings["exact"] = true;
   settings.train.epochs = 3;
   check_captured(settings);
 }

@@ -15,14 +15,12 @@ namespace {
 struct Batch {
   std::vector<StudentView> students;
   std::vector<Tensor> teachers;
-  StepScalars scalars;
 
-  Batch(const Device& device, std::int64_t m, std::int64_t d, double eps2) : scalars(Dtype::f64, device) {
+  Batch(const Device& device, std::int64_t m, std::int64_t d) {
     for (std::uint64_t view = 0; view < 2; ++view) {
       teachers.push_back(normal({m, d}, 10 + view, device));
       students.push_back({static_cast<std::int64_t>(view), add(teachers[view], normal({m, d}, 20 + view, device))});
     }
-    scalars.set({.lambda = coding_lambda(m, d, eps2)});
   }
 };
 
@@ -46,7 +44,7 @@ GradcheckResult check_student(Objective& objective, const Batch& batch, std::siz
       [&](const Tensor& x) {
         std::vector<StudentView> students = batch.students;
         students[view].embedding = x;
-        const ObjectiveResult result = objective(students, batch.teachers, batch.scalars);
+        const ObjectiveResult result = objective(students, batch.teachers, {});
         const double loss = objective.summarize(read(result.records))[0].second;
         return ValueAndGradient{Tensor::full({1}, loss, Dtype::f64, x.device()), result.gradients[view]};
       },
@@ -57,15 +55,15 @@ GradcheckResult check_student(Objective& objective, const Batch& batch, std::siz
 
 TEST_CASE("the regulariser adds its weight times KL to the loss, and nothing else to the metrics") {
   const Device device = make_reference_device();
-  const Batch batch(device, 6, 5, 8.0);
+  const Batch batch(device, 6, 5);
   MecObjective alone({.eps2 = 8.0});
   const KlRegularizerSettings settings{.weight = 0.3, .bandwidth = 0.1, .components = 4, .variance = 0.2};
   RegularizedObjective objective(std::make_unique<MecObjective>(MecSettings{.eps2 = 8.0}), settings, 5, Dtype::f64, device);
   CHECK(objective.name() == "mec+mixture_kl");
   CHECK(objective.view_by_view());
 
-  const Metrics plain = alone.summarize(read(alone(batch.students, batch.teachers, batch.scalars).records));
-  const Metrics metrics = objective.summarize(read(objective(batch.students, batch.teachers, batch.scalars).records));
+  const Metrics plain = alone.summarize(read(alone(batch.students, batch.teachers, {}).records));
+  const Metrics metrics = objective.summarize(read(objective(batch.students, batch.teachers, {}).records));
   double kl = 0;
   const DiagonalMixture mixture = sphere_mixture(4, 5, 0.2, 0, Dtype::f64, device);
   for (const StudentView& student : batch.students)
@@ -80,12 +78,12 @@ TEST_CASE("the regulariser adds its weight times KL to the loss, and nothing els
 
 TEST_CASE("view by view, the regularised loss is the same as all views at once") {
   const Device device = make_reference_device();
-  const Batch batch(device, 6, 5, 8.0);
-  RegularizedObjective objective(std::make_unique<MecObjective>(MecSettings{}), {.weight = 0.3}, 5, Dtype::f64, device);
-  const ObjectiveResult together = objective(batch.students, batch.teachers, batch.scalars);
+  const Batch batch(device, 6, 5);
+  RegularizedObjective objective(std::make_unique<MecObjective>(MecSettings{.eps2 = 8.0}), {.weight = 0.3}, 5, Dtype::f64, device);
+  const ObjectiveResult together = objective(batch.students, batch.teachers, {});
   std::vector<Tensor> records;
   for (std::size_t view = 0; view < 2; ++view) {
-    const ObjectiveResult one = objective({batch.students[view]}, batch.teachers, batch.scalars);
+    const ObjectiveResult one = objective({batch.students[view]}, batch.teachers, {});
     records.insert(records.end(), one.records.begin(), one.records.end());
     CHECK(largest_difference(one.gradients[0], together.gradients[view]) == 0);
   }
@@ -95,17 +93,17 @@ TEST_CASE("view by view, the regularised loss is the same as all views at once")
 
 TEST_CASE("gradients of the regularised and of the mixture objective agree with central differences of their losses") {
   const Device device = make_reference_device();
-  const Batch batch(device, 6, 5, 8.0);
+  const Batch batch(device, 6, 5);
   for (const KlEstimate estimate : {KlEstimate::variational, KlEstimate::product, KlEstimate::lower, KlEstimate::upper}) {
     const KlRegularizerSettings settings{.weight = 0.7, .estimate = estimate, .bandwidth = 0.2, .components = 3};
-    RegularizedObjective objective(std::make_unique<MecObjective>(MecSettings{}), settings, 5, Dtype::f64, device);
+    RegularizedObjective objective(std::make_unique<MecObjective>(MecSettings{.eps2 = 8.0}), settings, 5, Dtype::f64, device);
     for (const std::size_t view : {0, 1}) {
       const GradcheckResult result = check_student(objective, batch, view);
       CHECK_MESSAGE(result.ok, result.message);
     }
   }
   for (const MixtureForm form : {MixtureForm::finite, MixtureForm::limit}) {
-    MecMixtureObjective objective({.mixture = {.pair = {.order = 4}, .form = form}, .prototypes = {.components = 3}}, 5,
+    MecMixtureObjective objective({.mixture = {.pair = {.order = 4}, .form = form}, .prototypes = {.components = 3}, .eps2 = 8.0}, 5,
                                   Dtype::f64, device);
     for (const std::size_t view : {0, 1}) {
       const GradcheckResult result = check_student(objective, batch, view);
@@ -116,13 +114,13 @@ TEST_CASE("gradients of the regularised and of the mixture objective agree with 
 
 TEST_CASE("the mixture objective with one component is MEC") {
   const Device device = make_reference_device();
-  const Batch batch(device, 6, 9, 7.0);
+  const Batch batch(device, 6, 9);
   for (const bool exact : {true, false}) {
     MecObjective mec({.exact = exact, .eps2 = 7.0});
-    MecMixtureObjective mixture({.mixture = {.pair = {.exact = exact, .adapt = true}}, .prototypes = {.components = 1}}, 9,
+    MecMixtureObjective mixture({.mixture = {.pair = {.exact = exact, .adapt = true}}, .prototypes = {.components = 1}, .eps2 = 7.0}, 9,
                                 Dtype::f64, device);
-    const ObjectiveResult a = mec(batch.students, batch.teachers, batch.scalars);
-    const ObjectiveResult b = mixture(batch.students, batch.teachers, batch.scalars);
+    const ObjectiveResult a = mec(batch.students, batch.teachers, {});
+    const ObjectiveResult b = mixture(batch.students, batch.teachers, {});
     const Metrics of_mec = mec.summarize(read(a.records)), of_mixture = mixture.summarize(read(b.records));
     for (const char* name : {"loss", "coding_length", "spectral_norm"})
       CHECK(metric(of_mixture, name) == doctest::Approx(metric(of_mec, name)).epsilon(kRounding));
@@ -134,13 +132,13 @@ TEST_CASE("the mixture objective with one component is MEC") {
 TEST_CASE("a step with the regulariser and the mixture objective can be recorded") {
   const auto recorder = std::make_shared<RecordingBackend>(make_reference_device());
   const Device device = recorder;
-  const Batch batch(device, 6, 5, 8.0);
+  const Batch batch(device, 6, 5);
   RegularizedObjective objective(
-      std::make_unique<MecMixtureObjective>(MecMixtureSettings{.prototypes = {.components = 3}}, 5, Dtype::f64, device),
+      std::make_unique<MecMixtureObjective>(MecMixtureSettings{.prototypes = {.components = 3}, .eps2 = 8.0}, 5, Dtype::f64, device),
       {.weight = 0.1}, 5, Dtype::f64, device);
-  const ObjectiveResult eager = objective(batch.students, batch.teachers, batch.scalars);
+  const ObjectiveResult eager = objective(batch.students, batch.teachers, {});
   recorder->begin();
-  const ObjectiveResult recorded = objective(batch.students, batch.teachers, batch.scalars);
+  const ObjectiveResult recorded = objective(batch.students, batch.teachers, {});
   recorder->end();
   recorder->replay();
   CHECK(largest_difference(eager.gradients[1], recorded.gradients[1]) == 0);
@@ -149,7 +147,7 @@ TEST_CASE("a step with the regulariser and the mixture objective can be recorded
 
 TEST_CASE("wrong settings of the added objectives are refused") {
   const Device device = make_reference_device();
-  const auto inner = [] { return std::make_unique<MecObjective>(MecSettings{}); };
+  const auto inner = [] { return std::make_unique<MecObjective>(MecSettings{.eps2 = 8.0}); };
   CHECK_THROWS_AS(RegularizedObjective(inner(), {.weight = -1}, 5, Dtype::f64, device), ValueError);
   CHECK_THROWS_AS(RegularizedObjective(inner(), {.bandwidth = 0}, 5, Dtype::f64, device), ValueError);
   CHECK_THROWS_AS(RegularizedObjective(inner(), {.components = 0}, 5, Dtype::f64, device), ValueError);

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "mec/ssl/methods/mec.h"
 #include "mec/ssl/training/trainer.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
@@ -105,7 +106,7 @@ TEST_CASE_FIXTURE(Fixture,
   settings.mixture_kl.components = 4;
   check_resumes(settings, {5, 7});
   settings = tiny_settings();
-  settings.mec.components = 2;
+  settings.method_settings["components"] = 2;
   check_resumes(settings, {5});
   settings = tiny_settings();
   settings.train.optimizer = "lars";
@@ -146,7 +147,7 @@ TEST_CASE_FIXTURE(Fixture, "checkpoints come as often as they are asked for, and
   };
   const Device device = make_cpu_device();
   const PretrainSettings settings = tiny_settings();
-  const MecObjective objective(settings.mec);
+  const MecObjective objective(mec_settings(settings));
   Learner learner(learner_options(settings), device);
   for (const auto& [every, expected] :
        {std::pair{2, std::vector<std::int64_t>{0, 2, 2, 4, 5}}, std::pair{1, std::vector<std::int64_t>{1, 2, 3, 4, 5}},
@@ -178,7 +179,7 @@ TEST_CASE_FIXTURE(Fixture, "a checkpoint of other settings is refused with both 
   run(settings, 0);
   const Checkpoint checkpoint(path);
   const Device device = make_cpu_device();
-  const MecObjective objective(settings.mec);
+  const MecObjective objective(mec_settings(settings));
   Learner learner(learner_options(settings), device);
   const auto before = snapshot(learner);
   const auto refused = [&](const RunIdentity& other, const std::string& why) {
@@ -215,7 +216,7 @@ TEST_CASE_FIXTURE(Fixture, "a checkpoint of other settings is refused with both 
 TEST_CASE_FIXTURE(Fixture, "a loader that does not begin where the run goes on is refused") {
   const PretrainSettings settings = tiny_settings();
   const Device device = make_cpu_device();
-  MecObjective objective(settings.mec);
+  MecObjective objective(mec_settings(settings));
   Learner learner(learner_options(settings), device);
   const auto data = std::make_shared<GeneratedImages>(26, 12);
   Loader loader(data, make_augmentation(settings.augment, data->info().normalization),

@@ -6,7 +6,7 @@
 
 #include "mec/nn/files/weights.h"
 #include "mec/nn/layout.h"
-#include "mec/ssl/methods/mec.h"
+#include "mec/ssl/methods/methods.h"
 #include "mec/ssl/training/trainer.h"
 #include "mec/tensor/devices.h"
 #include "support/golden.h"
@@ -24,10 +24,10 @@ PretrainSettings settings_of(const Golden& golden) {
                     .dim = golden.integer("d"),
                     .proj_hidden = golden.integer("projector_hidden"),
                     .pred_hidden = golden.integer("predictor_hidden")};
-  settings.mec.order = golden.integer("order");
-  settings.mec.eps2 = golden.number("eps2");
-  settings.mec.lambda_warmup_factor = golden.number("lambda_start");
-  settings.mec.lambda_warmup.steps = golden.integer("warmup_steps");
+  settings.method_settings["order"] = golden.integer("order");
+  settings.method_settings["eps2"] = golden.number("eps2");
+  settings.method_settings["lambda_warmup_factor"] = golden.number("lambda_start");
+  settings.method_settings["lambda_warmup_steps"] = golden.integer("warmup_steps");
   settings.train.epochs = golden.integer("steps");
   settings.train.batch = golden.integer("m");
   settings.train.lr = golden.number("lr");
@@ -93,7 +93,7 @@ void check_run(const std::string& device_name, Dtype dtype) {
       device);
   load_initial(golden, learner);
 
-  MecObjective objective(settings.mec);
+  const auto objective = make_objective(settings, device, dtype);
   const TrainPlan plan(settings, 1);  // epochs of one step
   const StepScalars scalars(dtype, device);
   const Tensor views = golden.at("views", dtype);
@@ -101,7 +101,8 @@ void check_run(const std::string& device_name, Dtype dtype) {
   std::vector<double> losses;
   for (std::int64_t step = 0; step < plan.steps(); ++step) {
     scalars.set(plan.at(step));
-    losses.push_back(loss_of(objective, training_step(learner, objective, views_of(views, step), scalars)));
+    objective->before_step(step, plan.steps_per_epoch());
+    losses.push_back(loss_of(*objective, training_step(learner, *objective, views_of(views, step), scalars)));
   }
   const Comparison same = golden.compare("loss", Tensor::from(losses, {plan.steps()}, device).to(dtype));
   CHECK_MESSAGE(same.ok, same.message);
@@ -114,12 +115,15 @@ void check_run(const std::string& device_name, Dtype dtype) {
 
 TEST_CASE("rate, lambda and teacher coefficient of each step are the official schedules'") {
   const Golden golden("ten_steps", make_device("reference"));
-  const TrainPlan plan(settings_of(golden), 1);
+  const PretrainSettings settings = settings_of(golden);
+  const TrainPlan plan(settings, 1);
+  const auto objective = make_objective(settings, make_device("reference"));
   std::vector<double> rate, lambda, ema;
   for (std::int64_t step = 0; step < plan.steps(); ++step) {
     const StepValues now = plan.at(step);
     rate.push_back(now.rate);
-    lambda.push_back(now.lambda);
+    objective->before_step(step, 1);
+    lambda.push_back(objective->scheduled().at(0).second);
     ema.push_back(now.ema);
   }
   const std::pair<const char*, std::vector<double>> schedules[] = {{"lr", rate}, {"lambda", lambda}, {"ema", ema}};

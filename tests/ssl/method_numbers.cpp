@@ -177,17 +177,18 @@ TEST_CASE("a method's numbers are those of its paper's formula, each at its own 
   const Tensor p = random({7, 5}, Dtype::f64, device, {.scale = 0.4, .seed = 1});
   const Tensor z = random({7, 5}, Dtype::f64, device, {.scale = 0.4, .seed = 2});
   for (const Method& method : methods()) {
+    if (method.name == "mec") continue;  // its own goldens have them all
     const auto formula = std::ranges::find(kFormulas, method.name, &Formula::method);
     PretrainSettings settings;
     choose_method(settings, method.name);
     settings.model.dim = 5;
     settings.train.batch = 7;
-    if (settings.method_numbers.contains("queue")) settings.method_numbers.at("queue") = 14;
-    for (const MethodNumber& number : method.numbers) {
+    if (settings.method_settings.contains("queue")) settings.method_settings.at("queue") = 14;
+    for (const MethodSetting& number : method.settings) {
       if (!number.of_pair) continue;
       const bool known = formula != kFormulas.end() && formula->numbers.contains(number.name);
       REQUIRE_MESSAGE(known, method.name, ".", number.name, " is in no formula here");
-      settings.method_numbers.at(number.name) = formula->numbers.at(number.name);
+      settings.method_settings.at(number.name) = formula->numbers.at(number.name);
     }
     if (formula == kFormulas.end()) continue;
     CAPTURE(method.name);
@@ -206,7 +207,7 @@ TEST_CASE("moco's queue starts from the seed") {
   choose_method(settings, "moco-v2");
   settings.model.dim = 4;
   settings.train.batch = 2;
-  settings.method_numbers.at("queue") = 6;
+  settings.method_settings.at("queue") = 6;
   settings.train.seed = 5;
   const Tensor drawn =
       random({6, 4}, Dtype::f64, device,

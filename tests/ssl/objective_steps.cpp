@@ -119,7 +119,7 @@ std::vector<double> train_steps(const std::string& method, const std::string& pr
     for (std::uint64_t view = 0; view < 2; ++view) {
       fill_random(views[view], {.seed = 100 + 2 * static_cast<std::uint64_t>(step) + view});
     }
-    scalars.set({.rate = 0.05 + 0.01 * step, .ema = 0.9 + 0.01 * step, .lambda = 0.2 / (1 + step)});
+    scalars.set({.rate = 0.05 + 0.01 * step, .ema = 0.9 + 0.01 * step});
     objective->before_step(step, 2);
     once();
   }
@@ -154,7 +154,7 @@ TEST_CASE("a step after the first takes no memory from the system, whatever the 
     const auto objective = make_objective(settings, device);
     Learner learner(learner_options(settings, Dtype::f32, objective->ema_teacher()), device);
     const StepScalars scalars(Dtype::f32, device);
-    scalars.set({.rate = 0.05, .ema = 0.9, .lambda = 0.2});
+    scalars.set({.rate = 0.05, .ema = 0.9});
     const std::vector<Tensor> views{random({8, 10, 10, 1}, Dtype::f32, device, {.seed = 1}),
                                     random({8, 10, 10, 1}, Dtype::f32, device, {.seed = 2})};
     training_step(learner, *objective, views, scalars);
@@ -169,12 +169,11 @@ TEST_CASE("MEC of order 1 without an averaged teacher trains as SimSiam does") {
     const Device device = make_reference_device();
     PretrainSettings settings = tiny_settings_of("simsiam");
     settings.method = method;
-    settings.mec.order = 1;
-    settings.mec.ema_teacher = false;
+    if (settings.method == "mec") settings.method_settings = {{"order", 1}, {"ema_teacher", false}};
     const auto objective = make_objective(settings, device, Dtype::f64);
     Learner learner(learner_options(settings, Dtype::f64, objective->ema_teacher()), device);
     const StepScalars scalars(Dtype::f64, device);
-    scalars.set({.rate = 0.1, .ema = 1, .lambda = 0.2});
+    scalars.set({.rate = 0.1, .ema = 1});
     for (std::uint64_t step = 0; step < 3; ++step) {
       training_step(learner, *objective,
                     {random({8, 10, 10, 1}, Dtype::f64, device, {.seed = 2 * step}),
@@ -195,7 +194,7 @@ TEST_CASE("simsiam's predictor keeps its rate while the others' falls") {
   Learner learner(learner_options(settings, Dtype::f64, false), device);
   const auto objective = make_objective(settings, device, Dtype::f64);
   const StepScalars scalars(Dtype::f64, device);
-  scalars.set({.rate = 0, .ema = 1, .lambda = 1});  // the end of the cosine
+  scalars.set({.rate = 0, .ema = 1});  // the end of the cosine
   std::vector<std::vector<double>> before;
   for (const auto& entry : learner.parameters.entries()) before.push_back(entry.variable.data().to_vector<double>());
   training_step(

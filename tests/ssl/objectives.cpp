@@ -8,6 +8,7 @@
 #include "mec/autograd/gradcheck.h"
 #include "mec/autograd/ops.h"
 #include "mec/nn/prototypes.h"
+#include "mec/ssl/methods/mec.h"
 #include "mec/ssl/methods/methods.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
@@ -47,7 +48,7 @@ PretrainSettings settings_of(const std::string& method, std::int64_t d) {
   choose_method(settings, method);
   settings.model.dim = d;
   settings.train.batch = 1;  // any queue is a multiple of it
-  if (method == "moco-v2") settings.method_numbers.at("queue") = 12;
+  if (method == "moco-v2") settings.method_settings.at("queue") = 12;
   return settings;
 }
 
@@ -57,12 +58,12 @@ std::unique_ptr<PairObjective> make(const std::string& method, std::int64_t d, c
 
 std::unique_ptr<PairObjective> make(const std::string& method, const Golden& golden, Dtype dtype, const Device& device) {
   PretrainSettings settings = settings_of(method, golden.integer("d"));
-  for (const MethodNumber& number : find_method(method).numbers) {
-    if (number.of_pair) settings.method_numbers.at(number.name) = golden.number(number.name);
+  for (const MethodSetting& number : find_method(method).settings) {
+    if (number.of_pair) settings.method_settings.at(number.name) = golden.number(number.name);
   }
   if (!find_method(method).pair_reads_queue) return make_objective(settings, device, dtype);
   const Tensor queue = golden.at("queue", dtype);
-  settings.method_numbers.at("queue") = static_cast<double>(queue.dim(0));
+  settings.method_settings.at("queue") = static_cast<double>(queue.dim(0));
   auto objective = make_objective(settings, device, dtype);
   objective->state().at(0).tensor.copy_from(queue);
   return objective;
@@ -152,10 +153,9 @@ TEST_CASE("swav: the gradients of views that only predict agree with central dif
   const auto objective = make("swav", 6, device);
   const auto pair = agreeing_pair({5, 8}, 31, device);
   const auto [c, e] = agreeing_pair({5, 8}, 33, device);
-  const StepScalars scalars(Dtype::f64, device);
   const auto loss = [&](const std::vector<Variable>& x) {
     const std::vector<Tensor> views{pair.p, pair.z, x[0].data(), x[1].data()};
-    const ObjectiveResult result = (*objective)(students_of(views, views), views, scalars);
+    const ObjectiveResult result = (*objective)(students_of(views, views), views, {});
     const Tensor value = Tensor::full({1}, loss_of(*objective, result), Dtype::f64, device);
     return record("swav", value, x, [g = result.gradients](const Tensor& dy, const Needs&) -> Grads {
       return {scale(g[2], dy), scale(g[3], dy)};
@@ -180,19 +180,18 @@ TEST_CASE("swav with four views, without and with its queue, is PyTorch's") {
       scores.push_back(predict(projections.back()));
     }
     PretrainSettings settings = settings_of("swav", d);
-    for (const char* number : {"temperature", "epsilon", "rounds"}) settings.method_numbers.at(number) = golden.number(number);
-    settings.method_numbers.at("queue") = static_cast<double>(queues.dim(1));
-    settings.method_numbers.at("queue_epoch") = 2;
+    for (const char* number : {"temperature", "epsilon", "rounds"}) settings.method_settings.at(number) = golden.number(number);
+    settings.method_settings.at("queue") = static_cast<double>(queues.dim(1));
+    settings.method_settings.at("queue_epoch") = 2;
     settings.train.batch = m;
     const auto objective = make_objective(settings, device, dtype);
-    const StepScalars scalars(dtype, device);
     for (const bool with_queue : {false, true}) {
       CAPTURE(with_queue);
       for (int a = 0; a < 2; ++a) {
         objective->state().at(static_cast<std::size_t>(a)).tensor.copy_from(queues.slice(a * queues.numel() / 2, {3 * m, d}));
       }
       objective->before_step(with_queue ? 20 : 19, 10);  // the second epoch ends
-      const ObjectiveResult result = (*objective)(students_of(scores, projections), projections, {scalars, predict});
+      const ObjectiveResult result = (*objective)(students_of(scores, projections), projections, {.predict = predict});
       const std::string prefix = with_queue ? "queue." : "plain.";
       check_golden(golden, (prefix + "loss").c_str(), Tensor::full({1}, loss_of(*objective, result), dtype, device));
       Tensor gradients({views, m, golden.integer("K")}, dtype, device);
@@ -211,7 +210,6 @@ TEST_CASE("swav with four views, without and with its queue, is PyTorch's") {
 
 TEST_CASE("a step's loss is the mean of its pairs, for two views and three") {
   const Device device = make_reference_device();
-  const StepScalars scalars(Dtype::f64, device);
   for (const Row& row : kRows) {
     if (!row.plain_pairs) continue;
     for (const std::size_t count : {std::size_t{2}, std::size_t{3}}) {
@@ -236,7 +234,7 @@ TEST_CASE("a step's loss is the mean of its pairs, for two views and three") {
           if (v == 0) add_into(scale(pair.dp, symmetric ? 2.0 : 1.0), gradient);
         }
       }
-      const ObjectiveResult result = (*objective)(students_of(students, students), teachers, scalars);
+      const ObjectiveResult result = (*objective)(students_of(students, students), teachers, {});
       CHECK(loss_of(*objective, result) == doctest::Approx(expected).epsilon(kRounding));
       CHECK(largest_difference(result.gradients.front(), gradient) < kRounding);
       CHECK(result.gradients.size() == count);
@@ -301,7 +299,6 @@ TEST_CASE("a queue holds the last batches, the oldest first, and a query never m
   PretrainSettings settings = settings_of("moco-v2", 3);
   settings.train.batch = 4;
   const auto objective = make_objective(settings, device, Dtype::f64);
-  const StepScalars scalars(Dtype::f64, device);
   std::vector<Tensor> keys;
   for (std::uint64_t step = 0; step < 4; ++step) {
     const auto [p, z] = agreeing_pair({4, 3}, 60 + 2 * step, device);
@@ -309,7 +306,7 @@ TEST_CASE("a queue holds the last batches, the oldest first, and a query never m
     const Tensor before = objective->state().at(0).tensor.clone();
     for (std::int64_t view = 0; view < 2; ++view) {  // one at a time, as a step does
       CHECK(largest_difference(objective->state().at(0).tensor, before) == 0);
-      (*objective)({{view, p, p}}, teachers, scalars);
+      (*objective)({{view, p, p}}, teachers, {});
     }
     keys.push_back(normalize_rows(z).y);
   }
@@ -321,11 +318,10 @@ TEST_CASE("a queue holds the last batches, the oldest first, and a query never m
 
 TEST_CASE("one embedding for all images shows as a spread of 0") {
   const Device device = make_reference_device();
-  const StepScalars scalars(Dtype::f64, device);
   const auto objective = make("simsiam", 5, device);
   const auto spread = [&](const Tensor& x) {
     const std::vector<Tensor> views{x, x};
-    const ObjectiveResult result = (*objective)(students_of(views, views), views, scalars);
+    const ObjectiveResult result = (*objective)(students_of(views, views), views, {});
     std::vector<std::vector<double>> records;
     for (const Tensor& record : result.records) records.push_back(record.to_vector<double>());
     const Metrics metrics = objective->summarize(records);
@@ -344,20 +340,19 @@ TEST_CASE("wrong input to a method is refused with both values") {
     const auto objective = make(row.method, 6, device);
     CHECK_THROWS_WITH_AS(objective->pair(p, normal({4, 5}, 1, device), {}), doctest::Contains(row.method), ShapeError);
     CHECK_THROWS_AS(objective->pair(p, p.to(Dtype::f32), {}), DtypeError);
-    const StepScalars scalars(Dtype::f64, device);
-    CHECK_THROWS_WITH_AS((*objective)({{0, p, p}}, {p}, scalars), doctest::Contains("a pair needs two views"), ShapeError);
+    CHECK_THROWS_WITH_AS((*objective)({{0, p, p}}, {p}, {}), doctest::Contains("a pair needs two views"), ShapeError);
   }
   CHECK_THROWS_AS(make("moco-v2", 5, device)->pair(p, p, {}), ShapeError);
   CHECK_THROWS_WITH_AS(find_method("dino"), doctest::Contains("method is one of mec, simsiam, "), ValueError);
   PretrainSettings settings = settings_of("moco-v2", 6);
-  settings.method_numbers.at("queue") = 100;
+  settings.method_settings.at("queue") = 100;
   settings.train.batch = 8;
   CHECK_THROWS_WITH_AS(make_objective(settings, device), doctest::Contains("100 and 8; 96 would do"), ValueError);
-  settings.method_numbers.at("queue") = 96;
-  settings.method_numbers.at("temperature") = 0;
+  settings.method_settings.at("queue") = 96;
+  settings.method_settings.at("temperature") = 0;
   CHECK_THROWS_WITH_AS(make_objective(settings, device), doctest::Contains("moco-v2.temperature lies in"), ValueError);
   settings = settings_of("swav", 6);
   settings.train.batch = 8;
-  settings.method_numbers.at("queue") = 12;
+  settings.method_settings.at("queue") = 12;
   CHECK_THROWS_WITH_AS(make_objective(settings, device), doctest::Contains("swav.queue is a multiple"), ValueError);
 }

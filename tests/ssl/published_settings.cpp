@@ -1,6 +1,7 @@
 // The settings that a run has when nothing is said: those of the papers and their official code, method by method.
 #include <doctest/doctest.h>
 
+#include "mec/ssl/methods/mec.h"
 #include "mec/ssl/methods/methods.h"
 
 using namespace mec;
@@ -18,7 +19,8 @@ std::string describe(const PretrainSettings& s) {
              t.warmup.epochs, " decay ", t.weight_decay, " ", t.decay_norm_and_bias, ", momentum ",
              t.momentum, ", eta ", t.lars_eta, ", ema ", t.ema, " ", t.ema_end, ", ",
              t.constant_predictor_rate);
-  for (const auto& [name, value] : s.method_numbers) text += concat("; ", name, " ", value);
+  if (s.method == "mec") return text;  // its own settings are checked one by one below
+  for (const auto& [name, value] : s.method_settings) text += concat("; ", name, " ", value);
   return text;
 }
 
@@ -89,18 +91,19 @@ TEST_CASE("without a word the method is MEC, as published") {
   CHECK(s.model.stem == "imagenet");
   CHECK(s.model.width == 64);
   CHECK(s.model.zero_init_residual);
-  CHECK(s.mec.order == 4);
-  CHECK_FALSE(s.mec.exact);
-  CHECK(s.mec.side == Side::automatic);
-  CHECK_FALSE(s.mec.symmetrize);
-  CHECK(s.mec.on_divergence == OnDivergence::adapt);
-  CHECK(s.mec.eps2 == 64);
-  CHECK(s.mec.ema_teacher);
-  CHECK(s.mec.components == 1);
-  CHECK(s.mec.temperature == 0.1);
-  CHECK(s.mec.lambda_warmup_factor == 8);
-  CHECK(s.mec.lambda_warmup.epochs == 10);
-  CHECK(s.mec.lambda_warmup.steps == -1);
+  const MecSettings mec = mec_settings(s);
+  CHECK(mec.order == 4);
+  CHECK_FALSE(mec.exact);
+  CHECK(mec.side == Side::automatic);
+  CHECK_FALSE(mec.symmetrize);
+  CHECK(mec.on_divergence == OnDivergence::adapt);
+  CHECK(mec.eps2 == 64);
+  CHECK(mec.ema_teacher);
+  CHECK(mec.components == 1);
+  CHECK(mec.temperature == 0.1);
+  CHECK(mec.lambda_warmup_factor == 8);
+  CHECK(mec.lambda_warmup.epochs == 10);
+  CHECK(mec.lambda_warmup.steps == -1);
   CHECK(s.mixture_kl.weight == 0);
   CHECK(s.mixture_kl.bandwidth == 0.05);
   CHECK(s.mixture_kl.components == 64);
@@ -124,7 +127,7 @@ TEST_CASE(
   settings.train.precision = "bf16";
   settings.train.checkpoint_epochs = 2;
   settings.train.momentum = 0.5;
-  settings.method_numbers["temperature"] = 9;
+  settings.method_settings["temperature"] = 9;
   choose_method(settings, "byol");
   CHECK(settings.model.arch == "resnet18");
   CHECK(settings.model.stem == "cifar");
@@ -135,4 +138,16 @@ TEST_CASE(
   CHECK(settings.train.precision == "bf16");
   CHECK(settings.train.checkpoint_epochs == 2);
   CHECK(describe(settings) == kRows[6].published);
+}
+
+TEST_CASE("a method's own settings stay where it is chosen again, and go with another method") {
+  PretrainSettings settings;
+  settings.method_settings["eps2"] = 5;
+  choose_method(settings, "mec");
+  CHECK(settings.method_settings.at("eps2") == 5);
+  CHECK(settings.method_settings.at("order") == 4);
+  choose_method(settings, "swav");
+  CHECK_FALSE(settings.method_settings.contains("eps2"));
+  choose_method(settings, "mec");
+  CHECK(settings.method_settings.at("eps2") == 64);
 }

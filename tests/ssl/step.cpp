@@ -19,7 +19,7 @@ Tensor images(std::uint64_t seed, const Device& device, Dtype dtype = Dtype::f32
 }
 
 // What changes from step to step.
-StepValues values_at(int step) { return {.rate = 0.05 + 0.01 * step, .ema = 0.9 + 0.01 * step, .lambda = 0.2 / (1 + step)}; }
+StepValues values_at(int step) { return {.rate = 0.05 + 0.01 * step, .ema = 0.9 + 0.01 * step}; }
 
 // Trains `steps` steps on changing data, by `run` for each, and returns the end state.
 template <class Run>
@@ -27,16 +27,17 @@ std::vector<double> train_steps(const Device& device, const std::string& precisi
   PretrainSettings settings = tiny_settings();
   settings.train.precision = precision;
   Learner learner(learner_options(settings), device);
-  MecObjective objective(settings.mec);
+  const auto objective = make_objective(settings, device);
   const StepScalars scalars(Dtype::f32, device);
   const std::vector<Tensor> views{images(1, device), images(2, device)};
   StepOutput output;  // kept: a replay writes into it
-  const auto once = prepare([&] { output = training_step(learner, objective, views, scalars); });
+  const auto once = prepare([&] { output = training_step(learner, *objective, views, scalars); });
   for (int step = 0; step < steps; ++step) {
     for (std::size_t view = 0; view < 2; ++view) {
       fill_random(views[view], {.seed = 100 + 2 * static_cast<std::uint64_t>(step) + view});
     }
     scalars.set(values_at(step));
+    objective->before_step(step, 3);  // λ rises over three steps
     once();
   }
   return snapshot(learner);
@@ -65,7 +66,7 @@ TEST_CASE("K replays of a recorded step equal K eager steps to the bit") {
 TEST_CASE("a step after the warm-up takes no memory from the system") {
   const Device device = make_cpu_device();
   Learner learner(learner_options(tiny_settings()), device);
-  MecObjective objective(tiny_settings().mec);
+  MecObjective objective(mec_settings(tiny_settings()));
   const StepScalars scalars(Dtype::f32, device);
   const std::vector<Tensor> views{images(1, device), images(2, device)};
   scalars.set(values_at(0));
@@ -93,8 +94,8 @@ TEST_CASE("views one at a time give the result of all views together, for two vi
       const Device device = make_reference_device();
       Learner learner(learner_options(tiny_settings(), Dtype::f64), device);
       std::unique_ptr<Objective> objective;
-      if (one_by_one) objective = std::make_unique<MecObjective>(tiny_settings().mec);
-      else objective = std::make_unique<TogetherObjective>(tiny_settings().mec);
+      if (one_by_one) objective = std::make_unique<MecObjective>(mec_settings(tiny_settings()));
+      else objective = std::make_unique<TogetherObjective>(mec_settings(tiny_settings()));
       const StepScalars scalars(Dtype::f64, device);
       scalars.set(values_at(0));
       std::vector<Tensor> views;
@@ -117,9 +118,9 @@ TEST_CASE("the teacher moves by the average alone, and its statistics are its ow
   const Device device = make_reference_device();
   Learner learner(learner_options(tiny_settings(), Dtype::f64), device);
   const StepScalars scalars(Dtype::f64, device);
-  scalars.set({.rate = 0.1, .ema = 0.75, .lambda = 0.2});
+  scalars.set({.rate = 0.1, .ema = 0.75});
   const auto before = learner.teacher->parameters.values().to_vector<double>();
-  MecObjective objective(tiny_settings().mec);
+  MecObjective objective(mec_settings(tiny_settings()));
   training_step(learner, objective, {images(1, device, Dtype::f64), images(2, device, Dtype::f64)}, scalars);
   const auto after = learner.teacher->parameters.values().to_vector<double>();
   const auto online = learner.parameters.values().to_vector<double>();  // the teacher's entries come first

@@ -18,7 +18,7 @@ namespace {
 class TroubledObjective : public MecObjective {
  public:
   TroubledObjective(int hoarding_calls, int reading_call)
-      : MecObjective(tiny_settings().mec), hoarding_calls_(hoarding_calls), reading_call_(reading_call) {}
+      : MecObjective(mec_settings(tiny_settings())), hoarding_calls_(hoarding_calls), reading_call_(reading_call) {}
   ObjectiveResult operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
                              const StepContext& step) override {
     if (calls_ == reading_call_) static_cast<void>(sum(students[0].embedding).item());
@@ -71,7 +71,7 @@ class RefusingDevice final : public ForwardingBackend {
 // Fails in one of its calls, as a kernel does that cannot be recorded.
 class FailingObjective : public MecObjective {
  public:
-  explicit FailingObjective(int failing_call) : MecObjective(tiny_settings().mec), failing_call_(failing_call) {}
+  explicit FailingObjective(int failing_call) : MecObjective(mec_settings(tiny_settings())), failing_call_(failing_call) {}
   ObjectiveResult operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
                              const StepContext& step) override {
     check<DeviceError>(calls_++ != failing_call_, kRefusal);
@@ -84,7 +84,7 @@ class FailingObjective : public MecObjective {
 
 struct Run {
   explicit Run(const Device& d) : device(d), learner(learner_options(tiny_settings()), d), scalars(Dtype::f32, d) {
-    scalars.set({.rate = 0.1, .ema = 0.9, .lambda = 0.2});
+    scalars.set({.rate = 0.1, .ema = 0.9});
   }
   std::vector<Tensor> views(std::uint64_t seed, std::int64_t batch = 8) const {
     return {random({batch, 10, 10, 1}, Dtype::f32, device, {.seed = seed}),
@@ -130,7 +130,7 @@ TEST_CASE("a step that never stops asking for memory is an error, and so is one 
 
 TEST_CASE("a batch of another size runs eagerly among replays") {
   Run run(std::make_shared<RecordingBackend>(make_reference_device())), eager(make_reference_device());
-  MecObjective objective(tiny_settings().mec), same(tiny_settings().mec);
+  MecObjective objective(mec_settings(tiny_settings())), same(mec_settings(tiny_settings()));
   StepRunner runner(run.learner, objective, run.scalars);
   for (const std::int64_t batch : {8, 8, 8, 8, 5, 8}) {
     const auto seed = static_cast<std::uint64_t>(batch);
@@ -151,7 +151,7 @@ TEST_CASE("a step that the device refuses to record is said once, and every step
     const auto device = std::make_shared<RefusingDevice>(when);
     Run run(device), eager(make_reference_device());
     FailingObjective objective(when == Refusal::within ? 5 : -1);  // the second call of the third step
-    MecObjective same(tiny_settings().mec);
+    MecObjective same(mec_settings(tiny_settings()));
     std::vector<std::string> notes;
     StepRunner runner(run.learner, objective, run.scalars,
                       {.note = [&](const std::string& text) { notes.push_back(text); }});
@@ -169,7 +169,7 @@ TEST_CASE("a step that the device refuses to record is said once, and every step
 TEST_CASE("a device that has failed within a recording ends the training with its own message") {
   const auto device = std::make_shared<RefusingDevice>(Refusal::at_end, true);
   Run run(device);
-  MecObjective objective(tiny_settings().mec);
+  MecObjective objective(mec_settings(tiny_settings()));
   bool noted = false;
   StepRunner runner(run.learner, objective, run.scalars, {.note = [&](const std::string&) { noted = true; }});
   for (std::uint64_t step = 0; step < 2; ++step) runner.run(run.views(step));

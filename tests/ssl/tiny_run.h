@@ -50,8 +50,8 @@ class GeneratedImages : public Dataset {
 inline PretrainSettings tiny_settings() {
   PretrainSettings settings;
   settings.model = {.arch = "resnet10", .stem = "cifar", .width = 4, .dim = 16, .pred_hidden = 8};
-  settings.mec.eps2 = 8;
-  settings.mec.lambda_warmup = {.epochs = 1};
+  settings.method_settings["eps2"] = 8;
+  settings.method_settings["lambda_warmup_epochs"] = 1;
   settings.train.epochs = 2;
   settings.train.batch = 8;
   settings.train.lr = 0.1;
@@ -97,8 +97,8 @@ inline PretrainSettings tiny_settings_of(const std::string& method) {
   settings.train.batch = train.batch;
   settings.train.lr = train.lr;
   settings.train.warmup = train.warmup;
-  if (settings.method_numbers.contains("queue")) settings.method_numbers.at("queue") = 2.0 * 8;
-  if (settings.method_numbers.contains("queue_epoch")) settings.method_numbers.at("queue_epoch") = 1;
+  if (settings.method_settings.contains("queue")) settings.method_settings.at("queue") = 2.0 * 8;
+  if (settings.method_settings.contains("queue_epoch")) settings.method_settings.at("queue_epoch") = 1;
   return settings;
 }
 

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "mec/ssl/methods/mec.h"
 #include "mec/tensor/devices.h"
 #include "ssl/tiny_run.h"
 
@@ -29,7 +30,7 @@ std::vector<double> run(const PretrainSettings& settings, const Device& device, 
   options.workers = workers;
   const auto data = std::make_shared<GeneratedImages>(26, 12);
   Loader loader(data, make_augmentation(settings.augment, data->info().normalization), options, device);
-  MecObjective objective(settings.mec);
+  MecObjective objective(mec_settings(settings));
   train(learner, objective, loader, settings, {&reports});
   return snapshot(learner);
 }
@@ -98,7 +99,7 @@ TEST_CASE("where a step is done when it returns, it is told before the next begi
   options.batch = settings.train.batch;
   options.epochs = settings.train.epochs;
   Loader loader(data, make_augmentation(settings.augment, data->info().normalization), options, device);
-  MecObjective objective(settings.mec);
+  MecObjective objective(mec_settings(settings));
   weights.last = learner.parameters.values().to_vector<float>();
   train(learner, objective, loader, settings, {&weights});
 }
@@ -106,34 +107,55 @@ TEST_CASE("where a step is done when it returns, it is told before the next begi
 TEST_CASE("a warm-up as long as the run reaches the full rate in the last step") {
   PretrainSettings settings = tiny_settings();
   settings.train.warmup = {.epochs = 2};
-  settings.mec.lambda_warmup = {.epochs = 2};
   const TrainPlan plan(settings, 3);
-  const double lambda = coding_lambda(8, 16, 8);
   CHECK(plan.steps() == 6);
   CHECK(plan.at(0).rate == 0);
-  CHECK(plan.at(0).lambda == doctest::Approx(lambda / 8));
   CHECK(plan.at(2).rate == doctest::Approx(0.1 * 2 / 5));
   CHECK(plan.at(5).rate == doctest::Approx(0.1));
-  CHECK(plan.at(5).lambda == doctest::Approx(lambda));
-  settings.mec.lambda_warmup = {.epochs = 10, .steps = 0};  // steps go before epochs
-  settings.train.warmup = {.epochs = 10, .steps = 2};
+  settings.method_settings["lambda_warmup_steps"] = 0;
+  settings.train.warmup = {.epochs = 10, .steps = 2};  // steps go before epochs
   const TrainPlan counted(settings, 3);
-  CHECK(counted.at(0).lambda == doctest::Approx(lambda));
   CHECK(counted.at(2).rate == doctest::Approx(0.1));
   CHECK(counted.fewest_epochs() == 1);
   settings.train.warmup = {.epochs = 1.5};
   CHECK(TrainPlan(settings, 3).fewest_epochs() == 2);
-  settings.mec.lambda_warmup = {.steps = 4};
+  settings.method_settings["lambda_warmup_steps"] = 4;
   settings.train.warmup = {.epochs = 0};
   CHECK(TrainPlan(settings, 3).fewest_epochs() == 2);
   CHECK(counted.at(0).ema == doctest::Approx(0.9));
   CHECK(counted.at(5).ema > counted.at(4).ema);
 }
 
+TEST_CASE("lambda reaches its full value in the last step of its warm-up, and stays there") {
+  const auto lambdas = [](const PretrainSettings& settings) {
+    const auto objective = make_objective(settings, make_reference_device());
+    std::vector<double> all;
+    for (std::int64_t step = 0; step < 6; ++step) {
+      objective->before_step(step, 3);
+      const Metrics scheduled = objective->scheduled();
+      REQUIRE(scheduled.size() == 1);
+      CHECK(scheduled[0].first == "lambda");
+      all.push_back(scheduled[0].second);
+    }
+    return all;
+  };
+  const double lambda = coding_lambda(8, 16, 8);
+  PretrainSettings settings = tiny_settings();
+  settings.method_settings["lambda_warmup_epochs"] = 2;
+  for (const double components : {1, 2}) {
+    settings.method_settings["components"] = components;
+    for (std::size_t step = 0; step < 6; ++step)
+      CHECK(lambdas(settings)[step] == doctest::Approx(lambda / (8 - 7 * static_cast<double>(step) / 5)));
+  }
+  settings.method_settings["lambda_warmup_steps"] = 2;  // steps go before epochs
+  CHECK(lambdas(settings)[0] == doctest::Approx(lambda / 8));
+  for (std::size_t step = 1; step < 6; ++step) CHECK(lambdas(settings)[step] == doctest::Approx(lambda));
+}
+
 TEST_CASE("adapting keeps the effective norm below one where eps2 alone would not") {
   PretrainSettings settings = tiny_settings();
-  settings.mec.eps2 = 0.05;
-  settings.mec.lambda_warmup = {.epochs = 0};
+  settings.method_settings["eps2"] = 0.05;
+  settings.method_settings["lambda_warmup_epochs"] = 0;
   Reports reports;
   run(settings, make_cpu_device(), 0, reports);
   for (const StepReport& report : reports.steps) {
@@ -145,12 +167,12 @@ TEST_CASE("adapting keeps the effective norm below one where eps2 alone would no
 
 TEST_CASE("a series that does not converge stops the run under on_divergence stop, and only then") {
   PretrainSettings settings = tiny_settings();
-  settings.mec.eps2 = 0.05;
-  settings.mec.on_divergence = OnDivergence::stop;
+  settings.method_settings["eps2"] = 0.05;
+  settings.method_settings["on_divergence"] = static_cast<double>(OnDivergence::stop);
   settings.train.lr = 0;
   Reports reports;
   CHECK_THROWS_AS(run(settings, make_cpu_device(), 0, reports), NumericalError);
-  settings.mec.on_divergence = OnDivergence::warn;
+  settings.method_settings["on_divergence"] = static_cast<double>(OnDivergence::warn);
   CHECK_NOTHROW(run(settings, make_cpu_device(), 0, reports));
 }
 
@@ -180,10 +202,6 @@ TEST_CASE("settings outside their range are refused by name") {
       CHECK(std::string(error.what()).find(name) != std::string::npos);
     }
   };
-  refused([](auto& s) { s.mec.eps2 = 0; }, "mec.eps2");
-  refused([](auto& s) { s.mec.eps2 = -1; }, "mec.eps2");
-  refused([](auto& s) { s.mec.eps2 = NAN; }, "mec.eps2");
-  refused([](auto& s) { s.mec.lambda_warmup_factor = 0.5; }, "mec.lambda_warmup_factor");
   refused([](auto& s) { s.train.epochs = 0; }, "train.epochs");
   refused([](auto& s) { s.train.batch = 1; }, "train.batch");
   refused([](auto& s) { s.train.lr = INFINITY; }, "train.lr");
@@ -197,23 +215,40 @@ TEST_CASE("settings outside their range are refused by name") {
           "train.warmup_epochs is 2.5, longer than the run of train.epochs = 2");
   refused([](auto& s) { s.train.warmup.steps = 7; },
           "train.warmup_steps is 7, longer than the run of 6 steps");
-  refused([](auto& s) { s.mec.lambda_warmup.epochs = 3; }, "mec.lambda_warmup_epochs is 3");
-  refused([](auto& s) { s.mec.lambda_warmup.steps = 7; }, "mec.lambda_warmup_steps is 7");
-  refused([](auto& s) { s.mec.eps2 = 1e-300; }, "eps2 is 1e-300");
-  refused([](auto& s) { s.mec.lambda_warmup_factor = 1e300; }, "mec.lambda_warmup_factor");
+  refused([](auto& s) { s.method_settings["lambda_warmup_epochs"] = 3; }, "mec.lambda_warmup_epochs is 3, longer");
+  refused([](auto& s) { s.method_settings["lambda_warmup_steps"] = 7; }, "mec.lambda_warmup_steps is 7");
 }
 
-TEST_CASE(
-    "what MEC alone needs is not asked of other methods, and a constant distortion has no "
-    "warm-up") {
+TEST_CASE("a method's own settings outside their range are refused by name, by its objective") {
+  const auto refused = [](auto change, const char* words) {
+    PretrainSettings settings = tiny_settings();
+    change(settings.method_settings);
+    CHECK_THROWS_WITH_AS(make_objective(settings, make_reference_device()), doctest::Contains(words), ValueError);
+  };
+  refused([](auto& own) { own["eps2"] = 0; }, "mec.eps2");
+  refused([](auto& own) { own["eps2"] = -1; }, "mec.eps2");
+  refused([](auto& own) { own["eps2"] = NAN; }, "mec.eps2");
+  refused([](auto& own) { own["eps2"] = 1e-300; }, "eps2 is 1e-300");
+  refused([](auto& own) { own["lambda_warmup_factor"] = 0.5; }, "mec.lambda_warmup_factor");
+  refused([](auto& own) { own["lambda_warmup_factor"] = 1e300; }, "mec.lambda_warmup_factor is 1e+300");
+  refused([](auto& own) { own["order"] = 2.5; }, "mec.order is a whole number, but is 2.5");
+  refused([](auto& own) { own["side"] = 3; }, "mec.side lies in [0, 2], but is 3");
+  refused([](auto& own) { own["exact"] = 2; }, "mec.exact lies in [0, 1], but is 2");
+  refused([](auto& own) { own["queue"] = 8; }, "method mec has no setting queue");
+}
+
+TEST_CASE("a warm-up of lambda is not asked for where lambda is constant, nor of other methods") {
   PretrainSettings settings = tiny_settings();
-  settings.mec.lambda_warmup = {.epochs = 10};
+  settings.method_settings["lambda_warmup_epochs"] = 10;
   CHECK_THROWS_AS(TrainPlan(settings, 3), ValueError);
-  settings.mec.lambda_warmup_factor = 1;
-  CHECK(TrainPlan(settings, 3).at(0).lambda == doctest::Approx(coding_lambda(8, 16, 8)));
-  settings.mec.eps2 = 0;
-  settings.method = "simsiam";
-  CHECK(TrainPlan(settings, 3).at(0).lambda == 1);
+  settings.method_settings["lambda_warmup_factor"] = 1;
+  CHECK_NOTHROW(TrainPlan(settings, 3));
+  const auto objective = make_objective(settings, make_reference_device());
+  objective->before_step(0, 3);
+  CHECK(objective->scheduled().at(0).second == doctest::Approx(coding_lambda(8, 16, 8)));
+  choose_method(settings, "simsiam");
+  CHECK_NOTHROW(TrainPlan(settings, 3));
+  CHECK(make_objective(settings, make_reference_device())->scheduled().empty());
 }
 
 TEST_CASE("an unknown optimiser, precision, arch or stem is refused by name") {

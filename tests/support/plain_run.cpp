@@ -14,8 +14,10 @@
 #include "mec/nn/prototypes.h"
 #include "mec/nn/resnet.h"
 #include "mec/nn/sequential.h"
+#include "mec/ssl/methods/mec.h"
 #include "mec/ssl/methods/mec_mixture.h"
 #include "mec/ssl/methods/methods.h"
+#include "mec/ssl/methods/regularized.h"
 #include "mec/tensor/backend.h"
 
 namespace mec::test {
@@ -60,30 +62,42 @@ struct Networks : Module {
   Sequential projector, predictor;
 };
 
-std::unique_ptr<Objective> make_plain_objective(const PretrainSettings& s, const Device& device) {
+// One of the method's own settings.
+struct Own {
+  const PretrainSettings& settings;
+  double operator()(const char* name) const { return settings.method_settings.at(name); }
+  std::int64_t whole(const char* name) const { return std::llround((*this)(name)); }
+};
+
+// MEC's λ is that of `eps2`.
+std::unique_ptr<Objective> make_plain_objective(const PretrainSettings& s, double eps2, const Device& device) {
   std::unique_ptr<Objective> objective;
-  const MecTrainSettings& m = s.mec;
+  const Own own{s};
+  const auto coding = [&]() -> CodingOptions {
+    return {.order = own.whole("order"),
+            .exact = own("exact") == 1,
+            .side = own("side") == 0 ? Side::automatic : own("side") == 1 ? Side::batch : Side::feature,
+            .symmetrize = own("symmetrize") == 1,
+            .adapt = own("on_divergence") == 0};
+  };
   if (s.method != "mec") {
     objective = make_objective(s, device);
-  } else if (m.components == 1) {
-    objective = std::make_unique<MecObjective>(MecSettings{.order = m.order,
-                                                           .exact = m.exact,
-                                                           .side = m.side,
-                                                           .symmetrize = m.symmetrize,
-                                                           .on_divergence = m.on_divergence,
-                                                           .eps2 = m.eps2,
-                                                           .ema_teacher = m.ema_teacher});
+  } else if (own("components") == 1) {
+    const CodingOptions c = coding();
+    objective = std::make_unique<MecObjective>(MecSettings{.order = c.order,
+                                                           .exact = c.exact,
+                                                           .side = c.side,
+                                                           .symmetrize = c.symmetrize,
+                                                           .on_divergence = c.adapt ? OnDivergence::adapt : OnDivergence::warn,
+                                                           .eps2 = eps2,
+                                                           .ema_teacher = own("ema_teacher") == 1});
   } else {
     MecMixtureSettings mixture;
-    mixture.eps2 = m.eps2;
-    mixture.ema_teacher = m.ema_teacher;
-    mixture.mixture.pair = {.order = m.order,
-                            .exact = m.exact,
-                            .side = m.side,
-                            .symmetrize = m.symmetrize,
-                            .adapt = m.on_divergence == OnDivergence::adapt};
-    mixture.prototypes.components = m.components;
-    mixture.prototypes.temperature = m.temperature;
+    mixture.eps2 = eps2;
+    mixture.ema_teacher = own("ema_teacher") == 1;
+    mixture.mixture.pair = coding();
+    mixture.prototypes.components = own.whole("components");
+    mixture.prototypes.temperature = own("temperature");
     mixture.prototypes.seed = s.train.seed;
     objective = std::make_unique<MecMixtureObjective>(mixture, s.model.dim, Dtype::f32, device);
   }
@@ -109,15 +123,20 @@ PlainStep scheduled(const PretrainSettings& s, std::int64_t step, std::int64_t s
     return warmup.steps >= 0 ? warmup.steps
                              : std::llround(warmup.epochs * static_cast<double>(steps_per_epoch));
   };
-  const std::int64_t steps = t.epochs * steps_per_epoch, W = length(t.warmup),
-                     L = length(s.mec.lambda_warmup);
-  const double lambda = static_cast<double>(s.model.dim) /
-                        (static_cast<double>(t.batch) * s.mec.eps2) /
-                        (step < L ? line(step, L, s.mec.lambda_warmup_factor, 1) : 1);
-  return {.rate = step < W ? line(step, W, 0, t.lr) : t.lr * falling_cosine(step - W, steps - W),
-          .ema = t.ema_end + (t.ema - t.ema_end) * falling_cosine(step, steps),
-          .lambda = s.method == "mec" ? lambda : 1,
-          .metrics = {}};
+  const std::int64_t steps = t.epochs * steps_per_epoch, W = length(t.warmup);
+  PlainStep plain{.rate = step < W ? line(step, W, 0, t.lr) : t.lr * falling_cosine(step - W, steps - W),
+                  .ema = t.ema_end + (t.ema - t.ema_end) * falling_cosine(step, steps),
+                  .scheduled = {},
+                  .metrics = {}};
+  if (s.method == "mec") {
+    const Own own{s};
+    const std::int64_t L =
+        length({.epochs = own("lambda_warmup_epochs"), .steps = own.whole("lambda_warmup_steps")});
+    plain.eps2 = own("eps2") * (step < L ? line(step, L, own("lambda_warmup_factor"), 1) : 1);
+    plain.scheduled = {{"lambda", static_cast<double>(s.model.dim) /
+                                      (static_cast<double>(t.batch) * plain.eps2)}};
+  }
+  return plain;
 }
 
 // One parameter and what its optimiser remembers, in f64.
@@ -216,7 +235,7 @@ std::vector<Tensor> make_views(const PretrainSettings& s, const Dataset& dataset
 
 // Forward and backward of all views; gradients are left in the parameters. Returns the objective's figures.
 Metrics gradients(Networks& online, const Networks& teacher, Objective& objective,
-                  const std::vector<Tensor>& views, const StepScalars& scalars, Dtype activations) {
+                  const std::vector<Tensor>& views, Dtype activations) {
   std::vector<Tensor> teachers;
   if (objective.ema_teacher()) {
     const NoGrad no_grad;
@@ -224,13 +243,13 @@ Metrics gradients(Networks& online, const Networks& teacher, Objective& objectiv
       teachers.push_back(teacher.project(Variable(view.to(activations))).data().to(Dtype::f32));
   }
   for (auto& [name, parameter] : parameters_of(online)) parameter.value.clear_grad();
-  const StepContext context(scalars, [&](const Tensor& projections) {
+  const StepContext context{.predict = [&](const Tensor& projections) {
     const NoGrad no_grad;
     const Variable x(projections.to(activations));
     return online.predictor.forward(x, {.training = true, .update_running = false})
         .data()
         .to(Dtype::f32);
-  });
+  }};
   std::vector<Variable> embedded;
   std::vector<StudentView> students;
   std::vector<std::vector<double>> records;
@@ -303,9 +322,8 @@ PlainRun plain_run(const PretrainSettings& settings, const DatasetPtr& dataset,
   initialize(online, settings.train.seed);
   copy_state(online, teacher);
   freeze(teacher);
-  const auto objective = make_plain_objective(settings, device);
+  auto objective = make_plain_objective(settings, 1, device);
   Networks* const averaged = objective->ema_teacher() ? &teacher : nullptr;
-  const StepScalars scalars(Dtype::f32, device);
   std::vector<Slot> slots = make_slots(online, settings.train);
   PlainRun run{.steps = {},
                .has_teacher = averaged != nullptr,
@@ -313,11 +331,11 @@ PlainRun plain_run(const PretrainSettings& settings, const DatasetPtr& dataset,
                .end = {}};
   for (std::int64_t step = 0; step < settings.train.epochs * per_epoch; ++step) {
     PlainStep plain = scheduled(settings, step, per_epoch);
-    scalars.set({.rate = 0, .ema = 0, .lambda = plain.lambda});
+    if (settings.method == "mec") objective = make_plain_objective(settings, plain.eps2, device);
     objective->before_step(step, per_epoch);
     const auto views =
         make_views(settings, *dataset, normalization, step / per_epoch, step % per_epoch, device);
-    plain.metrics = gradients(online, teacher, *objective, views, scalars, activations);
+    plain.metrics = gradients(online, teacher, *objective, views, activations);
     for (Slot& slot : slots) update(slot, settings.train, plain.rate, step);
     if (nudged) std::ranges::for_each(slots, nudge);
     if (averaged) average(teacher, slots, plain.ema);

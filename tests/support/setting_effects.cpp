@@ -39,7 +39,11 @@ void check_run(const Witness& run, const PlainRun& plain, const std::function<Pl
     CHECK(ours.step == static_cast<std::int64_t>(i) + 1);
     CHECK(ours.values.rate == doctest::Approx(expected.rate).epsilon(1e-12));
     CHECK(ours.values.ema == doctest::Approx(expected.ema).epsilon(1e-12));
-    CHECK(ours.values.lambda == doctest::Approx(expected.lambda).epsilon(1e-12));
+    REQUIRE(ours.scheduled.size() == expected.scheduled.size());
+    for (std::size_t m = 0; m < ours.scheduled.size(); ++m) {
+      CHECK(ours.scheduled[m].first == expected.scheduled[m].first);
+      CHECK(ours.scheduled[m].second == doctest::Approx(expected.scheduled[m].second).epsilon(1e-12));
+    }
     REQUIRE(ours.metrics.size() == expected.metrics.size());
     for (std::size_t m = 0; m < ours.metrics.size(); ++m) {
       CHECK(ours.metrics[m].first == expected.metrics[m].first);

@@ -1,5 +1,6 @@
 #include "support/setting_rows.h"
 
+#include "mec/ssl/methods/mec.h"
 #include "mec/ssl/methods/methods.h"
 
 namespace mec::test {
@@ -19,9 +20,9 @@ const Change kNoDecayOfVectors =
     MEC_SET("train.decay_norm_and_bias=false", train.decay_norm_and_bias = false);
 const Change kStrongTrust = MEC_SET("train.lars_eta=0.05", train.lars_eta = 0.05);
 const Change kWarmupByEpochs = MEC_SET("train.warmup_steps=-1", train.warmup.steps = -1);
-const Change kComponents = MEC_SET("mec.components=2", mec.components = 2);
+const Change kComponents = MEC_SET("mec.components=2", method_settings["components"] = 2);
 const Change kMixture = MEC_SET("mixture_kl.weight=0.5", mixture_kl.weight = 0.5);
-const Change kDivergent = MEC_SET("mec.eps2=0.5", mec.eps2 = 0.5);
+const Change kDivergent = MEC_SET("mec.eps2=0.5", method_settings["eps2"] = 0.5);
 // Where rounding grows fast from step to step.
 const Change kOneEpoch = MEC_SET("train.epochs=1", train.epochs = 1);
 
@@ -53,28 +54,28 @@ std::vector<SettingRow> model_rows() {
 
 std::vector<SettingRow> mec_rows() {
   return {
-      {.change = MEC_SET("mec.order=2", mec.order = 2)},
-      {.change = MEC_SET("mec.exact=true", mec.exact = true)},
-      {.change = MEC_SET("mec.side=feature", mec.side = Side::feature)},
-      {.change = MEC_SET("mec.side=batch", mec.side = Side::batch),
+      {.change = MEC_SET("mec.order=2", method_settings["order"] = 2)},
+      {.change = MEC_SET("mec.exact=true", method_settings["exact"] = true)},
+      {.change = MEC_SET("mec.side=feature", method_settings["side"] = static_cast<double>(Side::feature))},
+      {.change = MEC_SET("mec.side=batch", method_settings["side"] = static_cast<double>(Side::batch)),
        .beside = {MEC_SET("model.dim=6", model.dim = 6)}},
-      {.change = MEC_SET("mec.symmetrize=true", mec.symmetrize = true)},
-      {.change = MEC_SET("mec.on_divergence=warn", mec.on_divergence = OnDivergence::warn),
+      {.change = MEC_SET("mec.symmetrize=true", method_settings["symmetrize"] = true)},
+      {.change = MEC_SET("mec.on_divergence=warn", method_settings["on_divergence"] = static_cast<double>(OnDivergence::warn)),
        .beside = {kDivergent, kOneEpoch}},
-      {.change = MEC_SET("mec.eps2=3", mec.eps2 = 3)},
-      {.change = MEC_SET("mec.ema_teacher=false", mec.ema_teacher = false)},
-      {.change = MEC_SET("mec.components=3", mec.components = 3)},
-      {.change = MEC_SET("mec.temperature=0.7", mec.temperature = 0.7), .beside = {kComponents}},
-      {.change = MEC_SET("mec.order=2", mec.order = 2), .beside = {kComponents}},
-      {.change = MEC_SET("mec.exact=true", mec.exact = true), .beside = {kComponents}},
-      {.change = MEC_SET("mec.symmetrize=true", mec.symmetrize = true), .beside = {kComponents}},
-      {.change = MEC_SET("mec.on_divergence=warn", mec.on_divergence = OnDivergence::warn),
+      {.change = MEC_SET("mec.eps2=3", method_settings["eps2"] = 3)},
+      {.change = MEC_SET("mec.ema_teacher=false", method_settings["ema_teacher"] = false)},
+      {.change = MEC_SET("mec.components=3", method_settings["components"] = 3)},
+      {.change = MEC_SET("mec.temperature=0.7", method_settings["temperature"] = 0.7), .beside = {kComponents}},
+      {.change = MEC_SET("mec.order=2", method_settings["order"] = 2), .beside = {kComponents}},
+      {.change = MEC_SET("mec.exact=true", method_settings["exact"] = true), .beside = {kComponents}},
+      {.change = MEC_SET("mec.symmetrize=true", method_settings["symmetrize"] = true), .beside = {kComponents}},
+      {.change = MEC_SET("mec.on_divergence=warn", method_settings["on_divergence"] = static_cast<double>(OnDivergence::warn)),
        .beside = {kComponents, kDivergent, kOneEpoch}},
-      {.change = MEC_SET("mec.ema_teacher=false", mec.ema_teacher = false),
+      {.change = MEC_SET("mec.ema_teacher=false", method_settings["ema_teacher"] = false),
        .beside = {kComponents}},
-      {.change = MEC_SET("mec.lambda_warmup_factor=3", mec.lambda_warmup_factor = 3)},
-      {.change = MEC_SET("mec.lambda_warmup_epochs=2", mec.lambda_warmup.epochs = 2)},
-      {.change = MEC_SET("mec.lambda_warmup_steps=5", mec.lambda_warmup.steps = 5)},
+      {.change = MEC_SET("mec.lambda_warmup_factor=3", method_settings["lambda_warmup_factor"] = 3)},
+      {.change = MEC_SET("mec.lambda_warmup_epochs=2", method_settings["lambda_warmup_epochs"] = 2)},
+      {.change = MEC_SET("mec.lambda_warmup_steps=5", method_settings["lambda_warmup_steps"] = 5)},
       {.change = kMixture},
       {.change = MEC_SET("mixture_kl.estimate=product", mixture_kl.estimate = KlEstimate::product),
        .beside = {kMixture}},
@@ -138,14 +139,14 @@ SettingRow number_row(const std::string& method, const std::string& name, double
                       std::vector<Change> beside = {}) {
   const std::string text = concat(method, ".", name, "=", value);
   return {
-      .change = {text, [name, value](PretrainSettings& s) { s.method_numbers.at(name) = value; }},
+      .change = {text, [name, value](PretrainSettings& s) { s.method_settings.at(name) = value; }},
       .beside = std::move(beside),
       .method = method};
 }
 
 std::vector<SettingRow> method_rows() {
   const Change short_queue{"swav.queue=8",
-                           [](PretrainSettings& s) { s.method_numbers.at("queue") = 8; }};
+                           [](PretrainSettings& s) { s.method_settings.at("queue") = 8; }};
   return {
       {.change = {"method=simclr", [](PretrainSettings& s) { choose_method(s, "simclr"); }},
        .after = {MEC_SET("train.batch=8", train.batch = 8), MEC_SET("model.dim=16", model.dim = 16),
@@ -268,16 +269,18 @@ PretrainSettings base_settings(const std::string& method) {
   s.model.proj_hidden = 24;
   if (s.model.pred_hidden > 0) s.model.pred_hidden = 12;
   if (s.model.prototypes > 0) s.model.prototypes = 10;
-  s.mec.eps2 = 16;
-  s.mec.lambda_warmup = {.epochs = 1};
+  if (method == "mec") {
+    s.method_settings["eps2"] = 16;
+    s.method_settings["lambda_warmup_epochs"] = 1;
+  }
   s.train.epochs = 2;
   s.train.batch = 8;
   s.train.lr = 0.1;
   s.train.warmup = {.epochs = 0, .steps = 2};
   s.train.ema = 0.9;
   s.train.seed = 3;
-  if (s.method_numbers.contains("queue")) s.method_numbers.at("queue") = 16;
-  if (s.method_numbers.contains("queue_epoch")) s.method_numbers.at("queue_epoch") = 1;
+  if (s.method_settings.contains("queue")) s.method_settings.at("queue") = 16;
+  if (s.method_settings.contains("queue_epoch")) s.method_settings.at("queue_epoch") = 1;
   for (ViewSettings& view : s.augment.views) {
     view.size = 10;
     view.jitter_probability = 0.8F;

@@ -1,4 +1,4 @@
-#include "mec/ssl/methods/scalars.h"
+#include "mec/ssl/training/scalars.h"
 
 #include <array>
 
@@ -6,15 +6,15 @@
 
 namespace mec {
 
-StepScalars::StepScalars(Dtype dtype, const Device& device) : block_(Tensor::zeros({3}, dtype, device)) {}
+StepScalars::StepScalars(Dtype dtype, const Device& device) : block_(Tensor::zeros({2}, dtype, device)) {}
 
 void StepScalars::set(const StepValues& values) const {
-  const std::array<double, 3> host{values.rate, values.ema, values.lambda};
+  const std::array<double, 2> host{values.rate, values.ema};
   if (block_.dtype() == Dtype::f64) {
     block_.backend().upload(host.data(), block_);
     return;
   }
-  std::array<float, 3> narrow{};
+  std::array<float, 2> narrow{};
   for (std::size_t i = 0; i < host.size(); ++i) narrow[i] = static_cast<float>(host[i]);
   block_.backend().upload(narrow.data(), block_);
 }

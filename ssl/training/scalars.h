@@ -9,9 +9,8 @@ namespace mec {
 
 // The host's side of the block.
 struct StepValues {
-  double rate = 0;    // learning rate
-  double ema = 1;     // the teacher keeps this share of itself
-  double lambda = 1;  // of the coding length, warm-up included
+  double rate = 0;  // learning rate
+  double ema = 1;   // the teacher keeps this share of itself
 };
 
 class StepScalars {
@@ -21,10 +20,9 @@ class StepScalars {
   void set(const StepValues& values) const;  // uploads: before the step, never inside a recording
   Tensor rate() const { return block_.slice(0, {1}); }
   Tensor ema() const { return block_.slice(1, {1}); }
-  Tensor lambda() const { return block_.slice(2, {1}); }
 
  private:
-  Tensor block_;  // (3)
+  Tensor block_;  // (2)
 };
 
 }  // namespace mec
