@@ -8,8 +8,8 @@
 #include <CLI/CLI.hpp>
 
 #include "mec/cli/program.h"
-#include "mec/cli/text.h"
 #include "mec/tensor/error.h"
+#include "mec/tensor/text.h"
 
 namespace mec::cli {
 

@@ -1,23 +1,18 @@
 #include "mec/cli/data_source.h"
 
-#include <set>
-
+#include "mec/cli/note.h"
 #include "mec/cli/program.h"
-#include "mec/cli/text.h"
 #include "mec/eval/classes.h"
 
 namespace mec::cli {
 
 DatasetPtr open_with_notes(const DatasetOptions& options) {
-  static std::set<std::string> said;
   DatasetPtr dataset = open_dataset(options);
-  for (const std::string& text : dataset->info().notes) {
-    if (said.insert(text).second) note(text);
-  }
+  for (const std::string& text : dataset->info().notes) note_once(text);
   return dataset;
 }
 
-DatasetPtr open_data(const DataOptions& options, const PretrainSettings* run, Split split, std::int64_t channels) {
+DatasetPtr open_data(const DataOptions& options, const std::optional<PretrainSettings>& run, Split split, std::int64_t channels) {
   if (!options.path && !run) throw UsageError("--data is needed: a weights file does not say what to evaluate on");
   const std::string same_kind = run && !options.path ? run->data.kind : "auto";
   return open_with_notes({.path = options.path ? *options.path : run->data.path,
@@ -28,7 +23,7 @@ DatasetPtr open_data(const DataOptions& options, const PretrainSettings* run, Sp
                           .exif_orientation = options.exif_orientation || (run && run->data.exif_orientation)});
 }
 
-Splits open_splits(const DataOptions& options, const PretrainSettings* run, std::int64_t channels) {
+Splits open_splits(const DataOptions& options, const std::optional<PretrainSettings>& run, std::int64_t channels) {
   Splits splits{.train = open_data(options, run, Split::train, channels),
                 .test = open_data(options, run, Split::test, channels)};
   check_classes(*splits.train, *splits.test);

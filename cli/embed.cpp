@@ -3,9 +3,9 @@
 #include "mec/cli/commands.h"
 #include "mec/cli/encoder_source.h"
 #include "mec/cli/program.h"
-#include "mec/cli/text.h"
 #include "mec/eval/features.h"
 #include "mec/tensor/io/npy.h"
+#include "mec/tensor/text.h"
 
 namespace mec::cli {
 

@@ -3,12 +3,12 @@
 #include <iostream>
 
 #include "mec/cli/commands.h"
-#include "mec/cli/run_directory.h"
-#include "mec/cli/text.h"
 #include "mec/data/decoders/image_formats.h"
+#include "mec/ssl/run/run_directory.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/input_file.h"
 #include "mec/tensor/io/safetensors.h"
+#include "mec/tensor/text.h"
 
 namespace mec::cli {
 

@@ -1,6 +1,6 @@
+#include "mec/cli/note.h"
 #include "mec/cli/options.h"
 
-#include "mec/cli/text.h"
 #include "mec/tensor/backend.h"
 
 namespace mec::cli {
@@ -21,6 +21,17 @@ void add_device_options(Command command, DeviceOptions& options) {
   command.add_flag("--tune", options.tune, "On the GPU, time the engines of each convolution and take the fastest");
   command.add_flag("--nondeterministic", options.nondeterministic,
                    "On the GPU, also take convolutions whose bits change from run to run, as PyTorch does");
+}
+
+Option add_set_option(Command command, std::vector<std::string>& assignments, const std::string& help) {
+  return command.add_option("--set", assignments, help)
+      .repeated()
+      .value_name("K=V")
+      .check([](const std::string& word) {
+        const std::size_t equals = word.find('=');
+        const bool good = equals != std::string::npos && equals > 0;
+        return good ? "" : concat("takes section.key=value, but got '", word, "'");
+      });
 }
 
 void add_no_graph_option(Command command, bool& no_graph) {

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "mec/cli/arguments.h"
 #include "mec/data/dataset.h"
@@ -22,6 +23,9 @@ struct DeviceOptions {
   Device make(const std::string& plan_file = {}) const;  // plan_file: see CudaOptions; notes go to stderr
 };
 void add_device_options(Command command, DeviceOptions& options);  // --device, --threads, …, --nondeterministic
+
+// --set K=V, for the settings of a run; UsageError unless there is a key and a value.
+Option add_set_option(Command command, std::vector<std::string>& assignments, const std::string& help);
 
 void add_no_graph_option(Command command, bool& no_graph);  // --no-graph
 

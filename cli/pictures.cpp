@@ -1,9 +1,10 @@
 #include "mec/cli/pictures.h"
 
+#include <algorithm>
 #include <iostream>
 
-#include "mec/cli/text.h"
 #include "mec/eval/plot.h"
+#include "mec/tensor/text.h"
 
 namespace mec::cli {
 
@@ -20,6 +21,19 @@ void draw_pictures(const std::string& script, const std::filesystem::path& folde
   else
     std::cout << "wrote " << base << ".csv and .gp; gnuplot is not installed: `gnuplot " << name
               << ".gp` in that folder draws it\n";
+}
+
+std::vector<std::string> names_of_runs(const std::vector<std::string>& paths) {
+  std::vector<std::string> names;
+  for (const std::string& text : paths) {
+    const std::filesystem::path path = std::filesystem::path(text).lexically_normal();
+    names.push_back((path.has_filename() ? path : path.parent_path()).filename().string());  // "run/" ends in no name
+  }
+  const std::vector<std::string> last = names;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (std::ranges::count(last, last[i]) > 1) names[i] = paths[i];
+  }
+  return names;
 }
 
 }  // namespace mec::cli

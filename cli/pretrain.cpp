@@ -1,12 +1,13 @@
 #include <iostream>
 
 #include "mec/cli/commands.h"
+#include "mec/cli/note.h"
 #include "mec/cli/options.h"
 #include "mec/cli/program.h"
-#include "mec/cli/run_directory.h"
-#include "mec/cli/settings_file.h"
-#include "mec/cli/text.h"
-#include "mec/cli/training_run.h"
+#include "mec/cli/told_run.h"
+#include "mec/ssl/run/run_directory.h"
+#include "mec/ssl/run/settings_file.h"
+#include "mec/tensor/text.h"
 
 namespace mec::cli {
 
@@ -45,13 +46,13 @@ void run_pretrain(const PretrainOptions& options) {
     if (options.device.device != "cuda" && std::filesystem::exists(std::filesystem::path(options.resume) / kPlansFile)) {
       note(concat(printable(options.resume), " was trained on a GPU; without --device cuda it goes on with other bits"));
     }
-    return resume_run(device_of(options.resume), options.resume, std::cout, {.capture = !options.no_graph});
+    return resume_told(device_of(options.resume), options.resume, std::cout, {.capture = !options.no_graph});
   }
   if (options.config.empty()) throw UsageError("pretrain takes a config, or --resume DIR");
   const PretrainSettings settings = collect_settings(options);
   const std::filesystem::path out =
       options.out.empty() ? "runs" / std::filesystem::path(options.config).stem() : std::filesystem::path(options.out);
-  train_run(settings, device_of(out), out, std::cout, {.capture = !options.no_graph, .within_minutes = options.within});
+  train_told(settings, device_of(out), out, std::cout, {.capture = !options.no_graph, .within_minutes = options.within});
   std::cout << "wrote " << printable(out.string()) << std::endl;
 }
 
@@ -63,9 +64,7 @@ void add_pretrain(Command program) {
   const Option config = command.add_option("config", options->config, "Settings (TOML); examples/configs has some");
   const Option out =
       command.add_option("--out", options->out, "Folder for settings, metrics and weights; default: runs/<name of CONFIG>");
-  const Option set = command.add_option("--set", options->assignments, "section.key=value: change a setting; may be repeated")
-                         .repeated()
-                         .value_name("K=V");
+  const Option set = add_set_option(command, options->assignments, "section.key=value: change a setting; may be repeated");
   add_device_options(command, options->device);
   add_no_graph_option(command, options->no_graph);
   const Option precision =

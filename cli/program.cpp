@@ -5,8 +5,8 @@
 
 #include "mec/cli/commands.h"
 #include "mec/cli/surroundings.h"
-#include "mec/cli/text.h"
 #include "mec/tensor/error.h"
+#include "mec/tensor/text.h"
 
 namespace mec::cli {
 

@@ -1,12 +1,13 @@
 #include "mec/cli/progress.h"
 
+#include "mec/tensor/text.h"
+
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 
-#include "mec/cli/text.h"
 
 namespace mec::cli {
 

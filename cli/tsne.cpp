@@ -6,10 +6,10 @@
 #include "mec/cli/commands.h"
 #include "mec/cli/encoder_source.h"
 #include "mec/cli/pictures.h"
-#include "mec/cli/run_directory.h"
 #include "mec/eval/classes.h"
 #include "mec/eval/features.h"
 #include "mec/eval/plot.h"
+#include "mec/ssl/run/run_directory.h"
 
 namespace mec::cli {
 

@@ -5,11 +5,11 @@
 #include "mec/cli/encoder_source.h"
 #include "mec/cli/pictures.h"
 #include "mec/cli/program.h"
-#include "mec/cli/run_directory.h"
 #include "mec/cli/study/rows.h"
-#include "mec/cli/text.h"
 #include "mec/eval/noise.h"
 #include "mec/eval/plot.h"
+#include "mec/ssl/run/run_directory.h"
+#include "mec/tensor/text.h"
 
 namespace mec::cli {
 

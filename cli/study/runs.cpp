@@ -6,11 +6,11 @@
 
 #include "mec/cli/encoder_source.h"
 #include "mec/cli/pictures.h"
-#include "mec/cli/settings_file.h"
-#include "mec/cli/text.h"
-#include "mec/cli/training_run.h"
+#include "mec/cli/told_run.h"
 #include "mec/eval/features.h"
 #include "mec/eval/report.h"
+#include "mec/ssl/run/settings_file.h"
+#include "mec/tensor/text.h"
 
 namespace mec::cli {
 
@@ -75,9 +75,7 @@ void print(const std::string& name, const StudyRun& run, bool kept) {
 void add_study_options(Command command, StudyOptions& options, const std::string& out) {
   options.out = out;
   command.add_option("config", options.config, "Settings (TOML) that all runs share").required();
-  command.add_option("--set", options.assignments, "section.key=value: change a setting of all runs; may be repeated")
-      .repeated()
-      .value_name("K=V");
+  add_set_option(command, options.assignments, "section.key=value: change a setting of all runs; may be repeated");
   command.add_option("--seeds", options.seeds, "Runs of each variant; the mean is drawn, with bars to the lowest and highest")
       .positive()
       .show_default();
@@ -105,7 +103,7 @@ Json StudyRuns::train_one(const std::filesystem::path& out, const PretrainSettin
   Summary summary(settings.train.epochs, out, measure);
   device_->allocator().reset_high_water();
   try {
-    train_run(settings, device_, out, std::cout, {.observers = {&summary}});
+    train_told(settings, device_, out, std::cout, {.observers = {&summary}});
   } catch (const NumericalError& error) {
     return {{"failure", printable(error.what())}};
   }
@@ -146,7 +144,7 @@ std::vector<StudyRun> StudyRuns::train(const std::string& name, const PretrainSe
     const std::filesystem::path out = folder_ / "runs" / run_name;
     const bool is_kept = kept.has("run");
     const Json row = kept.get("run", [&] {
-      open_splits(options_.data, &own, own.data.channels);  // what scoring would refuse
+      open_splits(options_.data, own, own.data.channels);  // what scoring would refuse
       Json result = train_one(out, own, measure);
       if (!result.contains("failure")) result.update(score(out));
       return result;

@@ -84,7 +84,7 @@ TEST_CASE_FIXTURE(Fixture, "a run that leaves the finite numbers stops with step
 }
 
 TEST_CASE_FIXTURE(Fixture, "wrong usage has status 2, help has status 0") {
-  fails(2, "--set takes section.key=value", {"--set", "train.lr"});
+  fails(2, "--set: takes section.key=value", {"--set", "train.lr"});
   fails(2, "--device", {"--device", "gpu"});
   fails(2, "--precision", {"--precision", "f16"});
   fails(2, "--threads", {"--threads", "many"});

@@ -2,13 +2,12 @@
 
 #include <filesystem>
 
-#include "mec/cli/settings_file.h"
-#include "mec/cli/settings_table.h"
+#include "mec/ssl/run/settings_file.h"
+#include "mec/ssl/run/settings_table.h"
 #include "support/paths.h"
 #include "tensor/io_files.h"
 
 using namespace mec;
-using namespace mec::cli;
 using namespace mec::test;
 
 TEST_CASE("the example settings can be read, and explain every key") {

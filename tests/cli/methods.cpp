@@ -6,15 +6,14 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "mec/cli/settings_file.h"
-#include "mec/cli/settings_table.h"
+#include "mec/ssl/run/settings_file.h"
+#include "mec/ssl/run/settings_table.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/npy.h"
 #include "mec/tensor/ops.h"
 #include "support/program.h"
 
 using namespace mec;
-using namespace mec::cli;
 using namespace mec::test;
 
 namespace {

@@ -7,13 +7,13 @@
 #include <nlohmann/json.hpp>
 
 #include "data/fixtures.h"
-#include "mec/cli/settings_file.h"
 #include "mec/data/augment/transform.h"
 #include "mec/data/formats/open_dataset.h"
 #include "mec/eval/report.h"
 #include "mec/nn/files/weights.h"
 #include "mec/nn/files/weights_info.h"
 #include "mec/nn/initialize.h"
+#include "mec/ssl/run/settings_file.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/npy.h"
 #include "mec/tensor/io/safetensors.h"
@@ -82,7 +82,7 @@ struct Fixture {
     settings.data.path = at("data");
     settings.data.kind = "mnist";
     settings.train.seed = 9;
-    write_bytes(folder / "run/settings.toml", cli::write_settings(settings));
+    write_bytes(folder / "run/settings.toml", write_settings(settings));
 
     const Choices base;
     ResNet encoder(base.encoder, base.device);

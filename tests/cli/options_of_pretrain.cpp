@@ -6,9 +6,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "mec/cli/settings_file.h"
-#include "mec/cli/training_run.h"
 #include "mec/ssl/methods/methods.h"
+#include "mec/ssl/run/settings_file.h"
+#include "mec/ssl/run/train_run.h"
 #include "mec/tensor/devices.h"
 #include "support/option_rows.h"
 
@@ -32,11 +32,10 @@ struct Fixture : RunFixture {
   }
   // By the library, from the config with a change made by hand.
   Left expected(const std::function<void(PretrainSettings&)>& change, const Device& device) const {
-    PretrainSettings settings = cli::read_settings(config);
+    PretrainSettings settings = read_settings(config);
     change(settings);
     const std::filesystem::path out = folder / "expected";
-    std::ostringstream log;
-    cli::train_run(settings, device, out, log);
+    train_run(settings, device, out);
     const Left left = read("expected");
     std::filesystem::remove_all(out);
     return left;

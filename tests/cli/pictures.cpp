@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
-#include "mec/cli/run_directory.h"
+#include "mec/cli/pictures.h"
 #include "mec/eval/process.h"
 #include "support/program.h"
 

@@ -3,13 +3,12 @@
 #include <algorithm>
 
 #include "mec/cli/program.h"
-#include "mec/cli/settings_file.h"
-#include "mec/cli/settings_table.h"
 #include "mec/ssl/methods/mec.h"
+#include "mec/ssl/run/settings_file.h"
+#include "mec/ssl/run/settings_table.h"
 #include "tensor/io_files.h"
 
 using namespace mec;
-using namespace mec::cli;
 using namespace mec::test;
 
 namespace {

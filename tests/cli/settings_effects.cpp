@@ -7,20 +7,19 @@
 #include <nlohmann/json.hpp>
 
 #include "data/fixtures.h"
-#include "mec/cli/run_directory.h"
-#include "mec/cli/settings_file.h"
-#include "mec/cli/settings_table.h"
-#include "mec/cli/training_run.h"
 #include "mec/data/formats/open_dataset.h"
 #include "mec/nn/files/weights.h"
 #include "mec/nn/files/weights_info.h"
 #include "mec/ssl/methods/methods.h"
+#include "mec/ssl/run/run_directory.h"
+#include "mec/ssl/run/settings_file.h"
+#include "mec/ssl/run/settings_table.h"
+#include "mec/ssl/run/train_run.h"
 #include "mec/tensor/devices.h"
 #include "support/program.h"
 #include "support/setting_effects.h"
 
 using namespace mec;
-using namespace mec::cli;
 using namespace mec::test;
 
 namespace {
@@ -140,9 +139,8 @@ void check_row(const SettingRow& row, const Images& images) {
   const PretrainSettings meant = on_images(settings_with(row), images);
   const PlainRun plain = plain_run_on(meant, images);
   const TempFolder folder;
-  std::ostringstream log;
   Witness witness;
-  train_run(settings, images.device, folder / "run", log, {.observers = {&witness}});
+  train_run(settings, images.device, folder / "run", {.observers = {&witness}});
   check_run(witness, plain, [&] { return plain_run_on(meant, images, true); });
   check_metrics(folder / "run", witness.steps, meant, plain);
   check_encoder(folder / "run", meant, witness.end, images);

@@ -1,12 +1,11 @@
 // mec pretrain --within MINUTES: the demo ends in time on slow machines too.
 #include <doctest/doctest.h>
 
-#include "mec/cli/epoch_budget.h"
-#include "mec/cli/settings_file.h"
+#include "mec/ssl/run/epoch_budget.h"
+#include "mec/ssl/run/settings_file.h"
 #include "support/program.h"
 
 using namespace mec;
-using namespace mec::cli;
 using namespace mec::test;
 
 TEST_CASE("as many epochs as fit into the minutes, between the fewest and those asked for") {

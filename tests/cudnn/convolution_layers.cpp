@@ -5,7 +5,7 @@
 #include <set>
 
 #include "mec/autograd/variable.h"
-#include "mec/cli/settings_file.h"
+#include "mec/ssl/run/settings_file.h"
 #include "mec/tensor/backends/wrappers/forwarding.h"
 #include "mec/tensor/devices.h"
 #include "support/paths.h"
@@ -66,7 +66,7 @@ std::vector<TrainedNetwork> trained_networks() {
   std::ranges::sort(files);
   for (const auto& file : files) {
     if (file.extension() != ".toml") continue;
-    const PretrainSettings settings = cli::read_settings(file);
+    const PretrainSettings settings = read_settings(file);
     std::set<std::int64_t> sizes{settings.data.eval_size};
     for (const ViewSettings& view : settings.augment.views) sizes.insert(view.size);
     sizes.erase(0);

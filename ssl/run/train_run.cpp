@@ -1,6 +1,4 @@
-#include "mec/cli/training_run.h"
-
-#include <unistd.h>
+#include "mec/ssl/run/train_run.h"
 
 #include <algorithm>
 #include <array>
@@ -8,28 +6,33 @@
 #include <optional>
 #include <string_view>
 
-#include "mec/cli/data_source.h"
-#include "mec/cli/epoch_budget.h"
-#include "mec/cli/progress.h"
-#include "mec/cli/run_directory.h"
-#include "mec/cli/settings_file.h"
-#include "mec/cli/text.h"
-#include "mec/cli/timing.h"
+#include "mec/data/formats/open_dataset.h"
 #include "mec/ssl/methods/methods.h"
+#include "mec/ssl/run/epoch_budget.h"
+#include "mec/ssl/run/run_directory.h"
+#include "mec/ssl/run/settings_file.h"
 #include "mec/ssl/training/checkpoint.h"
 #include "mec/ssl/training/random_step.h"
+#include "mec/tensor/clock.h"
+#include "mec/tensor/text.h"
 
-namespace mec::cli {
+namespace mec {
 
 namespace {
 
-DatasetPtr open_data(const DataSettings& data) {
-  return open_with_notes({.path = data.path,
-                          .kind = data.kind,
-                          .split = parse_split(data.split),
-                          .limit = data.limit,
-                          .channels = static_cast<int>(data.channels),
-                          .exif_orientation = data.exif_orientation});
+void tell(const Teller& teller, const std::string& line) {
+  if (teller) teller(line);
+}
+
+DatasetPtr open_data(const DataSettings& data, const Teller& note) {
+  DatasetPtr dataset = open_dataset({.path = data.path,
+                                     .kind = data.kind,
+                                     .split = parse_split(data.split),
+                                     .limit = data.limit,
+                                     .channels = static_cast<int>(data.channels),
+                                     .exif_orientation = data.exif_orientation});
+  for (const std::string& text : dataset->info().notes) tell(note, text);
+  return dataset;
 }
 
 Normalization normalization_of(const DataSettings& data, const DatasetInfo& info) {
@@ -54,10 +57,10 @@ RunIdentity identity_of(const PretrainSettings& settings, const TrainPlan& plan)
   return identity;
 }
 
-void say_start(std::ostream& log, const PretrainSettings& settings, const Dataset& dataset, const TrainPlan& plan) {
-  log << "pre-training " << settings.model.arch << " (width " << settings.model.width << ") on " << dataset.size()
-      << " images of " << dataset.info().kind << ": " << counted(settings.train.epochs, "epoch") << " of "
-      << counted(plan.steps_per_epoch(), "step") << std::endl;
+std::string start_text(const PretrainSettings& settings, const Dataset& dataset, const TrainPlan& plan) {
+  return concat("pre-training ", settings.model.arch, " (width ", settings.model.width, ") on ", dataset.size(),
+                " images of ", dataset.info().kind, ": ", counted(settings.train.epochs, "epoch"), " of ",
+                counted(plan.steps_per_epoch(), "step"));
 }
 
 std::string minutes_text(double minutes) {
@@ -66,7 +69,7 @@ std::string minutes_text(double minutes) {
 
 // The loader's work is left out: its threads prepare a batch while a step runs.
 PretrainSettings keep_within(PretrainSettings settings, double minutes, const Dataset& dataset, const Transform& views,
-                             const Device& device, std::ostream& log) {
+                             const Device& device, const Teller& log) {
   const TrainPlan plan(settings, dataset.size() / settings.train.batch);  // refuses what is out of range
   std::vector<ImageSize> sizes;
   for (int view = 0; view < views.views(); ++view) sizes.push_back(views.size(view));
@@ -79,22 +82,22 @@ PretrainSettings keep_within(PretrainSettings settings, double minutes, const Da
   const auto takes = [&](std::int64_t epochs) {
     return minutes_text(budget.minutes_per_epoch * static_cast<double>(epochs));
   };
-  log << counted(asked, "epoch") << (asked == 1 ? " takes " : " take ") << takes(asked) << " here";
+  std::string text = concat(counted(asked, "epoch"), asked == 1 ? " takes " : " take ", takes(asked), " here");
   if (settings.train.epochs < asked) {
-    log << ": training " << settings.train.epochs << " instead, " << takes(settings.train.epochs) << " (--within " << minutes
-        << ")";
+    text += concat(": training ", settings.train.epochs, " instead, ", takes(settings.train.epochs), " (--within ", minutes,
+                   ")");
   }
-  log << std::endl;
+  tell(log, text);
   return settings;
 }
 
 // From the start, or from a checkpoint.
-void run(const PretrainSettings& asked, const Device& device, const std::filesystem::path& out, std::ostream& log,
+void run(const PretrainSettings& asked, const Device& device, const std::filesystem::path& out,
          const RunOptions& options, std::unique_ptr<Checkpoint> from) {
-  const DatasetPtr dataset = open_data(asked.data);
+  const DatasetPtr dataset = open_data(asked.data, options.note);
   const TransformPtr views = make_augmentation(asked.augment, normalization_of(asked.data, dataset->info()));
   const PretrainSettings settings =
-      options.within_minutes ? keep_within(asked, *options.within_minutes, *dataset, *views, device, log) : asked;
+      options.within_minutes ? keep_within(asked, *options.within_minutes, *dataset, *views, device, options.log) : asked;
   const TrainSettings& train_settings = settings.train;
   const std::unique_ptr<Objective> objective = make_step_objective(settings, device);
   Loader loader(dataset, views,
@@ -120,22 +123,23 @@ void run(const PretrainSettings& asked, const Device& device, const std::filesys
     from.reset();  // its memory
   }
   if (done >= plan.steps()) {
-    log << printable(out.string()) << ": training has ended already, after " << train_settings.epochs << " epochs" << std::endl;
-    return;
+    return tell(options.log, concat(printable(out.string()), ": training has ended already, after ", train_settings.epochs,
+                                    " epochs"));
   }
 
   RunDirectory directory(out, settings, describe_encoder(learner.online.encoder, views, settings.data), done);
   if (directory.begins_again()) {
-    log << "beginning again in " << printable(out.string()) << ": the run there was stopped before its first checkpoint"
-        << std::endl;
+    tell(options.log, concat("beginning again in ", printable(out.string()),
+                             ": the run there was stopped before its first checkpoint"));
   }
-  if (done > 0) log << "resuming " << printable(out.string()) << " at epoch " << done / plan.steps_per_epoch() + 1 << std::endl;
-  say_start(log, settings, *dataset, plan);
-  Progress progress(log, isatty(STDOUT_FILENO) != 0 ? kProgressBar : kProgressLog);
-  std::vector<Observer*> all{&directory, &checkpoints, &progress};  // in this order: a checkpoint counts on the lines before it
+  if (done > 0) {
+    tell(options.log, concat("resuming ", printable(out.string()), " at epoch ", done / plan.steps_per_epoch() + 1));
+  }
+  tell(options.log, start_text(settings, *dataset, plan));
+  std::vector<Observer*> all{&directory, &checkpoints};  // in this order: a checkpoint counts on the lines before it
   all.insert(all.end(), options.observers.begin(), options.observers.end());
   try {
-    train(learner, *objective, loader, settings, all, {.steps_done = done, .capture = options.capture, .note = note});
+    train(learner, *objective, loader, settings, all, {.steps_done = done, .capture = options.capture, .note = options.note});
   } catch (const NumericalError& error) {
     if (!std::filesystem::exists(out / kCheckpointFile)) throw;
     throw NumericalError(concat(error.what(), "; the last good state is in ", (out / kCheckpointFile).string()));
@@ -144,12 +148,12 @@ void run(const PretrainSettings& asked, const Device& device, const std::filesys
 
 }  // namespace
 
-void train_run(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out, std::ostream& log,
+void train_run(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out,
                const RunOptions& options) {
-  run(settings, device, out, log, options, nullptr);
+  run(settings, device, out, options, nullptr);
 }
 
-void resume_run(const Device& device, const std::filesystem::path& folder, std::ostream& log, const RunOptions& options) {
+void resume_run(const Device& device, const std::filesystem::path& folder, const RunOptions& options) {
   const bool goes_on = std::filesystem::exists(folder / kCheckpointFile);
   const bool is_run = std::filesystem::exists(folder / kSettingsFile);
   std::optional<PretrainSettings> settings;
@@ -157,7 +161,7 @@ void resume_run(const Device& device, const std::filesystem::path& folder, std::
   check<IoError>(goes_on || (settings && settings->train.checkpoint_epochs > 0), folder.string(),
                  ": nothing to resume, there is no ", kCheckpointFile,
                  "; mec pretrain writes one every train.checkpoint_epochs epochs");
-  run(*settings, device, folder, log, options, goes_on ? std::make_unique<Checkpoint>(folder / kCheckpointFile) : nullptr);
+  run(*settings, device, folder, options, goes_on ? std::make_unique<Checkpoint>(folder / kCheckpointFile) : nullptr);
 }
 
-}  // namespace mec::cli
+}  // namespace mec

@@ -8,12 +8,12 @@
 #include <string>
 #include <vector>
 
-#include "mec/cli/settings_file.h"
 #include "mec/nn/files/weights_info.h"
+#include "mec/ssl/run/settings_file.h"
 #include "mec/ssl/training/trainer.h"
 #include "mec/tensor/io/folder_lock.h"
 
-namespace mec::cli {
+namespace mec {
 
 inline constexpr const char* kMetricsFile = "metrics.jsonl";  // one line per step; the same command writes the same bytes
 inline constexpr const char* kTimingsFile = "timings.jsonl";  // measured, so different each time
@@ -21,10 +21,6 @@ inline constexpr const char* kEncoderFile = "encoder.safetensors";
 inline constexpr const char* kCheckpointFile = "checkpoint.safetensors";
 inline constexpr const char* kPlansFile =
     "convolution_plans.json";  // by which the GPU got its bits: a resumed run takes the same
-
-// What runs (folders or weights files) are called in tables and pictures: the last part of each path, or all of it where two would
-// be called the same.
-std::vector<std::string> names_of_runs(const std::vector<std::string>& paths);
 
 // Writes the run's files while it trains: metrics and timings at each step, the encoder after each epoch. The checkpoint comes after on_epoch():
 // the lines up to its step are then on the disk.
@@ -55,4 +51,4 @@ class RunDirectory : public Observer {
   std::ofstream metrics_, timings_;
 };
 
-}  // namespace mec::cli
+}  // namespace mec

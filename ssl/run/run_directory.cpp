@@ -1,4 +1,4 @@
-#include "mec/cli/run_directory.h"
+#include "mec/ssl/run/run_directory.h"
 
 #include <algorithm>
 #include <array>
@@ -7,13 +7,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include "mec/cli/settings_file.h"
 #include "mec/nn/files/weights.h"
 #include "mec/ssl/methods/methods.h"
+#include "mec/ssl/run/settings_file.h"
 #include "mec/tensor/io/atomic_file.h"
 #include "mec/tensor/io/input_file.h"
 
-namespace mec::cli {
+namespace mec {
 
 namespace {
 
@@ -76,19 +76,6 @@ std::uintmax_t end_of_step(const std::filesystem::path& path, std::int64_t steps
 }
 
 }  // namespace
-
-std::vector<std::string> names_of_runs(const std::vector<std::string>& paths) {
-  std::vector<std::string> names;
-  for (const std::string& text : paths) {
-    const std::filesystem::path path = std::filesystem::path(text).lexically_normal();
-    names.push_back((path.has_filename() ? path : path.parent_path()).filename().string());  // "run/" ends in no name
-  }
-  const std::vector<std::string> last = names;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (std::ranges::count(last, last[i]) > 1) names[i] = paths[i];
-  }
-  return names;
-}
 
 RunDirectory::RunDirectory(const std::filesystem::path& path, const PretrainSettings& settings,
                            WeightsInfo info, std::int64_t steps_done)
@@ -156,4 +143,4 @@ void RunDirectory::check_written(const std::ostream& file, const char* name) con
                  ": writing failed: ", errno != 0 ? std::generic_category().message(errno) : "is the disk full?");
 }
 
-}  // namespace mec::cli
+}  // namespace mec

@@ -1,4 +1,8 @@
-#include "mec/cli/settings_file.h"
+#include "mec/ssl/run/run_directory.h"
+#include "mec/ssl/run/settings_file.h"
+#include "mec/ssl/run/settings_table.h"
+#include "mec/tensor/io/input_file.h"
+#include "mec/tensor/text.h"
 
 #include <toml++/toml.h>
 
@@ -7,13 +11,8 @@
 #include <charconv>
 #include <cstdio>
 
-#include "mec/cli/program.h"
-#include "mec/cli/run_directory.h"
-#include "mec/cli/settings_table.h"
-#include "mec/cli/text.h"
-#include "mec/tensor/io/input_file.h"
 
-namespace mec::cli {
+namespace mec {
 
 namespace {
 
@@ -49,12 +48,10 @@ void flatten(const toml::table& table, const std::string& prefix, std::vector<As
   }
 }
 
-// "--set section.key=value". What is not TOML is a text without quotes.
+// "section.key=value". What is not TOML is a text without quotes.
 Assignment parse_assignment(const std::string& text) {
   const std::size_t equals = text.find('=');
-  if (equals == std::string::npos || equals == 0) {
-    throw UsageError(concat("--set takes section.key=value, but got '", text, "'"));
-  }
+  check<ValueError>(equals != std::string::npos && equals > 0, "a setting is given as section.key=value, not as '", text, "'");
   Assignment assignment{.key = text.substr(0, equals), .value = text.substr(equals + 1)};
   try {
     const toml::table table = toml::parse(concat("value = ", text.substr(equals + 1)));
@@ -197,4 +194,4 @@ std::string write_settings(const PretrainSettings& settings) {
   return text;
 }
 
-}  // namespace mec::cli
+}  // namespace mec

@@ -1,8 +1,8 @@
-#include "mec/cli/epoch_budget.h"
+#include "mec/ssl/run/epoch_budget.h"
 
 #include <algorithm>
 
-namespace mec::cli {
+namespace mec {
 
 EpochBudget fit_epochs(double minutes, double step_seconds, std::int64_t steps_per_epoch, std::int64_t asked,
                        std::int64_t fewest) {
@@ -11,4 +11,4 @@ EpochBudget fit_epochs(double minutes, double step_seconds, std::int64_t steps_p
   return {.epochs = std::max(static_cast<std::int64_t>(possible), fewest), .minutes_per_epoch = per_epoch};
 }
 
-}  // namespace mec::cli
+}  // namespace mec

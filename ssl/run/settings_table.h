@@ -10,7 +10,7 @@
 
 #include "mec/ssl/settings.h"
 
-namespace mec::cli {
+namespace mec {
 
 using SettingValue = std::variant<bool, std::int64_t, double, std::string, std::vector<double>>;  // what TOML knows
 
@@ -34,4 +34,4 @@ void assign_setting(PretrainSettings& settings, const std::string& key, const Se
 bool is_for_another_method(const PretrainSettings& settings, const std::string& key,
                            const SettingValue& value);
 
-}  // namespace mec::cli
+}  // namespace mec

@@ -1,8 +1,8 @@
-#include "mec/cli/text.h"
+#include "mec/tensor/text.h"
 
 #include <doctest/doctest.h>
 
-using namespace mec::cli;
+using namespace mec;
 
 TEST_CASE("UTF-8 is told from other bytes") {
   for (const char* text :

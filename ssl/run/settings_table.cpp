@@ -1,4 +1,7 @@
-#include "mec/cli/settings_table.h"
+#include "mec/ssl/run/settings_table.h"
+
+#include "mec/ssl/methods/methods.h"
+#include "mec/tensor/text.h"
 
 #include <algorithm>
 #include <array>
@@ -8,10 +11,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "mec/cli/text.h"
-#include "mec/ssl/methods/methods.h"
 
-namespace mec::cli {
+namespace mec {
 
 namespace {
 
@@ -314,4 +315,4 @@ std::vector<Setting> bind_settings(PretrainSettings& settings) {
   return all;
 }
 
-}  // namespace mec::cli
+}  // namespace mec

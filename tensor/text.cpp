@@ -1,13 +1,12 @@
-#include "mec/cli/text.h"
+#include "mec/tensor/text.h"
 
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <iostream>
 
 #include "mec/tensor/error.h"
 
-namespace mec::cli {
+namespace mec {
 
 std::size_t utf8_length(std::string_view text) {
   if (text.empty()) return 0;
@@ -72,6 +71,4 @@ std::string first_columns(std::string_view text, std::size_t columns) {
   return std::string(text.substr(0, end));
 }
 
-void note(const std::string& text) { std::cerr << "mec: " << printable(text) << "\n"; }
-
-}  // namespace mec::cli
+}  // namespace mec

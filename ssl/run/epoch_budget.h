@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace mec::cli {
+namespace mec {
 
 struct EpochBudget {
   std::int64_t epochs = 0;
@@ -15,4 +15,4 @@ struct EpochBudget {
 EpochBudget fit_epochs(double minutes, double step_seconds, std::int64_t steps_per_epoch, std::int64_t asked,
                        std::int64_t fewest);
 
-}  // namespace mec::cli
+}  // namespace mec

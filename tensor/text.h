@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace mec::cli {
+namespace mec {
 
 // Bytes of the UTF-8 character at the beginning; 0 where there is none: a stray byte, a longer form
 // than needed, a surrogate.
@@ -16,13 +16,10 @@ bool is_utf8(std::string_view text);
 // \x1b, \xff.
 std::string printable(std::string_view text);
 
-// One line on stderr that is no error.
-void note(const std::string& text);
-
 // A limit as people write it: 1048576 rather than 1.04858e+06.
 std::string digits_of(double number);
 
 // The first so many characters.
 std::string first_columns(std::string_view text, std::size_t columns);
 
-}  // namespace mec::cli
+}  // namespace mec

@@ -2,10 +2,10 @@
 #include <algorithm>
 #include <numeric>
 
-#include "mec/cli/settings_table.h"
 #include "mec/ssl/methods/methods.h"
+#include "mec/ssl/run/settings_table.h"
 
-namespace mec::cli {
+namespace mec {
 
 namespace {
 
@@ -90,4 +90,4 @@ bool is_for_another_method(const PretrainSettings& settings, const std::string& 
   return true;
 }
 
-}  // namespace mec::cli
+}  // namespace mec

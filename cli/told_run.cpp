@@ -1,0 +1,35 @@
+#include "mec/cli/told_run.h"
+
+#include <unistd.h>
+
+#include "mec/cli/note.h"
+#include "mec/cli/progress.h"
+
+namespace mec::cli {
+
+namespace {
+
+// The options with those who tell, and `progress` before the other observers.
+RunOptions told(RunOptions options, std::ostream& log, Progress& progress) {
+  options.observers.insert(options.observers.begin(), &progress);
+  options.log = [&log](const std::string& line) { log << line << std::endl; };
+  options.note = note_once;
+  return options;
+}
+
+ProgressStyle style() { return isatty(STDOUT_FILENO) != 0 ? kProgressBar : kProgressLog; }
+
+}  // namespace
+
+void train_told(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out, std::ostream& log,
+                const RunOptions& options) {
+  Progress progress(log, style());
+  train_run(settings, device, out, told(options, log, progress));
+}
+
+void resume_told(const Device& device, const std::filesystem::path& folder, std::ostream& log, const RunOptions& options) {
+  Progress progress(log, style());
+  resume_run(device, folder, told(options, log, progress));
+}
+
+}  // namespace mec::cli

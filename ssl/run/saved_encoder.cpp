@@ -1,0 +1,73 @@
+#include "mec/ssl/run/saved_encoder.h"
+
+#include <utility>
+
+#include "mec/nn/initialize.h"
+#include "mec/ssl/run/run_directory.h"
+#include "mec/ssl/run/settings_file.h"
+#include "mec/tensor/io/safetensors.h"
+
+namespace mec {
+
+namespace {
+
+static_assert(kMaxImageSize <= kMaxViewSize);  // what weights are used at, a view can be
+
+void set_normalization(WeightsInfo& info, const std::string& name) {
+  const Normalization preset = normalization_preset(name).for_channels(static_cast<int>(info.encoder.in_channels));
+  info.mean.assign(preset.mean.begin(), preset.mean.end());
+  info.std.assign(preset.std.begin(), preset.std.end());
+}
+
+WeightsInfo find_info(const std::filesystem::path& weights, const EncoderHints& hints) {
+  const auto metadata = read_safetensors_metadata(weights);
+  const bool explained = metadata.contains("arch") || !hints.arch;  // with neither, reading says what is missing
+  WeightsInfo info;
+  if (explained) info = to_weights_info(metadata, weights.string());
+  const auto channels = hints.channels.value_or(info.encoder.in_channels);
+  const bool other_images = channels != info.encoder.in_channels || hints.normalization;
+  info.encoder.in_channels = channels;
+  if (!explained || other_images) set_normalization(info, hints.normalization.value_or("imagenet"));
+  if (hints.arch) info.encoder.arch = *hints.arch;
+  if (hints.stem) info.encoder.stem = stem_of(*hints.stem);
+  if (hints.width) info.encoder.width = *hints.width;
+  if (hints.size) info.image_size = *hints.size;
+  validate(info);
+  return info;
+}
+
+}  // namespace
+
+SavedEncoder::SavedEncoder(const std::filesystem::path& source, EncoderHints hints)
+    : weights_(source), hints_(std::move(hints)) {
+  if (std::filesystem::is_directory(weights_)) {
+    settings_ = read_run_settings(weights_);
+    weights_ /= kEncoderFile;
+  }
+  info_ = find_info(weights_, hints_);
+}
+
+Normalization SavedEncoder::normalization() const {
+  return {.mean = {info_.mean.begin(), info_.mean.end()}, .std = {info_.std.begin(), info_.std.end()}};
+}
+
+ResNet SavedEncoder::load(const Device& device, LoadReport* report) const {
+  ResNet encoder(info_.encoder, device);
+  LoadReport said = load_weights(weights_, encoder, {.prefix = hints_.prefix});
+  if (report) *report = std::move(said);
+  return encoder;
+}
+
+ResNet SavedEncoder::random(const Device& device) const {
+  ResNet encoder(info_.encoder, device);
+  initialize(encoder, settings_ ? settings_->train.seed : 0, "encoder.");
+  return encoder;
+}
+
+TransformPtr SavedEncoder::view(ImageSize images) const { return view(images, normalization()); }
+
+TransformPtr SavedEncoder::view(ImageSize images, Normalization normalization) const {
+  return make_eval_transform(EvalViewSettings::for_images(images, info_.image_size), std::move(normalization));
+}
+
+}  // namespace mec

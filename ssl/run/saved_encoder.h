@@ -1,0 +1,47 @@
+// An encoder from a file: what network it is, its weights, and the view of an image that it takes.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "mec/data/augment/transform.h"
+#include "mec/nn/files/weights.h"
+#include "mec/nn/files/weights_info.h"
+#include "mec/ssl/settings.h"
+
+namespace mec {
+
+// For files without metadata; given beside metadata, they go before it.
+struct EncoderHints {
+  std::optional<std::string> arch = {}, stem = {}, normalization = {}, prefix = {};
+  std::optional<std::int64_t> width = {}, channels = {}, size = {};
+};
+
+class SavedEncoder {
+ public:
+  // A run's folder, or a weights file. IoError when there is neither, or when nobody says what network it is.
+  explicit SavedEncoder(const std::filesystem::path& source, EncoderHints hints = {});
+
+  const std::filesystem::path& weights() const { return weights_; }  // the file
+  const WeightsInfo& info() const { return info_; }
+  const std::optional<PretrainSettings>& settings() const { return settings_; }  // of a run's folder
+  Normalization normalization() const;
+
+  // IoError says what does not fit. `report` is told what of the file was not taken as it is.
+  ResNet load(const Device& device, LoadReport* report = nullptr) const;
+  ResNet random(const Device& device) const;  // as the run's encoder was before the first step
+
+  // The view it takes of images of that size; {0, 0} where they differ.
+  TransformPtr view(ImageSize images) const;
+  TransformPtr view(ImageSize images, Normalization normalization) const;
+
+ private:
+  std::filesystem::path weights_;
+  EncoderHints hints_;
+  std::optional<PretrainSettings> settings_;
+  WeightsInfo info_;
+};
+
+}  // namespace mec
