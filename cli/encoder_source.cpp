@@ -34,7 +34,7 @@ void add_encoder_options(Command command, EncoderOptions& options) {
       .one_of({"1", "3"})
       .group("Weights without metadata");
   command.add_option("--size", options.hints.size, "Pixels on a side").between(1, kMaxImageSize).group("Weights without metadata");
-  command.add_option("--normalization", options.hints.normalization, "mnist, fashion-mnist, cifar10, cifar100 or imagenet (default)")
+  command.add_option("--normalization", options.hints.normalization, concat(normalization_presets(), " (default)"))
       .group("Weights without metadata");
   command
       .add_option("--prefix", options.hints.prefix,

@@ -1,5 +1,6 @@
 #include "mec/cli/note.h"
 #include "mec/cli/options.h"
+#include "mec/data/formats/open_dataset.h"
 
 #include "mec/tensor/backend.h"
 
@@ -47,7 +48,7 @@ Dtype parse_precision(const std::string& name, const Device& device) {
 
 void add_data_options(Command command, DataOptions& options) {
   command.add_option("--data", options.path, "Folder of the data set; default: the one that the run trained on");
-  command.add_option("--kind", options.kind, "auto, mnist, fashion-mnist, cifar10, cifar100 or folder");
+  command.add_option("--kind", options.kind, data_kinds());
   command.add_option("--limit", options.limit, "At most so many images of each split, spread evenly; 0: all").not_negative();
   command.add_option("--workers", options.workers, "Threads that read images").between(0, 1024).show_default();
   command.add_option("--batch", options.batch, "Images embedded at a time").positive().show_default();

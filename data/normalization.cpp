@@ -42,14 +42,4 @@ void validate(const Normalization& normalization, int channels) {
   }
 }
 
-Normalization normalization_preset(const std::string& name) {
-  if (name == "mnist") return {{0.1307F}, {0.3081F}};
-  if (name == "fashion-mnist") return {{0.2860F}, {0.3530F}};
-  if (name == "cifar10") return {{0.4914F, 0.4822F, 0.4465F}, {0.2470F, 0.2435F, 0.2616F}};
-  if (name == "cifar100") return {{0.5071F, 0.4865F, 0.4409F}, {0.2673F, 0.2564F, 0.2762F}};
-  if (name == "imagenet") return {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}};
-  throw ValueError(
-      concat("no normalization preset is named '", name, "'; there are mnist, fashion-mnist, cifar10, cifar100 and imagenet"));
-}
-
 }  // namespace mec

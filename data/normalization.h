@@ -26,8 +26,4 @@ PixelScale pixel_scale(const Normalization& normalization, int channel);
 // ValueError unless there are `channels` finite means and as many positive deviations.
 void validate(const Normalization& normalization, int channels);
 
-// Published statistics of a training set: "mnist", "fashion-mnist", "cifar10", "cifar100" or "imagenet". ValueError
-// lists these for another name.
-Normalization normalization_preset(const std::string& name);
-
 }  // namespace mec

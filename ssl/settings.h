@@ -73,7 +73,7 @@ struct TrainSettings {
 
 struct DataSettings {
   std::string path;
-  std::string kind = "auto";  // auto, mnist, fashion-mnist, cifar10, cifar100, folder
+  std::string kind = "auto";  // of data_kinds() (data/formats/open_dataset.h)
   std::string split = "train";
   std::int64_t limit = 0;         // at most so many images, spread evenly; 0: all
   std::int64_t channels = 0;      // 0: as the files have

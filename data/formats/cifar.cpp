@@ -83,13 +83,14 @@ void append_batch(const fs::path& path, int classes, std::vector<std::uint8_t>& 
   }
 }
 
-}  // namespace
-
-bool is_cifar(const fs::path& folder, int classes) {
+template <int classes> bool is_cifar(const fs::path& folder) {
   return !find_folder(folder, classes).empty() || is_pickled(folder, classes);
 }
 
-DatasetPtr open_cifar(const DatasetOptions& options, int classes) {
+// Binary CIFAR: data_batch_1.bin to data_batch_5.bin and test_batch.bin for 10 classes, train.bin and
+// test.bin for 100 (of its two labels the fine one), in the folder or in the one that the download
+// unpacks to. IoError when one is missing or damaged.
+template <int classes> DatasetPtr open_cifar(const DatasetOptions& options, const Format& format) {
   const fs::path folder = find_folder(options.path, classes);
   check<IoError>(!folder.empty() || !is_pickled(options.path, classes), options.path.string(),
                  ": these are CIFAR-", classes,
@@ -103,12 +104,30 @@ DatasetPtr open_cifar(const DatasetOptions& options, int classes) {
   for (const auto& name : file_names(options.split, classes)) append_batch(folder / name, classes, pixels, labels);
 
   DatasetInfo info;
-  info.kind = concat("cifar", classes);
+  info.kind = format.kind;
   info.channels = 3;
   info.size = {kSide, kSide};
   info.class_names = class_names(folder, classes);
-  info.normalization = normalization_preset(info.kind);
+  info.normalization = format.normalization;
   return std::make_shared<MemoryDataset>(std::move(info), std::move(pixels), std::move(labels));
+}
+
+}  // namespace
+
+Format cifar10_format() {
+  return {.kind = "cifar10",
+          .statistics = "cifar10",
+          .normalization = {{0.4914F, 0.4822F, 0.4465F}, {0.2470F, 0.2435F, 0.2616F}},
+          .detect = is_cifar<10>,
+          .open = open_cifar<10>};
+}
+
+Format cifar100_format() {
+  return {.kind = "cifar100",
+          .statistics = "cifar100",
+          .normalization = {{0.5071F, 0.4865F, 0.4409F}, {0.2673F, 0.2564F, 0.2762F}},
+          .detect = is_cifar<100>,
+          .open = open_cifar<100>};
 }
 
 }  // namespace mec::formats

@@ -53,7 +53,7 @@ IdxArray read_idx(const fs::path& path, int rank) {
 }
 
 // Names for the labels 0 to 9, and for as many more as there are.
-std::vector<std::string> class_names(const std::string& kind,
+std::vector<std::string> class_names(const Format& format,
                                      const std::vector<std::uint8_t>& labels) {
   static constexpr std::array<const char*, 10> kFashion{
       "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -61,28 +61,26 @@ std::vector<std::string> class_names(const std::string& kind,
   const std::size_t largest = *std::max_element(labels.begin(), labels.end());
   std::vector<std::string> names;
   for (std::size_t i = 0; i < std::max(kFashion.size(), largest + 1); ++i) {
-    const bool named = kind == "fashion-mnist" && i < kFashion.size();
+    const bool named = format.kind == "fashion-mnist" && i < kFashion.size();
     names.push_back(named ? kFashion.at(i) : std::to_string(i));
   }
   return names;
 }
 
-}  // namespace
-
-bool is_idx(const fs::path& folder) { return !find_idx_folder(folder).empty(); }
-
 // The innermost name that says "mnist" or "fashion" decides: in ~/fashion/mnist/ lies MNIST.
-std::string idx_kind(const fs::path& folder) {
-  const fs::path path = fs::absolute(find_idx_folder(folder));
+bool is_fashion(const fs::path& found) {
+  const fs::path path = fs::absolute(found);
   for (fs::path at = path; at.has_relative_path(); at = at.parent_path()) {
     const std::string name = lower_name(at);
-    if (name.find("fashion") != std::string::npos) return "fashion-mnist";
-    if (name.find("mnist") != std::string::npos) return "mnist";
+    if (name.find("fashion") != std::string::npos) return true;
+    if (name.find("mnist") != std::string::npos) return false;
   }
-  return "mnist";
+  return false;
 }
 
-DatasetPtr open_idx(const DatasetOptions& options) {
+// The pair of files that find_idx_files() finds (idx_files.h). IoError when one is missing, damaged,
+// or has another number of entries than its partner.
+DatasetPtr open_idx(const DatasetOptions& options, const Format& format) {
   const fs::path found = find_idx_folder(options.path);
   const IdxFiles files = find_idx_files(found.empty() ? options.path : found, options.split);
   IdxArray images = read_idx(files.images, 3);
@@ -94,11 +92,11 @@ DatasetPtr open_idx(const DatasetOptions& options) {
       std::max(images.dims[1], images.dims[2]) <= std::numeric_limits<std::int32_t>::max(),
       files.images.string(), ": images of ", images.dims[2], "x", images.dims[1], " are too large");
   DatasetInfo info;
-  info.kind = options.kind;
+  info.kind = format.kind;
   info.channels = 1;
   info.size = {static_cast<int>(images.dims[2]), static_cast<int>(images.dims[1])};
-  info.class_names = class_names(options.kind, labels.values);
-  info.normalization = normalization_preset(options.kind);
+  info.class_names = class_names(format, labels.values);
+  info.normalization = format.normalization;
   if (files.transposed) {
     info.notes.push_back(concat(files.images.string(),
                                 ": EMNIST stores its images with rows and columns "
@@ -107,6 +105,32 @@ DatasetPtr open_idx(const DatasetOptions& options) {
   return std::make_shared<MemoryDataset>(
       std::move(info), std::move(images.values),
       std::vector<std::int32_t>(labels.values.begin(), labels.values.end()));
+}
+
+}  // namespace
+
+Format mnist_format() {
+  return {.kind = "mnist",
+          .statistics = "mnist",
+          .normalization = {{0.1307F}, {0.3081F}},
+          .detect =
+              [](const fs::path& folder) {
+                const fs::path found = find_idx_folder(folder);
+                return !found.empty() && !is_fashion(found);
+              },
+          .open = open_idx};
+}
+
+Format fashion_mnist_format() {
+  return {.kind = "fashion-mnist",
+          .statistics = "fashion-mnist",
+          .normalization = {{0.2860F}, {0.3530F}},
+          .detect =
+              [](const fs::path& folder) {
+                const fs::path found = find_idx_folder(folder);
+                return !found.empty() && is_fashion(found);
+              },
+          .open = open_idx};
 }
 
 }  // namespace mec::formats

@@ -140,20 +140,24 @@ void refuse_data_set_within(const ClassFolder& only) {
                  ": it is a data set itself; give this folder as the data set");
 }
 
-DatasetInfo describe(const DatasetOptions& options, const std::vector<ClassFolder>& classes) {
+DatasetInfo describe(const DatasetOptions& options, const Normalization& normalization,
+                     const std::vector<ClassFolder>& classes) {
   DatasetInfo info;
   info.kind = "folder";
   info.channels = options.channels == 0 ? 3 : options.channels;
   info.has_labels = !classes.empty();
-  info.normalization = normalization_preset("imagenet").for_channels(info.channels);
+  info.normalization = normalization.for_channels(info.channels);
   for (const ClassFolder& found : classes)
     info.class_names.push_back(found.path.filename().string());
   return info;
 }
 
-}  // namespace
-
-DatasetPtr open_image_folder(const DatasetOptions& options) {
+// Image files of the formats that this build reads, in the order of their names. Where the folder has
+// train/ and test/ (or val/), the split is taken from there; nothing else with images may stand beside
+// them. Sub-folders with images are classes, sorted by name; images directly in the folder have no
+// labels. The data set's note says what was passed over. IoError when there are no images, when there
+// are images both in the folder and in sub-folders, and what read_folder() refuses (image_files.h).
+DatasetPtr open_image_folder(const DatasetOptions& options, const Format& format) {
   PassedOver passed_over;
   const fs::path folder = split_folder(options.path, options.split, passed_over);
   FolderContent content = read_folder(folder, passed_over);
@@ -169,7 +173,7 @@ DatasetPtr open_image_folder(const DatasetOptions& options) {
                  "sub-folder for each class");
   if (classes.size() == 1 && folder == options.path) refuse_data_set_within(classes[0]);
 
-  DatasetInfo info = describe(options, classes);
+  DatasetInfo info = describe(options, format.normalization, classes);
   if (!left_out.empty()) info.notes.push_back(concat(folder.string(), ": ", left_out));
   std::vector<std::int32_t> labels;
   for (std::size_t label = 0; label < classes.size(); ++label) {
@@ -179,6 +183,15 @@ DatasetPtr open_image_folder(const DatasetOptions& options) {
   }
   const DecodeOptions decoding{.channels = info.channels, .exif_orientation = options.exif_orientation};
   return std::make_shared<ImageFolder>(std::move(info), decoding, std::move(files), std::move(labels));
+}
+
+}  // namespace
+
+Format folder_format() {
+  return {.kind = "folder",
+          .statistics = "imagenet",
+          .normalization = {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}},
+          .open = open_image_folder};
 }
 
 }  // namespace mec::formats

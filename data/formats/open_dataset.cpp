@@ -32,25 +32,16 @@ DatasetPtr with_channels(DatasetPtr dataset, int channels) {
   return std::make_shared<MemoryDataset>(std::move(info), std::move(pixels), std::move(labels));
 }
 
-std::string detect_kind(const fs::path& folder) {
-  std::vector<std::string> kinds;
-  if (formats::is_idx(folder)) kinds.push_back(formats::idx_kind(folder));
-  if (formats::is_cifar(folder, 10)) kinds.emplace_back("cifar10");
-  if (formats::is_cifar(folder, 100)) kinds.emplace_back("cifar100");
-  if (kinds.size() > 1) {
-    throw IoError(concat(folder.string(), ": there are files of ", kinds[0], " and of ", kinds[1],
-                         "; name the kind of data set, or give the folder of one"));
+const formats::Format& detect_format(const fs::path& folder) {
+  const formats::Format *found = nullptr, *otherwise = nullptr;
+  for (const formats::Format& format : formats::formats()) {
+    if (!format.detect) otherwise = &format;
+    if (!format.detect || !format.detect(folder)) continue;
+    check<IoError>(!found, folder.string(), ": there are files of ", found ? found->kind : "", " and of ", format.kind,
+                   "; name the kind of data set, or give the folder of one");
+    found = &format;
   }
-  return kinds.empty() ? "folder" : kinds[0];
-}
-
-DatasetPtr open_kind(const DatasetOptions& options) {
-  if (options.kind == "mnist" || options.kind == "fashion-mnist") return formats::open_idx(options);
-  if (options.kind == "cifar10") return formats::open_cifar(options, 10);
-  if (options.kind == "cifar100") return formats::open_cifar(options, 100);
-  if (options.kind == "folder") return formats::open_image_folder(options);
-  throw ValueError(concat("open_dataset: no data set is of kind '", options.kind,
-                          "'; there are auto, mnist, fashion-mnist, cifar10, cifar100 and folder"));
+  return found ? *found : *otherwise;
 }
 
 }  // namespace
@@ -64,9 +55,9 @@ DatasetPtr open_dataset(const DatasetOptions& options) {
                    options.path.string(), "': it is a file; unpack it, and give the folder");
     check<IoError>(fs::is_directory(options.path), "cannot open the data set '", options.path.string(),
                    "': there is no such folder");
-    DatasetOptions found = options;
-    if (options.kind == "auto") found.kind = detect_kind(options.path);
-    DatasetPtr dataset = open_kind(found);
+    const formats::Format& format =
+        options.kind == "auto" ? detect_format(options.path) : formats::find_format(options.kind);
+    DatasetPtr dataset = format.open(options, format);
     check<IoError>(dataset->size() > 0 && dataset->size() <= formats::kMostImages,
                    "cannot open the data set '", options.path.string(), "': it has ",
                    dataset->size(), " images; there are at least 1 and at most ",

@@ -11,7 +11,7 @@ namespace mec {
 
 struct DatasetOptions {
   std::filesystem::path path;
-  std::string kind = "auto";  // or mnist, fashion-mnist, cifar10, cifar100, folder
+  std::string kind = "auto";  // or another of data_kinds()
   Split split = Split::train;
   std::int64_t limit = 0;  // at most so many images, spread evenly over the data set; 0 takes all
   int channels = 0;        // 1 or 3; 0 takes what is stored (3 from image folders)
@@ -22,5 +22,11 @@ struct DatasetOptions {
 // layouts of docs/data.md. "auto" goes by the names of files and folders. IoError when nothing
 // known lies there, or it is not clear what.
 DatasetPtr open_dataset(const DatasetOptions& options);
+std::string data_kinds();  // "auto, mnist, … and folder"
+
+// Published statistics of a training set: "mnist", "fashion-mnist", "cifar10", "cifar100" or "imagenet". ValueError
+// lists these for another name.
+Normalization normalization_preset(const std::string& name);
+std::string normalization_presets();  // "mnist, … and imagenet"
 
 }  // namespace mec

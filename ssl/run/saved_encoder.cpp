@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "mec/data/formats/open_dataset.h"
 #include "mec/nn/initialize.h"
 #include "mec/ssl/run/run_directory.h"
 #include "mec/ssl/run/settings_file.h"

@@ -8,6 +8,7 @@
 
 #include "data/fixtures.h"
 #include "mec/data/augment/view.h"
+#include "mec/data/formats/open_dataset.h"
 
 using namespace mec;
 using namespace mec::test;

@@ -10,6 +10,7 @@
 #include "mec/data/augment/finish.h"
 #include "mec/data/augment/resize.h"
 #include "mec/data/augment/view.h"
+#include "mec/data/formats/open_dataset.h"
 
 using namespace mec;
 using namespace mec::test;

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "data/fixtures.h"
+#include "mec/data/formats/open_dataset.h"
 #include "mec/data/loader/loader.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops/views.h"

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "data/fixtures.h"
+#include "mec/data/formats/open_dataset.h"
 #include "mec/tensor/backends/wrappers/forwarding.h"
 #include "mec/tensor/devices.h"
 
