@@ -24,7 +24,7 @@ void tell(const std::string& file, const LoadReport& report) {
 
 void add_encoder_options(Command command, EncoderOptions& options) {
   command.add_option("source", options.source, "Folder of a run, or a weights file (.safetensors)").required();
-  command.add_option("--arch", options.hints.arch, "resnet10, resnet18, resnet34 or resnet50; for files that do not say it")
+  command.add_option("--arch", options.hints.arch, resnet_archs() + "; for files that do not say it")
       .group("Weights without metadata");
   command.add_option("--stem", options.hints.stem, "imagenet or cifar").group("Weights without metadata");
   command.add_option("--width", options.hints.width, "Channels of the first stage")

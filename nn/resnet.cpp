@@ -1,6 +1,7 @@
 #include "mec/nn/resnet.h"
 
 #include "mec/autograd/ops/pooling.h"
+#include "mec/tensor/text.h"
 
 namespace mec {
 
@@ -11,10 +12,9 @@ struct Arch {
   bool bottleneck;
   std::array<int, 4> blocks;
 };
-constexpr std::array<Arch, 4> kArchs{{{"resnet10", false, {1, 1, 1, 1}},
-                                      {"resnet18", false, {2, 2, 2, 2}},
-                                      {"resnet34", false, {3, 4, 6, 3}},
-                                      {"resnet50", true, {3, 4, 6, 3}}}};
+constexpr Arch kArchs[] = {{"resnet10", false, {1, 1, 1, 1}},   {"resnet18", false, {2, 2, 2, 2}},
+                           {"resnet34", false, {3, 4, 6, 3}},   {"resnet50", true, {3, 4, 6, 3}},
+                           {"resnet101", true, {3, 4, 23, 3}},  {"resnet152", true, {3, 8, 36, 3}}};
 
 const Arch& arch_of(const ResNetConfig& config) {
   check<ValueError>(config.width >= 1 && config.width <= kMaxResNetChannels &&
@@ -24,7 +24,7 @@ const Arch& arch_of(const ResNetConfig& config) {
   for (const Arch& arch : kArchs) {
     if (config.arch == arch.name) return arch;
   }
-  throw ValueError(concat("ResNet: unknown arch '", config.arch, "'; there are resnet10, resnet18, resnet34 and resnet50"));
+  throw ValueError(concat("ResNet: unknown arch '", config.arch, "'; there are ", resnet_archs()));
 }
 
 Conv2dOptions stem_options(const ResNetConfig& config, const Placement& where) {
@@ -40,6 +40,12 @@ Variable through(const std::vector<ResidualBlock>& blocks, Variable y, const Pas
 }
 
 }  // namespace
+
+std::string resnet_archs() {
+  std::vector<std::string> names;
+  for (const Arch& arch : kArchs) names.emplace_back(arch.name);
+  return listed(names);
+}
 
 const char* name_of(Stem stem) { return stem == Stem::cifar ? "cifar" : "imagenet"; }
 

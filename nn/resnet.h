@@ -20,8 +20,10 @@ Stem stem_of(const std::string& name);  // ValueError names what exists
 // Of width and in_channels: more is a mistake, and the numbers of elements stay far from overflow.
 inline constexpr std::int64_t kMaxResNetChannels = 8192;
 
+std::string resnet_archs();  // "resnet10, … and resnet152"
+
 struct ResNetConfig {
-  std::string arch = "resnet18";  // resnet10, resnet18, resnet34, resnet50
+  std::string arch = "resnet18";  // of resnet_archs()
   std::int64_t width = 64;        // channels of the stem and of the first stage's inner convolutions
   std::int64_t in_channels = 3;
   Stem stem = Stem::imagenet;

@@ -14,7 +14,7 @@
 namespace mec {
 
 struct ModelSettings {
-  std::string arch = "resnet50";  // resnet10, resnet18, resnet34, resnet50
+  std::string arch = "resnet50";  // of resnet_archs() (nn/resnet.h)
   std::string stem = "imagenet";  // imagenet: 7x7 stride 2 and max-pool; cifar: 3x3 stride 1
   std::int64_t width = 64;        // channels of the first stage
   bool zero_init_residual = true;

@@ -62,6 +62,17 @@ std::string digits_of(double number) {
   return whole ? concat(static_cast<std::int64_t>(number)) : concat(number);
 }
 
+std::string joined(const std::vector<std::string>& words, std::string_view between) {
+  std::string text;
+  for (const std::string& word : words) text.append(text.empty() ? "" : between).append(word);
+  return text;
+}
+
+std::string listed(const std::vector<std::string>& words) {
+  if (words.size() < 2) return joined(words);
+  return joined({words.begin(), words.end() - 1}) + " and " + words.back();
+}
+
 std::string first_columns(std::string_view text, std::size_t columns) {
   std::size_t end = 0;
   for (; columns > 0 && end < text.size(); --columns) {

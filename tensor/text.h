@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace mec {
 
@@ -18,6 +19,10 @@ std::string printable(std::string_view text);
 
 // A limit as people write it: 1048576 rather than 1.04858e+06.
 std::string digits_of(double number);
+
+// "a, b, c", and "a, b and c".
+std::string joined(const std::vector<std::string>& words, std::string_view between = ", ");
+std::string listed(const std::vector<std::string>& words);
 
 // The first so many characters.
 std::string first_columns(std::string_view text, std::size_t columns);

@@ -163,7 +163,7 @@ void add_bench(Command program) {
     command.add_option(name, member, what).positive().show_default();
   };
   command.add_option("--method", options->method, "As in a settings file, with its published heads").show_default();
-  command.add_option("--arch", options->arch, "resnet10, resnet18, resnet34 or resnet50").show_default();
+  command.add_option("--arch", options->arch, resnet_archs()).show_default();
   command.add_option("--stem", options->stem, "cifar or imagenet").show_default();
   size("--width", options->width, "Channels of the first stage");
   size("--channels", options->channels, "Of the images");

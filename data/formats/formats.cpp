@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "mec/tensor/error.h"
+#include "mec/tensor/text.h"
 
 namespace mec::formats {
 
@@ -38,29 +39,16 @@ const Format& find_format(const std::string& kind) {
 
 namespace mec {
 
-namespace {
-
-std::string listed(std::vector<std::string> words, const char* last_word) {
-  std::string text;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    text += i == 0 ? "" : i + 1 < words.size() ? ", " : last_word;
-    text += words[i];
-  }
-  return text;
-}
-
-}  // namespace
-
 std::string data_kinds() {
   std::vector<std::string> kinds{"auto"};
   for (const formats::Format& format : formats::formats()) kinds.push_back(format.kind);
-  return listed(kinds, " and ");
+  return listed(kinds);
 }
 
 std::string normalization_presets() {
   std::vector<std::string> names;
   for (const formats::Format& format : formats::formats()) names.push_back(format.statistics);
-  return listed(names, " and ");
+  return listed(names);
 }
 
 Normalization normalization_preset(const std::string& name) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "mec/ssl/methods/regularized.h"
+#include "mec/tensor/text.h"
 
 namespace mec {
 
@@ -34,9 +35,9 @@ const std::vector<Method>& methods() {
 const Method& find_method(const std::string& name) {
   const auto found = std::ranges::find(methods(), name, &Method::name);
   if (found != methods().end()) return *found;
-  std::string known;
-  for (const Method& method : methods()) known += (known.empty() ? "" : ", ") + method.name;
-  throw ValueError(concat("method is one of ", known, ", but is \"", name, "\""));
+  std::vector<std::string> known;
+  for (const Method& method : methods()) known.push_back(method.name);
+  throw ValueError(concat("method is one of ", joined(known), ", but is \"", name, "\""));
 }
 
 double method_setting(const PretrainSettings& settings, const std::string& name) {

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "mec/ssl/methods/methods.h"
+#include "mec/tensor/text.h"
 #include "mec/ssl/run/settings_table.h"
 
 namespace mec {
@@ -30,19 +31,13 @@ std::vector<std::string> other_methods_with(const PretrainSettings& settings,
   return names;
 }
 
-std::string join(const std::vector<std::string>& words, const std::string& between) {
-  std::string text;
-  for (const std::string& word : words) text += concat(text.empty() ? "" : between, word);
-  return text;
-}
-
 std::string own_settings_of(PretrainSettings& settings) {
   std::vector<std::string> own;
   for (const Setting& setting : bind_settings(settings)) {
     if (setting.key.starts_with(settings.method + ".")) own.push_back(setting.key);
   }
   return own.empty() ? "which has no settings of its own"
-                     : concat("whose own settings are ", join(own, ", "));
+                     : concat("whose own settings are ", joined(own));
 }
 
 // Levenshtein's distance: insertions, deletions and changes of a letter.
@@ -69,7 +64,7 @@ void assign_setting(PretrainSettings& settings, const std::string& key, const Se
   if (found != all.end()) return found->set(value);
   const std::vector<std::string> others = other_methods_with(settings, key);
   if (!others.empty()) {
-    throw ValueError(concat("'", key, "' is a setting of method \"", join(others, "\", \""),
+    throw ValueError(concat("'", key, "' is a setting of method \"", joined(others, "\", \""),
                             "\", but the method is \"", settings.method, "\", ",
                             own_settings_of(settings)));
   }

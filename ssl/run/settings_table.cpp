@@ -82,9 +82,7 @@ bool flag_from(const std::string& key, const SettingValue& value) {
 // Which of the words it is.
 std::size_t place_of(const std::string& key, const SettingValue& value, const std::vector<std::string>& words) {
   const auto found = std::ranges::find(words, text_of(value));
-  std::string known;
-  for (const std::string& word : words) known += (known.empty() ? "" : ", ") + word;
-  check<ValueError>(found != words.end(), key, " is one of ", known, ", but is '", text_of(value), "'");
+  check<ValueError>(found != words.end(), key, " is one of ", joined(words), ", but is '", text_of(value), "'");
   return static_cast<std::size_t>(found - words.begin());
 }
 

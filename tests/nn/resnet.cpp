@@ -71,6 +71,8 @@ TEST_CASE("networks have as many parameters as torchvision's") {
   CHECK(count_parameters({.arch = "resnet18"}) == 11'689'512 - 513'000);
   CHECK(count_parameters({.arch = "resnet34"}) == 21'797'672 - 513'000);
   CHECK(count_parameters({.arch = "resnet50"}) == 25'557'032 - 2'049'000);
+  CHECK(count_parameters({.arch = "resnet101"}) == 44'549'160 - 2'049'000);
+  CHECK(count_parameters({.arch = "resnet152"}) == 60'192'808 - 2'049'000);
 }
 
 TEST_CASE("the first stage of basic blocks has no downsample, and the stems differ") {

@@ -4,6 +4,14 @@
 
 using namespace mec;
 
+TEST_CASE("words are joined, and listed as in a sentence") {
+  CHECK(joined({}) == "");
+  CHECK(joined({"a", "b", "c"}, "|") == "a|b|c");
+  CHECK(listed({"a"}) == "a");
+  CHECK(listed({"a", "b"}) == "a and b");
+  CHECK(listed({"a", "b", "c"}) == "a, b and c");
+}
+
 TEST_CASE("UTF-8 is told from other bytes") {
   for (const char* text :
        {"", "plain", "\xc3\xa9", "\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\x8e\x89", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"}) {
