@@ -33,8 +33,8 @@ Comparison prepare(const Tensor& train, const Tensor& x, const KnnOptions& optio
     out.train = normalize_rows(out.train).y;
     out.x = normalize_rows(out.x).y;
   } else {
-    out.train_squares = reduce(Reduce::over_columns, mul(out.train, out.train));
-    out.x_squares = reduce(Reduce::over_columns, mul(out.x, out.x)).to_vector<float>();
+    out.train_squares = sum(mul(out.train, out.train), 1);
+    out.x_squares = sum(mul(out.x, out.x), 1).to_vector<float>();
   }
   return out;
 }

@@ -63,7 +63,7 @@ class ProbeLoss {
   double operator()(const std::vector<double>& w, std::vector<double>& gradient) const {
     const CrossEntropy result = cross_entropy(add(matmul(x_, weight(w)), bias(w)), labels_);
     const auto dweight = matmul(x_, result.dlogits, {.trans_a = true}).to_vector<float>();
-    const auto dbias = sum_rows(result.dlogits).to_vector<float>();
+    const auto dbias = sum(result.dlogits, 0).to_vector<float>();
     const auto losses = result.loss.to_vector<float>();
 
     const auto n = static_cast<double>(x_.dim(0));

@@ -111,7 +111,7 @@ Tensor tsne_affinities(const Tensor& x, double perplexity) {
   check<NumericalError>(all_finite(x).item() == 1, "t-SNE: the features must be finite, but some are not");
   // Centred and in f64: the difference of two squares keeps its digits.
   const Tensor wide = x.to(Dtype::f64), rows = sub(wide, batch_norm_statistics(wide).mean);
-  const auto squares = reduce(Reduce::over_columns, mul(rows, rows)).to_vector<double>();
+  const auto squares = sum(mul(rows, rows), 1).to_vector<double>();
   const Tensor p({n, n}, Dtype::f64, x.device());
   const std::int64_t block = std::max<std::int64_t>(1, kBlock / n);
   for (std::int64_t begin = 0; begin < n; begin += block) {

@@ -7,6 +7,7 @@
 #include "mec/tensor/ops/elementwise.h"
 #include "mec/tensor/ops/linalg.h"
 #include "mec/tensor/ops/matmul.h"
+#include "mec/tensor/ops/operators.h"
 #include "mec/tensor/ops/optimizer.h"
 #include "mec/tensor/ops/pooling.h"
 #include "mec/tensor/ops/rows.h"

@@ -11,7 +11,7 @@ Tensor sum_to(const Tensor& dy, const Shape& shape) {
   if (dy.shape() == shape) return dy;
   if (shape.numel() == 0) return Tensor::zeros(shape, dy.dtype(), dy.device());
   const Shape flat{dy.numel() / shape.numel(), shape.numel()};
-  return sum_rows(dy.reshape(flat)).to(dy.dtype()).reshape(shape);
+  return sum(dy.reshape(flat), 0).to(dy.dtype()).reshape(shape);
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
       [X = x.saved(), shape = x.shape(), W = weight.data(), bias_dtype](const Tensor& dy, const Needs& need) -> Grads {
         return {need[0] ? product_for(need, 0, dy, W.to(dy.dtype()), {}, shape, dy.dtype()) : Tensor{},           // dy W
                 need[1] ? product_for(need, 1, dy, X.get(), {.trans_a = true}, W.shape(), W.dtype()) : Tensor{},  // dyᵀ x
-                need[2] ? sum_rows(dy).to(bias_dtype) : Tensor{}};
+                need[2] ? sum(dy, 0).to(bias_dtype) : Tensor{}};
       });
 }
 

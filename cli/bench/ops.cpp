@@ -124,7 +124,7 @@ void add_the_rest(std::vector<Work>& work, const Inputs& inputs, const Network& 
   const Tensor a = inputs.activation({batch, 512}), w = inputs.activation({512, 512});
   work.emplace_back([=] { matmul(a, w); });
   work.emplace_back([=] { x.clone(); });
-  work.emplace_back([=] { unary(UnaryOp::relu, x); });
+  work.emplace_back([=] { relu(x); });
   work.emplace_back([=] { binary(BinaryOp::add, x, addend); });
   work.emplace_back([=] { max_pool2d(x); });
   work.emplace_back([=] { global_avg_pool(image); });

@@ -22,10 +22,10 @@ struct QuadraticForms {
 
   // Multiplied out: two products instead of an (m,k,d) array.
   Tensor logits(const Tensor& z) const {
-    Tensor out = matmul(unary(UnaryOp::square, z), scale(precisions, -0.5), {.trans_b = true});  // (m,k)
+    Tensor out = matmul(square(z), scale(precisions, -0.5), {.trans_b = true});  // (m,k)
     const Tensor weighted = mul(means, precisions);
     matmul_into(z, weighted, out, {.trans_b = true, .accumulate = true});
-    return add(out, sub(offsets, scale(reduce(Reduce::over_columns, mul(weighted, means)), 0.5)));
+    return add(out, sub(offsets, scale(sum(mul(weighted, means), 1), 0.5)));
   }
   // ∂/∂z_a = Σ_b w_ab precision_b (mean_b − z_a), w (m,k) the gradient of the logits.
   Tensor grad_points(const Tensor& z, const Tensor& w) const {
@@ -33,7 +33,7 @@ struct QuadraticForms {
   }
   // ∂/∂mean_b = Σ_a w_ab precision_b (z_a − mean_b).
   Tensor grad_means(const Tensor& z, const Tensor& w) const {
-    return mul(precisions, sub(matmul(w, z, {.trans_a = true}), scale_rows(means, sum_rows(w))));
+    return mul(precisions, sub(matmul(w, z, {.trans_a = true}), scale_rows(means, sum(w, 0))));
   }
 };
 
@@ -51,11 +51,11 @@ QuadraticForms against_mixture(const DiagonalMixture& g, double bandwidth, bool 
   const auto d = static_cast<double>(v.dim(1));
   const Tensor spread = overlap ? add(v, constant(v.shape(), bandwidth, v)) : v;
   const Tensor precisions = div(constant(v.shape(), 1, v), spread);
-  Tensor twice = reduce(Reduce::over_columns, unary(UnaryOp::log, spread));  // −2·(offset − log ω)
+  Tensor twice = sum(log(spread), 1);  // −2·(offset − log ω)
   if (overlap) {
     twice = add(twice, constant(twice.shape(), d * std::log(2 * std::numbers::pi), v));
   } else {  // Σ_c [log(v/σ²) + σ²/v − 1]
-    add_into(scale(reduce(Reduce::over_columns, precisions), bandwidth), twice);
+    add_into(scale(sum(precisions, 1), bandwidth), twice);
     twice = add(twice, constant(twice.shape(), -d * (std::log(bandwidth) + 1), v));
   }
   return {g.means, precisions, sub(g.log_weights, scale(twice, 0.5))};

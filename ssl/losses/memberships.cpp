@@ -13,8 +13,8 @@ Memberships Memberships::soft(const Tensor& weights) {
                     weights.shape());
   Memberships out;
   out.rows_ = weights.dim(0);
-  out.sizes_ = sum_rows(weights);
-  out.roots_ = unary(UnaryOp::sqrt, transpose(weights));
+  out.sizes_ = sum(weights, 0);
+  out.roots_ = sqrt(transpose(weights));
   return out;
 }
 

@@ -21,7 +21,7 @@ Factors make_factors(const Memberships& memberships, std::int64_t d, const Tenso
   const auto constant = [&](double value) { return Tensor::full(sizes.shape(), value, sizes.dtype(), sizes.device()); };
   const double m = static_cast<double>(memberships.rows());
   Factors out;
-  out.size = add(unary(UnaryOp::relu, add(sizes, constant(-kLeastSize))), constant(kLeastSize));
+  out.size = add(relu(add(sizes, constant(-kLeastSize))), constant(kLeastSize));
   out.alpha = scale(div(constant(m), out.size), lambda);
   out.weight = form == MixtureForm::finite ? scale(add(sizes, constant(static_cast<double>(d))), 0.5) : scale(sizes, 0.5 / m);
   return out;
@@ -32,7 +32,7 @@ Tensor membership_term(const Memberships& memberships, const Factors& factors, M
   const Tensor& sizes = memberships.sizes();
   const double m = static_cast<double>(memberships.rows());
   const Tensor total = Tensor::full(sizes.shape(), m, sizes.dtype(), sizes.device());
-  const Tensor term = sum(mul(sizes, unary(UnaryOp::log, div(total, factors.size)))).reshape({1});
+  const Tensor term = sum(mul(sizes, log(div(total, factors.size)))).reshape({1});
   return form == MixtureForm::finite ? term : scale(term, 1 / m);
 }
 

@@ -19,9 +19,9 @@ Tensor scale_rows(const Tensor& x, const Tensor& factors) { return transpose(mul
 
 RowLogSumExp log_sum_exp_rows(const Tensor& x) {
   const Tensor largest = top_k(x, 1).values;
-  const Tensor sums = reduce(Reduce::over_columns, unary(UnaryOp::exp, subtract_column(x, largest)));
-  RowLogSumExp out{.value = add(unary(UnaryOp::log, sums.reshape({-1, 1})), largest), .softmax = {}};
-  out.softmax = unary(UnaryOp::exp, subtract_column(x, out.value));
+  const Tensor sums = sum(exp(subtract_column(x, largest)), 1);
+  RowLogSumExp out{.value = add(log(sums.reshape({-1, 1})), largest), .softmax = {}};
+  out.softmax = exp(subtract_column(x, out.value));
   return out;
 }
 

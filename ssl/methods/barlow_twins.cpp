@@ -34,9 +34,9 @@ class BarlowTwinsObjective : public PairObjective {
   PairResult pair(const Tensor& p, const Tensor& z, const PairOptions& options) const override {
     check_pair("barlow-twins", p, z);
     const auto m = static_cast<double>(p.dim(0));
-    const auto square_sum = [](const Tensor& x) { return sum(unary(UnaryOp::square, x)); };
+    const auto square_sum = [](const Tensor& x) { return sum(square(x)); };
     const Standardized A(p), B(z);
-    const Tensor c = scale(sum_rows(mul(A.y, B.y)), 1 / m);              // (d)
+    const Tensor c = scale(sum(mul(A.y, B.y), 0), 1 / m);                // (d)
     const Tensor C = scale(matmul(A.y, B.y, {.trans_a = true}), 1 / m);  // (d,d)
     const Tensor ones = Tensor::full(c.shape(), 1.0, c.dtype(), c.device());
     const Tensor on = scale(square_sum(sub(c, ones)), options.weight * scale_);

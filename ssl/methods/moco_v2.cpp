@@ -40,7 +40,7 @@ class MocoObjective : public PairObjective {
     const NormalizedRows Q = normalize_rows(p), K = normalize_rows(z);
     // Logits (m,1+L): the bank's first row is zero, so that column 0 is free for each query's own key, by an outer product.
     const Tensor q = scale(Q.y, 1.0 / temperature_);
-    const Tensor positive = reduce(Reduce::over_columns, mul(q, K.y));
+    const Tensor positive = sum(mul(q, K.y), 1);
     const Tensor logits = matmul(q, bank_, {.trans_b = true});
     matmul_into(positive.reshape({m, 1}), first_, logits, {.accumulate = true});
     const CrossEntropy entropy = cross_entropy(logits, Tensor::zeros({m}, Dtype::i32, p.device()));

@@ -15,7 +15,7 @@ void add_gradient(Tensor& sum, const Tensor& gradient) {
 
 Tensor spread_of(const Tensor& projection) {  // shape ()
   const BatchNormStatistics statistics = batch_norm_statistics(normalize_rows(projection).y);
-  return scale(sum(unary(UnaryOp::sqrt, statistics.var)), 1.0 / std::sqrt(static_cast<double>(projection.dim(1))));
+  return scale(sum(sqrt(statistics.var)), 1.0 / std::sqrt(static_cast<double>(projection.dim(1))));
 }
 
 }  // namespace

@@ -86,7 +86,7 @@ class SwavObjective : public PairObjective {
       return Tensor::full(shape, value, scores.dtype(), scores.device());
     };
     // e^{(s − 1)/ε}: scores are cosines, so it neither overflows nor vanishes, and the factor e^{−1/ε} is v's.
-    const Tensor e = unary(UnaryOp::exp, sub(scale(scores, 1 / settings_.epsilon), all({prototypes}, 1 / settings_.epsilon)));
+    const Tensor e = exp(sub(scale(scores, 1 / settings_.epsilon), all({prototypes}, 1 / settings_.epsilon)));
     const Tensor ones_r = all({rows, 1}, 1.0), ones_k = all({prototypes, 1}, 1.0);
     Tensor u = ones_r, v;
     for (std::int64_t round = 0; round < settings_.rounds; ++round) {

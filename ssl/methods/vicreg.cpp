@@ -23,9 +23,9 @@ Regularized regularize(const Tensor& z, const Weights& weights) {
   const auto m = static_cast<double>(z.dim(0)), d = static_cast<double>(z.dim(1));
   const Tensor x = sub(z, batch_norm_statistics(z).mean);
   const Tensor covariance = scale(matmul(x, x, {.trans_a = true}), 1 / (m - 1));
-  const Tensor variance = scale(sum_rows(unary(UnaryOp::square, x)), 1 / (m - 1));  // the diagonal
+  const Tensor variance = scale(sum(square(x), 0), 1 / (m - 1));  // the diagonal
   const auto all = [&](double value) { return Tensor::full(variance.shape(), value, z.dtype(), z.device()); };
-  const Tensor deviation = unary(UnaryOp::sqrt, add(variance, all(kEps)));
+  const Tensor deviation = sqrt(add(variance, all(kEps)));
   const Tensor missing = sub(all(1.0), deviation);  // to 1
 
   // Both gradients are combinations of the centred columns, so centring them again changes nothing.
@@ -35,8 +35,8 @@ Regularized regularize(const Tensor& z, const Weights& weights) {
   axpby(variance, slope, {.alpha = -factor, .beta = 1.0});
   const Tensor gradient = mul(x, slope);
   matmul_into(scale(x, factor), covariance, gradient, {.accumulate = true});
-  return {.variance = scale(sum(unary(UnaryOp::relu, missing)), 1 / d),
-          .covariance = scale(sub(sum(unary(UnaryOp::square, covariance)), sum(unary(UnaryOp::square, variance))), 1 / d),
+  return {.variance = scale(sum(relu(missing)), 1 / d),
+          .covariance = scale(sub(sum(square(covariance)), sum(square(variance))), 1 / d),
           .gradient = gradient};
 }
 
@@ -52,7 +52,7 @@ class VicRegObjective : public PairObjective {
     const Tensor difference = sub(p, z);
     const auto count = static_cast<double>(p.numel());
     const Regularized a = regularize(p, weights_), b = regularize(z, weights_);
-    const Tensor invariance = scale(sum(unary(UnaryOp::square, difference)), options.weight * weights_.invariance / count);
+    const Tensor invariance = scale(sum(square(difference)), options.weight * weights_.invariance / count);
     const Tensor variance = scale(add(a.variance, b.variance), options.weight * weights_.variance);
     const Tensor covariance = scale(add(a.covariance, b.covariance), options.weight * weights_.covariance);
     const double slope = 2 * weights_.invariance / count;

@@ -19,6 +19,28 @@ void check_factor(const char* op, const Tensor& factor, const Tensor& x, const T
   check<ShapeError>(factor.numel() == 1, op, ": the factor in device memory has one element, but got ", factor.shape());
 }
 
+const char* name_of(BinaryOp op) {
+  switch (op) {
+    case BinaryOp::add: return "add";
+    case BinaryOp::sub: return "sub";
+    case BinaryOp::mul: return "mul";
+    default: return "div";
+  }
+}
+
+bool is_tail_of(const Shape& whole, const Shape& part) {
+  if (part.rank() > whole.rank()) return false;
+  return std::ranges::equal(whole.dims().last(static_cast<std::size_t>(part.rank())), part.dims());
+}
+
+// Kernels repeat the second operand. Where the first is the shorter, these give the same bits.
+Tensor with_short_left(BinaryOp op, const Tensor& a, const Tensor& b) {
+  if (op == BinaryOp::sub) return binary(BinaryOp::add, neg(b), a);  // a − b = −b + a
+  if (op != BinaryOp::div) return binary(op, b, a);
+  const Tensor ones = Tensor::full(b.shape(), 1.0, b.dtype(), b.device());
+  return binary(BinaryOp::div, binary(BinaryOp::mul, ones, a), b);
+}
+
 }  // namespace
 
 Tensor unary(UnaryOp op, const Tensor& x) {
@@ -39,13 +61,14 @@ Tensor unary_grad(UnaryOp op, const Tensor& x, const Tensor& dy) {
 }
 
 Tensor binary(BinaryOp op, const Tensor& a, const Tensor& b) {
-  check_floating("binary", a, "the first operand");
-  check_defined("binary", b, "the second operand");
-  check_device("binary", {&a, &b});
-  check_dtype("binary", b, a.dtype(), "the second operand");
-  const auto tail = a.shape().dims().last(static_cast<std::size_t>(std::min(a.rank(), b.rank())));
-  check<ShapeError>(b.rank() <= a.rank() && std::ranges::equal(tail, b.shape().dims()), "binary: the second operand ",
-                    b.shape(), " must have the shape of the first, ", a.shape(), ", or of its trailing dimensions");
+  const char* const name = name_of(op);
+  check_floating(name, a, "the first operand");
+  check_defined(name, b, "the second operand");
+  check_device(name, {&a, &b});
+  check_dtype(name, b, a.dtype(), "the second operand");
+  if (a.rank() < b.rank() && is_tail_of(b.shape(), a.shape())) return with_short_left(op, a, b);
+  check<ShapeError>(is_tail_of(a.shape(), b.shape()), name, ": shapes ", a.shape(), " and ", b.shape(),
+                    " are neither equal, nor is one the other's trailing dimensions; reshape or transpose one of them");
   Tensor y(a.shape(), a.dtype(), a.device());
   a.backend().binary(op, a, b, y);
   return y;
@@ -91,6 +114,20 @@ Tensor reduce(Reduce how, const Tensor& x) {
   Tensor y(shape, accumulator_of(x.dtype()), x.device());
   x.backend().reduce(how, x, y);
   return y;
+}
+
+Tensor sum(const Tensor& x, int dim) {
+  check_defined("sum", x, "the input");
+  check<ShapeError>(x.rank() == 2 && dim >= -2 && dim < 2, "sum: over dimension 0 or 1 of a matrix, but dimension ", dim,
+                    " of ", x.shape(), " was asked for; reshape it to a matrix first");
+  return reduce(dim == 0 || dim == -2 ? Reduce::over_rows : Reduce::over_columns, x);
+}
+
+Tensor mean(const Tensor& x) { return scale(sum(x), 1.0 / static_cast<double>(x.numel())); }
+
+Tensor mean(const Tensor& x, int dim) {
+  const Tensor sums = sum(x, dim);
+  return scale(sums, 1.0 / static_cast<double>(x.dim(dim)));
 }
 
 Tensor all_finite(const Tensor& x) {

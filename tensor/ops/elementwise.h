@@ -1,4 +1,4 @@
-// Element by element, sums, and filling with random numbers.
+// Element by element, sums and means, and filling with random numbers.
 #pragma once
 
 #include "mec/tensor/backend.h"
@@ -10,8 +10,18 @@ namespace mec {
 Tensor unary(UnaryOp op, const Tensor& x);
 // dx = dy · f'(x).
 Tensor unary_grad(UnaryOp op, const Tensor& x, const Tensor& dy);
+inline Tensor relu(const Tensor& x) { return unary(UnaryOp::relu, x); }
+inline Tensor neg(const Tensor& x) { return unary(UnaryOp::neg, x); }
+inline Tensor exp(const Tensor& x) { return unary(UnaryOp::exp, x); }
+inline Tensor log(const Tensor& x) { return unary(UnaryOp::log, x); }
+inline Tensor sqrt(const Tensor& x) { return unary(UnaryOp::sqrt, x); }
+inline Tensor square(const Tensor& x) { return unary(UnaryOp::square, x); }
+inline Tensor abs(const Tensor& x) { return unary(UnaryOp::abs, x); }
+inline Tensor tanh(const Tensor& x) { return unary(UnaryOp::tanh, x); }
+inline Tensor sigmoid(const Tensor& x) { return unary(UnaryOp::sigmoid, x); }
 
-// y = a ∘ b. b has a's shape, or the shape of a's trailing dimensions, and is then repeated. ShapeError otherwise.
+// y = a ∘ b. The shapes are equal, or one is the other's trailing dimensions and is repeated.
+// ShapeError otherwise. operators.h writes them as + − · /, with numbers too.
 Tensor binary(BinaryOp op, const Tensor& a, const Tensor& b);
 inline Tensor add(const Tensor& a, const Tensor& b) { return binary(BinaryOp::add, a, b); }
 inline Tensor sub(const Tensor& a, const Tensor& b) { return binary(BinaryOp::sub, a, b); }
@@ -33,7 +43,12 @@ inline void add_into(const Tensor& x, const Tensor& y) { axpby(x, y, {.alpha = 1
 // Sums of x seen as (R,C) with C the last dimension: one value (shape ()), (C) or (R). f64 for f64, else f32.
 Tensor reduce(Reduce how, const Tensor& x);
 inline Tensor sum(const Tensor& x) { return reduce(Reduce::all, x); }
-inline Tensor sum_rows(const Tensor& x) { return reduce(Reduce::over_rows, x); }
+// Of a matrix (R,C), over the dimension that goes: 0 gives (C), 1 or -1 gives (R). ShapeError for
+// another rank or dimension.
+Tensor sum(const Tensor& x, int dim);
+// The sum over the number of elements that went into it; of none, NaN.
+Tensor mean(const Tensor& x);
+Tensor mean(const Tensor& x, int dim);
 
 // (1) f32: 1 when every element is finite, else 0.
 Tensor all_finite(const Tensor& x);

@@ -8,6 +8,18 @@
 namespace mec {
 using namespace ops;
 
+namespace {
+
+// `shape` with another number of rows; its rank is at least 1.
+Shape with_rows(const Shape& shape, std::int64_t rows) {
+  std::array<std::int64_t, Shape::kMaxRank> dims{};
+  std::ranges::copy(shape.dims(), dims.begin());
+  dims[0] = rows;
+  return Shape(std::span<const std::int64_t>(dims.data(), static_cast<std::size_t>(shape.rank())));
+}
+
+}  // namespace
+
 NormalizedRows normalize_rows(const Tensor& x, double eps) {
   check_rank("normalize_rows", x, 2, "the input", "a matrix");
   check_real("normalize_rows", x, "the input");
@@ -47,6 +59,15 @@ CrossEntropy cross_entropy(const Tensor& logits, const Tensor& labels) {
   return out;
 }
 
+std::int64_t count_labelled(const Tensor& labels) {
+  check_rank("cross_entropy", labels, 1, "labels", "(R)");
+  check_dtype("cross_entropy", labels, Dtype::i32, "labels");
+  check<ValueError>(labels.backend().host_readable(), "cross_entropy: the host cannot read the ", labels.dim(0),
+                    " labels where they are, on the ", labels.backend().name(),
+                    " device or in a recorded step; count those that are not negative before, and give their number");
+  return std::ranges::count_if(readable<std::int32_t>(labels), [](std::int32_t label) { return label >= 0; });
+}
+
 TopK top_k(const Tensor& x, std::int64_t k) {
   check_rank("top_k", x, 2, "the input", "a matrix");
   check_real("top_k", x, "the input");
@@ -63,11 +84,30 @@ Tensor gather_rows(const Tensor& x, const Tensor& index) {
   check_dtype("gather_rows", index, Dtype::i64, "the index");
   check_device("gather_rows", {&x, &index});
   check_each<std::int64_t>("gather_rows", index, 0, x.dim(0), "index", "the input ", x.shape(), " has rows [0,", x.dim(0), ")");
-  std::array<std::int64_t, Shape::kMaxRank> dims{};
-  std::copy(x.shape().dims().begin(), x.shape().dims().end(), dims.begin());
-  dims[0] = index.dim(0);
-  Tensor y(Shape(std::span<const std::int64_t>(dims.data(), static_cast<std::size_t>(x.rank()))), x.dtype(), x.device());
+  Tensor y(with_rows(x.shape(), index.dim(0)), x.dtype(), x.device());
   x.backend().gather_rows(x, index, y);
+  return y;
+}
+
+Tensor cat(const std::vector<Tensor>& parts) {
+  check<ValueError>(!parts.empty(), "cat: there is nothing to join; give at least one tensor");
+  const Tensor& first = parts.front();
+  std::int64_t rows = 0;
+  for (const Tensor& part : parts) {
+    check_defined("cat", part, "a part");
+    check<ShapeError>(part.rank() >= 1, "cat: a scalar has no rows; reshape it to {1}");
+    check_device("cat", {&first, &part});
+    check_dtype("cat", part, first.dtype(), "every part");
+    check<ShapeError>(with_rows(part.shape(), 0) == with_rows(first.shape(), 0), "cat: parts differ in rows alone, but ",
+                      first.shape(), " meets ", part.shape(), "; reshape or transpose one of them");
+    rows += part.dim(0);
+  }
+  Tensor y(with_rows(first.shape(), rows), first.dtype(), first.device());
+  std::int64_t at = 0;
+  for (const Tensor& part : parts) {
+    y.rows(at, at + part.dim(0)).copy_from(part);
+    at += part.dim(0);
+  }
   return y;
 }
 

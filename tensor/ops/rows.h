@@ -1,5 +1,8 @@
-// Operations on the rows of a matrix (R,C): unit length, cross-entropy, the largest entries, gathering.
+// Operations on the rows of a matrix (R,C): unit length, cross-entropy, the largest entries,
+// gathering, joining.
 #pragma once
+
+#include <vector>
 
 #include "mec/tensor/backend.h"
 #include "mec/tensor/tensor.h"
@@ -22,6 +25,8 @@ struct CrossEntropy {
 // labels; elsewhere, as on a GPU or in a recorded step, its row becomes NaN. So does a row with
 // NaN, with +∞ or all of −∞.
 CrossEntropy cross_entropy(const Tensor& logits, const Tensor& labels);
+// How many of the labels (R) i32 are not negative. ValueError where the host cannot read them.
+std::int64_t count_labelled(const Tensor& labels);
 
 struct TopK {
   Tensor values;   // (R,k), falling, NaN first
@@ -32,5 +37,9 @@ TopK top_k(const Tensor& x, std::int64_t k);  // f32 or f64; ValueError unless 1
 // (R,…) any dtype, (M) i64 within [0,R) -> (M,…). ValueError for an index outside where the host
 // can read them; elsewhere its row becomes NaN, or -1 in whole numbers.
 Tensor gather_rows(const Tensor& x, const Tensor& index);
+
+// One below the other, as torch.cat in dimension 0: (R₁,…) and (R₂,…) any dtype -> (R₁+R₂,…).
+// ValueError for no tensors, ShapeError and DtypeError for tensors that differ in more than rows.
+Tensor cat(const std::vector<Tensor>& parts);
 
 }  // namespace mec

@@ -80,8 +80,8 @@ TEST_CASE("KL between a batch's kernel density and a mixture is PyTorch's, with 
   for (const char* name : {"coding_m_below_d", "coding_m_above_d"}) {
     for (const GoldenSetting& setting : kGoldenSettings) {
       const Golden golden(name, make_device(setting.device));
-      const DiagonalMixture mixture{unary(UnaryOp::log, golden.at("g_weights", setting.dtype)),
-                                    golden.at("g_means", setting.dtype), golden.at("g_variances", setting.dtype)};
+      const DiagonalMixture mixture{log(golden.at("g_weights", setting.dtype)), golden.at("g_means", setting.dtype),
+                                    golden.at("g_variances", setting.dtype)};
       for (const auto& [kind, estimate] :
            {std::pair("variational", KlEstimate::variational), std::pair("product", KlEstimate::product),
             std::pair("lower", KlEstimate::lower), std::pair("upper", KlEstimate::upper)}) {

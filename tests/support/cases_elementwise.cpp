@@ -26,9 +26,10 @@ void add_unary(std::vector<OpCase>& table, UnaryOp op, const char* name, Fill fi
 }
 
 void add_binary(std::vector<OpCase>& table) {
-  const std::pair<Shape, Shape> shapes[] = {{{1}, {1}},          {{5, 7, 3}, {5, 7, 3}}, {{5, 7, 3}, {3}},
-                                            {{5, 7, 3}, {7, 3}}, {{33, 17}, {}},         {{9, 64}, {64}},
-                                            {{0, 5}, {5}},       {{0, 5}, {0, 5}},       {{5, 0}, {0}}};
+  const std::pair<Shape, Shape> shapes[] = {{{1}, {1}},     {{5, 7, 3}, {5, 7, 3}}, {{5, 7, 3}, {3}}, {{5, 7, 3}, {7, 3}},
+                                            {{33, 17}, {}}, {{9, 64}, {64}},        {{0, 5}, {5}},    {{0, 5}, {0, 5}},
+                                            {{5, 0}, {0}},  {{7, 3}, {5, 7, 3}},    {{}, {33, 17}},   {{64}, {9, 64}},
+                                            {{5}, {0, 5}}};
   const std::pair<BinaryOp, const char*> ops[] = {
       {BinaryOp::add, "add"}, {BinaryOp::sub, "sub"}, {BinaryOp::mul, "mul"}, {BinaryOp::div, "div"}};
   for (const auto& [a, b] : shapes) {
@@ -41,6 +42,19 @@ void add_binary(std::vector<OpCase>& table) {
                        .run = [op = op](const Tensors& in) -> Tensors { return {binary(op, in[0], in[1])}; }});
     }
   }
+}
+
+// A number that bf16 does not hold, added where sums cancel: rounded to bf16 it would show.
+void add_numbers(std::vector<OpCase>& table, const Shape& shape) {
+  table.push_back({.kernel = "binary",
+                   .name = concat("a number beside ", shape),
+                   .dtypes = kActivations,
+                   .accuracy = Accuracy::rounded,
+                   .inputs = {{.shape = shape}},
+                   .run = [](const Tensors& in) -> Tensors {
+                     const Tensor& x = in[0];
+                     return {x + 0.7, 0.7 + x, x - 0.7, 0.7 - x, x * 0.7, 0.7 * x, x / 0.7, 0.7 / x};
+                   }});
 }
 
 // y may have another dtype than x: gradients of bf16 activations are summed in f32, and f32 weights are copied to bf16.
@@ -132,6 +146,7 @@ void add_elementwise_cases(std::vector<OpCase>& table) {
   add_unary(table, UnaryOp::tanh, "tanh", Fill::normal, Accuracy::rounded);
   add_unary(table, UnaryOp::sigmoid, "sigmoid", Fill::normal, Accuracy::rounded);
   add_binary(table);
+  for (const Shape& shape : {Shape{64, 33}, Shape{5}, Shape{}, Shape{0, 5}}) add_numbers(table, shape);
   for (const Shape& shape : {Shape{5, 37}, Shape{0, 37}}) add_axpby(table, shape);
   add_reduce(table);
   add_all_finite(table);

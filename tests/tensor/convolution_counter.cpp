@@ -26,7 +26,7 @@ TEST_CASE("convolutions are counted by kernel, sizes, dtypes and options, from s
   conv2d_grad_input(y, w, x.shape(), {.pad = 1});            // another kernel
   conv2d_grad_weight_into(y, x, dw, {.pad = 1});
   conv2d_grad_weight_into(y, x, dw, {.pad = 1, .accumulate = true});
-  unary(UnaryOp::relu, x);  // no convolution
+  relu(x);  // no convolution
   counter->stop();
   conv2d(x, w, {.pad = 1});
 

@@ -36,12 +36,9 @@ TEST_CASE("products name the sizes that differ") {
 }
 
 TEST_CASE("element-wise operations refuse other shapes, dtypes and devices") {
-  CHECK_THROWS_WITH_AS(add(make({2, 3}), make({2})),
-                       doctest::Contains("the second operand (2) must have the shape of the first, "
-                                         "(2,3)"),
+  CHECK_THROWS_WITH_AS(add(make({2, 3}), make({2})), doctest::Contains("add: shapes (2,3) and (2) are neither equal"),
                        ShapeError);
-  CHECK_THROWS_AS(add(make({3}), make({2, 3})), ShapeError);
-  CHECK_THROWS_AS(unary(UnaryOp::exp, make({2}, Dtype::i32)), DtypeError);
+  CHECK_THROWS_AS(exp(make({2}, Dtype::i32)), DtypeError);
   CHECK_THROWS_WITH_AS(add(make({2}), Tensor::zeros({2}, Dtype::f32, make_reference_device())),
                        doctest::Contains("live on two devices"), ValueError);
   CHECK_THROWS_AS(unary_grad(UnaryOp::relu, make({2}), Tensor::zeros({2}, Dtype::f32, make_reference_device())), ValueError);
@@ -55,7 +52,7 @@ TEST_CASE("element-wise operations refuse other shapes, dtypes and devices") {
   CHECK_THROWS_AS(axpby(make({2}, Dtype::bf16), make({2}), {.alpha_device = make({1}, Dtype::f64)}), DtypeError);
   CHECK_THROWS_AS(axpby(make({2}), make({2}), {.alpha_device = Tensor::zeros({1}, Dtype::f32, make_reference_device())}),
                   ValueError);
-  CHECK_THROWS_AS(unary(UnaryOp::relu, Tensor()), ValueError);
+  CHECK_THROWS_AS(relu(Tensor()), ValueError);
   CHECK_THROWS_AS(unary_grad(UnaryOp::relu, make({2}), Tensor()), ValueError);
 }
 

@@ -69,6 +69,13 @@ TEST_CASE("indices: on a device whose memory the host does not read, their rows 
   for (std::size_t i = 0; i < 12; ++i) CHECK(std::isnan(values[i]) == (i >= 4));
 }
 
+TEST_CASE("indices: labels are counted where the host can read them, and nowhere else") {
+  CHECK(count_labelled(labels(make_cpu_device())) == 2);
+  CHECK(count_labelled(Tensor::from<std::int32_t>({0, -100, 0}, {3}, make_reference_device())) == 2);
+  CHECK_THROWS_WITH_AS(count_labelled(labels(make_emulated_device())), doctest::Contains("cannot read the 3 labels"), ValueError);
+  CHECK_THROWS_AS(count_labelled(rows(make_cpu_device())), DtypeError);
+}
+
 TEST_CASE("indices: a recorded step, whose labels come later, gives NaN for those that are out of range") {
   const auto device = std::make_shared<RecordingBackend>(make_cpu_device());
   const Tensor x = normal({3, 5}, device, 0, Dtype::f32), late = Tensor::from<std::int32_t>({2, 1, -1}, {3}, device);

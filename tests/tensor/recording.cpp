@@ -27,10 +27,10 @@ struct Network {
   void step() const {
     const BatchNormArgs norm{.eps = 1e-5, .relu = true};
     const Tensor w = weights.reshape({kIn, kOut}), x = add(input, noise);
-    const Tensor hidden = matmul(x, w), active = unary(UnaryOp::relu, hidden);
+    const Tensor hidden = matmul(x, w), active = relu(hidden);
     const auto statistics = batch_norm_statistics(active);
     const Tensor y = batch_norm_apply(active, statistics, {}, {}, {}, norm);
-    loss.copy_from(sum(unary(UnaryOp::square, y)));
+    loss.copy_from(sum(square(y)));
     const Tensor dy = scale(y, 2.0);
     const auto sums = batch_norm_grad_reduce(dy, active, y, statistics, {}, {}, norm);
     const Tensor dactive = batch_norm_grad_apply(dy, active, y, statistics, {}, {}, sums, kRows, false, norm).dx;

@@ -78,8 +78,8 @@ TEST_CASE("reference: the slope of each element-wise function is that of its val
     const auto f = [op](const Tensor& t) { return unary(op, t); };
     check_close(dot(unary_grad(op, x, dy), direction), slope(f, x, direction, dy), 1e-8);
   }
-  CHECK(values(unary(UnaryOp::relu, tensor({-1, 0, 2}, {3}))) == Values{0, 0, 2});
-  CHECK(std::isnan(values(unary(UnaryOp::relu, tensor({std::nan("")}, {1})))[0]));
+  CHECK(values(relu(tensor({-1, 0, 2}, {3}))) == Values{0, 0, 2});
+  CHECK(std::isnan(values(relu(tensor({std::nan("")}, {1})))[0]));
 }
 
 TEST_CASE("reference: binary operations repeat the second operand, and sums run over the axis they name") {
