@@ -5,5 +5,6 @@
 #include "mec/autograd/ops/convolution.h"
 #include "mec/autograd/ops/elementwise.h"
 #include "mec/autograd/ops/matmul.h"
+#include "mec/autograd/ops/operators.h"
 #include "mec/autograd/ops/pooling.h"
 #include "mec/autograd/ops/rows.h"

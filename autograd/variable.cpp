@@ -89,6 +89,8 @@ void Variable::add_hook(std::function<void(const Tensor&)> hook) {
   state_->node->hooks.push_back(std::move(hook));
 }
 
+void Variable::backward() const { mec::backward(*this); }
+
 Saved Variable::saved() const { return state_ && state_->remake ? Saved(state_->remake) : Saved(data()); }
 
 void Variable::set_remake(std::function<Tensor()> remake) {
@@ -129,7 +131,7 @@ void backward(const std::vector<Variable>& outputs, const std::vector<Tensor>& c
 
 void backward(const Variable& loss) {
   check<ShapeError>(loss.data().numel() == 1, "backward: without a cotangent the output has one element, but it is ",
-                    loss.shape());
+                    loss.shape(), "; take its sum() or mean(), or give a cotangent");
   backward({loss}, {Tensor::full(loss.shape(), 1.0, loss.data().dtype(), loss.data().device())});
 }
 

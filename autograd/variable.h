@@ -46,6 +46,12 @@ class Variable {
   void set_grad_buffer(Tensor buffer);  // same shape and dtype: gradients are written here from now on, in place
   void clear_grad();                    // the next gradient overwrites instead of adding
 
+  // The one element, on the host. ShapeError when there are more.
+  double item() const { return data().item(); }
+
+  // Adds to every leaf the gradient of this variable, which has one element; see backward() below.
+  void backward() const;
+
   // The gradient; undefined before the first backward and after clear_grad().
   Tensor grad() const;
 

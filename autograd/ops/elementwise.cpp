@@ -1,12 +1,14 @@
 #include "mec/autograd/ops/elementwise.h"
 
 #include "mec/tensor/ops/elementwise.h"
+#include "mec/tensor/ops/matmul.h"
 
 namespace mec {
 
 namespace {
 
-// Sums the gradient of a repeated operand over its repetitions: dy (…, shape) -> shape.
+// Sums the gradient of a repeated operand over its repetitions: dy (…, shape) -> shape. An operand
+// that was not repeated has dy's shape.
 Tensor sum_to(const Tensor& dy, const Shape& shape) {
   if (dy.shape() == shape) return dy;
   if (shape.numel() == 0) return Tensor::zeros(shape, dy.dtype(), dy.device());
@@ -22,29 +24,32 @@ Variable unary(UnaryOp op, const Variable& x) {
 }
 
 Variable add(const Variable& a, const Variable& b) {
-  return record("add", add(a.data(), b.data()), {a, b}, [shape = b.shape()](const Tensor& dy, const Needs& need) -> Grads {
-    return {dy, need[1] ? sum_to(dy, shape) : Tensor{}};
-  });
+  return record("add", add(a.data(), b.data()), {a, b},
+                [left = a.shape(), right = b.shape()](const Tensor& dy, const Needs& need) -> Grads {
+                  return {need[0] ? sum_to(dy, left) : Tensor{}, need[1] ? sum_to(dy, right) : Tensor{}};
+                });
 }
 
 Variable sub(const Variable& a, const Variable& b) {
-  return record("sub", sub(a.data(), b.data()), {a, b}, [shape = b.shape()](const Tensor& dy, const Needs& need) -> Grads {
-    return {dy, need[1] ? scale(sum_to(dy, shape), -1.0) : Tensor{}};
-  });
+  return record("sub", sub(a.data(), b.data()), {a, b},
+                [left = a.shape(), right = b.shape()](const Tensor& dy, const Needs& need) -> Grads {
+                  return {need[0] ? sum_to(dy, left) : Tensor{}, need[1] ? scale(sum_to(dy, right), -1.0) : Tensor{}};
+                });
 }
 
 Variable mul(const Variable& a, const Variable& b) {
-  return record("mul", mul(a.data(), b.data()), {a, b},
-                [A = a.data(), B = b.data()](const Tensor& dy, const Needs& need) -> Grads {
-                  return {need[0] ? mul(dy, B) : Tensor{}, need[1] ? sum_to(mul(dy, A), B.shape()) : Tensor{}};
-                });
+  return record(
+      "mul", mul(a.data(), b.data()), {a, b}, [A = a.data(), B = b.data()](const Tensor& dy, const Needs& need) -> Grads {
+        return {need[0] ? sum_to(mul(dy, B), A.shape()) : Tensor{}, need[1] ? sum_to(mul(dy, A), B.shape()) : Tensor{}};
+      });
 }
 
 Variable div(const Variable& a, const Variable& b) {
   Tensor y = div(a.data(), b.data());
-  return record("div", y, {a, b}, [Y = y, B = b.data()](const Tensor& dy, const Needs& need) -> Grads {
-    const Tensor da = div(dy, B);                                                  // dy / b
-    return {da, need[1] ? scale(sum_to(mul(da, Y), B.shape()), -1.0) : Tensor{}};  // −dy a / b²
+  return record("div", y, {a, b}, [Y = y, left = a.shape(), B = b.data()](const Tensor& dy, const Needs& need) -> Grads {
+    const Tensor da = div(dy, B);  // dy / b, not yet summed
+    return {need[0] ? sum_to(da, left) : Tensor{},
+            need[1] ? scale(sum_to(mul(da, Y), B.shape()), -1.0) : Tensor{}};  // −dy a / b²
   });
 }
 
@@ -61,7 +66,23 @@ Variable sum(const Variable& x) {
                 });
 }
 
+Variable sum(const Variable& x, int dim) {
+  const bool over_rows = x.shape().rank() == 2 && (dim == 0 || dim == -2);
+  return record("sum", sum(x.data(), dim), {x},
+                [shape = x.shape(), dtype = x.data().dtype(), over_rows](const Tensor& dy, const Needs&) -> Grads {
+                  // A row repeats along a matrix; a column does so along its transpose.
+                  const Shape repeated = over_rows ? shape : Shape{shape[1], shape[0]};
+                  const Tensor dx = mul(Tensor::full(repeated, 1.0, dtype, dy.device()), dy.to(dtype));
+                  return {over_rows ? dx : transpose(dx)};
+                });
+}
+
 Variable mean(const Variable& x) { return scale(sum(x), 1.0 / static_cast<double>(x.data().numel())); }
+
+Variable mean(const Variable& x, int dim) {
+  const Variable sums = sum(x, dim);
+  return scale(sums, 1.0 / static_cast<double>(x.shape().dim(dim)));
+}
 
 Variable reshape(const Variable& x, const Shape& shape) {
   return record("reshape", x.data().reshape(shape), {x},

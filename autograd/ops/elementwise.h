@@ -8,14 +8,17 @@ namespace mec {
 
 Variable unary(UnaryOp op, const Variable& x);
 inline Variable relu(const Variable& x) { return unary(UnaryOp::relu, x); }
+inline Variable neg(const Variable& x) { return unary(UnaryOp::neg, x); }
 inline Variable exp(const Variable& x) { return unary(UnaryOp::exp, x); }
 inline Variable log(const Variable& x) { return unary(UnaryOp::log, x); }
 inline Variable sqrt(const Variable& x) { return unary(UnaryOp::sqrt, x); }
 inline Variable square(const Variable& x) { return unary(UnaryOp::square, x); }
+inline Variable abs(const Variable& x) { return unary(UnaryOp::abs, x); }
 inline Variable tanh(const Variable& x) { return unary(UnaryOp::tanh, x); }
 inline Variable sigmoid(const Variable& x) { return unary(UnaryOp::sigmoid, x); }
 
-// b has a's shape or that of its trailing dimensions.
+// The shapes are equal, or one is the other's trailing dimensions and is repeated. operators.h
+// writes them as + − · /, with numbers too.
 Variable add(const Variable& a, const Variable& b);
 Variable sub(const Variable& a, const Variable& b);
 Variable mul(const Variable& a, const Variable& b);
@@ -23,7 +26,10 @@ Variable div(const Variable& a, const Variable& b);
 
 Variable scale(const Variable& x, double alpha);
 Variable sum(const Variable& x);  // shape (); f64 for f64, else f32
+// Of a matrix (R,C), over the dimension that goes: 0 gives (C), 1 or -1 gives (R).
+Variable sum(const Variable& x, int dim);
 Variable mean(const Variable& x);
+Variable mean(const Variable& x, int dim);
 
 Variable reshape(const Variable& x, const Shape& shape);
 Variable to(const Variable& x, Dtype dtype);

@@ -1,14 +1,23 @@
-// Rows of a matrix: unit length, and cross-entropy with labels.
+// Rows: parts of a tensor and tensors joined, unit length, and cross-entropy with labels.
 #pragma once
 
 #include "mec/autograd/variable.h"
 
 namespace mec {
 
+// Rows [begin, end) of the leading dimension, x[begin:end] in PyTorch. ShapeError outside.
+Variable slice(const Variable& x, std::int64_t begin, std::int64_t end);
+// One below the other, as torch.cat in dimension 0: (R₁,…) and (R₂,…) -> (R₁+R₂,…).
+Variable cat(const std::vector<Variable>& parts);
+
 Variable normalize_rows(const Variable& x);  // (R,C) f32 or f64 -> rows of unit length
 
-// Mean over the rows with a label ≥ 0 of −log softmax(logits)[label]: (R,C) f32 or f64, labels (R) i32 -> (). ValueError when
-// `labelled`, the number of such rows, is 0.
+// Mean over the rows with a label ≥ 0 of −log softmax(logits)[label]: (R,C) f32 or f64, labels (R)
+// i32 -> (). Rows with a negative label are left out, as with PyTorch's ignore_index. ValueError
+// where all are, and where the host cannot read the labels to count them.
+Variable cross_entropy(const Variable& logits, const Tensor& labels);
+// The same where the host cannot read them, on a GPU or in a recorded step: `labelled` is the
+// number of labels ≥ 0, counted before the labels went there.
 Variable cross_entropy(const Variable& logits, const Tensor& labels, std::int64_t labelled);
 
 }  // namespace mec

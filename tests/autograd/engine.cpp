@@ -235,6 +235,20 @@ TEST_CASE("a walk that failed leaves nothing behind for the next") {
   CHECK(gradient(x) == std::vector<double>{2, 2, 2});
 }
 
+TEST_CASE("backward as a member is backward of the loss, and item() is its value") {
+  const Variable x = leaf({3}), same = leaf({3});
+  const Variable loss = mean(square(x));
+  backward(mean(square(same)));
+  loss.backward();
+  CHECK(gradient(x) == gradient(same));
+  CHECK(loss.item() == loss.data().item());
+  CHECK_THROWS_AS(x.item(), ShapeError);
+  CHECK_THROWS_AS(Variable(sample({})).backward(), ValueError);
+  CHECK(message_of<ShapeError>([&] { x.backward(); }) ==
+        "backward: without a cotangent the output has one element, but it is (3); take its sum() or mean(), or give a "
+        "cotangent");
+}
+
 TEST_CASE("backward says what is wrong with its arguments") {
   const Variable x = leaf({3});
   CHECK_THROWS_AS(backward({x}, {}), ShapeError);

@@ -28,8 +28,7 @@ Variable transposed_product(const Variable& x, const Variable& w) {
 }
 
 Variable relu_without_mask(const Variable& x) {
-  return record("relu_without_mask", unary(UnaryOp::relu, x.data()), {x},
-                [](const Tensor& dy, const Needs&) -> Grads { return {dy}; });
+  return record("relu_without_mask", relu(x.data()), {x}, [](const Tensor& dy, const Needs&) -> Grads { return {dy}; });
 }
 
 }  // namespace

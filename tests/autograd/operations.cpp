@@ -31,7 +31,7 @@ Tensor away_from_zero(const Shape& shape, std::uint32_t stream = 0) {
   return Tensor::from(values, shape, kDevice);
 }
 
-Tensor positive(const Shape& shape) { return unary(UnaryOp::abs, away_from_zero(shape)); }
+Tensor positive(const Shape& shape) { return abs(away_from_zero(shape)); }
 
 BatchNormStatistics statistics_of(std::int64_t channels) { return {sample({channels}, 8), positive({channels})}; }
 
@@ -72,6 +72,42 @@ TEST_CASE("sums, scalings and changes of shape have the gradients that differenc
   check_gradient([](const Inputs& in) { return reshape(in[0], {4, 3}); }, {sample({2, 6})});
   check_gradient([](const Inputs& in) { return transpose(in[0]); }, {sample({3, 4})});
   check_gradient([](const Inputs& in) { return to(in[0], Dtype::f64); }, {sample({3})});
+}
+
+TEST_CASE("sums and means over a dimension have the gradients that differences give") {
+  for (const int dim : {0, 1, -1, -2}) {
+    CAPTURE(dim);
+    check_gradient([dim](const Inputs& in) { return sum(in[0], dim); }, {sample({3, 4})});
+    check_gradient([dim](const Inputs& in) { return mean(in[0], dim); }, {sample({3, 4})});
+  }
+  const Variable x(sample({3, 4}).to(Dtype::bf16), true);  // summed in f32, its gradient rounded
+  const Variable y = sum(x, 1);
+  CHECK(y.data().dtype() == Dtype::f32);
+  backward({y}, {Tensor::full({3}, 1.0, Dtype::f32, kDevice)});
+  CHECK(x.grad().dtype() == Dtype::bf16);
+  CHECK_THROWS_WITH_AS(sum(x, 2), doctest::Contains("dimension 2 of (3,4)"), ShapeError);
+  CHECK_THROWS_AS(mean(Variable(sample({4}), true), 0), ShapeError);
+}
+
+TEST_CASE("slices of rows and rows joined have the gradients that differences give") {
+  check_gradient([](const Inputs& in) { return slice(in[0], 1, 3); }, {sample({4, 2, 3})});
+  check_gradient([](const Inputs& in) { return slice(in[0], 2, 2); }, {sample({4, 3})});
+  check_gradient([](const Inputs& in) { return cat({in[0], in[1], in[0]}); }, {sample({2, 3}), sample({1, 3}, 1)});
+  check_gradient([](const Inputs& in) { return square(cat({slice(in[0], 2, 4), slice(in[0], 0, 3)})); }, {sample({4, 3})});
+  const Variable x(sample({4, 3}), true);
+  CHECK_THROWS_WITH_AS(slice(x, 2, 5), doctest::Contains("[2, 5) does not lie within the leading dimension of (4,3)"),
+                       ShapeError);
+  CHECK_THROWS_WITH_AS(cat({x, Variable(sample({4, 2}))}), doctest::Contains("cat: parts differ in rows alone"), ShapeError);
+  CHECK_THROWS_AS(cat(std::vector<Variable>{}), ValueError);
+}
+
+TEST_CASE("the gradients of joined parts do not share memory that a sum writes into") {
+  const Variable a(sample({2, 3}), true), b(sample({1, 3}, 1), true);
+  const Variable joined = cat({a, b});
+  backward({joined, a, b}, {sample({3, 3}, 2), sample({2, 3}, 3), sample({1, 3}, 4)});
+  const auto expected = [](const Tensor& x, const Tensor& y) { return add(x, y).to_vector<double>(); };
+  CHECK(a.grad().to_vector<double>() == expected(sample({3, 3}, 2).rows(0, 2), sample({2, 3}, 3)));
+  CHECK(b.grad().to_vector<double>() == expected(sample({3, 3}, 2).rows(2, 3), sample({1, 3}, 4)));
 }
 
 TEST_CASE("products have the gradients that differences give") {
