@@ -61,6 +61,10 @@ class Module {
  public:
   virtual ~Module() = default;
   virtual Variable forward(const Variable& x, const Pass& pass) const = 0;
+  // model(x) and model(x, kEvaluation). A module has no train() and eval(): it is const here, so
+  // several threads may use it at once, and no forgotten eval() can spoil an evaluation.
+  Variable operator()(const Variable& x, const Pass& pass = kTraining) const { return forward(x, pass); }
+  Variable operator()(const Tensor& x, const Pass& pass = kTraining) const { return forward(Variable(x), pass); }
   // Calls the visitor for every parameter and buffer, in a fixed order, each name behind prefix, empty or ending in a dot
   // ("layer1.0." makes "layer1.0.conv1.weight").
   virtual void visit(const std::string& prefix, Visitor& visitor) = 0;

@@ -6,7 +6,7 @@
 namespace mec {
 
 AdamW::AdamW(ParameterTable& table, const AdamWOptions& options)
-    : Optimizer(table), options_(options), first_(zeros_like_table()), second_(zeros_like_table()) {
+    : Optimizer(table, options.lr), options_(options), first_(zeros_like_table()), second_(zeros_like_table()) {
   for (const double beta : {options.beta1, options.beta2})
     check<ValueError>(beta >= 0 && beta < 1, "AdamW: beta1 and beta2 lie in [0,1), but one is ", beta);
   check<ValueError>(options.eps > 0, "AdamW: eps is positive, but is ", options.eps);

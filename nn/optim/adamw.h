@@ -6,6 +6,7 @@
 namespace mec {
 
 struct AdamWOptions {
+  double lr = 1e-3;  // of step() without a rate
   double beta1 = 0.9, beta2 = 0.999;
   double eps = 1e-8;
 };

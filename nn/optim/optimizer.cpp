@@ -1,5 +1,7 @@
 #include "mec/nn/optim/optimizer.h"
 
+#include <cmath>
+
 namespace mec {
 
 namespace {
@@ -19,7 +21,9 @@ Tensor trainable_mask(const ParameterTable& table, const ParameterTable::Group& 
 
 }  // namespace
 
-Optimizer::Optimizer(ParameterTable& table) : table_(table) {
+Optimizer::Optimizer(ParameterTable& table, double lr)
+    : table_(table), rate_({1}, table.values().dtype(), table.values().device()) {
+  set_lr(lr);
   const Tensor& values = table.values();
   for (const auto& group : table.groups()) {
     const auto constant = group.rule.constant_rate;
@@ -31,6 +35,12 @@ Optimizer::Optimizer(ParameterTable& table) : table_(table) {
 Tensor Optimizer::zeros_like_table() const {
   const Tensor& values = table_.values();
   return Tensor::zeros(values.shape(), values.dtype(), values.device());
+}
+
+void Optimizer::set_lr(double lr) {
+  check<ValueError>(std::isfinite(lr) && lr >= 0, "optimiser: the learning rate lr is finite and not negative, but is ", lr);
+  lr_ = lr;
+  rate_.fill(lr);
 }
 
 void Optimizer::step(const Tensor& rate) {

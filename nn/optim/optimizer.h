@@ -12,8 +12,18 @@ class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  // One update from table.gradients(); rate (1) lies in device memory, in the parameters' dtype. Nothing is read on the host: recordable.
+  // One update from table.gradients() at the learning rate lr(). Nothing is read on the host, so a
+  // step may be recorded.
+  void step() { step(rate_); }
+  // The same at a rate of the caller's: (1) in device memory, in the parameters' dtype. A schedule
+  // writes it there between two replays of a recorded step.
   void step(const Tensor& rate);
+
+  double lr() const { return lr_; }
+  void set_lr(double lr);  // ValueError for one that is negative or not finite
+
+  // The next backward overwrites the gradients instead of adding to them.
+  void zero_grad() { table_.clear_grads(); }
 
   // What a checkpoint must hold beside the parameters; assigning to a tensor restores it. Those of the table's shape (P) hold a value
   // for each parameter.
@@ -21,7 +31,7 @@ class Optimizer {
 
  protected:
   // The table outlives the optimiser.
-  explicit Optimizer(ParameterTable& table);
+  Optimizer(ParameterTable& table, double lr);
 
   const ParameterTable& table() const { return table_; }
   Tensor zeros_like_table() const;  // (P)
@@ -39,6 +49,8 @@ class Optimizer {
 
   ParameterTable& table_;
   std::vector<GroupState> groups_;
+  double lr_ = 0;
+  Tensor rate_;  // (1), lr_ where kernels read it
 };
 
 }  // namespace mec

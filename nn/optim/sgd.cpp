@@ -6,7 +6,7 @@
 namespace mec {
 
 Sgd::Sgd(ParameterTable& table, const SgdOptions& options)
-    : Optimizer(table), options_(options), momentum_(zeros_like_table()) {
+    : Optimizer(table, options.lr), options_(options), momentum_(zeros_like_table()) {
   check<ValueError>(options.momentum >= 0 && options.momentum < 1, "Sgd: momentum lies in [0,1), but is ", options.momentum);
   check<ValueError>(!options.lars_eta || *options.lars_eta > 0, "Sgd: the trust coefficient of LARS is positive, but is ",
                     options.lars_eta.value_or(0.0));

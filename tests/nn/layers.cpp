@@ -11,6 +11,7 @@
 #include "mec/nn/sequential.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops/matmul.h"
+#include "mec/tensor/ops/operators.h"
 #include "support/compare.h"
 #include "support/samples.h"
 
@@ -58,6 +59,28 @@ TEST_CASE("a convolution takes groups, a bias and its arguments") {
   const Tensor plain = conv2d(x.data(), layer.weight.value.data(), {.stride = 2, .pad = 1, .groups = 2});
   CHECK(y.to_vector<double>() == add(plain, layer.bias.value.data()).to_vector<double>());
   CHECK_THROWS_AS(Conv2d({.in = 4, .out = 6, .groups = 4}, kDouble), ValueError);
+}
+
+TEST_CASE("a module is called like a function: in training unless another pass is given") {
+  BatchNorm norm({.channels = 3}, kDouble), other({.channels = 3}, kDouble);
+  const Tensor x = normal({4, 3}, kDevice);
+  const auto numbers = [](const Variable& v) { return v.data().to_vector<double>(); };
+  CHECK(numbers(norm(x)) == numbers(other.forward(Variable(x), kTraining)));
+  CHECK(norm.running.mean.to_vector<double>() == other.running.mean.to_vector<double>());
+  CHECK(numbers(norm(Variable(x))) == numbers(other.forward(Variable(x), kTraining)));
+  CHECK(numbers(norm(x, kEvaluation)) == numbers(other.forward(Variable(x), kEvaluation)));
+  CHECK(numbers(norm(Variable(x), kEvaluation)) != numbers(norm(x)));
+}
+
+TEST_CASE("a parameter is a variable in arithmetic, and gets its gradient there") {
+  Linear layer({.in = 4, .out = 3}, kDouble);
+  initialize(layer, 1);
+  const Tensor w = layer.weight.value.data();
+  const Variable loss = sum(1 - 2 * layer.weight * layer.weight + layer.weight / 4 - (-layer.weight));
+  loss.backward();
+  const Tensor expected = 1.25 - 4 * w;
+  const Comparison same = compare(layer.weight.value.grad(), expected, {.relative = 1e-14, .of_rms = 1e-14});
+  CHECK_MESSAGE(same.ok, same.message);
 }
 
 TEST_CASE("batch norm normalises by the batch and keeps running statistics as PyTorch does") {
