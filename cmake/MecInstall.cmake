@@ -23,6 +23,7 @@ endif()
 # A backend's insides and the program's are nobody else's business; a backend is reached through tensor/backend.h.
 install(DIRECTORY ${MEC_ROOMS} DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/mec" FILES_MATCHING PATTERN "*.h"
   PATTERN "tensor/backends/cpu" EXCLUDE PATTERN "tensor/backends/cuda" EXCLUDE PATTERN "tensor/backends/reference" EXCLUDE)
+install(FILES include/mec/all.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/mec")
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/mec")
 install(EXPORT mecTargets NAMESPACE mec:: DESTINATION "${package_dir}")

@@ -4,6 +4,8 @@
 The rules are the table "room | may include | what lives there" of docs/architecture.md. "the above" and "all above"
 are the rooms of the rows before; a row inside a room (tensor/backends/cpu/) may include what the room may. PRIVATE_ROOMS are
 nobody else's business: no other room and no public header includes them, and their headers are not installed.
+include/mec/ has links to the rooms and headers that sum them up: these include headers of rooms alone, and no room
+includes them.
 Folders of a room do not include each other in a circle; a header beside the folder that it sums up (tensor/ops.h beside
 tensor/ops/) counts with it.
 """
@@ -14,6 +16,7 @@ from project_tree import project_files
 
 TABLE = "docs/architecture.md"
 OUTSIDE = ("tests", "examples", "bench", "tools", "docs")  # no rooms
+ABOVE_ROOMS = "include/mec/"
 PRIVATE_ROOMS = ("tensor/backends/cpu", "tensor/backends/reference", "tensor/backends/cuda", "cli")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 # Headers of the language have no dot, but for C's.
@@ -72,6 +75,15 @@ def check_source(path, includes, rooms):
             yield f"{path}: {header} is private to its room"
 
 
+def check_above_rooms(path, includes, rooms):
+    for bracket, header in includes:
+        target = header.removeprefix("mec/")
+        if not header.startswith("mec/") or room_of(target, rooms) is None:
+            yield f"{path}: {header} is no room's"
+        elif private_room(target):
+            yield f"{path}: {header} is private to its room"
+
+
 def folder_of(path, folders):
     beside = path.rsplit(".", 1)[0]
     return beside if beside in folders else path.rpartition("/")[0]
@@ -118,7 +130,9 @@ def check(root):
         if path.suffix not in (".h", ".cpp", ".cu", ".cuh"):
             continue
         includes = INCLUDE.findall(path.read_text())
-        if name.split("/")[0] not in OUTSIDE:
+        if name.startswith(ABOVE_ROOMS):
+            findings += check_above_rooms(name, includes, rooms)
+        elif name.split("/")[0] not in OUTSIDE:
             findings += check_source(name, includes, rooms)
             sources[name] = [header.removeprefix("mec/") for _, header in includes if header.startswith("mec/")]
         elif name.startswith("examples/"):
@@ -167,6 +181,12 @@ CASES = [
     (tree(nn__ops_h='#include "mec/nn/ops/a.h"\n', nn__ops__a_h='#include "mec/nn/b.h"\n', nn__b_h=""), None),
     (tree(nn__optim__a_h='#include "mec/nn/b.h"\n', nn__b_h="", nn__c_h='#include "mec/nn/optim/a.h"\n'),
      "nn: a circle: nn/c.h includes nn/optim/a.h, nn/optim/a.h includes nn/b.h"),
+    (tree(include__mec__all_h='#include "mec/tensor/a.h"\n#include "mec/nn/b.h"\n', tensor__a_h="", nn__b_h=""), None),
+    (tree(include__mec__all_h="#include <vector>\n"), "include/mec/all.h: vector is no room's"),
+    (tree(include__mec__all_h='#include "mec/gossip/a.h"\n'), "include/mec/all.h: mec/gossip/a.h is no room's"),
+    (tree(include__mec__all_h='#include "mec/tensor/backends/cpu/a.h"\n'), "mec/tensor/backends/cpu/a.h is private"),
+    (tree(include__other_h=""), "include/other.h: its room has no row"),
+    (tree(nn__a_cpp='#include "mec/all.h"\n'), "nn/a.cpp: nn may not include mec/all.h"),
     ({**tree(), "examples/01.cpp": '#include "mec/tensor/backends/cpu/a.h"\n'}, "private to its room"),
 ]
 

@@ -33,7 +33,7 @@ def copy_project(root, copy, changed=None):
     for name in wanted.keys() | (changed or {}).keys():
         content = changed[name].encode() if changed and name in changed else wanted[name].read_bytes()
         write_if_other(Path(copy, name), content)
-    for link in Path(root, "include", "mec").iterdir():
+    for link in filter(Path.is_symlink, Path(root, "include", "mec").iterdir()):
         there = Path(copy, link.relative_to(root))
         there.parent.mkdir(parents=True, exist_ok=True)
         if not there.is_symlink():
