@@ -1,10 +1,10 @@
 // Tensors: numbers in the memory of a device, and operations on them.
 //
-// Solves a small least-squares problem by the normal equations and prints the error of the solution: below 1e-4.
+// Solves a small least-squares problem by the normal equations and prints the error of the
+// solution: below 1e-4.
 #include <cstdio>
 
-#include "mec/tensor/devices.h"
-#include "mec/tensor/ops.h"
+#include "mec/all.h"
 
 using namespace mec;
 
@@ -20,7 +20,7 @@ int main() {
   const Tensor gram = matmul(a, a, {.trans_a = true});                             // (5,5)
   const Tensor w = matmul(lu_inverse(lu(gram)), matmul(a, y, {.trans_a = true}));  // (5,1)
 
-  const double error = reduce(Reduce::all, unary(UnaryOp::abs, sub(w, answer))).item();
+  const double error = sum(abs(w - answer)).item();
   std::printf("w =");
   for (const float value : w.to_vector<float>()) std::printf(" %.4f", value);
   std::printf("\nsum of absolute errors: %.1e\n", error);

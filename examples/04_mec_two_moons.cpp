@@ -1,21 +1,13 @@
 // Maximum Entropy Coding by hand: two moons, a network of two layers, no labels.
 //
-// Two views of a point are two noisy copies of it. The embedding that codes best keeps copies together and everything else apart, and so
-// unrolls the moons: a straight line through the plane separates about 90 % of them, one through the embedding above 97 %.
+// Two views of a point are two noisy copies of it. The embedding that codes best keeps copies
+// together and everything else apart, and so unrolls the moons: a straight line through the plane
+// separates about 90 % of them, one through the embedding above 97 %.
 #include <cmath>
 #include <cstdio>
 
-#include "mec/autograd/ops.h"
-#include "mec/nn/batch_norm.h"
-#include "mec/nn/initialize.h"
-#include "mec/nn/linear.h"
-#include "mec/nn/optim/sgd.h"
-#include "mec/nn/parameter_table.h"
-#include "mec/nn/sequential.h"
+#include "mec/all.h"
 #include "mec/ssl/losses/pair.h"
-#include "mec/tensor/devices.h"
-#include "mec/tensor/ops.h"
-#include "mec/tensor/philox.h"
 
 using namespace mec;
 
@@ -61,7 +53,7 @@ double separable(const Tensor& features, const Moons& moons) {
 }
 
 Tensor noisy(const Tensor& points, std::uint64_t seed) {
-  return add(points, random(points.shape(), Dtype::f32, points.device(), {.scale = 0.12, .seed = seed}));
+  return points + 0.12 * random(points.shape(), Dtype::f32, points.device(), {.seed = seed});
 }
 
 }  // namespace
@@ -76,24 +68,23 @@ int main() {
   network.add(Linear({.in = 64, .out = kWidth}, cpu));
   initialize(network, 1);
   ParameterTable parameters(network);
-  Sgd optimizer(parameters);
-  const Tensor rate = Tensor::full({1}, 0.05, Dtype::f32, cpu);
+  Sgd optimizer(parameters, {.lr = 0.05});
   const Tensor lambda = Tensor::full({1}, coding_lambda(kPoints, kWidth, kWidth), Dtype::f32, cpu);
 
   std::printf("line through the plane: %.1f %%\n", 100 * separable(moons.points, moons));
   for (std::uint64_t step = 0; step < 600; ++step) {
-    parameters.clear_grads();
-    const Variable p = network.forward(Variable(noisy(moons.points, 2 * step)), kTraining);
-    const Variable z = network.forward(Variable(noisy(moons.points, 2 * step + 1)), kTraining);
+    optimizer.zero_grad();
+    const Variable p = network(noisy(moons.points, 2 * step));
+    const Variable z = network(noisy(moons.points, 2 * step + 1));
     const CodingResult pair =
         coding_length_pair(p.data(), z.data(), lambda, {.order = 4, .symmetrize = true}, {.dp = true, .dz = true});
     backward({p, z}, {pair.dp, pair.dz});
-    optimizer.step(rate);
+    optimizer.step();
     if (step % 200 == 0) std::printf("step %3d: loss %.4f\n", static_cast<int>(step), pair.record.to_vector<float>()[0]);
   }
 
   const NoGrad no_grad;
-  const Tensor embedding = normalize_rows(network.forward(Variable(moons.points), kEvaluation).data()).y;
+  const Tensor embedding = normalize_rows(network(moons.points, kEvaluation).data()).y;
   const double reached = separable(embedding, moons);
   std::printf("line through the embedding: %.1f %%\n", 100 * reached);
   return reached > 0.97 ? 0 : 1;

@@ -1,34 +1,29 @@
 // An operation of your own, outside the library and through its public headers only.
 //
-// swish(x) = x·sigmoid(x) (Ramachandran et al. 2017), with its backward rule next to it, checked against differences: below 1e-6. A rule with a
-// mistake is caught.
+// swish(x) = x·sigmoid(x) (Ramachandran et al. 2017), with its backward rule next to it, checked
+// against differences: below 1e-6. A rule with a mistake is caught.
 #include <cstdio>
 
-#include "mec/autograd/gradcheck.h"
-#include "mec/autograd/variable.h"
-#include "mec/tensor/devices.h"
-#include "mec/tensor/ops.h"
+#include "mec/all.h"
 
 using namespace mec;
 
 namespace {
 
-// record() is the only way into the graph: a name for errors, the value, the inputs, and the rule from dy to the inputs' gradients. What the
-// rule needs later, its capture list saves.
+// record() is the only way into the graph: a name for errors, the value, the inputs, and the rule
+// from dy to the inputs' gradients. What the rule needs later, its capture list saves.
 Variable swish(const Variable& x) {
-  const Tensor gate = unary(UnaryOp::sigmoid, x.data());
-  const Tensor y = mul(x.data(), gate);
+  const Tensor gate = sigmoid(x.data());
+  const Tensor y = x.data() * gate;
   return record("swish", y, {x}, [gate, y](const Tensor& dy, const Needs&) -> Grads {
-    // dy/dx = gate + y(1 − gate) = y + gate(1 − y)
-    const Tensor ones = Tensor::full(y.shape(), 1.0, y.dtype(), y.device());
-    return {mul(dy, add(y, mul(gate, sub(ones, y))))};
+    return {dy * (y + gate * (1 - y))};  // dy/dx = gate + y(1 − gate)
   });
 }
 
 Variable swish_with_a_mistake(const Variable& x) {
-  const Tensor gate = unary(UnaryOp::sigmoid, x.data());
-  return record("swish_with_a_mistake", mul(x.data(), gate), {x},
-                [gate](const Tensor& dy, const Needs&) -> Grads { return {mul(dy, gate)}; });
+  const Tensor gate = sigmoid(x.data());
+  return record("swish_with_a_mistake", x.data() * gate, {x},
+                [gate](const Tensor& dy, const Needs&) -> Grads { return {dy * gate}; });
 }
 
 }  // namespace
