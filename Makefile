@@ -1,9 +1,13 @@
-# One command for each habit. CMake does the work: `cmake --preset release` and friends do the same by hand.
+# One command for each habit. CMake does the work: `cmake --preset release` and friends do the same
+# by hand.
 #
 #   make          build the program and the library     make bench    time a training step
-#   make demo     learn Fashion-MNIST without labels     make asan     the tests under the sanitizers
-#   make test     build and run the tests                make minimal  build without any optional library
-#   make slow     the tests that take minutes      make mutants ROOM=ssl  do the room's tests notice small bugs?
+#   make demo     learn Fashion-MNIST without labels     make asan     the tests under the
+#   sanitizers
+#   make test     build and run the tests                make minimal  build without any optional
+#   library
+#   make slow     the tests that take minutes      make mutants ROOM=ssl  do the room's tests notice
+#   small bugs?
 #   make format   clang-format; make tidy: clang-tidy    make install  PREFIX=/usr/local
 
 MAKEFLAGS += --no-print-directory
@@ -15,9 +19,9 @@ DATA = .deps/usr/share/datasets/fashion-mnist
 
 all: build/release
 
-# Ninja where there is one. Libraries unpacked by `tools/setup.sh --prefix .deps` are found. Configuring each time takes
-# a second and notices a library that came or went. A cache from another folder (a copied tree) is dropped, since CMake
-# would refuse it.
+# Ninja where there is one. Libraries unpacked by `tools/setup.sh --prefix .deps` are found.
+# Configuring each time takes a second and notices a library that came or went. A cache from another
+# folder (a copied tree) is dropped, since CMake would refuse it.
 NINJA = $(if $(shell command -v ninja 2>/dev/null),-G Ninja)
 DEPS = $(if $(wildcard .deps/usr),-DCMAKE_PREFIX_PATH=$(CURDIR)/.deps/usr)
 here = grep -qsx 'CMAKE_HOME_DIRECTORY:INTERNAL=$(CURDIR)' $@/CMakeCache.txt
@@ -30,7 +34,8 @@ $(BUILDS): setup
 	@$(configure)
 	@cmake --build $@ -j $(JOBS) $(ONLY)
 demo bench: ONLY = --target mec_cli
-# The demo runs on the CPU: where nothing was built before, the GPU's kernels wait for the next `make`.
+# The demo runs on the CPU: where nothing was built before, the GPU's kernels wait for the next
+# `make`.
 demo: FIRST = -DMEC_CUDA=OFF
 
 setup:

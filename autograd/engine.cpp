@@ -24,7 +24,8 @@ void Node::accumulate(const Tensor& contribution) {
   } else if (fixed_buffer || grad.is_unique()) {
     add_into(contribution, grad);
   } else {
-    grad = add(grad, contribution);  // shared with another node: an in-place sum would leak into that one
+    // Shared with another node: an in-place sum would leak into that one.
+    grad = add(grad, contribution);
   }
   has_grad = true;
 }
@@ -36,7 +37,8 @@ bool Needs::operator[](std::size_t input) const { return node_.inputs.at(input) 
 Needs::Destination Needs::destination(std::size_t input) const {
   const auto& target = node_.inputs.at(input);
   if (!target) return {};
-  // An operand that occurs twice has two contributions: offering one place to both would let the second overwrite the first.
+  // An operand that occurs twice has two contributions: offering one place to both would let the
+  // second overwrite the first.
   if (std::ranges::count(node_.inputs, target) > 1) return {};
   if (!target->fixed_buffer && !(target->has_grad && target->grad.is_unique())) return {};
   offered_[input] = target->grad;
@@ -110,7 +112,8 @@ void run_backward(const std::vector<NodePtr>& roots, const std::vector<Tensor>& 
   const std::vector<NodePtr> nodes = count_consumers(roots);
   for (const NodePtr& node : nodes) {
     node->visited = false;
-    if (!node->is_leaf) node->has_grad = false;  // what a walk that ended in an exception may have left
+    // What a walk that ended in an exception may have left.
+    if (!node->is_leaf) node->has_grad = false;
   }
   for (const NodePtr& node : nodes) {
     check<ValueError>(node->is_leaf || node->rule, "backward: the graph of ", node->name,

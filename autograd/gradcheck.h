@@ -11,9 +11,11 @@ namespace mec {
 
 struct GradcheckOptions {
   double step = 1e-6;
-  // On |analytic − numeric| / max(1, |numeric|): the rounding of f64 over the step, and the square of the step.
+  // On |analytic − numeric| / max(1, |numeric|): the rounding of f64 over the step, and the square
+  // of the step.
   double tolerance = 1e-6;
-  std::uint64_t seed = 1;  // of the random cotangent; an all-ones one would let a transposed rule pass
+  // Of the random cotangent; an all-ones one would let a transposed rule pass.
+  std::uint64_t seed = 1;
 };
 
 struct GradcheckResult {
@@ -22,8 +24,8 @@ struct GradcheckResult {
   std::string message;  // names input and element of the worst difference
 };
 
-// f maps variables to one variable; inputs are f64 leaves, away from kinks. Every element of every input is moved.
-// DtypeError for inputs that are not f64.
+// f maps variables to one variable; inputs are f64 leaves, away from kinks. Every element of every
+// input is moved. DtypeError for inputs that are not f64.
 GradcheckResult gradcheck(const std::function<Variable(const std::vector<Variable>&)>& f, const std::vector<Tensor>& inputs,
                           const GradcheckOptions& options = {});
 

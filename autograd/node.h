@@ -29,7 +29,8 @@ struct Node {
   bool visited = false;
 };
 
-// Walks from roots, which get the cotangents, to the leaves; each node once all its consumers are done.
+// Walks from roots, which get the cotangents, to the leaves; each node once all its consumers are
+// done.
 void run_backward(const std::vector<std::shared_ptr<Node>>& roots, const std::vector<Tensor>& cotangents);
 
 }  // namespace mec

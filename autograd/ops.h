@@ -1,4 +1,5 @@
-// Differentiable operations. Each has its forward and its backward rule side by side in autograd/ops/<family>.cpp.
+// Differentiable operations. Each has its forward and its backward rule side by side in
+// autograd/ops/<family>.cpp.
 #pragma once
 
 #include "mec/autograd/ops/batch_norm.h"

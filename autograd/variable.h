@@ -1,4 +1,5 @@
-// Variable: a tensor together with its gradient and its place in the graph of operations that made it.
+// Variable: a tensor together with its gradient and its place in the graph of operations that made
+// it.
 #pragma once
 
 #include <functional>
@@ -16,7 +17,8 @@ class Needs;
 using Grads = std::vector<Tensor>;
 using Rule = std::function<Grads(const Tensor& dy, const Needs& need)>;
 
-// A value as a backward rule keeps it: the tensor, or how to make it again from what is kept anyway.
+// A value as a backward rule keeps it: the tensor, or how to make it again from what is kept
+// anyway.
 class Saved {
  public:
   explicit Saved(Tensor kept) : kept_(std::move(kept)) {}
@@ -28,7 +30,8 @@ class Saved {
   std::function<Tensor()> remake_;
 };
 
-// A handle: copies share data, gradient and graph position. Made directly it is a leaf; record() makes the others.
+// A handle: copies share data, gradient and graph position. Made directly it is a leaf; record()
+// makes the others.
 class Variable {
  public:
   Variable() = default;
@@ -43,7 +46,8 @@ class Variable {
   void set_data(Tensor replacement);  // same shape and dtype: moves a parameter into another buffer
   void assign(const Tensor& values);  // copies values into the data
   void set_requires_grad(bool requires_grad);
-  void set_grad_buffer(Tensor buffer);  // same shape and dtype: gradients are written here from now on, in place
+  // Same shape and dtype: gradients are written here from now on, in place.
+  void set_grad_buffer(Tensor buffer);
   void clear_grad();                    // the next gradient overwrites instead of adding
 
   // The one element, on the host. ShapeError when there are more.
@@ -55,11 +59,13 @@ class Variable {
   // The gradient; undefined before the first backward and after clear_grad().
   Tensor grad() const;
 
-  // Called with the complete gradient in each backward that reaches this variable. ValueError without requires_grad.
+  // Called with the complete gradient in each backward that reaches this variable. ValueError
+  // without requires_grad.
   void add_hook(std::function<void(const Tensor& grad)> hook);
 
-  // The data for a rule that reads it later. An operation whose result costs one pass over memory says with set_remake() how to
-  // make it again, bit by bit the same, from tensors that its own rule keeps; nobody then keeps the result.
+  // The data for a rule that reads it later. An operation whose result costs one pass over memory
+  // says with set_remake() how to make it again, bit by bit the same, from tensors that its own
+  // rule keeps; nobody then keeps the result.
   Saved saved() const;
   void set_remake(std::function<Tensor()> remake);  // without effect where no gradient is required
 
@@ -82,7 +88,8 @@ class Needs {
 
   explicit Needs(const Node& node);
   bool operator[](std::size_t input) const;
-  // A rule that wrote into the destination returns its tensor; one that ignores it returns another, and the engine adds.
+  // A rule that wrote into the destination returns its tensor; one that ignores it returns another,
+  // and the engine adds.
   Destination destination(std::size_t input) const;
   // Whether `grad` is the destination that was handed out for input i.
   bool was_written(std::size_t input, const Tensor& grad) const;
@@ -92,14 +99,14 @@ class Needs {
   mutable std::vector<Tensor> offered_;
 };
 
-// Puts an operation into the graph: `value` was computed from `inputs`, `rule` maps its gradient to theirs. A rule captures
-// tensors, never variables. Where no input requires a gradient, or under NoGrad, it is dropped at once, and with it all that it
-// saved.
+// Puts an operation into the graph: `value` was computed from `inputs`, `rule` maps its gradient to
+// theirs. A rule captures tensors, never variables. Where no input requires a gradient, or under
+// NoGrad, it is dropped at once, and with it all that it saved.
 Variable record(const char* name, Tensor value, const std::vector<Variable>& inputs, Rule rule);
 
-// Adds to every leaf the gradient of Σ_i ⟨cotangents[i], outputs[i]⟩. Closures are freed as they run, so a graph is walked
-// once. ShapeError or DtypeError, under the operation's name, for a rule whose gradients do not fit; ValueError for outputs
-// without a graph.
+// Adds to every leaf the gradient of Σ_i ⟨cotangents[i], outputs[i]⟩. Closures are freed as they
+// run, so a graph is walked once. ShapeError or DtypeError, under the operation's name, for a rule
+// whose gradients do not fit; ValueError for outputs without a graph.
 void backward(const std::vector<Variable>& outputs, const std::vector<Tensor>& cotangents);
 // The same for one output of one element, with cotangent 1.
 void backward(const Variable& loss);

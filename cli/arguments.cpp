@@ -15,8 +15,9 @@ namespace mec::cli {
 
 namespace {
 
-// from_chars: decimal, whatever the locale, and exact about what does not fit. One plus sign, which it
-// does not know, is passed over. std::errc::invalid_argument where not all of the word is a number.
+// from_chars: decimal, whatever the locale, and exact about what does not fit. One plus sign, which
+// it does not know, is passed over. std::errc::invalid_argument where not all of the word is a
+// number.
 template <class T> std::errc read_number(const std::string& word, T& value) {
   const bool plus = word.starts_with('+') && !word.starts_with("+-");
   const char* const last = word.data() + word.size();

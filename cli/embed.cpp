@@ -21,7 +21,8 @@ struct EmbedCommand {
   std::string precision = "f32";
 };
 
-// Checked before the encoder meets them: its first convolution would speak of channels as the device stores them.
+// Checked before the encoder meets them: its first convolution would speak of channels as the
+// device stores them.
 Tensor read_images(const std::string& path, const EncoderSource& source, const Device& device) {
   const Tensor images = read_npy(path, device);
   const std::int64_t channels = source.info().encoder.in_channels;

@@ -17,7 +17,8 @@ struct Embeddings {
   Dtype dtype;    // of the file
 };
 
-// f32 or f64 matrix of finite numbers; DtypeError, ShapeError or NumericalError, naming the file, otherwise.
+// f32 or f64 matrix of finite numbers; DtypeError, ShapeError or NumericalError, naming the file,
+// otherwise.
 Embeddings read_embeddings(const std::string& path, const Device& device);
 
 struct EmbeddingPair {
@@ -26,7 +27,8 @@ struct EmbeddingPair {
 // ShapeError unless both have one size; UsageError where the two gradients name one file.
 EmbeddingPair read_pair(const EmbeddingPaths& paths, const Device& device);
 
-// Both files or neither: the first appears when the second is complete. In the dtypes of the pair's files.
+// Both files or neither: the first appears when the second is complete. In the dtypes of the pair's
+// files.
 void write_gradients(const EmbeddingPaths& paths, const EmbeddingPair& pair, const Tensor& dp, const Tensor& dz);
 
 }  // namespace mec::cli

@@ -1,4 +1,5 @@
-// Where an encoder comes from: a run's folder, or a weights file that explains itself or is explained by flags.
+// Where an encoder comes from: a run's folder, or a weights file that explains itself or is
+// explained by flags.
 #pragma once
 
 #include <filesystem>
@@ -15,7 +16,8 @@ struct EncoderOptions {
   std::string source;
   EncoderHints hints = {};
 };
-void add_encoder_options(Command command, EncoderOptions& options);  // DIR|WEIGHTS, --arch, --stem, --width, --channels, …
+// DIR|WEIGHTS, --arch, --stem, --width, --channels, …
+void add_encoder_options(Command command, EncoderOptions& options);
 
 // A saved encoder, with the images that a command shows it.
 class EncoderSource {
@@ -27,7 +29,8 @@ class EncoderSource {
   const std::optional<PretrainSettings>& settings() const { return saved_.settings(); }
   Normalization normalization() const { return saved_.normalization(); }
 
-  ResNet load(const Device& device) const;  // a line on stderr says what of the file was not taken as it is
+  // A line on stderr says what of the file was not taken as it is.
+  ResNet load(const Device& device) const;
   ResNet random(const Device& device) const { return saved_.random(device); }
 
   // The data set, or both splits for accuracies (data_source.h), with the channels that the encoder

@@ -43,7 +43,8 @@ Evaluation evaluate(const EvalOptions& options, const ReportOptions& scores) {
     const auto features = [&](const DatasetPtr& dataset) { return embed(encoder, source.stream(dataset, device, how), dtype); };
     out.rows.push_back(make_report_row(name, features(train), features(test), scores));
   };
-  const ResNet encoder = source.load(device);  // first: what is wrong with it should show before minutes of work
+  // first: what is wrong with it should show before minutes of work.
+  const ResNet encoder = source.load(device);
   if (options.baselines) {
     out.rows.push_back(make_report_row("raw pixels", raw(train), raw(test), scores));
     add_encoder("random encoder", source.random(device));

@@ -20,9 +20,11 @@ struct DeviceOptions {
   bool tune = false;
   bool nondeterministic = false;
 
-  Device make(const std::string& plan_file = {}) const;  // plan_file: see CudaOptions; notes go to stderr
+  // plan_file: see CudaOptions; notes go to stderr.
+  Device make(const std::string& plan_file = {}) const;
 };
-void add_device_options(Command command, DeviceOptions& options);  // --device, --threads, …, --nondeterministic
+// --device, --threads, …, --nondeterministic.
+void add_device_options(Command command, DeviceOptions& options);
 
 // --set K=V, for the settings of a run; UsageError unless there is a key and a value.
 Option add_set_option(Command command, std::vector<std::string>& assignments, const std::string& help);

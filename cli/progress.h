@@ -12,7 +12,8 @@ namespace mec::cli {
 struct ProgressStyle {
   bool terminal = false;            // lines can be drawn over
   std::chrono::milliseconds pause;  // between two of them
-  int (*columns)() = nullptr;       // of the terminal, now: lines are cut to them. 0: not known, lines stay whole
+  // Of the terminal, now: lines are cut to them. 0: not known, lines stay whole.
+  int (*columns)() = nullptr;
 };
 // Of standard output's terminal, which a person may resize, or what COLUMNS says where that is
 // less. 0 where neither says it.

@@ -16,7 +16,8 @@ struct SeriesOptions {
   LengthOptions parse() const;
   Tensor lambda(const Tensor& z) const;  // (1), in z's dtype
 };
-std::string why_no_order(const std::string& word);  // a check for options: empty for a number of terms and for "exact"
+// A check for options: empty for a number of terms and for "exact".
+std::string why_no_order(const std::string& word);
 
 void add_series_options(Command command, SeriesOptions& options);  // --eps2, --order, --side
 

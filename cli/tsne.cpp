@@ -69,7 +69,8 @@ void run_tsne(const TsneCommand& options) {
   const Dtype dtype = parse_precision(options.precision, device);
   const StreamOptions stream = options.data.stream();
   const std::vector<std::string> names = names_of_runs(options.runs);
-  std::vector<EncoderSource> sources;  // all first: what is wrong with the second should show before the first one's minute
+  // All first: what is wrong with the second should show before the first one's minute.
+  std::vector<EncoderSource> sources;
   std::vector<DatasetPtr> datasets;
   std::vector<ResNet> encoders;
   for (const std::string& run : options.runs) {

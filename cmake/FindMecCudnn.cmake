@@ -1,4 +1,5 @@
-# cuDNN: MecCudnn_INCLUDE_DIR and MecCudnn_LIBRARY. It has no CMake package, and lies in the CUDA toolkit or in a folder of its own (CUDNN_PATH).
+# cuDNN: MecCudnn_INCLUDE_DIR and MecCudnn_LIBRARY. It has no CMake package, and lies in the CUDA
+# toolkit or in a folder of its own (CUDNN_PATH).
 find_package(CUDAToolkit QUIET)
 find_path(MecCudnn_INCLUDE_DIR cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ENV CUDNN_PATH PATH_SUFFIXES include)
 find_library(MecCudnn_LIBRARY cudnn HINTS ${CUDAToolkit_LIBRARY_DIR} ENV CUDNN_PATH PATH_SUFFIXES lib lib64)

@@ -1,5 +1,6 @@
-# oneDNN: the target DNNL::dnnl. Its own CMake package asks for the C half of OpenMP, hence for a C compiler; the
-# library and one header are all we need, and every distribution puts them in the usual place.
+# oneDNN: the target DNNL::dnnl. Its own CMake package asks for the C half of OpenMP, hence for a C
+# compiler; the library and one header are all we need, and every distribution puts them in the
+# usual place.
 find_path(MecOneDnn_INCLUDE_DIR oneapi/dnnl/dnnl.hpp)
 find_library(MecOneDnn_LIBRARY dnnl)
 mark_as_advanced(MecOneDnn_INCLUDE_DIR MecOneDnn_LIBRARY)
@@ -18,8 +19,9 @@ if(MecOneDnn_FOUND AND NOT TARGET DNNL::dnnl)
   set_target_properties(DNNL::dnnl PROPERTIES IMPORTED_LOCATION "${MecOneDnn_LIBRARY}"
     INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${MecOneDnn_INCLUDE_DIR}"
     INTERFACE_INCLUDE_DIRECTORIES "${MecOneDnn_INCLUDE_DIR}")
-  # RPATH, not RUNPATH: it also serves the libraries that this one needs, so that a copy in a folder of one's own
-  # (tools/setup.sh --prefix) works, and no system-wide alternative slips in a second OpenBLAS.
+  # RPATH, not RUNPATH: it also serves the libraries that this one needs, so that a copy in a folder
+  # of one's own (tools/setup.sh --prefix) works, and no system-wide alternative slips in a second
+  # OpenBLAS.
   if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     target_link_options(DNNL::dnnl INTERFACE "LINKER:--disable-new-dtags")
   endif()

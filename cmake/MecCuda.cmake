@@ -1,5 +1,6 @@
-# MEC_CUDA (AUTO, ON, OFF): the GPU backend. Result: MEC_HAVE_CUDA and MEC_CUDA_INCLUDE_DIRS. The large libraries
-# (CUDA_cublasLt_LIBRARY, CUDA_cusolver_LIBRARY, MecCudnn_LIBRARY) are not linked: tensor/backends/cuda/runtime/library.h opens them.
+# MEC_CUDA (AUTO, ON, OFF): the GPU backend. Result: MEC_HAVE_CUDA and MEC_CUDA_INCLUDE_DIRS. The
+# large libraries (CUDA_cublasLt_LIBRARY, CUDA_cusolver_LIBRARY, MecCudnn_LIBRARY) are not linked:
+# tensor/backends/cuda/runtime/library.h opens them.
 set(MEC_CUDA AUTO CACHE STRING "Build the CUDA backend: AUTO, ON (must be there) or OFF")
 set_property(CACHE MEC_CUDA PROPERTY STRINGS AUTO ON OFF)
 option(MEC_CUDA_WERROR "Warnings of the CUDA compiler, register spills among them, are errors" ${PROJECT_IS_TOP_LEVEL})
@@ -24,8 +25,8 @@ macro(mec_look_for_cuda)
   endif()
 endmacro()
 
-# One, since each costs as much to compile as all the rest of the library: this machine's, or the oldest that is supported, whose PTX
-# every newer GPU takes. The preset `cuda` names several.
+# One, since each costs as much to compile as all the rest of the library: this machine's, or the
+# oldest that is supported, whose PTX every newer GPU takes. The preset `cuda` names several.
 function(mec_default_cuda_architecture result)
   execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
     OUTPUT_VARIABLE capability ERROR_QUIET RESULT_VARIABLE status)

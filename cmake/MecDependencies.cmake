@@ -1,10 +1,11 @@
-# What the machine offers. For each optional dependency: the option MEC_X (AUTO, ON = must be there, OFF), the
-# result MEC_HAVE_X (also a macro in the sources that ask), and the target in MEC_TARGET_x (empty when missing), which is
-# what mec_room(... USES x) links.
+# What the machine offers. For each optional dependency: the option MEC_X (AUTO, ON = must be there,
+# OFF), the result MEC_HAVE_X (also a macro in the sources that ask), and the target in MEC_TARGET_x
+# (empty when missing), which is what mec_room(... USES x) links.
 
 set(MEC_SUMMARY "")  # lines "name|state|note" of the table at the end of configure
 
-# A cache may remember a library that was since removed or moved: forget it, so that it is looked for again.
+# A cache may remember a library that was since removed or moved: forget it, so that it is looked
+# for again.
 get_cmake_property(cached CACHE_VARIABLES)
 foreach(variable IN LISTS cached)
   if(variable MATCHES "^(MecBlas|MecOneDnn|MecCudnn|MecWebp|ZLIB|JPEG|PNG|PNG_PNG|TIFF|GIF|OpenMP|MEC)_.*(LIBRARY|INCLUDE_DIR)"
@@ -66,8 +67,9 @@ if(NOT MEC_HAVE_OPENMP)
   target_compile_options(mec_options INTERFACE -Wno-unknown-pragmas)
 endif()
 
-# mec_header_only(<name> <header> [<folder>...]): the target mec_<name>, with the include path of a library that is
-# compiled in. It is exported as an empty target: who uses an installed mec does not need the header.
+# mec_header_only(<name> <header> [<folder>...]): the target mec_<name>, with the include path of a
+# library that is compiled in. It is exported as an empty target: who uses an installed mec does not
+# need the header.
 macro(mec_header_only name header)
   find_path(MEC_${name}_INCLUDE_DIR ${header} PATH_SUFFIXES ${ARGN})
   mark_as_advanced(MEC_${name}_INCLUDE_DIR)

@@ -1,7 +1,8 @@
-# cmake -Dprogram=test_tensor [-Demulator=qemu-…;…] -Dtests_dir=<source>/tests [-Dfolder=NAME] -Doutput=FILE -P MecDiscoverTests.cmake
+# cmake -Dprogram=test_tensor [-Demulator=qemu-…;…] -Dtests_dir=<source>/tests [-Dfolder=NAME]
+# -Doutput=FILE -P MecDiscoverTests.cmake
 #
-# Asks a doctest executable for its test cases and writes FILE, which ctest includes: one test for each source file, its name under
-# NAME where one is given.
+# Asks a doctest executable for its test cases and writes FILE, which ctest includes: one test for
+# each source file, its name under NAME where one is given.
 cmake_minimum_required(VERSION 3.22)
 execute_process(COMMAND ${emulator} "${program}" --list-test-cases --reporters=xml OUTPUT_VARIABLE xml RESULT_VARIABLE status)
 string(REPLACE ";" "," xml "${xml}")  # a semicolon in a name would cut CMake's list

@@ -1,4 +1,5 @@
-# make install: the program, the rooms' libraries and public headers, and a package for find_package(mec).
+# make install: the program, the rooms' libraries and public headers, and a package for
+# find_package(mec).
 include(CMakePackageConfigHelpers)
 
 set(targets mec)
@@ -9,7 +10,8 @@ foreach(name IN LISTS MEC_ROOMS MEC_HEADER_ONLY)
 endforeach()
 install(TARGETS ${targets} EXPORT mecTargets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 if(TARGET mec_cli)
-  # Where the libraries were found. (CMAKE_INSTALL_RPATH_USE_LINK_PATH would leave out a folder below this one, .deps.)
+  # Where the libraries were found. (CMAKE_INSTALL_RPATH_USE_LINK_PATH would leave out a folder
+  # below this one, .deps.)
   foreach(library IN ITEMS "${MecOneDnn_LIBRARY}" "${MecBlas_LIBRARY}" "${MecBlas_LAPACKE_LIBRARY}"
       "${MecWebp_LIBRARY}" "${PNG_LIBRARY_RELEASE}" "${JPEG_LIBRARY_RELEASE}" "${TIFF_LIBRARY_RELEASE}" "${GIF_LIBRARY}")
     get_filename_component(folder "${library}" DIRECTORY)
@@ -20,7 +22,8 @@ if(TARGET mec_cli)
   install(TARGETS mec_cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 endif()
 
-# A backend's insides and the program's are nobody else's business; a backend is reached through tensor/backend.h.
+# A backend's insides and the program's are nobody else's business; a backend is reached through
+# tensor/backend.h.
 install(DIRECTORY ${MEC_ROOMS} DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/mec" FILES_MATCHING PATTERN "*.h"
   PATTERN "tensor/backends/cpu" EXCLUDE PATTERN "tensor/backends/cuda" EXCLUDE PATTERN "tensor/backends/reference" EXCLUDE)
 install(FILES include/mec/all.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/mec")

@@ -1,16 +1,17 @@
 # mec_isa_sources(<target> <file>...)
 #
-# Compiles each file once for each instruction set, into <target>, so that one binary runs on every node and the
-# program picks at run time. MEC_ISA is then a bare word, `baseline`, `avx2` or `avx512`, for a namespace:
+# Compiles each file once for each instruction set, into <target>, so that one binary runs on every
+# node and the program picks at run time. MEC_ISA is then a bare word, `baseline`, `avx2` or
+# `avx512`, for a namespace:
 #
 #     namespace mec::cpu::MEC_ISA { void add(...) { ... } }
 #
-# <target> gets MEC_ISA_AVX2=1 and MEC_ISA_AVX512=1 where those variants exist. With MEC_NATIVE, and on other
-# processors, there is only `baseline`.
+# <target> gets MEC_ISA_AVX2=1 and MEC_ISA_AVX512=1 where those variants exist. With MEC_NATIVE, and
+# on other processors, there is only `baseline`.
 #
-# One trap: an inline function outside the MEC_ISA namespace (std::vector's, say) that such a file instantiates may
-# be the copy that the linker keeps for the whole program, AVX-512 and all. Keep these files to plain loops over
-# pointers; the test `isa_symbols` fails when one leaks.
+# One trap: an inline function outside the MEC_ISA namespace (std::vector's, say) that such a file
+# instantiates may be the copy that the linker keeps for the whole program, AVX-512 and all. Keep
+# these files to plain loops over pointers; the test `isa_symbols` fails when one leaks.
 set(MEC_ISA_FLAGS_baseline "")  # what everything is compiled with: see MecOptions.cmake
 set(MEC_ISA_FLAGS_avx2 -march=x86-64-v3)
 set(MEC_ISA_FLAGS_avx512 -march=x86-64-v4)
@@ -23,7 +24,8 @@ function(mec_isa_sources target)
   foreach(isa IN LISTS MEC_ISAS)
     set(objects ${target}_${isa})
     add_library(${objects} OBJECT ${ARGN})
-    # Not -ffast-math: sums keep their order and NaN survives. Fused multiply-add is welcome here, and only here.
+    # Not -ffast-math: sums keep their order and NaN survives. Fused multiply-add is welcome here,
+    # and only here.
     target_compile_options(${objects} PRIVATE ${MEC_ISA_FLAGS_${isa}} -ffp-contract=fast -fno-math-errno
       -fno-trapping-math $<$<NOT:$<CONFIG:Debug>>:-O3>)
     target_compile_definitions(${objects} PRIVATE MEC_ISA=${isa})

@@ -1,4 +1,5 @@
-# Options, compiler flags, and the target `mec_options` that every room, test and example compiles with.
+# Options, compiler flags, and the target `mec_options` that every room, test and example compiles
+# with.
 
 option(MEC_WERROR "Warnings are errors" OFF)
 option(MEC_NATIVE "Build for this machine's processor only (-march=native)" OFF)
@@ -23,13 +24,13 @@ if(MEC_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_DISABLE_PRECOMPILE_HEADERS ON)  # ccache keeps nothing of a file that reads them, unless it is told how
 endif()
 
-# Read once for a room instead of once for a file: a fifth of the time to compile everything. A file still includes
-# what it uses; the preset `dev` precompiles nothing and would say so.
+# Read once for a room instead of once for a file: a fifth of the time to compile everything. A file
+# still includes what it uses; the preset `dev` precompiles nothing and would say so.
 set(MEC_STANDARD_HEADERS <algorithm> <cmath> <filesystem> <fstream> <functional> <map> <memory> <optional> <span>
   <sstream> <string> <utility> <vector>)
 
-# These go into CMAKE_CXX_FLAGS, not into the target, because they must come first on the command line:
-# mec_isa_sources() overrides both for its files.
+# These go into CMAKE_CXX_FLAGS, not into the target, because they must come first on the command
+# line: mec_isa_sources() overrides both for its files.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
   set(MEC_X86 ON)
 endif()
@@ -41,7 +42,8 @@ endif()
 # No fused multiply-add behind our back: the same source gives the same bits on every processor.
 string(APPEND CMAKE_CXX_FLAGS " -ffp-contract=off")
 
-# Includes read "mec/tensor/ops.h", here and from an installed copy: include/mec has a link to each room.
+# Includes read "mec/tensor/ops.h", here and from an installed copy: include/mec has a link to each
+# room.
 set(MEC_INCLUDE_DIR "${PROJECT_SOURCE_DIR}/include")
 if(NOT EXISTS "${MEC_INCLUDE_DIR}/mec/tensor/tensor.h")
   message(FATAL_ERROR "include/mec/tensor must be a link to tensor/. Where this tree comes from, links were lost: "

@@ -21,7 +21,8 @@ struct Image {
   ImageSize size() const { return {width, height}; }
 };
 
-// The image with 1 or 3 channels: gray is repeated, RGB becomes its ITU-R 601 luma, as in PIL. ValueError for another number.
+// The image with 1 or 3 channels: gray is repeated, RGB becomes its ITU-R 601 luma, as in PIL.
+// ValueError for another number.
 Image with_channels(Image image, int channels);
 
 }  // namespace mec

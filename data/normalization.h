@@ -12,7 +12,8 @@ struct Normalization {
   std::vector<float> std;
   bool operator==(const Normalization&) const = default;
 
-  // For images that were converted to 1 or 3 channels: one value is repeated, three are averaged. ValueError for others.
+  // For images that were converted to 1 or 3 channels: one value is repeated, three are averaged.
+  // ValueError for others.
   Normalization for_channels(int channels) const;
 };
 

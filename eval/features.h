@@ -18,8 +18,8 @@ struct Features {
   std::vector<std::string> class_names = {};  // of labels 0, 1, …; empty where labels have no names
 };
 
-// One more than the largest label. ShapeError unless x is a matrix with a label for each row, ValueError for a negative label
-// or none at all; `op` names the caller.
+// One more than the largest label. ShapeError unless x is a matrix with a label for each row,
+// ValueError for a negative label or none at all; `op` names the caller.
 std::int64_t count_classes(const char* op, const Features& features);
 
 // All images in order, in batches with a single view.
@@ -39,9 +39,9 @@ struct StreamOptions {
 ImageStream stream_dataset(const DatasetPtr& dataset, const TransformPtr& eval_view, const Device& device,
                            const StreamOptions& options = {});
 
-// An array of images (N,H,W,C): f32, normalised already, or u8, which `normalization` is then for. ShapeError unless there are
-// four dimensions; DtypeError for another element type; ValueError, naming `name` and the position, for an f32 value that is
-// not finite.
+// An array of images (N,H,W,C): f32, normalised already, or u8, which `normalization` is then for.
+// ShapeError unless there are four dimensions; DtypeError for another element type; ValueError,
+// naming `name` and the position, for an f32 value that is not finite.
 ImageStream stream_array(const Tensor& images, const Normalization& normalization, const std::string& name,
                          const Device& device, const StreamOptions& options = {});
 
@@ -53,7 +53,8 @@ Features embed(const Module& encoder, const ImageStream& images, Dtype dtype = D
 // The streamed pixels themselves, d = H·W·C.
 Features pixel_features(const ImageStream& images);
 
-// Throws ValueError, naming `name` and the first such position, for a value that is not finite; any floating dtype.
+// Throws ValueError, naming `name` and the first such position, for a value that is not finite; any
+// floating dtype.
 void check_finite(const Tensor& x, const std::string& name);
 
 }  // namespace mec

@@ -14,7 +14,8 @@ constexpr std::int64_t kBlock = std::int64_t{1} << 24;
 
 Tensor mean_of_rows(const Tensor& x) { return batch_norm_statistics(x).mean; }
 
-// Rows ready for comparison. Euclidean rows are centred as well: distances stay, and their rounding errors shrink.
+// Rows ready for comparison. Euclidean rows are centred as well: distances stay, and their rounding
+// errors shrink.
 struct Comparison {
   Tensor train;          // (N,d)
   Tensor x;              // (M,d)

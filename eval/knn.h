@@ -1,5 +1,6 @@
-// Weighted k-nearest-neighbour classification of features (Wu et al., "Unsupervised Feature Learning via Non-Parametric
-// Instance Discrimination", CVPR 2018, section 3.4): a number that needs no training.
+// Weighted k-nearest-neighbour classification of features (Wu et al., "Unsupervised Feature
+// Learning via Non-Parametric Instance Discrimination", CVPR 2018, section 3.4): a number that
+// needs no training.
 #pragma once
 
 #include <string>
@@ -22,9 +23,9 @@ struct KnnOptions {
 // "k = 20, T = 0.07, cosine, not centred"
 std::string describe(const KnnOptions& options);
 
-// Class of each row of x (M,d): the k nearest training rows vote, with weight exp(s/T) for a cosine similarity s, or
-// 1/(distance + 1e-8) for euclidean. Of equal votes the lowest class wins. ValueError for k outside
-// [1, rows], T ≤ 0, or missing labels; ShapeError when the widths differ.
+// Class of each row of x (M,d): the k nearest training rows vote, with weight exp(s/T) for a cosine
+// similarity s, or 1/(distance + 1e-8) for euclidean. Of equal votes the lowest class wins.
+// ValueError for k outside [1, rows], T ≤ 0, or missing labels; ShapeError when the widths differ.
 std::vector<std::int32_t> knn_classify(const Features& train, const Tensor& x, const KnnOptions& options = {});
 
 }  // namespace mec

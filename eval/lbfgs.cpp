@@ -53,7 +53,8 @@ struct CurvaturePair {
   double rho;   // 1/sᵀy
 };
 
-// −H·gradient by the two-loop recursion (algorithm 7.4), H₀ = γM with M the preconditioner and γ = sᵀy/yᵀMy of the latest pair.
+// −H·gradient by the two-loop recursion (algorithm 7.4), H₀ = γM with M the preconditioner and γ =
+// sᵀy/yᵀMy of the latest pair.
 Vector descent_direction(const Vector& gradient, const std::deque<CurvaturePair>& pairs, const Preconditioner& precondition) {
   const auto apply = [&](const Vector& v) { return precondition ? precondition(v) : v; };
   Vector q = gradient;
@@ -74,7 +75,8 @@ Vector descent_direction(const Vector& gradient, const std::deque<CurvaturePair>
   return q;
 }
 
-// A point along `direction` that decreases the value enough and has flattened the slope enough; false when none was found.
+// A point along `direction` that decreases the value enough and has flattened the slope enough;
+// false when none was found.
 bool line_search(const SmoothFunction& function, const Point& from, const Vector& direction, double noise, Point& found) {
   const double slope = dot(from.gradient, direction);
   double low = 0, high = std::numeric_limits<double>::infinity(), step = 1;

@@ -41,8 +41,9 @@ class ProbeLoss {
 
   std::size_t size() const { return static_cast<std::size_t>(weights_ + classes_); }
 
-  // Böhning's bound on the Hessian (1992) is ½(XᵀX/N + penalty) for each class, intercepts apart since the columns are centred.
-  // Its inverse undoes the correlation of the features: raw pixels of Fashion-MNIST need 176 steps, not 990.
+  // Böhning's bound on the Hessian (1992) is ½(XᵀX/N + penalty) for each class, intercepts apart
+  // since the columns are centred. Its inverse undoes the correlation of the features: raw pixels
+  // of Fashion-MNIST need 176 steps, not 990.
   Preconditioner preconditioner() const {
     const std::int64_t d = x_.dim(1);
     Tensor gram = scale(matmul(x_, x_, {.trans_a = true}), 1.0 / static_cast<double>(x_.dim(0))).to(Dtype::f64);
@@ -67,7 +68,8 @@ class ProbeLoss {
     const auto losses = result.loss.to_vector<float>();
 
     const auto n = static_cast<double>(x_.dim(0));
-    double value = std::accumulate(losses.begin(), losses.end(), 0.0) / n;  // in f64: the line search compares tiny differences
+    // In f64: the line search compares tiny differences.
+    double value = std::accumulate(losses.begin(), losses.end(), 0.0) / n;
     for (std::size_t i = 0; i < dweight.size(); ++i) {
       value += 0.5 * penalty_ * w[i] * w[i];
       gradient[i] = dweight[i] / n + penalty_ * w[i];

@@ -9,16 +9,17 @@
 
 namespace mec {
 
-// What scikit-learn's make_pipeline(StandardScaler(), LogisticRegression(C)) minimises: Σ_i loss_i + ‖W‖²/(2C) over
-// standardised features, the intercepts unpenalised. The tolerance is on the largest entry of that gradient divided by the
-// number of rows.
+// What scikit-learn's make_pipeline(StandardScaler(), LogisticRegression(C)) minimises: Σ_i loss_i
+// + ‖W‖²/(2C) over standardised features, the intercepts unpenalised. The tolerance is on the
+// largest entry of that gradient divided by the number of rows.
 struct LinearProbeOptions {
   double c = 1.0;
   double tolerance = 1e-4;
   int max_iterations = 1000;
 };
 
-std::string describe(const LinearProbeOptions& options);  // "logistic regression, C = 1, standardised features"
+// "logistic regression, C = 1, standardised features".
+std::string describe(const LinearProbeOptions& options);
 
 struct LinearProbe {
   BatchNormStatistics scaling;  // (d) each, of the training features
@@ -29,8 +30,8 @@ struct LinearProbe {
   bool converged = false;
 };
 
-// L-BFGS from zero, so the result depends on nothing but the features. ValueError without labels, for a single class or C ≤ 0;
-// NumericalError for features that are not finite.
+// L-BFGS from zero, so the result depends on nothing but the features. ValueError without labels,
+// for a single class or C ≤ 0; NumericalError for features that are not finite.
 LinearProbe fit_linear_probe(const Features& train, const LinearProbeOptions& options = {});
 
 // Most probable class of each row of x (M,d), the lowest of equals. ShapeError for another width.

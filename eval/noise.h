@@ -1,4 +1,5 @@
-// How accuracy falls as Gaussian noise is added to images, or to their features; the classifiers saw neither.
+// How accuracy falls as Gaussian noise is added to images, or to their features; the classifiers
+// saw neither.
 #pragma once
 
 #include "mec/eval/knn.h"
@@ -6,9 +7,10 @@
 
 namespace mec {
 
-// The images with noise of standard deviation sigma, in units of pixels in [0, 1] (`normalization` is what has been applied to
-// them); values may leave that range. The draw of a pixel depends on seed, place of the image in the stream, and place in the
-// image, so batches do not matter, and a larger sigma is the same noise, larger. ValueError for a negative sigma.
+// The images with noise of standard deviation sigma, in units of pixels in [0, 1] (`normalization`
+// is what has been applied to them); values may leave that range. The draw of a pixel depends on
+// seed, place of the image in the stream, and place in the image, so batches do not matter, and a
+// larger sigma is the same noise, larger. ValueError for a negative sigma.
 ImageStream add_image_noise(const ImageStream& images, const Normalization& normalization, double sigma, std::uint64_t seed);
 
 // x (N,d) with noise of standard deviation sigma in every coordinate.
@@ -27,7 +29,8 @@ class CleanClassifiers {
   explicit CleanClassifiers(Features train, const KnnOptions& knn = {}, const LinearProbeOptions& linear = {});
 
   NoiseScore score(const Features& test) const;
-  // Of test features with noise of standard deviation `sigma` times the training features' root mean square.
+  // Of test features with noise of standard deviation `sigma` times the training features' root
+  // mean square.
   NoiseScore score_with_noise(const Features& test, double sigma, std::uint64_t seed) const;
 
  private:

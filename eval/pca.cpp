@@ -12,8 +12,10 @@ namespace {
 
 using Vector = std::vector<double>;
 
-constexpr std::int64_t kSpare = 8;    // further directions that are followed: the wanted ones settle sooner
-constexpr double kPrecision = 1e-11;  // change of a variance, relative to the largest, at which it has settled
+// Further directions that are followed: the wanted ones settle sooner.
+constexpr std::int64_t kSpare = 8;
+// Change of a variance, relative to the largest, at which it has settled.
+constexpr double kPrecision = 1e-11;
 constexpr int kMaxRounds = 500;
 
 double dot(const double* a, const double* b, std::int64_t n) {
@@ -22,7 +24,8 @@ double dot(const double* a, const double* b, std::int64_t n) {
   return sum;
 }
 
-// Makes the rows (k,d) orthonormal, by Gram and Schmidt, twice. A row that depends on those before it becomes a random one.
+// Makes the rows (k,d) orthonormal, by Gram and Schmidt, twice. A row that depends on those before
+// it becomes a random one.
 void orthonormalize(Vector& rows, std::int64_t k, std::int64_t d) {
   RandomStream random(0, 0, 0, Purpose::power_iteration, 1);
   for (std::int64_t r = 0; r < k; ++r) {
@@ -45,7 +48,8 @@ void orthonormalize(Vector& rows, std::int64_t k, std::int64_t d) {
   }
 }
 
-// Eigenvectors (k,k), one a row, and eigenvalues of the symmetric matrix a (k,k), falling: Jacobi's rotations (section 8.5).
+// Eigenvectors (k,k), one a row, and eigenvalues of the symmetric matrix a (k,k), falling: Jacobi's
+// rotations (section 8.5).
 struct Eigen {
   Vector vectors, values;
 };
@@ -110,7 +114,8 @@ Pca fit_pca(const Tensor& x, std::int64_t k) {
     const Tensor directions = Tensor::from(basis, {follow, d}, x.device());
     const Tensor scores = matmul(rows, directions, {.trans_b = true});  // (N,follow)
     const Tensor gram = scale(matmul(scores, scores, {.trans_a = true}), 1.0 / static_cast<double>(n - 1));
-    // Turned within the subspace, so that each row comes near a component of its own (Rayleigh and Ritz), and then improved.
+    // Turned within the subspace, so that each row comes near a component of its own (Rayleigh and
+    // Ritz), and then improved.
     const Eigen ritz = symmetric_eigen(gram.to_vector<double>(), follow);
     const Tensor turn = Tensor::from(ritz.vectors, {follow, follow}, x.device());
     basis = matmul(turn, directions).to_vector<double>();

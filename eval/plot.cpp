@@ -89,7 +89,8 @@ std::vector<Block> write_blocks(const ScatterPanel& panel, std::size_t number_of
   return blocks;
 }
 
-// Ranges of equal length that hold all points with some room: a square panel then shows distances as they are.
+// Ranges of equal length that hold all points with some room: a square panel then shows distances
+// as they are.
 std::string square_ranges(const Tensor& points) {
   const auto values = points.to(Dtype::f64).to_vector<double>();
   std::array<double, 2> low{values[0], values[1]}, high = low;

@@ -17,7 +17,8 @@ struct ScatterPanel {
   Tensor points;                          // (N,2)
   std::vector<std::int32_t> labels = {};  // (N), or empty: one colour, of no class
 };
-// Panels side by side (four or more in a square). `classes` names the labels in the legend, which is left out above twenty.
+// Panels side by side (four or more in a square). `classes` names the labels in the legend, which
+// is left out above twenty.
 struct Scatter {
   std::vector<ScatterPanel> panels;
   std::vector<std::string> classes = {};
@@ -41,16 +42,18 @@ struct CurvePanel {
 };
 using Curves = std::vector<CurvePanel>;
 
-// The gnuplot script that draws NAME.png and NAME.svg in the folder it is run in; it holds the numbers itself. ShapeError for points
-// that are not (N,2) or labels that are not N, ValueError for a panel without points or what a logarithmic axis cannot show.
+// The gnuplot script that draws NAME.png and NAME.svg in the folder it is run in; it holds the
+// numbers itself. ShapeError for points that are not (N,2) or labels that are not N, ValueError for
+// a panel without points or what a logarithmic axis cannot show.
 std::string gnuplot_script(const Scatter& scatter, const std::string& name);
 std::string gnuplot_script(const Curves& curves, const std::string& name);
 
-// Writes FOLDER/NAME.gp and lets gnuplot, if there is one on the PATH, draw it. True: the pictures are there; false: no gnuplot.
-// IoError when gnuplot fails, with the first line that it said.
+// Writes FOLDER/NAME.gp and lets gnuplot, if there is one on the PATH, draw it. True: the pictures
+// are there; false: no gnuplot. IoError when gnuplot fails, with the first line that it said.
 bool draw(const std::string& script, const std::filesystem::path& folder, const std::string& name);
 
-// A table in CSV (RFC 4180): fields with commas, quotes or line ends are quoted. Replaces the file atomically.
+// A table in CSV (RFC 4180): fields with commas, quotes or line ends are quoted. Replaces the file
+// atomically.
 void write_csv(const std::filesystem::path& path, const std::vector<std::vector<std::string>>& rows);
 
 }  // namespace mec

@@ -10,7 +10,8 @@
 
 namespace mec {
 
-// Share of equal entries, in [0, 1]. ShapeError when the sizes differ, ValueError when there are none.
+// Share of equal entries, in [0, 1]. ShapeError when the sizes differ, ValueError when there are
+// none.
 double accuracy(const std::vector<std::int32_t>& predicted, const std::vector<std::int32_t>& labels);
 
 struct LinearScore {

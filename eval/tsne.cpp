@@ -16,7 +16,8 @@ namespace {
 using Vector = std::vector<double>;
 
 constexpr double kEntropyPrecision = 1e-10;
-constexpr double kNegligible = 1e-20;  // shares p_{j|i} below are 0: in f32 products would be subnormal, six times as slow
+// Shares p_{j|i} below are 0: in f32 products would be subnormal, six times as slow.
+constexpr double kNegligible = 1e-20;
 constexpr std::int64_t kBlock = std::int64_t{1} << 23;  // distances held at a time: 64 MiB of f64
 
 double sum_of(const Tensor& t) {
@@ -24,12 +25,14 @@ double sum_of(const Tensor& t) {
   return std::accumulate(values.begin(), values.end(), 0.0);
 }
 
-// Makes of the squared distances of one point, to itself infinite, its p_{j|i} of entropy `target`. H(β) = log Σ e^{−βd} + βE[d]
-// falls with slope −β Var[d]: Newton's steps in log β, kept between bounds, take 5 where bisection takes 30.
+// Makes of the squared distances of one point, to itself infinite, its p_{j|i} of entropy `target`.
+// H(β) = log Σ e^{−βd} + βE[d] falls with slope −β Var[d]: Newton's steps in log β, kept between
+// bounds, take 5 where bisection takes 30.
 void soft_neighbours(std::span<double> row, double target) {
   const double nearest = *std::ranges::min_element(row);
   double mean = 0;
-  for (double& d : row) mean += std::isinf(d -= nearest) ? 0 : d;  // relative to the nearest one p does not change
+  // Relative to the nearest one p does not change.
+  for (double& d : row) mean += std::isinf(d -= nearest) ? 0 : d;
   mean /= static_cast<double>(row.size() - 1);
   double low = 0, high = std::numeric_limits<double>::infinity(), beta = mean > 0 ? 1 / mean : 1, total = 1;
   for (int round = 0; round < 200; ++round) {
@@ -44,7 +47,8 @@ void soft_neighbours(std::span<double> row, double target) {
     const double excess = std::log(total) + beta * expected - target;
     if (std::fabs(excess) <= kEntropyPrecision) break;
     (excess > 0 ? low : high) = beta;
-    // Equal distances have no slope, and more of them than the perplexity no solution: β then grows until only they are left.
+    // Equal distances have no slope, and more of them than the perplexity no solution: β then grows
+    // until only they are left.
     const double newton = beta * std::exp(std::clamp(excess / (beta * beta * variance), -2.0, 2.0));
     if (newton > low && newton < high) beta = newton;
     else beta = std::isinf(high) ? beta * 8 : (low + high) / 2;
@@ -85,7 +89,8 @@ std::vector<float> start_of(const Tensor& x) {
   const auto n = static_cast<double>(x.dim(0));
   const double deviation = std::sqrt(pca.variances[0] * (n - 1) / n);
   check<ValueError>(deviation > 0, "t-SNE: all ", x.dim(0), " rows of features are the same; there is nothing to show");
-  std::vector<float> y(static_cast<std::size_t>(2 * x.dim(0)), 0.0F);  // of features of width 1 all points start on a line
+  // Of features of width 1 all points start on a line.
+  std::vector<float> y(static_cast<std::size_t>(2 * x.dim(0)), 0.0F);
   for (std::size_t i = 0; i < scores.size(); ++i) y[i] = static_cast<float>(scores[i] / deviation * 1e-4);
   return y;
 }

@@ -1,4 +1,5 @@
-// t-SNE: features as points of the plane, near ones near (van der Maaten & Hinton, "Visualizing Data using t-SNE", JMLR 2008).
+// t-SNE: features as points of the plane, near ones near (van der Maaten & Hinton, "Visualizing
+// Data using t-SNE", JMLR 2008).
 #pragma once
 
 #include "mec/tensor/tensor.h"
@@ -14,15 +15,18 @@ struct TsneOptions {
   double learning_rate = 0;  // 0: max(N/exaggeration/4, 50) (Belkina et al. 2019)
 };
 
-// ValueError for an option out of range, such as a perplexity outside [1, points − 1); ShapeError below three points.
+// ValueError for an option out of range, such as a perplexity outside [1, points − 1); ShapeError
+// below three points.
 void validate(const TsneOptions& options, std::int64_t points);
 
-// p (N,N) of the features x (N,d): f64, symmetric, zeros on the diagonal, of sum 1. p_ij = (p_{j|i} + p_{i|j})/2N, and each row
-// p_{j|i} ∝ exp(−β_i ‖x_i − x_j‖²) has the given perplexity exp(entropy); a row with more equal nearest neighbours than that
-// shares out among them. ShapeError unless x is a matrix, errors of validate(), NumericalError when x is not finite.
+// p (N,N) of the features x (N,d): f64, symmetric, zeros on the diagonal, of sum 1. p_ij = (p_{j|i}
+// + p_{i|j})/2N, and each row p_{j|i} ∝ exp(−β_i ‖x_i − x_j‖²) has the given perplexity
+// exp(entropy); a row with more equal nearest neighbours than that shares out among them.
+// ShapeError unless x is a matrix, errors of validate(), NumericalError when x is not finite.
 Tensor tsne_affinities(const Tensor& x, double perplexity);
 
-// KL(p‖q) in nats of points y (N,2) with q_ij ∝ 1/(1 + ‖y_i − y_j‖²), in f64; and its gradient (N,2), of p's dtype.
+// KL(p‖q) in nats of points y (N,2) with q_ij ∝ 1/(1 + ‖y_i − y_j‖²), in f64; and its gradient
+// (N,2), of p's dtype.
 double tsne_divergence(const Tensor& p, const Tensor& y);
 Tensor tsne_gradient(const Tensor& p, const Tensor& y);
 
@@ -30,9 +34,9 @@ struct Tsne {
   Tensor y;  // (N,2) f32
   double kl = 0;
 };
-// Exact: time and memory grow with N² (16 N² bytes: 0.4 GB for N = 5000). Gradient descent with momentum and gains as in scikit-learn, from
-// the first two principal components scaled to a standard deviation of 1e-4; nothing is random. ValueError for options out of
-// range.
+// Exact: time and memory grow with N² (16 N² bytes: 0.4 GB for N = 5000). Gradient descent with
+// momentum and gains as in scikit-learn, from the first two principal components scaled to a
+// standard deviation of 1e-4; nothing is random. ValueError for options out of range.
 Tsne fit_tsne(const Tensor& x, const TsneOptions& options = {});
 
 }  // namespace mec

@@ -33,7 +33,8 @@ Moons make_moons(const Device& device) {
   return {Tensor::from(xy, {kPoints, 2}, device), moon};
 }
 
-// Share of points on the right side of the least-squares line through the features (a constant is added to them).
+// Share of points on the right side of the least-squares line through the features (a constant is
+// added to them).
 double separable(const Tensor& features, const Moons& moons) {
   const std::int64_t n = features.dim(0), d = features.dim(1);
   const auto host = features.to_vector<float>();

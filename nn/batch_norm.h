@@ -11,7 +11,8 @@ struct BatchNormLayerOptions {
   bool affine = true;
   double eps = 1e-5;
   double momentum = 0.1;       // share of the new batch in the running statistics
-  double initial_gamma = 1.0;  // 0 in the last norm of a residual block lets the block start as the identity
+  // 0 in the last norm of a residual block lets the block start as the identity.
+  double initial_gamma = 1.0;
 };
 
 // What follows the normalisation within the same pass over memory.
@@ -24,7 +25,8 @@ struct BatchNormFusion {
 struct BatchNorm : Module {
   BatchNorm(const BatchNormLayerOptions& options, const Placement& where);
   Variable forward(const Variable& x, const Pass& pass) const override;
-  // ReLU(batch_norm(x) + residual), each part where asked for. ShapeError for another number of channels.
+  // ReLU(batch_norm(x) + residual), each part where asked for. ShapeError for another number of
+  // channels.
   Variable forward_fused(const Variable& x, const BatchNormFusion& fusion, const Pass& pass) const;
   void visit(const std::string& prefix, Visitor& visitor) override;
 

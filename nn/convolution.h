@@ -15,7 +15,8 @@ struct Conv2dOptions {
   std::int64_t dilation = 1;
   std::int64_t groups = 1;
   bool bias = false;           // a batch norm that follows has one
-  std::int64_t stored_in = 0;  // channels of the input as stored, the last stored_in − in of them zero; 0: in
+  // Channels of the input as stored, the last stored_in − in of them zero; 0: in.
+  std::int64_t stored_in = 0;
 };
 
 // (N,H,W,in) -> (N,Ho,Wo,out) in x's dtype.

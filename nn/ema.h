@@ -10,8 +10,9 @@ namespace mec {
 
 class Ema {
  public:
-  // Both tables were made with the same groups, and in each the teacher's parameters are the first of the online network's
-  // (whose further parts, a predictor, are visited last). ValueError names the first entry that breaks this. Both outlive it.
+  // Both tables were made with the same groups, and in each the teacher's parameters are the first
+  // of the online network's (whose further parts, a predictor, are visited last). ValueError names
+  // the first entry that breaks this. Both outlive it.
   Ema(ParameterTable& teacher, const ParameterTable& online);
 
   // t ← c·t + (1 − c)·w, c (1) in device memory, in the parameters' dtype. DtypeError otherwise.
@@ -19,7 +20,8 @@ class Ema {
 
  private:
   ParameterTable& teacher_;
-  std::vector<std::pair<Tensor, Tensor>> ranges_;  // a group's part of the teacher, and the same part of the online network
+  // A group's part of the teacher, and the same part of the online network.
+  std::vector<std::pair<Tensor, Tensor>> ranges_;
 };
 
 }  // namespace mec

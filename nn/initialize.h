@@ -5,12 +5,14 @@
 
 namespace mec {
 
-// Draws every parameter anew by its Initializer, from Philox under `seed` and a stream of its full name, so that a layer starts
-// the same on every device and whatever other layers there are. `prefix` is the module's place in a larger one ("encoder.").
-// Buffers (running statistics) are left alone.
+// Draws every parameter anew by its Initializer, from Philox under `seed` and a stream of its full
+// name, so that a layer starts the same on every device and whatever other layers there are.
+// `prefix` is the module's place in a larger one ("encoder."). Buffers (running statistics) are
+// left alone.
 void initialize(Module& module, std::uint64_t seed, const std::string& prefix = "");
 
-// Kaiming normal with fan-out for ReLU (He et al. 2015), torchvision's choice for convolutions: N(0, 2/(O·Kh·Kw)).
+// Kaiming normal with fan-out for ReLU (He et al. 2015), torchvision's choice for convolutions:
+// N(0, 2/(O·Kh·Kw)).
 Initializer kaiming_normal(const Shape& weight);  // (O,Kh,Kw,C)
 // U(±1/√fan_in), PyTorch's choice for the weight and the bias of a linear layer.
 Initializer fan_in_uniform(std::int64_t fan_in);

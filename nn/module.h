@@ -1,5 +1,5 @@
-// Module: a struct with named members and one visit(). Parameters, buffers, state, checkpoints and the flat table all follow
-// from visit(), so that nothing can be forgotten.
+// Module: a struct with named members and one visit(). Parameters, buffers, state, checkpoints and
+// the flat table all follow from visit(), so that nothing can be forgotten.
 #pragma once
 
 #include <cstdint>
@@ -11,20 +11,23 @@
 
 namespace mec {
 
-// What a parameter is, for grouping: norms and biases are commonly left out of weight decay and LARS.
+// What a parameter is, for grouping: norms and biases are commonly left out of weight decay and
+// LARS.
 enum class ParameterKind { weight, bias, norm };
 
 // What a parameter starts from; initialize() in initialize.h draws it.
 struct Initializer {
   enum class Kind { constant, normal, uniform } kind = Kind::constant;
-  double value = 0.0;  // the constant, the standard deviation around 0, or the bound of [−value, value)
+  // The constant, the standard deviation around 0, or the bound of [−value, value).
+  double value = 0.0;
 };
 
 struct Parameter {
   Variable value;  // f32 (or f64 in tests)
   ParameterKind kind = ParameterKind::weight;
   Initializer init = {};
-  // Channels (last dimension) that exist in files, where a device stores more (Backend::image_channels); 0: all of them.
+  // Channels (last dimension) that exist in files, where a device stores more
+  // (Backend::image_channels); 0: all of them.
   std::int64_t file_channels = 0;
 
   explicit operator bool() const { return static_cast<bool>(value); }
@@ -33,13 +36,15 @@ struct Parameter {
 
 // Where a layer's parameters live, and their dtype.
 struct Placement {
-  Placement(Device d, Dtype t = Dtype::f32) : device(std::move(d)), dtype(t) {}  // implicit: a device is mostly enough
+  // implicit: a device is mostly enough.
+  Placement(Device d, Dtype t = Dtype::f32) : device(std::move(d)), dtype(t) {}
   Device device;
   Dtype dtype;
 };
 
-// A parameter that requires a gradient. Constants are in place at once; what is to be drawn stays NaN until initialize() or
-// load_weights() fills it, so that forgetting both shows in the first loss.
+// A parameter that requires a gradient. Constants are in place at once; what is to be drawn stays
+// NaN until initialize() or load_weights() fills it, so that forgetting both shows in the first
+// loss.
 Parameter make_parameter(const Shape& shape, const Placement& where, ParameterKind kind, const Initializer& init);
 
 // How a forward pass treats what differs between training and evaluation.
@@ -54,7 +59,8 @@ class Visitor {
  public:
   virtual ~Visitor() = default;
   virtual void parameter(const std::string& name, Parameter& parameter) = 0;
-  virtual void buffer(const std::string& name, Tensor& buffer) = 0;  // state without a gradient: running statistics
+  // State without a gradient: running statistics.
+  virtual void buffer(const std::string& name, Tensor& buffer) = 0;
 };
 
 class Module {
@@ -65,12 +71,13 @@ class Module {
   // several threads may use it at once, and no forgotten eval() can spoil an evaluation.
   Variable operator()(const Variable& x, const Pass& pass = kTraining) const { return forward(x, pass); }
   Variable operator()(const Tensor& x, const Pass& pass = kTraining) const { return forward(Variable(x), pass); }
-  // Calls the visitor for every parameter and buffer, in a fixed order, each name behind prefix, empty or ending in a dot
-  // ("layer1.0." makes "layer1.0.conv1.weight").
+  // Calls the visitor for every parameter and buffer, in a fixed order, each name behind prefix,
+  // empty or ending in a dot ("layer1.0." makes "layer1.0.conv1.weight").
   virtual void visit(const std::string& prefix, Visitor& visitor) = 0;
 };
 
-// What visit() would show, as lists. The handles are the module's own: assigning to them changes it.
+// What visit() would show, as lists. The handles are the module's own: assigning to them changes
+// it.
 struct NamedParameter {
   std::string name;
   Parameter parameter;
@@ -82,11 +89,13 @@ struct NamedBuffer {
 std::vector<NamedParameter> parameters_of(Module& module, const std::string& prefix = "");
 std::vector<NamedBuffer> buffers_of(Module& module, const std::string& prefix = "");
 
-// No parameter requires a gradient from now on: a teacher, a finished encoder. Before a table is made of it, if at all.
+// No parameter requires a gradient from now on: a teacher, a finished encoder. Before a table is
+// made of it, if at all.
 void freeze(Module& module);
 
-// Copies every parameter and buffer of `source` into `target`: a teacher starts as its student. ValueError unless both have the
-// same names in the same order, ShapeError unless in the same sizes.
+// Copies every parameter and buffer of `source` into `target`: a teacher starts as its student.
+// ValueError unless both have the same names in the same order, ShapeError unless in the same
+// sizes.
 void copy_state(Module& source, Module& target);
 
 }  // namespace mec

@@ -1,5 +1,5 @@
-// One flat buffer for all parameters of a module and one for their gradients: an update is then one pass over memory, however
-// many layers there are.
+// One flat buffer for all parameters of a module and one for their gradients: an update is then one
+// pass over memory, however many layers there are.
 #pragma once
 
 #include <optional>
@@ -35,14 +35,16 @@ class ParameterTable {
     GroupRule rule;
     std::int64_t begin, end;              // elements of the flat buffer
     std::size_t first_entry, last_entry;  // [first, last) of entries()
-    Tensor offsets;                       // (S+1) i64: its entries' bounds, counted from begin; undefined in an empty group
+    // (S+1) i64: its entries' bounds, counted from begin; undefined in an empty group.
+    Tensor offsets;
 
     Tensor of(const Tensor& flat) const { return flat.slice(begin, {end - begin}); }
   };
 
-  // Each parameter belongs to the first rule that matches it; a group's parameters lie together in the module's order, each
-  // on a 64-byte boundary, with zeros between. The module's variables become views of the buffers; they keep their values. A
-  // module belongs to one table at a time. ValueError for a parameter without a rule, DtypeError for parameters of two dtypes.
+  // Each parameter belongs to the first rule that matches it; a group's parameters lie together in
+  // the module's order, each on a 64-byte boundary, with zeros between. The module's variables
+  // become views of the buffers; they keep their values. A module belongs to one table at a time.
+  // ValueError for a parameter without a rule, DtypeError for parameters of two dtypes.
   explicit ParameterTable(Module& module, const std::vector<GroupRule>& rules = {GroupRule{}});
   ParameterTable(const ParameterTable&) = delete;
   ParameterTable& operator=(const ParameterTable&) = delete;
@@ -51,8 +53,8 @@ class ParameterTable {
   const std::vector<Group>& groups() const { return groups_; }
 
   const Tensor& values() const { return values_; }  // (P)
-  // (P). Parameters that no backward has reached since clear_grads() get zeros. ValueError where no parameter requires a
-  // gradient.
+  // (P). Parameters that no backward has reached since clear_grads() get zeros. ValueError where no
+  // parameter requires a gradient.
   const Tensor& gradients() const;
   void clear_grads();
 

@@ -10,8 +10,9 @@ struct PrototypesOptions {
   std::int64_t count = 0;
 };
 
-// (N,in) -> (N,count): the cosine of each row with each row of the weight, in the weight's dtype. Both are brought to unit length in the
-// forward pass, so a prototype's length is free and no gradient goes along it.
+// (N,in) -> (N,count): the cosine of each row with each row of the weight, in the weight's dtype.
+// Both are brought to unit length in the forward pass, so a prototype's length is free and no
+// gradient goes along it.
 struct Prototypes : Module {
   Prototypes(const PrototypesOptions& options, const Placement& where);
   Variable forward(const Variable& x, const Pass& pass) const override;

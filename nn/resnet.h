@@ -1,5 +1,5 @@
-// Residual networks (He et al. 2016) as torchvision has them, under torchvision's parameter names: "v1.5", the stride of a
-// bottleneck on its 3x3 convolution.
+// Residual networks (He et al. 2016) as torchvision has them, under torchvision's parameter names:
+// "v1.5", the stride of a bottleneck on its 3x3 convolution.
 #pragma once
 
 #include <array>
@@ -24,18 +24,20 @@ std::string resnet_archs();  // "resnet10, … and resnet152"
 
 struct ResNetConfig {
   std::string arch = "resnet18";  // of resnet_archs()
-  std::int64_t width = 64;        // channels of the stem and of the first stage's inner convolutions
+  // Channels of the stem and of the first stage's inner convolutions.
+  std::int64_t width = 64;
   std::int64_t in_channels = 3;
   Stem stem = Stem::imagenet;
-  bool zero_init_residual = true;  // the last norm of each block starts at γ = 0 (Goyal et al. 2017)
+  // The last norm of each block starts at γ = 0 (Goyal et al. 2017).
+  bool zero_init_residual = true;
 };
 
 // Channels of the four stages' outputs. ValueError for an unknown arch, and for a width or
 // in_channels that is not 1 to kMaxResNetChannels.
 std::array<std::int64_t, 4> stage_channels(const ResNetConfig& config);
 
-// ReLU(path(x) + shortcut(x)), the path made of convolutions each with a norm, and a ReLU after all but the last. Two
-// convolutions 3x3 make torchvision's BasicBlock; 1x1, 3x3, 1x1 its Bottleneck.
+// ReLU(path(x) + shortcut(x)), the path made of convolutions each with a norm, and a ReLU after all
+// but the last. Two convolutions 3x3 make torchvision's BasicBlock; 1x1, 3x3, 1x1 its Bottleneck.
 struct ResidualBlock : Module {
   struct ConvNorm {
     Conv2d conv;
@@ -55,14 +57,16 @@ struct ResidualBlock : Module {
   std::optional<ConvNorm> downsample;  // where the shortcut changes size
 };
 
-// Images (N,H,W,C) to features (N, out_features()), in the images' dtype. C is in_channels as the device stores them,
-// Backend::image_channels(in_channels); H and W are any sizes from 1.
+// Images (N,H,W,C) to features (N, out_features()), in the images' dtype. C is in_channels as the
+// device stores them, Backend::image_channels(in_channels); H and W are any sizes from 1.
 struct ResNet : Module {
   // Parameters need initialize() or load_weights().
   ResNet(const ResNetConfig& config, const Placement& where);
 
-  Variable forward(const Variable& x, const Pass& pass) const override;         // pooled over the last stage's pixels
-  std::array<Variable, 4> features(const Variable& x, const Pass& pass) const;  // each stage's output (N,h,w,stage_channels)
+  // Pooled over the last stage's pixels.
+  Variable forward(const Variable& x, const Pass& pass) const override;
+  // Each stage's output (N,h,w,stage_channels).
+  std::array<Variable, 4> features(const Variable& x, const Pass& pass) const;
   Variable stem(const Variable& x, const Pass& pass) const;                     // what the first stage sees
   void visit(const std::string& prefix, Visitor& visitor) override;
   std::int64_t out_features() const { return stage_channels(config)[3]; }

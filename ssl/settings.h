@@ -1,5 +1,5 @@
-// What a pre-training run is made of. Defaults are the official MEC recipe (github.com/xinliu20/MEC, main_pretrain.py), scaled where a
-// comment says so.
+// What a pre-training run is made of. Defaults are the official MEC recipe
+// (github.com/xinliu20/MEC, main_pretrain.py), scaled where a comment says so.
 #pragma once
 
 #include <cmath>
@@ -24,7 +24,8 @@ struct ModelSettings {
   bool proj_norm = true;           // batch norm after each but the last of its layers
   bool proj_output_norm = true;    // batch norm without γ and β after the last
   std::int64_t pred_hidden = 512;  // of the predictor; 0: none
-  std::int64_t prototypes = 0;     // where not 0, the predictor scores the embedding against so many prototypes (SwAV)
+  // Where not 0, the predictor scores the embedding against so many prototypes (SwAV).
+  std::int64_t prototypes = 0;
 };
 
 // A warm-up is as long as `epochs` says, or as `steps` where that is not negative; at most as long
@@ -63,7 +64,8 @@ struct TrainSettings {
   bool decay_norm_and_bias = true;  // the official recipe decays everything
   double lars_eta = 0.001;
   double beta1 = 0.9, beta2 = 0.999, adam_eps = 1e-8;  // of AdamW
-  double ema = 0.996;                                  // the teacher's coefficient goes from this to ema_end along a cosine
+  // The teacher's coefficient goes from this to ema_end along a cosine.
+  double ema = 0.996;
   double ema_end = 1;
   bool constant_predictor_rate = false;  // the predictor keeps the peak rate throughout
   std::uint64_t seed = 0;
@@ -77,15 +79,19 @@ struct DataSettings {
   std::string split = "train";
   std::int64_t limit = 0;         // at most so many images, spread evenly; 0: all
   std::int64_t channels = 0;      // 0: as the files have
-  bool exif_orientation = false;  // image files stand upright as their cameras noted, instead of as stored
-  std::vector<double> mean, std;  // of pixels in [0, 1], one for each channel; empty: what is published for the data set
+  // Image files stand upright as their cameras noted, instead of as stored.
+  bool exif_orientation = false;
+  // Of pixels in [0, 1], one for each channel; empty: what is published for the data set.
+  std::vector<double> mean, std;
   std::int64_t workers = 1;       // loader threads; 0: none
   std::int64_t eval_size = 0;     // pixels on a side when the encoder is used; 0: the first view's
 };
 
 struct PretrainSettings {
-  std::string method = "mec";  // choose_method() in methods/methods.h changes it, with all that belongs to it
-  // The method's own settings, by the names that methods/methods.h lists; those that are missing are as published.
+  // choose_method() in methods/methods.h changes it, with all that belongs to it.
+  std::string method = "mec";
+  // The method's own settings, by the names that methods/methods.h lists; those that are missing
+  // are as published.
   std::map<std::string, double> method_settings;
   ModelSettings model;
   KlRegularizerSettings mixture_kl;  // added to the loss of any method where its weight is not 0

@@ -14,7 +14,8 @@ namespace mec {
 namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
-constexpr std::size_t kSmall = std::size_t{64} << 10;  // up to here a block comes from the segments of small blocks
+// up to here a block comes from the segments of small blocks.
+constexpr std::size_t kSmall = std::size_t{64} << 10;
 
 std::size_t round_up(std::size_t bytes, std::size_t to) { return (bytes + to - 1) / to * to; }
 
@@ -22,7 +23,8 @@ class HostSegments {
  public:
   void* allocate(std::size_t bytes) {
     if (bytes > machine_ - writable_) return nullptr;
-    // Address space alone, as much as the machine has memory: it costs nothing until it is made writable.
+    // Address space alone, as much as the machine has memory: it costs nothing until it is made
+    // writable.
     for (const std::size_t room :
          {machine_, bytes}) {  // the second where a limit on address space is set
       const std::size_t length = round_up(room, kHugePage) + kHugePage;
@@ -52,7 +54,8 @@ class HostSegments {
   }
 
  private:
-  // A fresh 6.4 MB buffer costs 2.3 ms in 4 KiB pages and 0.3 ms in huge ones, so segments ask for huge pages.
+  // A fresh 6.4 MB buffer costs 2.3 ms in 4 KiB pages and 0.3 ms in huge ones, so segments ask for
+  // huge pages.
   bool make_writable(void* memory, std::size_t bytes) {
     if (mprotect(memory, bytes, PROT_READ | PROT_WRITE) != 0) return false;
     madvise(memory, bytes, MADV_HUGEPAGE);  // advice: failure only costs speed
@@ -92,7 +95,8 @@ CachingAllocator::Blocks::iterator CachingAllocator::more_memory(Pool& pool, std
   return block != pool.blocks.end() ? block : new_segment(pool, bytes);
 }
 
-// The same by making the segment of the highest address longer, by no more than its free end lacks; end() where that cannot be.
+// The same by making the segment of the highest address longer, by no more than its free end lacks;
+// end() where that cannot be.
 CachingAllocator::Blocks::iterator CachingAllocator::extended_segment(Pool& pool, std::size_t bytes) {
   if (pool.segments.empty() || !upstream_.extend) return pool.blocks.end();
   auto& [memory, size] = *pool.segments.rbegin();

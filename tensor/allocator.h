@@ -1,8 +1,10 @@
-// Caching allocator: memory is taken from the system in large segments and never given back while the allocator lives.
+// Caching allocator: memory is taken from the system in large segments and never given back while
+// the allocator lives.
 //
-// Where the system can, a segment grows: whatever is freed side by side then serves a larger request. Small blocks have segments of
-// their own, since one that stays, statistics of a batch norm say, would keep large neighbours apart. A step of ResNet-50 held
-// 480 MiB more than it used with a segment for every new size, 100 with one that grows, and 3 with small blocks apart.
+// Where the system can, a segment grows: whatever is freed side by side then serves a larger
+// request. Small blocks have segments of their own, since one that stays, statistics of a batch
+// norm say, would keep large neighbours apart. A step of ResNet-50 held 480 MiB more than it used
+// with a segment for every new size, 100 with one that grows, and 3 with small blocks apart.
 #pragma once
 
 #include <cstddef>
@@ -23,19 +25,22 @@ struct AllocatorStats {
   std::uint64_t segments = 0;
 };
 
-// Where segments come from: huge-page host memory by default; device memory or a counting fake elsewhere.
+// Where segments come from: huge-page host memory by default; device memory or a counting fake
+// elsewhere.
 struct Upstream {
   std::function<void*(std::size_t)> allocate;  // null when there is none
   std::function<void(void*, std::size_t)> release;
-  // Makes the segment of `size` bytes at `memory` longer by `more`, in place; false where that cannot be. May be empty.
+  // Makes the segment of `size` bytes at `memory` longer by `more`, in place; false where that
+  // cannot be. May be empty.
   std::function<bool(void* memory, std::size_t size, std::size_t more)> extend = {};
-  // Blocks start at, and are rounded up to, multiples of so many bytes, a power of two: one cache line, one AVX-512 register.
+  // Blocks start at, and are rounded up to, multiples of so many bytes, a power of two: one cache
+  // line, one AVX-512 register.
   std::size_t granule = 64;
 };
 Upstream host_upstream();
 
-// Best fit over free blocks, split and coalesced; the upstream's granules in segments of 2 MiB multiples. The same sequence of
-// calls from a fresh allocator gives the same offsets. Thread-safe.
+// Best fit over free blocks, split and coalesced; the upstream's granules in segments of 2 MiB
+// multiples. The same sequence of calls from a fresh allocator gives the same offsets. Thread-safe.
 class CachingAllocator {
  public:
   explicit CachingAllocator(Upstream upstream = host_upstream());
@@ -43,14 +48,15 @@ class CachingAllocator {
   CachingAllocator(const CachingAllocator&) = delete;
   CachingAllocator& operator=(const CachingAllocator&) = delete;
 
-  // At least `bytes` bytes, aligned to a granule, not cleared. MemoryError when the system has none, or after freeze() when no
-  // cached block fits.
+  // At least `bytes` bytes, aligned to a granule, not cleared. MemoryError when the system has
+  // none, or after freeze() when no cached block fits.
   void* allocate(std::size_t bytes);
   void deallocate(void* pointer) noexcept;
 
-  void freeze(bool frozen = true);  // refuse further segments: a step that is captured must not move its memory
-  // Does not hand out again what is free now, since a recording that is replayed writes there. Whoever drops the recording gives each of
-  // these blocks to deallocate().
+  // Refuse further segments: a step that is captured must not move its memory.
+  void freeze(bool frozen = true);
+  // Does not hand out again what is free now, since a recording that is replayed writes there.
+  // Whoever drops the recording gives each of these blocks to deallocate().
   std::vector<void*> retire_free_blocks();
   AllocatorStats stats() const;
   void reset_high_water();

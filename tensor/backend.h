@@ -1,8 +1,10 @@
-// Backend: every kernel a device must provide. All work on tensor memory goes through this one class.
+// Backend: every kernel a device must provide. All work on tensor memory goes through this one
+// class.
 //
-// Kernels are pure virtual, so that a missing one does not compile. They write into views that the caller made, allocate no
-// tensor memory, and trust that `ops/` has checked shapes and dtypes. A scalar that may change from step to step is a one-element
-// view in device memory, never a number: a recorded step reads it afresh at each replay.
+// Kernels are pure virtual, so that a missing one does not compile. They write into views that the
+// caller made, allocate no tensor memory, and trust that `ops/` has checked shapes and dtypes. A
+// scalar that may change from step to step is a one-element view in device memory, never a number:
+// a recorded step reads it afresh at each replay.
 //
 // Numbers that are not finite. A kernel gives what its formula gives in IEEE arithmetic, NaN where
 // that has NaN, on every backend alike; where a formula leaves a choice, the comment of the kernel
@@ -13,7 +15,8 @@
 // whoever calls a kernel himself, one that is out of range is never followed: what it would have
 // given is NaN.
 //
-// Letters: N batch, H W C image, O output channels, K kernel size; (R,C) rows and columns of a matrix.
+// Letters: N batch, H W C image, O output channels, K kernel size; (R,C) rows and columns of a
+// matrix.
 #pragma once
 
 #include <array>
@@ -43,7 +46,8 @@ struct Conv2dArgs {
   std::int64_t pad = 0;
   std::int64_t dilation = 1;
   std::int64_t groups = 1;
-  // Gradients only: add into the result instead of overwriting it. A bf16 gradient may be rounded before it is added.
+  // Gradients only: add into the result instead of overwriting it. A bf16 gradient may be rounded
+  // before it is added.
   bool accumulate = false;
 
   bool operator==(const Conv2dArgs&) const = default;
@@ -60,14 +64,16 @@ struct Pool2dArgs {
   std::int64_t pad = 1;
 };
 
-// Scalars known when a step is recorded; `alpha_device`, where given, multiplies alpha by a one-element view.
+// Scalars known when a step is recorded; `alpha_device`, where given, multiplies alpha by a
+// one-element view.
 struct AxpbyArgs {
   double alpha = 1.0;
   double beta = 0.0;
   ConstView alpha_device = {};
 };
 
-enum class Reduce : std::uint8_t { all, over_rows, over_columns };  // (R,C) to one value, to (C), to (R)
+// (R,C) to one value, to (C), to (R).
+enum class Reduce : std::uint8_t { all, over_rows, over_columns };
 
 struct SgdArgs {
   double rate_factor = 1.0;
@@ -82,7 +88,8 @@ struct AdamWArgs {
   double weight_decay = 0.0;
 };
 
-// Trust ratio of LARS (You, Gitman & Ginsburg 2017) for each segment: eta·‖w‖/(‖g‖ + wd·‖w‖), 1 where either norm is 0.
+// Trust ratio of LARS (You, Gitman & Ginsburg 2017) for each segment: eta·‖w‖/(‖g‖ + wd·‖w‖), 1
+// where either norm is 0.
 struct LarsArgs {
   double eta = 0.001;
   double weight_decay = 0.0;
@@ -108,7 +115,8 @@ class Backend {
 
   virtual std::string name() const = 0;  // "cpu", "reference", …
   virtual CachingAllocator& allocator() = 0;
-  // Channels in which images of `file_channels` channels are stored; the rest are zeros (GPUs want 8).
+  // Channels in which images of `file_channels` channels are stored; the rest are zeros (GPUs want
+  // 8).
   virtual std::int64_t image_channels(std::int64_t file_channels) const { return file_channels; }
   virtual bool supports(Dtype dtype) const = 0;  // as a dtype of activations
   // Whether the host may read a tensor's memory at any time: no kernel is on its way, nor only
@@ -117,17 +125,19 @@ class Backend {
   // Null where the loader's workers make the views of images, as on CPUs.
   virtual ViewMaker* view_maker();
 
-  // --- Work that is started, not waited for, where the device has a queue --------------------------------------------------
+  // --- Work that is started, not waited for, where the device has a queue ------------------------
   virtual void synchronize();  // until all that was started is done
   // Null where a device gains nothing from running a step out of a recording.
   virtual std::unique_ptr<Capture> make_capture();
-  // x as it is once the work given so far is done. Who waits for it later does not wait for work that was given since.
+  // x as it is once the work given so far is done. Who waits for it later does not wait for work
+  // that was given since.
   virtual std::unique_ptr<HostCopy> read_later(ConstView x);
 
-  // --- Memory --------------------------------------------------------------------------------------------------------------
+  // --- Memory ------------------------------------------------------------------------------------
   virtual void upload(const void* host, View y) = 0;
   virtual void download(ConstView x, void* host) = 0;  // waits for the device
-  virtual void copy(ConstView x, View y) = 0;          // converts between any two dtypes, as converted() does
+  // Converts between any two dtypes, as converted() does.
+  virtual void copy(ConstView x, View y) = 0;
   virtual void fill(View y, double value) = 0;         // likewise
   virtual void fill_random(View y, const RandomArgs&) = 0;             // f32, f64
   virtual void transpose(ConstView x, View y) = 0;                     // (R,C) -> (C,R)
@@ -135,15 +145,19 @@ class Backend {
   // or -1.
   virtual void gather_rows(ConstView x, ConstView index, View y) = 0;
 
-  // --- Element by element --------------------------------------------------------------------------------------------------
+  // --- Element by element ------------------------------------------------------------------------
   virtual void unary(UnaryOp, ConstView x, View y) = 0;
   virtual void unary_grad(UnaryOp, ConstView x, ConstView dy, View dx) = 0;
-  virtual void binary(BinaryOp, ConstView a, ConstView b, View y) = 0;  // b may be shorter: it is repeated along a
-  virtual void axpby(ConstView x, View y, const AxpbyArgs&) = 0;        // y = alpha·x + beta·y; beta 0 never reads y
-  virtual void reduce(Reduce, ConstView x, View y) = 0;                 // sums; result f64 for f64, else f32
+  // b may be shorter: it is repeated along a.
+  virtual void binary(BinaryOp, ConstView a, ConstView b, View y) = 0;
+  // y = alpha·x + beta·y; beta 0 never reads y.
+  virtual void axpby(ConstView x, View y, const AxpbyArgs&) = 0;
+  // Sums; result f64 for f64, else f32.
+  virtual void reduce(Reduce, ConstView x, View y) = 0;
   virtual void all_finite(ConstView x, View flag) = 0;                  // flag (1) f32: 1 or 0
 
-  // --- Products and convolutions: f32 accumulation for bf16; y and dw may be f32 when the operands are bf16 ----------------
+  // --- Products and convolutions ---------------------------------------------------------------
+  // f32 accumulation for bf16; y and dw may be f32 when the operands are bf16.
   virtual void matmul(ConstView a, ConstView b, View c, const MatmulArgs&) = 0;  // (M,K)(K,N) -> (M,N)
   // Convolutions: NaN and infinities reach all results whose sums have them; NaN may reach others
   // as well, where zeros of padding, or of a library's own, are multiplied by them.
@@ -151,7 +165,7 @@ class Backend {
   virtual void conv2d_grad_input(ConstView dy, ConstView w, View dx, const Conv2dArgs&) = 0;
   virtual void conv2d_grad_weight(ConstView dy, ConstView x, View dw, const Conv2dArgs&) = 0;  // (O,Kh,Kw,C/groups)
 
-  // --- Batch norm over rows of (R,C): statistics and parameters are f32 (f64 for f64) --------------------------------------
+  // --- Batch norm over rows of (R,C): statistics and parameters are f32 (f64 for f64) ------------
   // Biased variance. A channel whose mean is not finite has mean and variance NaN.
   virtual void batch_norm_statistics(ConstView x, View mean, View var) = 0;
   // y = γ(x − mean)/√(var + eps) + β, then + add, then ReLU. gamma, beta and add may be empty.
@@ -162,12 +176,13 @@ class Backend {
   // a caller that added a residual gives y.
   virtual void batch_norm_grad_reduce(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var, ConstView gamma,
                                       ConstView beta, View dgamma, View dbeta, const BatchNormArgs&) = 0;
-  // dx from the sums above over `count` rows, and dadd = g where a residual was added. dx may be dy itself.
+  // dx from the sums above over `count` rows, and dadd = g where a residual was added. dx may be dy
+  // itself.
   virtual void batch_norm_grad_apply(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var, ConstView gamma,
                                      ConstView beta, ConstView dgamma, ConstView dbeta, double count, View dx, View dadd,
                                      const BatchNormArgs&) = 0;
 
-  // --- Pooling, NHWC -------------------------------------------------------------------------------------------------------
+  // --- Pooling, NHWC -----------------------------------------------------------------------------
   // argmax u8: index within the window of the largest, the first of equals. NaN is larger than all,
   // and the last NaN of a window is taken.
   virtual void max_pool2d(ConstView x, View y, View argmax, const Pool2dArgs&) = 0;
@@ -176,8 +191,9 @@ class Backend {
   virtual void global_avg_pool(ConstView x, View y) = 0;  // (N,H,W,C) -> (N,C)
   virtual void global_avg_pool_grad(ConstView dy, View dx) = 0;
 
-  // --- Rows of (R,C) -------------------------------------------------------------------------------------------------------
-  virtual void normalize_rows(ConstView x, View y, View inv_norm, double eps) = 0;  // y = x/max(‖x‖, eps); NaN stays
+  // --- Rows of (R,C) -----------------------------------------------------------------------------
+  // y = x/max(‖x‖, eps); NaN stays.
+  virtual void normalize_rows(ConstView x, View y, View inv_norm, double eps) = 0;
   virtual void normalize_rows_grad(ConstView y, ConstView inv_norm, ConstView dy, View dx) = 0;
   // loss (R) = −log softmax(logits)[label]; dlogits = softmax − onehot, both unscaled. labels i32;
   // a negative label gives 0. NaN for the whole row, loss and gradient, where the label is C or
@@ -187,18 +203,19 @@ class Backend {
   // equals, and so are −0 and 0). values (R,k), indices i32 (R,k).
   virtual void top_k(ConstView x, View values, View indices) = 0;
 
-  // --- Decompositions of square matrices, f32 and f64 ----------------------------------------------------------------------
+  // --- Decompositions of square matrices, f32 and f64 --------------------------------------------
   // In place: a becomes LU of PA = LU; pivots i32, counted as the device likes, for its own
   // lu_inverse; result (2) = {log|det|, sign of det}, {−∞, 0} when singular, {NaN, NaN} when a
   // factor is not finite, as it is when an element is not; the factors themselves are undetermined
   // then.
   virtual void lu(View a, View pivots, View log_det) = 0;
-  virtual void lu_inverse(ConstView lu, ConstView pivots, View inverse) = 0;  // NaN throughout for sign 0 or NaN
+  // NaN throughout for sign 0 or NaN.
+  virtual void lu_inverse(ConstView lu, ConstView pivots, View inverse) = 0;
   // In place: the lower triangle becomes L of A = LLᵀ; result (2) = {log det, 1}, or {NaN, 0} when
   // A is not positive definite or not finite, and L is undetermined.
   virtual void cholesky(View a, View log_det) = 0;
 
-  // --- Coding length; see ssl/losses/pair.h for the formulas --------------------------------------------------------------------
+  // --- Coding length; see ssl/losses/pair.h for the formulas -------------------------------------
   // traces[k−1] = tr Cᵏ, k = 1…n, from the powers C¹…Cʰ, h = ⌈n/2⌉: tr Cⁱ⁺ʲ = Σ Cⁱ ∘ (Cʲ)ᵀ.
   virtual void power_traces(std::span<const ConstView> powers, View traces) = 0;
   // y = coefficients[0]·I + Σ coefficients[j]·Cʲ over the given powers.
@@ -210,16 +227,17 @@ class Backend {
   // result (2) = {weight·(−1/λ_eff)/m·T, weight·μT}, T = Σ (−1)^{k+1}/k·traces[k−1], μ = (m + d)/2.
   virtual void coding_loss(ConstView traces, ConstView scale, View result, const CodingLossArgs&) = 0;
 
-  // --- t-SNE; see ops/tsne.h for the formulas ------------------------------------------------------------------------------
+  // --- t-SNE; see ops/tsne.h for the formulas ----------------------------------------------------
   virtual void tsne_forces(ConstView p, ConstView y, View attraction, View repulsion, View weights) = 0;
 
-  // --- Optimiser, over flat buffers ----------------------------------------------------------------------------------------
+  // --- Optimiser, over flat buffers --------------------------------------------------------------
   // Segment s is [offsets[s], offsets[s+1]) (i64, S+1), cut to the buffer: what is beyond it is not
   // there. Offsets do not fall; where they do, an element may be of any segment. rate (1) scales
   // the step, segment_rates (S), where not empty, what enters v.
   virtual void sgd_update(View w, ConstView g, View v, ConstView rate, ConstView offsets, ConstView segment_rates,
                           const SgdArgs&) = 0;
-  // m and v are updated too; correction (2) holds 1−β₁ᵗ and 1−β₂ᵗ; segment_rates (S), where not empty, scale the step.
+  // m and v are updated too; correction (2) holds 1−β₁ᵗ and 1−β₂ᵗ; segment_rates (S), where not
+  // empty, scale the step.
   virtual void adamw_update(View w, ConstView g, View m, View v, ConstView rate, ConstView correction, ConstView offsets,
                             ConstView segment_rates, const AdamWArgs&) = 0;
   virtual void lars_rates(ConstView w, ConstView g, ConstView offsets, View segment_rates, const LarsArgs&) = 0;

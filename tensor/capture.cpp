@@ -21,7 +21,8 @@ class ReadAtOnce final : public HostCopy {
 
 }  // namespace
 
-// What a device without a queue or kernels for views answers. Here, not in the class: files compiled for one processor would keep copies.
+// What a device without a queue or kernels for views answers. Here, not in the class: files
+// compiled for one processor would keep copies.
 void Backend::synchronize() {}
 ViewMaker* Backend::view_maker() { return nullptr; }
 bool Backend::host_readable() const { return false; }

@@ -22,7 +22,8 @@ struct bf16 {
   bf16() = default;
   MEC_HOST_DEVICE explicit bf16(float value) {
 #ifdef __CUDA_ARCH__
-    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));  // __float2bfloat16_rn, without its header
+    // __float2bfloat16_rn, without its header.
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));
 #else
     const auto u = std::bit_cast<std::uint32_t>(value);
     const bool is_nan = (u & 0x7fffffffU) > 0x7f800000U;
@@ -103,10 +104,12 @@ template <class To, class From> MEC_HOST_DEVICE inline To converted(From value) 
 // Type in which sums over T are kept: double for double, else float.
 template <class T> using Accumulator = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
-// The dtype of parameters, gradients of parameters and statistics that go with activations of `dtype`: f64 for f64, else f32.
+// The dtype of parameters, gradients of parameters and statistics that go with activations of
+// `dtype`: f64 for f64, else f32.
 constexpr Dtype accumulator_of(Dtype dtype) { return dtype == Dtype::f64 ? Dtype::f64 : Dtype::f32; }
 
-// Calls f.template operator()<T>() with the C++ type of a floating dtype; DtypeError names `op` otherwise.
+// Calls f.template operator()<T>() with the C++ type of a floating dtype; DtypeError names `op`
+// otherwise.
 template <class F> decltype(auto) dispatch_floating(const char* op, Dtype dtype, F&& f) {
   switch (dtype) {
     case Dtype::f32: return f.template operator()<float>();

@@ -1,4 +1,5 @@
-// Errors of the library: every failed rule is an exception that says which operation, which rule, both values and a way out.
+// Errors of the library: every failed rule is an exception that says which operation, which rule,
+// both values and a way out.
 #pragma once
 
 #include <sstream>
@@ -45,7 +46,8 @@ template <class Integer> std::string counted(Integer number, const char* noun) {
   return concat(number, " ", noun, number == 1 ? "" : "s");
 }
 
-// Throws E with the concatenated parts unless ok. The parts are only put together when the rule fails.
+// Throws E with the concatenated parts unless ok. The parts are only put together when the rule
+// fails.
 template <class E = ValueError, class... Parts> void check(bool ok, const Parts&... parts) {
   if (!ok) throw E(concat(parts...));
 }

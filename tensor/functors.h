@@ -1,4 +1,5 @@
-// Element-wise bodies, written once for every backend: the CPU tests exercise the very expressions that a GPU runs.
+// Element-wise bodies, written once for every backend: the CPU tests exercise the very expressions
+// that a GPU runs.
 //
 // T is float or double: bf16 values are widened before and rounded after.
 #pragma once
@@ -82,7 +83,8 @@ template <class T> MEC_HOST_DEVICE inline bool is_finite(T x) { return x - x == 
 // checked.
 MEC_HOST_DEVICE inline std::int64_t cut_to(std::int64_t n, std::int64_t bound) { return bound < 0 ? 0 : bound > n ? n : bound; }
 
-// a/√x. On a GPU without the branches that correct rounding takes there, which would make one channel wait for another.
+// a/√x. On a GPU without the branches that correct rounding takes there, which would make one
+// channel wait for another.
 template <class T> MEC_HOST_DEVICE inline T over_sqrt(T a, T x) {
 #ifdef __CUDA_ARCH__
   return a * rsqrt(x);
@@ -91,7 +93,8 @@ template <class T> MEC_HOST_DEVICE inline T over_sqrt(T a, T x) {
 #endif
 }
 
-// Batch norm as y = x·scale + shift with scale = γ/√(var+ε), shift = β − mean·scale, made once per channel.
+// Batch norm as y = x·scale + shift with scale = γ/√(var+ε), shift = β − mean·scale, made once per
+// channel.
 template <class T> struct ChannelAffine {
   T scale, shift;
   static MEC_HOST_DEVICE ChannelAffine of(T mean, T var, T gamma, T beta, T eps) {
@@ -101,8 +104,8 @@ template <class T> struct ChannelAffine {
   MEC_HOST_DEVICE T operator()(T x) const { return x * scale + shift; }
 };
 
-// Batch norm backward as dx = g·a + x·b + c per channel, from
-// dx = γ/σ (g − Σg/n − x̂ Σ(g x̂)/n) (Ioffe & Szegedy 2015, section 3) with x̂ = (x − mean)/σ; dgamma = Σ g x̂, dbeta = Σ g.
+// Batch norm backward as dx = g·a + x·b + c per channel, from dx = γ/σ (g − Σg/n − x̂ Σ(g x̂)/n)
+// (Ioffe & Szegedy 2015, section 3) with x̂ = (x − mean)/σ; dgamma = Σ g x̂, dbeta = Σ g.
 template <class T> struct BatchNormGrad {
   T a, b, c;
   static MEC_HOST_DEVICE BatchNormGrad of(T mean, T var, T gamma, T eps, T dgamma, T dbeta, T count) {
@@ -114,8 +117,8 @@ template <class T> struct BatchNormGrad {
   MEC_HOST_DEVICE T operator()(T g, T x) const { return g * a + x * b + c; }
 };
 
-// v ← μv + trust·(g + wd·w); w ← w − rate·v: with trust 1 SGD with momentum as PyTorch defines it, else LARS (You, Gitman & Ginsburg 2017,
-// algorithm 1), whose trust ratio enters the momentum.
+// v ← μv + trust·(g + wd·w); w ← w − rate·v: with trust 1 SGD with momentum as PyTorch defines it,
+// else LARS (You, Gitman & Ginsburg 2017, algorithm 1), whose trust ratio enters the momentum.
 template <class T> struct SgdStep {
   T rate, trust, momentum, weight_decay;
   MEC_HOST_DEVICE void operator()(T& w, T g, T& v) const {
@@ -124,11 +127,13 @@ template <class T> struct SgdStep {
   }
 };
 
-// m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; w ← w − rate·trust·(m̂/(√v̂ + ε) + wd·w), m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ) (Loshchilov & Hutter
-// 2019, algorithm 2).
+// m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; w ← w − rate·trust·(m̂/(√v̂ + ε) + wd·w), m̂ = m/(1−β₁ᵗ),
+// v̂ = v/(1−β₂ᵗ) (Loshchilov & Hutter 2019, algorithm 2).
 template <class T> struct AdamWStep {
-  T rate, trust, beta1, rest1, beta2, rest2, correction1, correction2, eps, weight_decay;  // rest: 1−β; correction: 1−βᵗ
-  // The numbers on the host in f64, where 1−β keeps its digits; rate and corrections come from device memory.
+  // rest: 1−β; correction: 1−βᵗ.
+  T rate, trust, beta1, rest1, beta2, rest2, correction1, correction2, eps, weight_decay;
+  // The numbers on the host in f64, where 1−β keeps its digits; rate and corrections come from
+  // device memory.
   template <class Args> static AdamWStep of(const Args& args) {
     return {T(args.rate_factor), T(1), T(args.beta1), T(1 - args.beta1), T(args.beta2),
             T(1 - args.beta2),   T(1), T(1),          T(args.eps),       T(args.weight_decay)};

@@ -1,4 +1,5 @@
-// Every operation on tensors. Each validates, works out the result's shape, allocates, and calls the backend of its inputs.
+// Every operation on tensors. Each validates, works out the result's shape, allocates, and calls
+// the backend of its inputs.
 #pragma once
 
 #include "mec/tensor/ops/batch_norm.h"

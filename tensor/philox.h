@@ -1,7 +1,8 @@
-// Counter-based random numbers: Philox 4x32-10 (Salmon et al., SC 2011, "Parallel random numbers: as easy as 1, 2, 3").
+// Counter-based random numbers: Philox 4x32-10 (Salmon et al., SC 2011, "Parallel random numbers:
+// as easy as 1, 2, 3").
 //
-// A draw is a pure function of seed and counter, so the same image gets the same crop on any thread, rank or device,
-// before or after a resume.
+// A draw is a pure function of seed and counter, so the same image gets the same crop on any
+// thread, rank or device, before or after a resume.
 #pragma once
 
 #include <array>
@@ -49,7 +50,8 @@ struct RandomArgs {
   std::array<std::uint32_t, 3> stream{};  // the counter's upper words; element i draws from block i
 };
 
-// Element i of a tensor filled with random numbers: a function of args and i alone, on every device. There are 2^32 of them.
+// Element i of a tensor filled with random numbers: a function of args and i alone, on every
+// device. There are 2^32 of them.
 template <class T> MEC_HOST_DEVICE T random_element(const RandomArgs& args, std::uint32_t i) {
   const Philox4 words = philox(args.seed, {i, args.stream[0], args.stream[1], args.stream[2]});
   const T draw = args.distribution == Distribution::uniform ? T(uniform01(words[0])) : box_muller<T>(words[0], words[1]);
@@ -98,7 +100,8 @@ class RandomStream {
   bool bernoulli(float p) { return uniform() < p; }
   // A whole number in [0, n), n ≤ 2^32, by Lemire's multiplication (bias below n / 2^32).
   std::uint32_t below(std::uint64_t n) { return static_cast<std::uint32_t>((std::uint64_t{bits()} * n) >> 32); }
-  // Standard normal by Box and Muller; the second of each pair is dropped so that draws stay independent of call order.
+  // Standard normal by Box and Muller; the second of each pair is dropped so that draws stay
+  // independent of call order.
   float normal() {
     const std::uint32_t radius_bits = bits();
     return box_muller<float>(radius_bits, bits());

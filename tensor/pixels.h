@@ -1,5 +1,5 @@
-// What augmentations do to a pixel, and the filters of resizing and blur: written once, for the loader's workers and for GPU kernels.
-// Values lie in [0, 255].
+// What augmentations do to a pixel, and the filters of resizing and blur: written once, for the
+// loader's workers and for GPU kernels. Values lie in [0, 255].
 #pragma once
 
 #include <cmath>
@@ -36,8 +36,8 @@ MEC_HOST_DEVICE inline float wrapped(float x) {
   return x < 0.0F ? x + 6.0F : x;
 }
 
-// Back from HSV, channel n ∈ {5, 3, 1} (R, G, B) is max − chroma·clamp(min(k, 4 − k), 0, 1) with k = (n + hue) mod 6 (Wikipedia, "HSL and HSV",
-// alternative formula).
+// Back from HSV, channel n ∈ {5, 3, 1} (R, G, B) is max − chroma·clamp(min(k, 4 − k), 0, 1) with k
+// = (n + hue) mod 6 (Wikipedia, "HSL and HSV", alternative formula).
 MEC_HOST_DEVICE inline float from_hue(float n, float hue, float top, float chroma) {
   const float k = wrapped(n + hue);
   const float rise = k < 4.0F - k ? k : 4.0F - k;
@@ -53,7 +53,8 @@ MEC_HOST_DEVICE inline Rgb turned(Rgb x, float turn) {
   const float top = r > g ? (r > b ? r : b) : (g > b ? g : b);
   const float bottom = r < g ? (r < b ? r : b) : (g < b ? g : b);
   const float chroma = top - bottom;
-  const float scale = 1.0F / (chroma > 0.0F ? chroma : 1.0F);  // gray has no hue, and keeps none: chroma is 0
+  // Gray has no hue, and keeps none: chroma is 0.
+  const float scale = 1.0F / (chroma > 0.0F ? chroma : 1.0F);
   const float from_red = (g - b) * scale;
   const float from_green = 2.0F + (b - r) * scale;
   const float from_blue = 4.0F + (r - g) * scale;
@@ -69,14 +70,16 @@ MEC_HOST_DEVICE inline float gaussian(float distance, float sigma) {
   return std::exp(-0.5F * scaled * scaled);
 }
 
-// Index i of a line of `size` pixels that is continued by its mirror image, less than `size` to either side.
+// Index i of a line of `size` pixels that is continued by its mirror image, less than `size` to
+// either side.
 MEC_HOST_DEVICE inline int reflected(int i, int size) {
   if (i < 0) return -i;
   return i >= size ? 2 * (size - 1) - i : i;
 }
 
-// One output of a resized line: the sum of weight(k) times the inputs first + k, k < count. ATen's and PIL's: a triangle around scale·(i + ½),
-// wider by the factor when shrinking, cut off at the ends of the line and scaled to sum 1.
+// One output of a resized line: the sum of weight(k) times the inputs first + k, k < count. ATen's
+// and PIL's: a triangle around scale·(i + ½), wider by the factor when shrinking, cut off at the
+// ends of the line and scaled to sum 1.
 struct TriangleFilter {
   double center, support, total;
   int first, count;

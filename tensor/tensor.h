@@ -1,4 +1,5 @@
-// Tensor: a handle to a dense, row-major block of one device's memory. It knows nothing of gradients.
+// Tensor: a handle to a dense, row-major block of one device's memory. It knows nothing of
+// gradients.
 #pragma once
 
 #include <memory>
@@ -11,7 +12,8 @@
 namespace mec {
 
 class Backend;
-// A device is a backend that is shared by the tensors living on it. See devices.h for how to get one.
+// A device is a backend that is shared by the tensors living on it. See devices.h for how to get
+// one.
 using Device = std::shared_ptr<Backend>;
 
 // What a kernel sees of a tensor: address, sizes, type. It owns nothing.
@@ -54,8 +56,8 @@ class Storage {
   std::byte* data_;
 };
 
-// Copying a Tensor copies the handle. A view (rows, reshape) shares the memory. A default-made Tensor is "undefined": no memory,
-// false in a condition.
+// Copying a Tensor copies the handle. A view (rows, reshape) shares the memory. A default-made
+// Tensor is "undefined": no memory, false in a condition.
 class Tensor {
  public:
   Tensor() = default;

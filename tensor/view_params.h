@@ -1,4 +1,5 @@
-// What is random in a view of an image: drawn by the host, consumed by whoever makes the pixels, on any device.
+// What is random in a view of an image: drawn by the host, consumed by whoever makes the pixels, on
+// any device.
 #pragma once
 
 #include <array>
@@ -16,7 +17,8 @@ struct CropBox {
 
 enum class Jitter : std::uint8_t { brightness, contrast, saturation, hue };
 
-// All that makes one view of one image, in the order in which it is done. Plain data: kernels read arrays of these as they are.
+// All that makes one view of one image, in the order in which it is done. Plain data: kernels read
+// arrays of these as they are.
 struct ViewParams {
   CropBox crop;                // of the image, which is
   std::int32_t to_height = 0;  // resized to this;
@@ -24,7 +26,8 @@ struct ViewParams {
   std::int32_t window_top = 0;  // the view is the part of that which begins here
   std::int32_t window_left = 0;
   std::array<Jitter, 4> jitter_order{Jitter::brightness, Jitter::contrast, Jitter::saturation, Jitter::hue};
-  std::array<float, 4> jitter{1.0F, 1.0F, 1.0F, 0.0F};  // indexed by Jitter; these values change nothing
+  // Indexed by Jitter; these values change nothing.
+  std::array<float, 4> jitter{1.0F, 1.0F, 1.0F, 0.0F};
   bool gray = false;
   float blur_sigma = 0.0F;  // 0: no blur
   std::int32_t blur_radius = 0;

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Keeps files and functions small enough to read: the tail hurts, not the median.
+"""Keeps files, functions and lines small enough to read: the tail hurts, not the median.
 
-Files to 400 lines, functions to 60, kernels (functions of a backend) to 120, `main` to 100. An exception is a line
+Files to 400 lines, functions to 60, kernels (functions of a backend) to 120, `main` to 100; comments and the text
+of pages to 100 columns. An exception of a file or function is a line
 of tools/size_exceptions.txt, "path | reason" or "path:function | reason"; one that is no longer needed is an error.
 """
 import ast
@@ -11,6 +12,10 @@ from check_common import main
 from project_tree import project_files
 
 FILE_LINES, FUNCTION_LINES, KERNEL_LINES, MAIN_LINES = 400, 60, 120, 100
+COLUMNS = 100
+# Of a page: tables, headings, code, pictures, and the orders of docs/add_*.md, each of which is one
+# line.
+PAGE_LAYOUT = re.compile(r"\s*(\||#|<|!\[)|    |(Make|In|Now) `")
 CXX = {".h", ".cpp", ".cu", ".cuh"}
 OTHER = {".py", ".sh", ".cmake"}
 KERNELS = re.compile(r"(^|/)tensor/backends/(cpu|reference|cuda)/")
@@ -113,6 +118,21 @@ def too_large(root):
                 yield f"{name}:{function}", f"{name}:{first}: {function} has {count} lines, {limit} allowed"
 
 
+def wide_lines(root):
+    """Findings for lines of comments and of pages that a reader's window cuts; tables and what stands in code may be wider."""
+    for path in project_files(root):
+        comment = {".md": None, ".py": "#", ".cmake": "#"}.get(path.suffix, "//" if path.suffix in CXX else "")
+        if comment == "":
+            continue
+        fenced = False
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            text = line.strip()
+            fenced ^= comment is None and text.startswith("```")
+            prose = not fenced and not PAGE_LAYOUT.match(line) if comment is None else text.startswith(comment)
+            if prose and len(line) > COLUMNS and " " in line[len(line) - len(text) + 3:COLUMNS]:
+                yield f"{path.relative_to(root)}:{number}: {len(line)} columns, {COLUMNS} allowed in comments and pages"
+
+
 def check(root):
     exceptions = read_exceptions(root)
     findings = [f"{EXCEPTIONS}: {key}: a reason is missing" for key, reason in exceptions.items() if not reason]
@@ -122,6 +142,7 @@ def check(root):
             used.add(key)
         else:
             findings.append(message)
+    findings += wide_lines(root)
     return findings + [f"{EXCEPTIONS}: {key}: no longer needed" for key in sorted(set(exceptions) - used)]
 
 
@@ -131,6 +152,10 @@ def body(lines):
 
 CASES = [
     ({"a.cpp": "void f() " + body(60) + "int main() " + body(100), "tensor/backends/cpu/a.cpp": "void k() " + body(120)}, None),
+    ({"a.cpp": "// " + "word " * 20 + "\nint x;  // " + "word " * 20}, "a.cpp:1: 103 columns"),
+    ({"a.py": "  # " + "w " * 49}, "a.py:1: 102 columns"),
+    ({"a.md": "word " * 20 + "\n\n" + "| word " * 20 + "|\n\n```\n" + "word " * 30 + "\n```\n" + "word " * 21}, "a.md:8: 105"),
+    ({"a.md": "In `a.cpp`, after `" + "word " * 30 + "`:\n\n[a](http://" + "x" * 120 + ")\n"}, None),
     ({"a.cpp": "void f() " + body(61)}, "a.cpp:1: f has 61"),
     ({"a.cpp": "int main() " + body(101)}, "main has 101"),
     ({"tensor/backends/cpu/a.cpp": "void k() " + body(121)}, "k has 121"),

@@ -1,13 +1,18 @@
 #!/usr/bin/env bash
-# Tests and measures the GPU backend on a machine that has the CUDA toolkit or PyTorch with NVIDIA's libraries, and needs nothing from a
-# network. Results are left under $OUT (default: build/gpu-results).
+# Tests and measures the GPU backend on a machine that has the CUDA toolkit or PyTorch with NVIDIA's
+# libraries, and needs nothing from a network. Results are left under $OUT (default:
+# build/gpu-results).
 #
-#   tools/gpu_check.sh pack      here, beforehand: programs for compute capability 9.0, header-only libraries and Fashion-MNIST into
+#   tools/gpu_check.sh pack      here, beforehand: programs for compute capability 9.0, header-only
+#   libraries and Fashion-MNIST into
 #                                .gpu/ (ignored by git, under 64 MiB)
-#   tools/gpu_check.sh first     there, on a borrowed GPU: tests, then the speed of a step beside PyTorch's, in five minutes
+#   tools/gpu_check.sh first     there, on a borrowed GPU: tests, then the speed of a step beside
+#   PyTorch's, in five minutes
 #   tools/gpu_check.sh second    and then: profiles, sanitizers, further speeds, in five minutes
-#   tools/gpu_check.sh [STAGE]   there, on a GPU of one's own, with a compiler and CMake: build, test, sanitize, bench, peer or train;
-#                                each takes under ten minutes; without a name all of them in this order
+#   tools/gpu_check.sh [STAGE]   there, on a GPU of one's own, with a compiler and CMake: build,
+#   test, sanitize, bench, peer or train;
+#                                each takes under ten minutes; without a name all of them in this
+#                                order
 #
 # Where no GPU is found it says so and exits with 77.
 set -euo pipefail
@@ -26,7 +31,7 @@ R50="--arch resnet50 --stem imagenet --width 64 --channels 3 --size 224 --dim 20
 
 say() { printf '\n== %s\n' "$*"; }
 
-# --- pack -----------------------------------------------------------------------------------------------------------------------
+# --- pack -----------------------------------------------------------------------------------------
 header() {  # $1: the header, $2...: where it may lie; the folder that it is included from is copied as it is
   local name="$1" root
   shift
@@ -73,8 +78,9 @@ END
   [ "$size" -lt 64 ] || { echo "gpu_check: $PACK has $size MiB, and 64 travel" >&2; exit 1; }
 }
 
-# For one architecture, with as little as possible that the other machine may lack: no library but those of C and C++, as Ubuntu 22.04
-# has them. (Debian 12's static C++ library would ask for a C library of 2.36.)
+# For one architecture, with as little as possible that the other machine may lack: no library but
+# those of C and C++, as Ubuntu 22.04 has them. (Debian 12's static C++ library would ask for a C
+# library of 2.36.)
 pack_programs() {
   local build=build/gpu-pack oldest newest off=()
   for dependency in OPENMP ONEDNN BLAS ZLIB JPEG PNG WEBP TIFF GIF; do off+=("-DMEC_$dependency=OFF"); done
@@ -92,7 +98,7 @@ pack_programs() {
   done
 }
 
-# --- what the stages share ------------------------------------------------------------------------------------------------------
+# --- what the stages share ------------------------------------------------------------------------
 need_gpu() {
   if ! nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader 2>/dev/null | grep .; then
     echo "gpu_check: no GPU here (nvidia-smi lists none)"
@@ -103,8 +109,8 @@ need_build() {
   [ -x "$MEC" ] || { echo "gpu_check: $MEC is not there; run tools/gpu_check.sh build first" >&2; exit 1; }
 }
 
-# What the toolkit lacks may come with Python packages, without the links that linkers look for. Prints a folder with include/ and lib/, or
-# nothing where nothing is lacking.
+# What the toolkit lacks may come with Python packages, without the links that linkers look for.
+# Prints a folder with include/ and lib/, or nothing where nothing is lacking.
 wheels_root() {
   local root="$PWD/$BUILD/wheels" toolkit="${CUDA_HOME:-/usr/local/cuda}/include" packages library
   local headers=() libraries=()
@@ -128,7 +134,7 @@ wheels_root() {
   echo "$root"
 }
 
-# --- stages ---------------------------------------------------------------------------------------------------------------------
+# --- stages ---------------------------------------------------------------------------------------
 build() {
   local wheels generator=()
   wheels="$(wheels_root)"

@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
 # Installs what mec is built with, from Debian's (or Ubuntu's) packages.
 #
-#   tools/setup.sh               as root, or through sudo where that works; otherwise prints the line to run
+#   tools/setup.sh               as root, or through sudo where that works; otherwise prints the
+#                                line to run
 #   tools/setup.sh --prefix DIR  unpacks the libraries' packages into DIR instead; needs no root
-#                                (make finds them by itself in .deps; else cmake -DCMAKE_PREFIX_PATH=DIR/usr)
-#   tools/setup.sh --check       says what is missing; exit status 0 when nothing is. Never uses the network.
+#                                (make finds them by itself in .deps; else cmake
+#                                -DCMAKE_PREFIX_PATH=DIR/usr)
+#   tools/setup.sh --check       says what is missing; exit status 0 when nothing is. Never uses the
+#   network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# package, and what shows it to be there: !command, or a file below /usr or a prefix. Those with ?command are welcome
-# but not missed: ninja is faster than make, python3 runs the checks of style, gnuplot draws pictures.
+# package, and what shows it to be there: !command, or a file below /usr or a prefix. Those with
+# ?command are welcome but not missed: ninja is faster than make, python3 runs the checks of style,
+# gnuplot draws pictures.
 needed="
 g++                     !c++
 make                    !make
@@ -33,7 +37,8 @@ libcli11-dev            include/CLI/CLI.hpp
 libtomlplusplus-dev     include/toml++/toml.h
 dataset-fashion-mnist   share/datasets/fashion-mnist/train-images-idx3-ubyte.gz
 "
-# What these need at run time and a --prefix folder must hold as well; a Debian system has it through apt.
+# What these need at run time and a --prefix folder must hold as well; a Debian system has it
+# through apt.
 runtime="libdnnl2 libopenblas0-openmp liblapacke libtmglib3 libgfortran5 libquadmath0 ocl-icd-libopencl1 libstb0
 libjpeg62-turbo libpng16-16 libwebp7 libwebpdemux2 libtiff6 liblerc4 libdeflate0 libjbig0 liblzma5 libzstd1 libgif7"
 

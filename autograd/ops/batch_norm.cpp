@@ -8,8 +8,8 @@ namespace {
 
 Tensor data_of(const Variable& v) { return v ? v.data() : Tensor(); }
 
-// In evaluation the statistics are constants, so only the affine map's gradient remains: dx = g·γ/√(var + eps). With sums of
-// zero the training rule is exactly that.
+// In evaluation the statistics are constants, so only the affine map's gradient remains: dx =
+// g·γ/√(var + eps). With sums of zero the training rule is exactly that.
 BatchNormSums zero_sums(const Tensor& like) {
   return {Tensor::zeros(like.shape(), like.dtype(), like.device()), Tensor::zeros(like.shape(), like.dtype(), like.device())};
 }
@@ -28,7 +28,8 @@ Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& be
   const Tensor y = batch_norm_apply(X, statistics, gamma_data, beta_data, data_of(residual), args);
   if (options.training && options.update_running) batch_norm_update_running(statistics, running, rows, options.momentum);
 
-  // Without a residual nothing needs y to be kept: x tells where ReLU let the gradient through, and y is one pass away.
+  // Without a residual nothing needs y to be kept: x tells where ReLU let the gradient through, and
+  // y is one pass away.
   Variable out = record("batch_norm", y, {x, gamma, beta, residual},
                         [X = x.saved(), Y = options.relu && residual ? y : Tensor(), statistics, G = gamma_data, B = beta_data,
                          rows, args, training = options.training](const Tensor& dy, const Needs& need) -> Grads {

@@ -14,9 +14,10 @@ struct BatchNormOptions {
   bool update_running = true;  // in training: fold the batch's statistics into the running ones
 };
 
-// y = ReLU(γ(x − mean)/√(var + eps) + β + residual) over the rows of x seen as (R,C). gamma, beta: (C) f32, both or neither;
-// residual as x, or undefined. running: (C) f32, read in evaluation and updated in training. ShapeError for a mismatch;
-// ValueError in training with a single row, whose variance is 0.
+// y = ReLU(γ(x − mean)/√(var + eps) + β + residual) over the rows of x seen as (R,C). gamma, beta:
+// (C) f32, both or neither; residual as x, or undefined. running: (C) f32, read in evaluation and
+// updated in training. ShapeError for a mismatch; ValueError in training with a single row, whose
+// variance is 0.
 Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, const Variable& residual,
                     const BatchNormStatistics& running, const BatchNormOptions& options = {});
 

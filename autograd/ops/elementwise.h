@@ -1,4 +1,5 @@
-// Element-wise operations, sums and changes of shape or dtype. Shapes and errors are those of mec/tensor/ops/elementwise.h.
+// Element-wise operations, sums and changes of shape or dtype. Shapes and errors are those of
+// mec/tensor/ops/elementwise.h.
 #pragma once
 
 #include "mec/autograd/variable.h"

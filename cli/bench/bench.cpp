@@ -71,7 +71,8 @@ PretrainSettings settings_of(const BenchOptions& options) {
   return settings;
 }
 
-// Of one further step. On a device of its own, so that neither memory nor plans of the step's device are touched.
+// Of one further step. On a device of its own, so that neither memory nor plans of the step's
+// device are touched.
 std::unique_ptr<ConvolutionFloor> make_floor(const BenchOptions& options, ConvolutionCounter& counter,
                                              const std::function<void()>& step) {
   counter.start();

@@ -23,7 +23,8 @@ void ConvolutionFloor::run_round() {
 // Timed as the kernels of a step are with --profile, so that the two can be compared.
 void ConvolutionFloor::time(Alone& alone) {
   const ConvolutionCalls& call = alone.convolution;
-  std::array<Tensor, 3> buffers;  // both operands and the result, to which an accumulating gradient adds
+  // Both operands and the result, to which an accumulating gradient adds.
+  std::array<Tensor, 3> buffers;
   for (std::size_t i = 0; i < buffers.size(); ++i)
     buffers[i] = random(call.shapes[i], Dtype::f32, device_, {.seed = i + 1}).to(call.dtypes[i]);
   for (int repetition = 0; repetition <= repetitions_; ++repetition) {

@@ -18,7 +18,8 @@ struct BenchLossOptions {
   DeviceOptions device;
 };
 
-// Value and both gradients of one pair of random embeddings, f32; ε² = d keeps the series convergent whatever they are.
+// Value and both gradients of one pair of random embeddings, f32; ε² = d keeps the series
+// convergent whatever they are.
 void run_bench_loss(const BenchLossOptions& options) {
   const Device device = options.device.make();
   const Tensor p = random({options.rows, options.width}, Dtype::f32, device, {.seed = 1});

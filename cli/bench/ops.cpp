@@ -133,7 +133,8 @@ void add_the_rest(std::vector<Work>& work, const Inputs& inputs, const Network& 
   work.emplace_back([=] { ema_update(other, flat, half); });
 }
 
-// f32 operations a second, or bf16 where that is computed in: of a GPU, those of its best large product; of a CPU, f32 in registers.
+// f32 operations a second, or bf16 where that is computed in: of a GPU, those of its best large
+// product; of a CPU, f32 in registers.
 double measure_flops(ProfilingBackend& profiler, const Inputs& inputs, const DeviceOptions& options) {
   if (profiler.name() != "cuda") return peak_flops({.threads = options.threads});
   const Tensor a = inputs.activation({8192, 8192}), b = inputs.activation({8192, 8192});

@@ -15,7 +15,8 @@ struct SetOptions {
 };
 void add_set_options(Command command, SetOptions& options);  // --z, --raw, --device and its fellows
 
-// The vectors of a file as f64, so that what is printed is good to many digits. DtypeError, ShapeError or ValueError, naming the file.
+// The vectors of a file as f64, so that what is printed is good to many digits. DtypeError,
+// ShapeError or ValueError, naming the file.
 Tensor read_vectors(const std::string& path, const Device& device);
 
 struct UnitOptions {

@@ -128,7 +128,8 @@ struct Results {
 void run_noise(const NoiseCommand& options) {
   const Device device = options.device.make();
   const std::vector<std::string> names = names_of_runs(options.runs);
-  for (const std::string& path : options.runs) RunUnderNoise(path, options, device);  // what is wrong should show at once
+  // What is wrong should show at once.
+  for (const std::string& path : options.runs) RunUnderNoise(path, options, device);
   const std::filesystem::path folder = make_output_folder(options.out);
   Results results;
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -139,7 +140,8 @@ void run_noise(const NoiseCommand& options) {
       for (const double sigma : on == "inputs" ? options.sigmas : options.feature_sigmas) {
         std::vector<Json> rows;
         bool all_kept = true;
-        for (int seed = 0; seed < (sigma > 0 ? options.seeds : 1); ++seed) {  // without noise all seeds are the same
+        // Without noise all seeds are the same.
+        for (int seed = 0; seed < (sigma > 0 ? options.seeds : 1); ++seed) {
           const std::string name = concat(on, " ", sigma, " ", seed);
           all_kept = all_kept && kept.has(name);
           rows.push_back(kept.get(name, [&] { return run.row(on, sigma, static_cast<std::uint64_t>(seed)); }));

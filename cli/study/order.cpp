@@ -38,7 +38,8 @@ std::vector<double> record_of(const Tensor& p, const Tensor& z, const Tensor& la
   return coding_length_pair(p, z, lambda, options, {.dp = false}).record.to(Dtype::f64).to_vector<double>();
 }
 
-// Milliseconds of loss and student gradient for the run's m and d; ε² = d keeps the series convergent whatever the rows are.
+// Milliseconds of loss and student gradient for the run's m and d; ε² = d keeps the series
+// convergent whatever the rows are.
 double loss_ms(const PretrainSettings& settings, const Device& device) {
   const Shape shape{settings.train.batch, settings.model.dim};
   const Tensor p = random(shape, Dtype::f32, device, {.seed = 1}), z = random(shape, Dtype::f32, device, {.seed = 2});
@@ -48,8 +49,9 @@ double loss_ms(const PretrainSettings& settings, const Device& device) {
   return 1e3 * median(time_rounds(20, once));
 }
 
-// |T_n − log det(I + C)|/|log det(I + C)| of what the trained networks make of one batch of test images, for C as the settings have it,
-// adapting left out: how far the series then is from what it stands for. None where det(I + C) ≤ 0 and there is no logarithm.
+// |T_n − log det(I + C)|/|log det(I + C)| of what the trained networks make of one batch of test
+// images, for C as the settings have it, adapting left out: how far the series then is from what it
+// stands for. None where det(I + C) ≤ 0 and there is no logarithm.
 std::optional<double> distance_to_exact(const PretrainSettings& settings, const DataOptions& data, Learner& learner,
                                         const std::filesystem::path& run) {
   const NoGrad no_grad;
@@ -89,7 +91,8 @@ void run_order(const OrderCommand& command) {
   curves.push_back({.title = "loss and gradient", .x_label = "order of the series", .y_label = "ms", .series = {}});
   curves.push_back({.title = "distance to log det", .x_label = "order of the series", .y_label = "relative", .series = {}});
 
-  std::vector<double> axis;  // the exact logarithm has no order: a level line over those of the series
+  // The exact logarithm has no order: a level line over those of the series.
+  std::vector<double> axis;
   for (const std::string& order : command.orders) {
     if (order != "exact") axis.push_back(std::stod(order));
   }

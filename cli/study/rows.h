@@ -11,10 +11,12 @@ namespace mec::cli {
 
 // A fingerprint of bytes (FNV-1a, 64 bits), in hexadecimal.
 std::string fingerprint(const std::string& bytes);
-std::string fingerprint_of_file(const std::filesystem::path& path);  // IoError when it cannot be read
+// IoError when it cannot be read.
+std::string fingerprint_of_file(const std::filesystem::path& path);
 
-// The rows of one run, in a file named after the fingerprint of `key`: everything that they depend on. Another key is another file,
-// so a changed option computes afresh and the old rows stay for whoever changes it back.
+// The rows of one run, in a file named after the fingerprint of `key`: everything that they depend
+// on. Another key is another file, so a changed option computes afresh and the old rows stay for
+// whoever changes it back.
 class StudyRows {
  public:
   using Json = nlohmann::ordered_json;

@@ -18,7 +18,8 @@ namespace {
 
 using Json = StudyRows::Json;
 
-// Means of the last epoch, time and memory, and what is measured while the networks are still there.
+// Means of the last epoch, time and memory, and what is measured while the networks are still
+// there.
 class Summary : public Observer {
  public:
   Summary(std::int64_t epochs, std::filesystem::path run, const StudyRuns::MeasureAtEnd& measure)

@@ -1,4 +1,5 @@
-// The runs behind a study: trained, scored and kept, so that the study goes on where it was stopped.
+// The runs behind a study: trained, scored and kept, so that the study goes on where it was
+// stopped.
 #pragma once
 
 #include <filesystem>
@@ -31,14 +32,16 @@ struct StudyRun {
   std::string failure;         // why it stopped; empty: it ended, and all below holds
   double knn = 0, linear = 0;  // test accuracies in [0, 1]
   StudyRows::Json metrics;     // means over the last epoch's steps
-  double seconds = 0;          // of training, the loader's waits included; measured, so different each time
+  // Of training, the loader's waits included; measured, so different each time.
+  double seconds = 0;
   double tensor_mib = 0;       // most tensor memory held at a time
   StudyRows::Json extra;       // what measure_at_end gave
 };
 
 class StudyRuns {
  public:
-  // Called with the networks as they are after the last step, and with the run's folder, the encoder in it.
+  // Called with the networks as they are after the last step, and with the run's folder, the
+  // encoder in it.
   using MeasureAtEnd = std::function<StudyRows::Json(Learner&, const std::filesystem::path&)>;
 
   explicit StudyRuns(const StudyOptions& options);
@@ -49,8 +52,9 @@ class StudyRuns {
   PretrainSettings settings(const std::vector<std::string>& assignments,
                             const std::string& method) const;
 
-  // The runs of one variant, one for each seed from 0: those that are missing are trained into OUT/runs/NAME-SEED and scored. A run that
-  // NumericalError stops counts as failed; any other error ends the study.
+  // The runs of one variant, one for each seed from 0: those that are missing are trained into
+  // OUT/runs/NAME-SEED and scored. A run that NumericalError stops counts as failed; any other
+  // error ends the study.
   std::vector<StudyRun> train(const std::string& name, const PretrainSettings& settings, const MeasureAtEnd& measure = {});
 
   const std::filesystem::path& folder() const { return folder_; }
@@ -69,11 +73,13 @@ class StudyRuns {
 
 // What a panel shows of a run that did not fail; none where the run has no such value.
 using ValueOfRun = std::function<std::optional<double>(const StudyRun&)>;
-// Puts the values that the runs have at x of the series called `name`, which is made where it is missing.
+// Puts the values that the runs have at x of the series called `name`, which is made where it is
+// missing.
 void add_point(CurvePanel& panel, const std::string& name, double x, const std::vector<StudyRun>& runs,
                const ValueOfRun& value_of);
 
-// A table of a study: `columns` and, for each run, seed, knn, linear, seconds, tensor_mib, the metrics named, failure.
+// A table of a study: `columns` and, for each run, seed, knn, linear, seconds, tensor_mib, the
+// metrics named, failure.
 class StudyTable {
  public:
   StudyTable(const std::vector<std::string>& columns, const std::vector<std::string>& metrics);

@@ -14,9 +14,9 @@ struct EvalViewSettings {
   int size = 224;    // of the square centre crop
   int resize = 256;  // of the shorter side before it, at least `size`
 
-  // What suits a data set whose images are of `image` size ({0, 0} when they differ): images that already are
-  // size×size are taken as they are, others are resized to 8/7 of `size`, as in 256 for 224.
-  // ValueError unless 0 < size ≤ kMaxViewSize.
+  // What suits a data set whose images are of `image` size ({0, 0} when they differ): images that
+  // already are size×size are taken as they are, others are resized to 8/7 of `size`, as in 256 for
+  // 224. ValueError unless 0 < size ≤ kMaxViewSize.
   static EvalViewSettings for_images(ImageSize image, std::int64_t size);
 };
 

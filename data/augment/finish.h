@@ -11,11 +11,12 @@ namespace mec {
 
 struct FinishArgs {
   bool flip = false;                // mirror left and right
-  std::int64_t image_channels = 0;  // channels written, from Backend::image_channels(); those past the image's are 0
+  // Channels written, from Backend::image_channels(); those past the image's are 0.
+  std::int64_t image_channels = 0;
 };
 
-// out (H,W,image_channels) = (x/255 − mean)/std. ShapeError when `out` has another size, ValueError when the
-// normalisation is for another number of channels.
+// out (H,W,image_channels) = (x/255 − mean)/std. ShapeError when `out` has another size, ValueError
+// when the normalisation is for another number of channels.
 void finish_view(const Planes& image, const Normalization& normalization, const FinishArgs& args, std::span<float> out);
 
 }  // namespace mec

@@ -9,8 +9,8 @@
 
 namespace mec {
 
-// Values lie in [0, 255], as in the file, and are not rounded between operations: each operation is torchvision's on a
-// float image (times 255), hence within one gray level of its u8 form. PIL's own
+// Values lie in [0, 255], as in the file, and are not rounded between operations: each operation is
+// torchvision's on a float image (times 255), hence within one gray level of its u8 form. PIL's own
 // hue and blur are other approximations, and up to 13 levels away.
 class Planes {
  public:

@@ -89,7 +89,8 @@ Planes resized_crop(const Image& image, const CropBox& crop, ImageSize to, const
   const std::size_t pitch = static_cast<std::size_t>(image.width) * channels;
   const std::uint8_t* corner =
       image.pixels.data() + static_cast<std::size_t>(crop.top) * pitch + static_cast<std::size_t>(crop.left) * channels;
-  // Down the columns first: that pass is the one that vectorises, and it leaves fewer rows for the other.
+  // Down the columns first: that pass is the one that vectorises, and it leaves fewer rows for the
+  // other.
   std::vector<float> row(static_cast<std::size_t>(crop.width) * channels);
   Planes out(image.channels, {window.width, window.height});
   for (std::size_t y = 0; y < static_cast<std::size_t>(window.height); ++y) {

@@ -19,7 +19,8 @@ class Transform {
   // All that makes view key.view of an image of that size.
   virtual ViewParams draw(ImageSize image, const ViewKey& key) const = 0;
 
-  // Writes view key.view of the image to out (H,W,image_channels) f32; channels past the image's are 0.
+  // Writes view key.view of the image to out (H,W,image_channels) f32; channels past the image's
+  // are 0.
   void apply(const Image& image, const ViewKey& key, std::int64_t image_channels, std::span<float> out) const;
 };
 using TransformPtr = std::shared_ptr<const Transform>;

@@ -1,4 +1,5 @@
-// The random view of self-supervised training: its settings, the parameters drawn for one view, and their application.
+// The random view of self-supervised training: its settings, the parameters drawn for one view, and
+// their application.
 //
 // Drawing and applying are apart, so that any device can make the pixels from the same parameters.
 #pragma once
@@ -16,7 +17,8 @@ namespace mec {
 inline constexpr int kMaxViewSize =
     1 << 14;  // pixels on a side, of random views and of those for evaluation
 
-// One view's distribution; the defaults are the first view of the official MEC recipe (mec/loader.py).
+// One view's distribution; the defaults are the first view of the official MEC recipe
+// (mec/loader.py).
 struct ViewSettings {
   int size = 224;  // of the square output
 
@@ -62,12 +64,14 @@ struct ViewKey {
   std::uint32_t view = 0;
 };
 
-// The parameters of one view of an image of `size`. Every kind of draw has its own stream, so that switching one off
-// leaves the others as they were. The crop is torchvision's RandomResizedCrop.get_params: ten tries, then the centre.
+// The parameters of one view of an image of `size`. Every kind of draw has its own stream, so that
+// switching one off leaves the others as they were. The crop is torchvision's
+// RandomResizedCrop.get_params: ten tries, then the centre.
 ViewParams draw_view(const ViewSettings& settings, ImageSize size, const ViewKey& key);
 
-// Crop and resize, jitter, gray, blur, solarise, mirror, normalise, in that order, which is the official one.
-// out (size.height,size.width,image_channels) f32; channels past the image's are 0. Pure: the same arguments, the same bits.
+// Crop and resize, jitter, gray, blur, solarise, mirror, normalise, in that order, which is the
+// official one. out (size.height,size.width,image_channels) f32; channels past the image's are 0.
+// Pure: the same arguments, the same bits.
 void apply_view(const Image& image, const ViewParams& params, ImageSize size, const Normalization& normalization,
                 std::int64_t image_channels, std::span<float> out);
 

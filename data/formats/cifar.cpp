@@ -63,7 +63,8 @@ std::vector<std::string> class_names(const fs::path& folder, int classes) {
   return names;
 }
 
-// Records of a label (for 100 classes the coarse one, then the fine one, which is ours) and three planes: (C,H,W).
+// Records of a label (for 100 classes the coarse one, then the fine one, which is ours) and three
+// planes: (C,H,W).
 void append_batch(const fs::path& path, int classes, std::vector<std::uint8_t>& pixels, std::vector<std::int32_t>& labels) {
   const std::size_t label_bytes = classes == 100 ? 2 : 1;
   const std::size_t record = label_bytes + 3 * kPlane;
@@ -87,9 +88,9 @@ template <int classes> bool is_cifar(const fs::path& folder) {
   return !find_folder(folder, classes).empty() || is_pickled(folder, classes);
 }
 
-// Binary CIFAR: data_batch_1.bin to data_batch_5.bin and test_batch.bin for 10 classes, train.bin and
-// test.bin for 100 (of its two labels the fine one), in the folder or in the one that the download
-// unpacks to. IoError when one is missing or damaged.
+// Binary CIFAR: data_batch_1.bin to data_batch_5.bin and test_batch.bin for 10 classes, train.bin
+// and test.bin for 100 (of its two labels the fine one), in the folder or in the one that the
+// download unpacks to. IoError when one is missing or damaged.
 template <int classes> DatasetPtr open_cifar(const DatasetOptions& options, const Format& format) {
   const fs::path folder = find_folder(options.path, classes);
   check<IoError>(!folder.empty() || !is_pickled(options.path, classes), options.path.string(),

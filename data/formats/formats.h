@@ -1,6 +1,7 @@
 // The table of data sets that open_dataset() knows.
 //
-// A format is one file, formats/<name>.cpp, and one line of the table in formats.cpp. It opens a folder that holds its files.
+// A format is one file, formats/<name>.cpp, and one line of the table in formats.cpp. It opens a
+// folder that holds its files.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,8 @@ namespace mec::formats {
 
 struct Format {
   std::string kind;             // as data.kind and --kind name it
-  std::string statistics;       // as --normalization names the published mean and deviation of its training set
+  // As --normalization names the published mean and deviation of its training set.
+  std::string statistics;
   Normalization normalization;  // these
   // Whether a folder holds its files, for any split. Null: it does where no other format says so.
   bool (*detect)(const std::filesystem::path& folder) = nullptr;

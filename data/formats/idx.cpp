@@ -19,7 +19,8 @@ struct IdxArray {
   std::vector<std::uint8_t> values;
 };
 
-// Magic 00 00 08 <rank>, then `rank` big-endian sizes, then unsigned bytes (yann.lecun.com/exdb/mnist).
+// Magic 00 00 08 <rank>, then `rank` big-endian sizes, then unsigned bytes
+// (yann.lecun.com/exdb/mnist).
 IdxArray read_idx(const fs::path& path, int rank) {
   std::vector<std::uint8_t> content = read_maybe_gzip(path);
   check<IoError>(content.size() >= 4, path.string(), ": the file is truncated: it has ", content.size(), " bytes");
@@ -78,8 +79,8 @@ bool is_fashion(const fs::path& found) {
   return false;
 }
 
-// The pair of files that find_idx_files() finds (idx_files.h). IoError when one is missing, damaged,
-// or has another number of entries than its partner.
+// The pair of files that find_idx_files() finds (idx_files.h). IoError when one is missing,
+// damaged, or has another number of entries than its partner.
 DatasetPtr open_idx(const DatasetOptions& options, const Format& format) {
   const fs::path found = find_idx_folder(options.path);
   const IdxFiles files = find_idx_files(found.empty() ? options.path : found, options.split);

@@ -152,11 +152,12 @@ DatasetInfo describe(const DatasetOptions& options, const Normalization& normali
   return info;
 }
 
-// Image files of the formats that this build reads, in the order of their names. Where the folder has
-// train/ and test/ (or val/), the split is taken from there; nothing else with images may stand beside
-// them. Sub-folders with images are classes, sorted by name; images directly in the folder have no
-// labels. The data set's note says what was passed over. IoError when there are no images, when there
-// are images both in the folder and in sub-folders, and what read_folder() refuses (image_files.h).
+// Image files of the formats that this build reads, in the order of their names. Where the folder
+// has train/ and test/ (or val/), the split is taken from there; nothing else with images may stand
+// beside them. Sub-folders with images are classes, sorted by name; images directly in the folder
+// have no labels. The data set's note says what was passed over. IoError when there are no images,
+// when there are images both in the folder and in sub-folders, and what read_folder() refuses
+// (image_files.h).
 DatasetPtr open_image_folder(const DatasetOptions& options, const Format& format) {
   PassedOver passed_over;
   const fs::path folder = split_folder(options.path, options.split, passed_over);

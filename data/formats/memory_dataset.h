@@ -7,8 +7,9 @@ namespace mec {
 
 class MemoryDataset : public Dataset {
  public:
-  // pixels (N,H,W,C) with H, W, C from `info`; labels (N), or empty where there are none. ShapeError when the sizes do
-  // not fit together, ValueError for a label below 0 or without a name where classes have names.
+  // pixels (N,H,W,C) with H, W, C from `info`; labels (N), or empty where there are none.
+  // ShapeError when the sizes do not fit together, ValueError for a label below 0 or without a name
+  // where classes have names.
   MemoryDataset(DatasetInfo info, std::vector<std::uint8_t> pixels, std::vector<std::int32_t> labels);
 
   const DatasetInfo& info() const override { return info_; }

@@ -24,8 +24,8 @@ struct DatasetOptions {
 DatasetPtr open_dataset(const DatasetOptions& options);
 std::string data_kinds();  // "auto, mnist, … and folder"
 
-// Published statistics of a training set: "mnist", "fashion-mnist", "cifar10", "cifar100" or "imagenet". ValueError
-// lists these for another name.
+// Published statistics of a training set: "mnist", "fashion-mnist", "cifar10", "cifar100" or
+// "imagenet". ValueError lists these for another name.
 Normalization normalization_preset(const std::string& name);
 std::string normalization_presets();  // "mnist, … and imagenet"
 

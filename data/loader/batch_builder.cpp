@@ -120,7 +120,8 @@ class DeviceViews final : public BatchBuilder {
   Tensor upload_packs(std::vector<ImageRecord>& images) {
     std::vector<std::int64_t> offsets{0};
     for (const auto& pack : packs_) offsets.push_back(offsets.back() + static_cast<std::int64_t>(pack.size()));
-    // Batches of photographs differ in size: a tensor for each would take memory for every new size.
+    // Batches of photographs differ in size: a tensor for each would take memory for every new
+    // size.
     if (!pixels_ || pixels_.numel() < offsets.back())
       pixels_ = Tensor({offsets.back() + offsets.back() / 4}, Dtype::u8, device_);
     const Tensor pixels = pixels_.slice(0, {offsets.back()});

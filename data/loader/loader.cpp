@@ -40,7 +40,8 @@ void check_options(const Dataset& dataset, const LoaderOptions& o) {
   check<ValueError>(!o.drop_last || o.batch <= dataset.size(), "loader: a batch of ", o.batch,
                     " images cannot be taken from a data set of ", dataset.size(), "; choose a smaller batch");
   check<ValueError>(dataset.size() > 0, "loader: the data set has no images");
-  constexpr std::int64_t kMax = std::int64_t{1} << 32;  // what a counter of the random numbers holds
+  // What a counter of the random numbers holds.
+  constexpr std::int64_t kMax = std::int64_t{1} << 32;
   check<ValueError>(dataset.size() <= kMax && o.epochs <= kMax, "loader: ", dataset.size(), " images and ", o.epochs,
                     " epochs; there may be 2^32 of each");
   check<ValueError>(o.epochs >= 0 && o.first_epoch >= 0 && o.first_batch >= 0, "loader: epochs ", o.epochs, ", first_epoch ",
@@ -59,8 +60,9 @@ std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, st
   return order;
 }
 
-// Slots form a ring. The consumer alone numbers batches and refills slots; workers take chunks of the oldest slot that has
-// some left. `mutex` guards the counters; pixels are written outside of it, each by one thread.
+// Slots form a ring. The consumer alone numbers batches and refills slots; workers take chunks of
+// the oldest slot that has some left. `mutex` guards the counters; pixels are written outside of
+// it, each by one thread.
 struct Loader::Impl {
   Impl(DatasetPtr dataset_in, TransformPtr transform_in, const LoaderOptions& options_in, Device device_in)
       : dataset(std::move(dataset_in)), transform(std::move(transform_in)), options(options_in), device(std::move(device_in)) {
@@ -101,8 +103,8 @@ struct Loader::Impl {
 
   Slot& slot_of(std::int64_t batch) { return slots[static_cast<std::size_t>(batch) % slots.size()]; }
 
-  // Lays the next batch out in its slot, whose last batch must have been handed over. Call with `mutex` held or before
-  // there are threads.
+  // Lays the next batch out in its slot, whose last batch must have been handed over. Call with
+  // `mutex` held or before there are threads.
   void fill_next_slot() {
     if (filled >= end) return;
     Slot& slot = slot_of(filled);

@@ -26,9 +26,11 @@ struct LoaderOptions {
   bool shuffle = false;    // another order in each epoch, by seed and epoch
   bool drop_last = false;  // leave out a last batch that is not full, as training wants it
   std::uint64_t seed = 0;
-  int workers = 0;               // threads; 0 makes each batch in the calling thread when it is asked for
+  // Threads; 0 makes each batch in the calling thread when it is asked for.
+  int workers = 0;
   int prefetch = 2;              // batches that workers may be ahead by
-  std::int64_t first_epoch = 0;  // where to start, as after a resume: the rest is the same as without a stop
+  // Where to start, as after a resume: the rest is the same as without a stop.
+  std::int64_t first_epoch = 0;
   std::int64_t first_batch = 0;
 };
 
@@ -38,9 +40,9 @@ inline LoaderOptions training_options() { return {.shuffle = true, .drop_last = 
 // The order of `count` images in an epoch: a Fisher–Yates shuffle, keyed by seed and epoch.
 std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, std::int64_t epoch);
 
-// Gives the batches of epochs [first_epoch, epochs) one after another. Their order and every bit of them depend on data
-// set, transform, seed and who makes the views (workers, or a device that has a ViewMaker), not on the number of workers. Each image is decoded
-// once for all of its views.
+// Gives the batches of epochs [first_epoch, epochs) one after another. Their order and every bit of
+// them depend on data set, transform, seed and who makes the views (workers, or a device that has a
+// ViewMaker), not on the number of workers. Each image is decoded once for all of its views.
 class Loader {
  public:
   // ValueError for options out of range, such as a batch larger than the data set with drop_last.
@@ -50,8 +52,8 @@ class Loader {
   Loader& operator=(const Loader&) = delete;
 
   std::int64_t batches_per_epoch() const;
-  // The next batch, or nothing after the last one. Rethrows what reading or transforming an image threw: of the first
-  // batch that failed the first image, and again at every further call.
+  // The next batch, or nothing after the last one. Rethrows what reading or transforming an image
+  // threw: of the first batch that failed the first image, and again at every further call.
   std::optional<Batch> next();
 
  private:

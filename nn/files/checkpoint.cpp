@@ -18,7 +18,8 @@ constexpr const char* kVersionKey = "mec_checkpoint";
 constexpr const char* kVersion = "1";
 constexpr const char* kChecksumKey = "checksum";
 
-// FNV-1a over words of eight bytes, with a rotation. Each step maps the running value one to one, so any one changed word changes the end.
+// FNV-1a over words of eight bytes, with a rotation. Each step maps the running value one to one,
+// so any one changed word changes the end.
 std::uint64_t digest(const std::string& name, const void* data, std::size_t bytes) {
   std::uint64_t hash = 0xcbf29ce484222325U;
   const auto take = [&](const char* at, std::size_t left) {
@@ -99,7 +100,8 @@ State state_of(const Optimizer& optimizer, const ParameterTable& table, Module& 
 }
 
 void save_state(const std::filesystem::path& path, const State& state, const std::map<std::string, std::string>& metadata) {
-  const Device host = make_reference_device();  // copies in the device's own memory would stay in its allocator
+  // Copies in the device's own memory would stay in its allocator.
+  const Device host = make_reference_device();
   SafetensorsFile content{.metadata = metadata, .tensors = {}};
   for (const auto& [name, tensor, channels] : state) {
     content.tensors.push_back({name, to_file_form(tensor.to(host), channels)});

@@ -1,6 +1,7 @@
 // Named tensors to and from a safetensors file, to the bit: what checkpoints are made of.
 //
-// Convolution weights, and what an optimiser keeps for them, stand in the file as in PyTorch (O,I,H,W).
+// Convolution weights, and what an optimiser keeps for them, stand in the file as in PyTorch
+// (O,I,H,W).
 #pragma once
 
 #include <filesystem>
@@ -22,7 +23,8 @@ using State = std::vector<StateTensor>;
 
 // Parameters and buffers of the module, each name behind prefix.
 State state_of(Module& module, const std::string& prefix);
-// What the optimiser keeps, for each parameter of the module that `table` was made of ("momentum.encoder.conv1.weight") or for all.
+// What the optimiser keeps, for each parameter of the module that `table` was made of
+// ("momentum.encoder.conv1.weight") or for all.
 State state_of(const Optimizer& optimizer, const ParameterTable& table, Module& module);
 
 // Replaces the file atomically. Checksums of each tensor and of everything go along.

@@ -1,4 +1,5 @@
-// Weights in safetensors files that PyTorch users can exchange: torchvision's names, convolutions as OIHW.
+// Weights in safetensors files that PyTorch users can exchange: torchvision's names, convolutions
+// as OIHW.
 #pragma once
 
 #include <filesystem>
@@ -11,9 +12,9 @@
 
 namespace mec {
 
-// Parameters and buffers of the module, in its order; each batch norm also gets PyTorch's `num_batches_tracked`, which
-// load_state_dict(strict=True) asks for, as 0. IoError when the file cannot be written; it is replaced as a whole or not at
-// all.
+// Parameters and buffers of the module, in its order; each batch norm also gets PyTorch's
+// `num_batches_tracked`, which load_state_dict(strict=True) asks for, as 0. IoError when the file
+// cannot be written; it is replaced as a whole or not at all.
 void save_weights(const std::filesystem::path& path, Module& module,
                   const std::map<std::string, std::string>& metadata = {});
 

@@ -13,7 +13,8 @@ namespace mec {
 struct WeightsInfo {
   ResNetConfig encoder;           // arch, stem, width and in_channels
   std::int64_t image_size = 224;  // up to kMaxImageSize; pixels on a side that it is used at
-  std::vector<double> mean, std;  // of each channel, in units where a pixel lies in [0,1]; the network sees (pixel − mean)/std
+  // Of each channel, in units where a pixel lies in [0,1]; the network sees (pixel − mean)/std.
+  std::vector<double> mean, std;
 };
 
 // Pixels on a side: more is a mistake, and would take gigabytes for each image.
@@ -25,7 +26,8 @@ void validate(const WeightsInfo& info);
 
 // To and from a safetensors file's metadata. ValueError as validate().
 std::map<std::string, std::string> to_metadata(const WeightsInfo& info);
-// IoError, naming `file`, for a missing key, a value that cannot be read, or another version of this format.
+// IoError, naming `file`, for a missing key, a value that cannot be read, or another version of
+// this format.
 WeightsInfo to_weights_info(const std::map<std::string, std::string>& metadata, const std::string& file);
 WeightsInfo read_weights_info(const std::filesystem::path& path);
 

@@ -11,8 +11,8 @@ struct AdamWOptions {
   double eps = 1e-8;
 };
 
-// m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², w ← w − rate·(m̂/(√v̂ + ε) + wd·w) with m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ) at step t: Loshchilov &
-// Hutter 2019, as torch.optim.AdamW.
+// m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², w ← w − rate·(m̂/(√v̂ + ε) + wd·w) with m̂ = m/(1−β₁ᵗ), v̂
+// = v/(1−β₂ᵗ) at step t: Loshchilov & Hutter 2019, as torch.optim.AdamW.
 class AdamW final : public Optimizer {
  public:
   // ValueError for a β outside [0,1) or an ε that is not positive.
@@ -30,7 +30,8 @@ class AdamW final : public Optimizer {
   AdamWOptions options_;
   Tensor first_, second_;  // (P)
   Tensor betas_, rest_;    // (2): β₁ and β₂; 1−β₁ and 1−β₂
-  Tensor correction_;      // (2): 1−β₁ᵗ and 1−β₂ᵗ, on the device, since a step that is replayed counts on
+  // (2): 1−β₁ᵗ and 1−β₂ᵗ, on the device, since a step that is replayed counts on.
+  Tensor correction_;
 };
 
 }  // namespace mec

@@ -7,7 +7,8 @@
 
 namespace mec {
 
-// Parameters that do not require a gradient stay as they are; see GroupRule for what differs between groups.
+// Parameters that do not require a gradient stay as they are; see GroupRule for what differs
+// between groups.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
@@ -25,8 +26,8 @@ class Optimizer {
   // The next backward overwrites the gradients instead of adding to them.
   void zero_grad() { table_.clear_grads(); }
 
-  // What a checkpoint must hold beside the parameters; assigning to a tensor restores it. Those of the table's shape (P) hold a value
-  // for each parameter.
+  // What a checkpoint must hold beside the parameters; assigning to a tensor restores it. Those of
+  // the table's shape (P) hold a value for each parameter.
   virtual std::vector<NamedBuffer> state() const = 0;
 
  protected:
@@ -39,7 +40,8 @@ class Optimizer {
  private:
   struct GroupState {
     Tensor constant_rate;  // (1), where the group has one
-    Tensor trainable;      // (S): 0 for an entry without gradient, else 1; undefined where all are 1
+    // (S): 0 for an entry without gradient, else 1; undefined where all are 1.
+    Tensor trainable;
   };
 
   virtual void begin_step() {}

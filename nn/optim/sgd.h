@@ -10,8 +10,8 @@ namespace mec {
 struct SgdOptions {
   double lr = 1e-3;  // of step() without a rate
   double momentum = 0.9;
-  std::optional<double> lars_eta =
-      {};  // where set: LARS with this trust coefficient (You, Gitman & Ginsburg 2017), commonly 0.001
+  // Where set: LARS with this trust coefficient (You, Gitman & Ginsburg 2017), commonly 0.001.
+  std::optional<double> lars_eta = {};
 };
 
 // v ← μv + (g + wd·w), w ← w − rate·v, as torch.optim.SGD without dampening.

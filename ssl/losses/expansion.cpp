@@ -10,8 +10,8 @@ double sign_of_power(std::int64_t k) { return k % 2 == 0 ? 1.0 : -1.0; }
 
 }  // namespace
 
-// Q = Σ_{k<n} (−C)ᵏ. With h = ⌈n/2⌉ powers at hand from the traces, Q = B₀ + B₁Cʰ needs one more product:
-// for n = 4, (I − C) + (I − C)C².
+// Q = Σ_{k<n} (−C)ᵏ. With h = ⌈n/2⌉ powers at hand from the traces, Q = B₀ + B₁Cʰ needs one more
+// product: for n = 4, (I − C) + (I − C)C².
 Expansion expand_series(const Tensor& c, std::int64_t order, double factor, bool want_gradient) {
   const std::int64_t h = (order + 1) / 2;
   std::vector<Tensor> powers{c};
@@ -19,7 +19,8 @@ Expansion expand_series(const Tensor& c, std::int64_t order, double factor, bool
   Expansion out{.traces = power_traces(powers, order), .terms = order, .sign = {}, .gradient = {}};
   if (!want_gradient) return out;
 
-  const auto alternating = [&](std::int64_t first, std::int64_t count) {  // factor·Σ_{j<count} (−1)^{first+j} Cʲ
+  // Factor·Σ_{j<count} (−1)^{first+j} Cʲ.
+  const auto alternating = [&](std::int64_t first, std::int64_t count) {
     std::vector<double> coefficients(powers.size() + 1, 0.0);
     for (std::int64_t j = 0; j < count; ++j) coefficients[static_cast<std::size_t>(j)] = factor * sign_of_power(first + j);
     return matrix_polynomial(powers, coefficients);

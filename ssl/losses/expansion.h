@@ -1,6 +1,8 @@
-// T(C) and its derivative: log det(I + C), exactly or as its series. The one place where the two are computed.
+// T(C) and its derivative: log det(I + C), exactly or as its series. The one place where the two
+// are computed.
 //
-//   T(C) = Σ_{k≤n} (−1)^{k+1}/k tr Cᵏ, or log det(I + C);   ∂T/∂C = Qᵀ,  Q = Σ_{k<n} (−C)ᵏ, or (I + C)⁻¹.
+//   T(C) = Σ_{k≤n} (−1)^{k+1}/k tr Cᵏ, or log det(I + C);   ∂T/∂C = Qᵀ,  Q = Σ_{k<n} (−C)ᵏ, or (I +
+//   C)⁻¹.
 // The series stands for the logarithm only while the spectral radius of C is below 1.
 #pragma once
 
@@ -19,9 +21,11 @@ struct Expansion {
 
 // c (s,s), f32 or f64.
 Expansion expand_series(const Tensor& c, std::int64_t order, double factor,
-                        bool want_gradient);                                 // ⌈n/2⌉ products with gradient
+                        // ⌈n/2⌉ products with gradient.
+                        bool want_gradient);
 Expansion expand_exact(const Tensor& c, double factor, bool want_gradient);  // by LU
-// The same for symmetric C without eigenvalues below −1, by Cholesky. (The gradient still takes LU's inverse: no kernel inverts a triangle.)
+// The same for symmetric C without eigenvalues below −1, by Cholesky. (The gradient still takes
+// LU's inverse: no kernel inverts a triangle.)
 Expansion expand_symmetric(const Tensor& c, double factor, bool want_gradient);
 
 Tensor value_of(const Expansion& expansion);  // (1), T

@@ -1,5 +1,6 @@
-// Mixtures of Gaussians with diagonal covariances, f(x) = Σ_a π_a N(x; μ_a, diag v_a), on the host in f64: what the divergences of
-// gaussian_mixture_kl.h are taken between. Loops over components and coordinates, for analysis; kernel_density_kl.h trains.
+// Mixtures of Gaussians with diagonal covariances, f(x) = Σ_a π_a N(x; μ_a, diag v_a), on the host
+// in f64: what the divergences of gaussian_mixture_kl.h are taken between. Loops over components
+// and coordinates, for analysis; kernel_density_kl.h trains.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +13,13 @@ namespace mec {
 
 class GaussianMixture {
  public:
-  // means (k,d) row after row, variances likewise, weights (k) that sum to 1 (to 1e-6; they are scaled to it exactly). ShapeError for
-  // sizes that do not fit, ValueError for a weight that is negative or a variance that is not positive.
+  // means (k,d) row after row, variances likewise, weights (k) that sum to 1 (to 1e-6; they are
+  // scaled to it exactly). ShapeError for sizes that do not fit, ValueError for a weight that is
+  // negative or a variance that is not positive.
   GaussianMixture(std::vector<double> weights, std::vector<double> means, std::vector<double> variances);
 
-  // Isotropic kernels of one variance around the rows of points (m,d), equal weights: the kernel density of a batch.
+  // Isotropic kernels of one variance around the rows of points (m,d), equal weights: the kernel
+  // density of a batch.
   static GaussianMixture kernel_density(const Tensor& points, double variance);
 
   std::size_t size() const { return weights_.size(); }          // k

@@ -47,8 +47,8 @@ MixtureKl mixture_kl(const GaussianMixture& f, const GaussianMixture& g) {
   return out;
 }
 
-// φ_ab and ψ_ab split the weights π_a and ω_b over the pairs; each update is the best φ for ψ, or ψ for φ (equations 23 and 24).
-// In logarithms, since e^{−KL} underflows.
+// φ_ab and ψ_ab split the weights π_a and ω_b over the pairs; each update is the best φ for ψ, or ψ
+// for φ (equations 23 and 24). In logarithms, since e^{−KL} underflows.
 double variational_upper_kl(const GaussianMixture& f, const GaussianMixture& g, int rounds) {
   check_widths(f, g);
   check<ValueError>(rounds >= 0, "mixture KL: rounds are not negative, but are ", rounds);

@@ -96,7 +96,8 @@ KernelDensityKl kernel_density_kl(const Tensor& z, const DiagonalMixture& mixtur
       .dz = {}};
   if (!want_gradient) return out;
   Tensor dz = f.grad_points(unit.y, near_f.softmax);
-  add_into(f.grad_means(unit.y, near_f.softmax), dz);  // each row is a point, and the mean of its kernel
+  // Each row is a point, and the mean of its kernel.
+  add_into(f.grad_means(unit.y, near_f.softmax), dz);
   dz = scale(sub(dz, g.grad_points(unit.y, near_g.softmax)), 1 / m);
   out.dz = options.normalize ? normalize_rows_grad(unit, dz) : dz;
   return out;

@@ -1,10 +1,13 @@
-// KL(p(z) ‖ g) on the device, with gradient: p(z) is a batch's kernel density Σ_i N(z_i, σ²I)/m, g a Gaussian mixture with diagonal
-// covariances. The estimates are those of gaussian_mixture_kl.h; all that differs from one to the next are constants and precisions:
+// KL(p(z) ‖ g) on the device, with gradient: p(z) is a batch's kernel density Σ_i N(z_i, σ²I)/m, g
+// a Gaussian mixture with diagonal covariances. The estimates are those of gaussian_mixture_kl.h;
+// all that differs from one to the next are constants and precisions:
 //
-//   KL = (1/m) Σ_i {log Σ_j e^{A_ij}/m − log Σ_b ω_b e^{B_ib}} ± H,    H = d/2·log(2πeσ²) the entropy of a kernel
+//   KL = (1/m) Σ_i {log Σ_j e^{A_ij}/m − log Σ_b ω_b e^{B_ib}} ± H,    H = d/2·log(2πeσ²) the
+//   entropy of a kernel
 //   A_ij = −‖z_i − z_j‖²/(2σ²)               or   log N(z_i; z_j, 2σ²I)
 //   B_ib = −KL(N(z_i, σ²I) ‖ g_b)            or   log N(z_i; μ_b, diag(v_b) + σ²I)
-// So each is two (m,·) matrices of quadratic forms and the log of a sum of exponentials in each row.
+// So each is two (m,·) matrices of quadratic forms and the log of a sum of exponentials in each
+// row.
 #pragma once
 
 #include <string>
@@ -21,7 +24,8 @@ struct DiagonalMixture {
   Tensor means;        // (k,d)
   Tensor variances;    // (k,d)
 };
-// k directions drawn uniformly from the sphere as means, one variance for all, equal weights. ValueError unless k ≥ 1, variance > 0.
+// k directions drawn uniformly from the sphere as means, one variance for all, equal weights.
+// ValueError unless k ≥ 1, variance > 0.
 DiagonalMixture sphere_mixture(std::int64_t components, std::int64_t d, double variance, std::uint64_t seed, Dtype dtype,
                                const Device& device);
 
@@ -34,7 +38,8 @@ struct KernelDensityKl {
   Tensor value;  // (1)
   Tensor dz;     // (m,d), where wanted
 };
-// z (m,d), f32 or f64. ShapeError for widths that differ, DtypeError for dtypes that do, ValueError unless bandwidth > 0.
+// z (m,d), f32 or f64. ShapeError for widths that differ, DtypeError for dtypes that do, ValueError
+// unless bandwidth > 0.
 KernelDensityKl kernel_density_kl(const Tensor& z, const DiagonalMixture& mixture, const KernelDensityOptions& options,
                                   bool want_gradient = true);
 

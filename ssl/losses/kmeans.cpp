@@ -30,7 +30,8 @@ double uniform(RandomStream& random) {
   return (high * 0x1p26 + low) * 0x1p-53;
 }
 
-// Each next centre is a row drawn with the probability of its squared distance to the nearest centre so far.
+// Each next centre is a row drawn with the probability of its squared distance to the nearest
+// centre so far.
 Rows draw_start(const Rows& x, std::size_t m, std::size_t k, std::uint64_t seed) {
   RandomStream random(seed, 0, 0, Purpose::kmeans);
   Rows centres{{}, x.width};
@@ -44,7 +45,8 @@ Rows draw_start(const Rows& x, std::size_t m, std::size_t k, std::uint64_t seed)
     double left = uniform(random) * total;
     chosen = 0;
     for (std::size_t i = 0; i < m; ++i) {
-      if (nearest[i] > 0) chosen = i;  // never a row that is a centre already, while there are others
+      // Never a row that is a centre already, while there are others.
+      if (nearest[i] > 0) chosen = i;
       left -= nearest[i];
       if (left < 0) break;
     }

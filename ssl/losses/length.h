@@ -1,8 +1,11 @@
-// The coding length of one set of vectors (Ma, Derksen, Hong & Wright, "Segmentation of Multivariate Mixed Data via Lossy Data
-// Coding and Compression", PAMI 2007, equation 12), with gradient.
+// The coding length of one set of vectors (Ma, Derksen, Hong & Wright, "Segmentation of
+// Multivariate Mixed Data via Lossy Data Coding and Compression", PAMI 2007, equation 12), with
+// gradient.
 //
-//   L(Z) = μ log det(I + λ Z Zᵀ) nats,   R(Z) = ½ log det(I + λ Z Zᵀ) nats for each vector as m → ∞ (the rate)
-// Z is (m,d), one vector in each row; ε² is the distortion, λ = d/(m ε²), μ = (m + d)/2. The derivation is in docs/coding.md.
+//   L(Z) = μ log det(I + λ Z Zᵀ) nats,   R(Z) = ½ log det(I + λ Z Zᵀ) nats for each vector as m → ∞
+//   (the rate)
+// Z is (m,d), one vector in each row; ε² is the distortion, λ = d/(m ε²), μ = (m + d)/2. The
+// derivation is in docs/coding.md.
 #pragma once
 
 #include "mec/ssl/losses/expansion.h"
@@ -18,12 +21,16 @@ struct LengthOptions {
   bool normalize = true;  // rows to unit length first; the gradient goes through it
 };
 
-// T(α A Aᵀ) for any rows A (m,d): what every coding length is a weighted sum of. α (1) in device memory.
+// T(α A Aᵀ) for any rows A (m,d): what every coding length is a weighted sum of. α (1) in device
+// memory.
 struct GramTerm {
   Tensor value;      // (1), T
   Tensor da;         // (m,d), ∂T/∂A = 2α Q A; undefined unless wanted
-  Tensor norm;       // (1), the largest eigenvalue of α A Aᵀ, estimated from below by power iteration
-  Tensor converges;  // (1), 1 where it is below 1, else 0: whether I − α A Aᵀ has a Cholesky decomposition, so not an estimate
+  // (1), the largest eigenvalue of α A Aᵀ, estimated from below by power iteration.
+  Tensor norm;
+  // (1), 1 where it is below 1, else 0: whether I − α A Aᵀ has a Cholesky decomposition, so not an
+  // estimate.
+  Tensor converges;
 };
 GramTerm gram_term(const Tensor& a, const Tensor& alpha, const LengthOptions& options, bool want_gradient);
 
@@ -34,7 +41,8 @@ struct LengthResult {
   Tensor norm, converges;
 };
 
-// z (m,d), f32 or f64; lambda (1) in device memory. ShapeError unless z is a matrix with rows, ValueError for order < 1.
+// z (m,d), f32 or f64; lambda (1) in device memory. ShapeError unless z is a matrix with rows,
+// ValueError for order < 1.
 LengthResult coding_length(const Tensor& z, const Tensor& lambda, const LengthOptions& options = {}, bool want_gradient = true);
 
 // Shared by all that takes LengthOptions; `op` names the caller.

@@ -6,7 +6,8 @@ namespace mec {
 
 namespace {
 
-// α_j Π_j stays bounded as a component empties, but 0/0 does not: a millionth of a vector is the least that is divided by.
+// α_j Π_j stays bounded as a component empties, but 0/0 does not: a millionth of a vector is the
+// least that is divided by.
 constexpr double kLeastSize = 1e-6;
 
 // (k) each: what the components' terms are multiplied by.

@@ -1,11 +1,13 @@
-// The coding length of pairs of embeddings, with hand-written gradient (Liu et al., "Self-Supervised Learning via Maximum Entropy
-// Coding", NeurIPS 2022, equations 4 to 9).
+// The coding length of pairs of embeddings, with hand-written gradient (Liu et al.,
+// "Self-Supervised Learning via Maximum Entropy Coding", NeurIPS 2022, equations 4 to 9).
 //
 // P and Z are m unit rows of width d; ε² is the distortion, λ = d/(m ε²), μ = (m + d)/2.
-//   C = λ P Zᵀ (m,m), or λ Zᵀ P (d,d): tr Cᵏ and det(I + C) are the same for both, so the smaller one is taken.
-//   T(C) = Σ_{k≤n} (−1)^{k+1}/k tr Cᵏ, or log det(I + C) exactly;   loss = −T(C)/(λm);   coding length = μ T(C) nats.
-// Order 1 is minus the mean cosine of the pairs. The series stands for the logarithm only while ‖C‖₂ < 1; since ‖C‖₂ ≤ d/ε²,
-// ε² ≥ d always suffices. The derivation is in docs/mec.md.
+//   C = λ P Zᵀ (m,m), or λ Zᵀ P (d,d): tr Cᵏ and det(I + C) are the same for both, so the smaller
+//   one is taken.
+//   T(C) = Σ_{k≤n} (−1)^{k+1}/k tr Cᵏ, or log det(I + C) exactly;   loss = −T(C)/(λm);   coding
+//   length = μ T(C) nats.
+// Order 1 is minus the mean cosine of the pairs. The series stands for the logarithm only while
+// ‖C‖₂ < 1; since ‖C‖₂ ≤ d/ε², ε² ≥ d always suffices. The derivation is in docs/mec.md.
 #pragma once
 
 #include "mec/ssl/losses/expansion.h"
@@ -18,7 +20,8 @@ struct CodingOptions {
   std::int64_t order = 4;  // of the series; ignored when exact
   bool exact = false;      // log det(I + C) by LU
   Side side = Side::automatic;
-  bool symmetrize = false;  // (C + Cᵀ)/2 for C: real eigenvalues, so an even order is bounded (loss ≥ −1). Batch side only.
+  // (C + Cᵀ)/2 for C: real eigenvalues, so an even order is bounded (loss ≥ −1). Batch side only.
+  bool symmetrize = false;
   bool adapt = false;       // use λ·min(1, 0.9/‖λPZᵀ‖₂); no effect for order 1 and exact
   double weight = 1.0;      // of this pair in the loss
 };
@@ -35,19 +38,20 @@ enum class CodingRecord : int { loss, coding_length, lambda, spectral_norm, effe
 inline double at(const std::vector<double>& record, CodingRecord field) { return record.at(static_cast<std::size_t>(field)); }
 
 struct CodingResult {
-  // (7), in the order of CodingRecord: weighted loss and coding length, λ as used, ‖λPZᵀ‖₂ before and after adapting, sign of
-  // det(I + C) (1 for a series), d/m.
+  // (7), in the order of CodingRecord: weighted loss and coding length, λ as used, ‖λPZᵀ‖₂ before
+  // and after adapting, sign of det(I + C) (1 for a series), d/m.
   Tensor record;
   Tensor dp, dz;  // (m,d), where needed
 };
 
-// p, z (m,d) of any length, f32 or f64: rows are normalised here and the gradients go through that. lambda (1) in device memory, the
-// rows' dtype. ShapeError for sizes that differ; ValueError for order < 1 or a symmetrised feature side.
+// p, z (m,d) of any length, f32 or f64: rows are normalised here and the gradients go through that.
+// lambda (1) in device memory, the rows' dtype. ShapeError for sizes that differ; ValueError for
+// order < 1 or a symmetrised feature side.
 CodingResult coding_length_pair(const Tensor& p, const Tensor& z, const Tensor& lambda, const CodingOptions& options,
                                 const CodingNeeds& needs = {});
 
-// What coding_length_pair is made of, for rows as they are: K = PZᵀ, C = λK, T(C), and with Qᵀ = ∂T/∂C the gradients
-// factor·∂(T/λ)/∂P and factor·∂(T/λ)/∂Z.
+// What coding_length_pair is made of, for rows as they are: K = PZᵀ, C = λK, T(C), and with Qᵀ =
+// ∂T/∂C the gradients factor·∂(T/λ)/∂P and factor·∂(T/λ)/∂Z.
 struct PairTerm {
   Expansion expansion;
   Tensor scales;  // (3): λ as used, ‖λK‖₂ before and after adapting
@@ -62,8 +66,8 @@ void check_pair(const Tensor& p, const Tensor& z, const Tensor& lambda, const Co
 double coding_lambda(std::int64_t m, std::int64_t d, double eps2);
 Tensor coding_lambda(const Tensor& z, double eps2);  // (1), for rows z (m,d), where and as z is
 
-// Vectors u and v = P Zᵀ u (m,1), so that ‖v‖/‖u‖ estimates ‖P Zᵀ‖₂ from below: power iteration on (PZᵀ)ᵀPZᵀ with a fixed start. k is
-// P Zᵀ where it is at hand; otherwise no (m,m) matrix is formed.
+// Vectors u and v = P Zᵀ u (m,1), so that ‖v‖/‖u‖ estimates ‖P Zᵀ‖₂ from below: power iteration on
+// (PZᵀ)ᵀPZᵀ with a fixed start. k is P Zᵀ where it is at hand; otherwise no (m,m) matrix is formed.
 struct NormVectors {
   Tensor u, v;
 };

@@ -1,5 +1,5 @@
-// What the coding lengths and divergences need of rows beyond tensor/ops: products of kernels that exist, so they run, and are
-// recorded, on any device.
+// What the coding lengths and divergences need of rows beyond tensor/ops: products of kernels that
+// exist, so they run, and are recorded, on any device.
 #pragma once
 
 #include "mec/tensor/tensor.h"

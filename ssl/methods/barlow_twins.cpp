@@ -1,5 +1,6 @@
-// Barlow Twins (Zbontar et al., ICML 2021, "Self-Supervised Learning via Redundancy Reduction"): the cross-correlation of two views' features
-// over the batch is to be the identity. Compare MEC of order 2 on the feature side: docs/mec.md.
+// Barlow Twins (Zbontar et al., ICML 2021, "Self-Supervised Learning via Redundancy Reduction"):
+// the cross-correlation of two views' features over the batch is to be the identity. Compare MEC of
+// order 2 on the feature side: docs/mec.md.
 #include "mec/ssl/methods/methods.h"
 #include "mec/tensor/ops.h"
 
@@ -63,8 +64,9 @@ class BarlowTwinsObjective : public PairObjective {
 
 }  // namespace
 
-// github.com/facebookresearch/barlowtwins, main.py: batch 2048, rate 0.2 for 256; its lower rate for biases and norms is not taken over.
-// The scale is solo-learn's (scripts/pretrain/cifar/barlow.yaml); LARS all but ignores it.
+// github.com/facebookresearch/barlowtwins, main.py: batch 2048, rate 0.2 for 256; its lower rate
+// for biases and norms is not taken over. The scale is solo-learn's
+// (scripts/pretrain/cifar/barlow.yaml); LARS all but ignores it.
 Method barlow_twins_method() {
   return {.name = "barlow-twins",
           .title = "Barlow Twins: cross-correlation of features to the identity (Zbontar et al., ICML 2021)",

@@ -1,5 +1,6 @@
-// BYOL (Grill et al., NeurIPS 2020, "Bootstrap your own latent"): the squared distance of each view's prediction, at unit length, to the
-// averaged teacher's projection of the other view, summed over both directions.
+// BYOL (Grill et al., NeurIPS 2020, "Bootstrap your own latent"): the squared distance of each
+// view's prediction, at unit length, to the averaged teacher's projection of the other view, summed
+// over both directions.
 #include "mec/ssl/methods/cosine.h"
 #include "mec/ssl/methods/methods.h"
 
@@ -12,14 +13,16 @@ class ByolObjective : public PairObjective {
   ByolObjective() : PairObjective({.figures = {"loss", "cosine"}, .ema_teacher = true}) {}
   std::string name() const override { return "byol"; }
   PairResult pair(const Tensor& p, const Tensor& z, const PairOptions& options) const override {
-    // ‖p − z‖² = 2 − 2cos. Twice, since the paper adds two directions where a pair's weight is one half (equation 2 and below).
+    // ‖p − z‖² = 2 − 2cos. Twice, since the paper adds two directions where a pair's weight is one
+    // half (equation 2 and below).
     return cosine_pair({.name = "byol", .offset = 4, .slope = -4}, p, z, options);
   }
 };
 
 }  // namespace
 
-// github.com/google-deepmind/deepmind-research, byol/configs/byol.py: batch 4096, and the presets for 100 epochs.
+// github.com/google-deepmind/deepmind-research, byol/configs/byol.py: batch 4096, and the presets
+// for 100 epochs.
 Method byol_method() {
   return {.name = "byol",
           .title = "BYOL: distance to an averaged teacher (Grill et al., NeurIPS 2020)",

@@ -5,8 +5,8 @@
 
 namespace mec {
 
-// loss = weight·(offset + slope·c) with c the mean cosine of the rows of p and z. record (2): loss, and weight·c. ShapeError for sizes that
-// differ.
+// loss = weight·(offset + slope·c) with c the mean cosine of the rows of p and z. record (2): loss,
+// and weight·c. ShapeError for sizes that differ.
 struct CosineLoss {
   const char* name;
   double offset, slope;

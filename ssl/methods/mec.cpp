@@ -84,7 +84,8 @@ Metrics MecObjective::summarize(const std::vector<std::vector<double>>& records)
 
 void MecObjective::check_step(const Metrics& metrics) const {
   const double norm = metric(metrics, "spectral_norm");
-  const double enough = metric(metrics, "eps2_effective") * norm;  // the norm is proportional to λ, so to 1/ε²
+  // The norm is proportional to λ, so to 1/ε².
+  const double enough = metric(metrics, "eps2_effective") * norm;
   check<NumericalError>(settings_.on_divergence != OnDivergence::stop || settings_.exact || settings_.order == 1 || norm < 1,
                         "mec: the series does not converge, its matrix has norm ", norm,
                         " ≥ 1 (on_divergence is \"stop\"); raise mec.eps2 above ", enough,

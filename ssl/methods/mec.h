@@ -1,4 +1,5 @@
-// Maximum Entropy Coding as an objective: every student view against every other view's teacher embedding.
+// Maximum Entropy Coding as an objective: every student view against every other view's teacher
+// embedding.
 #pragma once
 
 #include "mec/ssl/losses/pair.h"
@@ -15,10 +16,13 @@ struct MecSettings {
   bool symmetrize = false;
   OnDivergence on_divergence = OnDivergence::adapt;
   double eps2 = 64;
-  bool ema_teacher = true;      // false: the teachers are the student's own projections, as in SimSiam
-  std::int64_t components = 1;  // above 1: the coding lengths of so many components of each batch (mec_mixture.h)
+  // false: the teachers are the student's own projections, as in SimSiam.
+  bool ema_teacher = true;
+  // Above 1: the coding lengths of so many components of each batch (mec_mixture.h).
+  std::int64_t components = 1;
   double temperature = 0.1;     // of the softmax that shares the rows out among them
-  double lambda_warmup_factor = 8;  // 1/λ, and so ε², starts at this multiple and falls to 1 linearly
+  // 1/λ, and so ε², starts at this multiple and falls to 1 linearly.
+  double lambda_warmup_factor = 8;
   WarmupLength lambda_warmup{.epochs = 10};
 
   CodingOptions coding() const;  // without the weight of a pair
@@ -26,12 +30,14 @@ struct MecSettings {
 // Those of a run whose method is mec.
 MecSettings mec_settings(const PretrainSettings& settings);
 
-// The loss is the mean over ordered pairs (v, w), v ≠ w, of the pair loss of student v and teacher w: for two views the official
-// ½[T(C₁₂) + T(C₂₁)]·(−1/λ)/m. Metrics: loss, coding_length (nats per batch), spectral_norm (the largest ‖λPZᵀ‖₂), eps2_effective (the
-// largest), determinant_sign when exact (the smallest). Scheduled: lambda.
+// The loss is the mean over ordered pairs (v, w), v ≠ w, of the pair loss of student v and teacher
+// w: for two views the official ½[T(C₁₂) + T(C₂₁)]·(−1/λ)/m. Metrics: loss, coding_length (nats per
+// batch), spectral_norm (the largest ‖λPZᵀ‖₂), eps2_effective (the largest), determinant_sign when
+// exact (the smallest). Scheduled: lambda.
 class MecObjective : public PairObjective {
  public:
-  // components, temperature and the warm-up of settings have no part in it: λ is `lambda`'s, or d/(m ε²) of the rows given.
+  // components, temperature and the warm-up of settings have no part in it: λ is `lambda`'s, or
+  // d/(m ε²) of the rows given.
   explicit MecObjective(const MecSettings& settings) : MecObjective(settings, LambdaSchedule(settings.eps2)) {}
   MecObjective(const MecSettings& settings, LambdaSchedule lambda);
 

@@ -1,4 +1,5 @@
-// MEC with components: the coding length of each component of a batch, weighted and summed, instead of that of the whole.
+// MEC with components: the coding length of each component of a batch, weighted and summed, instead
+// of that of the whole.
 #pragma once
 
 #include "mec/ssl/losses/mixture.h"
@@ -8,16 +9,19 @@
 namespace mec {
 
 struct MecMixtureSettings {
-  MixturePairOptions mixture{.pair = {.adapt = true}};  // weight is ignored: each ordered pair of views counts the same
+  // Weight is ignored: each ordered pair of views counts the same.
+  MixturePairOptions mixture{.pair = {.adapt = true}};
   PrototypeOptions prototypes;
   double eps2 = 64;
   bool ema_teacher = true;
 };
 
-// The loss is the mean over ordered pairs (v, w), v ≠ w, of mixture_pair's for student v and teacher w. The memberships are the softmax of
-// teacher w's embeddings over prototypes; these start as directions drawn from the seed and take `rounds` of soft k-means on the
-// same embeddings in every step, so there is no state. No gradient goes through them, as none goes through the teacher.
-// Metrics: loss, coding_length and membership (nats per batch), spectral_norm (the largest ‖C_j‖₂), determinant_sign when exact. Scheduled: lambda.
+// The loss is the mean over ordered pairs (v, w), v ≠ w, of mixture_pair's for student v and
+// teacher w. The memberships are the softmax of teacher w's embeddings over prototypes; these start
+// as directions drawn from the seed and take `rounds` of soft k-means on the same embeddings in
+// every step, so there is no state. No gradient goes through them, as none goes through the
+// teacher. Metrics: loss, coding_length and membership (nats per batch), spectral_norm (the largest
+// ‖C_j‖₂), determinant_sign when exact. Scheduled: lambda.
 class MecMixtureObjective : public PairObjective {
  public:
   // λ is `lambda`'s, or d/(m ε²) of the rows given.

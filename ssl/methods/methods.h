@@ -1,6 +1,7 @@
 // The table of methods: what `method = "…"` may name, each with its published settings.
 //
-// A method is one file, objectives/<name>.cpp, and one line of the table in methods.cpp; docs/add_an_objective.md walks through it.
+// A method is one file, objectives/<name>.cpp, and one line of the table in methods.cpp;
+// docs/add_an_objective.md walks through it.
 #pragma once
 
 #include <memory>
@@ -10,7 +11,8 @@
 
 namespace mec {
 
-// A setting of the method's own: [simclr] temperature = 0.2 in a file, --temperature for `mec loss simclr`.
+// A setting of the method's own: [simclr] temperature = 0.2 in a file, --temperature for `mec loss
+// simclr`.
 struct MethodSetting {
   enum class Kind : std::uint8_t { real, whole, flag, word };
 
@@ -30,8 +32,8 @@ struct Warmup {
   std::string goal;
 };
 
-// The value of a setting of settings.method's own, as published where it is not set. ValueError where the method has none of
-// that name.
+// The value of a setting of settings.method's own, as published where it is not set. ValueError
+// where the method has none of that name.
 double method_setting(const PretrainSettings& settings, const std::string& name);
 
 // What an objective is made from.
@@ -49,15 +51,16 @@ struct Method {
   std::string title;
   // What differs from the defaults of PretrainSettings: heads, optimiser, teacher.
   void (*defaults)(ModelSettings& model, TrainSettings& train) = [](ModelSettings&, TrainSettings&) {};
-  // What its objective says by ema_teacher(). A flag "ema_teacher" among the method's own settings may turn it off.
+  // What its objective says by ema_teacher(). A flag "ema_teacher" among the method's own settings
+  // may turn it off.
   bool averaged_teacher = false;
   std::vector<MethodSetting> settings = {};
   std::vector<Warmup> (*warmups)(const PretrainSettings& settings) = [](const PretrainSettings&) {
     return std::vector<Warmup>{};  // beside that of the learning rate
   };
   std::string rows = "Embeddings";  // what pair() takes
-  bool pair_reads_queue =
-      false;  // pair() depends on state()'s only tensor, (L,d) unit rows, whose length is the setting "queue"
+  // pair() depends on state()'s only tensor, (L,d) unit rows, whose length is the setting "queue".
+  bool pair_reads_queue = false;
   std::unique_ptr<PairObjective> (*make)(const MethodSetup& setup) = nullptr;
 };
 
@@ -73,9 +76,11 @@ void choose_method(PretrainSettings& settings, const std::string& name);
 // Whether a run with these settings has a use for train.ema.
 bool has_averaged_teacher(const PretrainSettings& settings);
 
-// The objective of settings.method for embeddings of `dtype` on the device. ValueError for settings outside their range.
+// The objective of settings.method for embeddings of `dtype` on the device. ValueError for settings
+// outside their range.
 std::unique_ptr<PairObjective> make_objective(const PretrainSettings& settings, const Device& device, Dtype dtype = Dtype::f32);
-// The same with settings.mixture_kl's regulariser around it where its weight is not 0: what a run trains with.
+// The same with settings.mixture_kl's regulariser around it where its weight is not 0: what a run
+// trains with.
 std::unique_ptr<Objective> make_step_objective(const PretrainSettings& settings, const Device& device,
                                                Dtype dtype = Dtype::f32);
 

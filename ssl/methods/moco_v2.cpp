@@ -1,5 +1,6 @@
-// MoCo v2 (Chen et al. 2020, "Improved Baselines with Momentum Contrastive Learning"; He et al., CVPR 2020): each query is to be nearest to
-// the averaged teacher's key of the other view, among the keys of earlier batches (He et al., equation 1).
+// MoCo v2 (Chen et al. 2020, "Improved Baselines with Momentum Contrastive Learning"; He et al.,
+// CVPR 2020): each query is to be nearest to the averaged teacher's key of the other view, among
+// the keys of earlier batches (He et al., equation 1).
 #include "mec/ssl/losses/row_algebra.h"
 #include "mec/ssl/methods/methods.h"
 #include "mec/tensor/ops.h"
@@ -26,7 +27,8 @@ class MocoObjective : public PairObjective {
   ObjectiveResult operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
                              const StepContext& step) override {
     ObjectiveResult out = PairObjective::operator()(students, teachers, step);
-    // The last view's keys go into the queue, as published, and only when every student has met the queue without them.
+    // The last view's keys go into the queue, as published, and only when every student has met the
+    // queue without them.
     if (students.back().view + 1 == static_cast<std::int64_t>(teachers.size())) enqueue(teachers.back());
     return out;
   }
@@ -38,7 +40,8 @@ class MocoObjective : public PairObjective {
     check<DtypeError>(p.dtype() == bank_.dtype(), "moco-v2: the queue is ", bank_.dtype(), ", but p is ", p.dtype());
     const std::int64_t m = p.dim(0);
     const NormalizedRows Q = normalize_rows(p), K = normalize_rows(z);
-    // Logits (m,1+L): the bank's first row is zero, so that column 0 is free for each query's own key, by an outer product.
+    // Logits (m,1+L): the bank's first row is zero, so that column 0 is free for each query's own
+    // key, by an outer product.
     const Tensor q = scale(Q.y, 1.0 / temperature_);
     const Tensor positive = sum(mul(q, K.y), 1);
     const Tensor logits = matmul(q, bank_, {.trans_b = true});
@@ -61,7 +64,8 @@ class MocoObjective : public PairObjective {
 
  private:
   Tensor queue() const { return bank_.rows(1, bank_.dim(0)); }
-  // Shifts the queue by a batch, block by block from the oldest: no place moves from step to step, so a recorded step stays true.
+  // Shifts the queue by a batch, block by block from the oldest: no place moves from step to step,
+  // so a recorded step stays true.
   void enqueue(const Tensor& keys) const {
     const Tensor all = queue();
     const std::int64_t m = keys.dim(0), length = all.dim(0);
@@ -77,8 +81,9 @@ class MocoObjective : public PairObjective {
 
 }  // namespace
 
-// github.com/facebookresearch/moco, main_moco.py and README with --mlp --moco-t 0.2 --cos. There each image gives one query and one key; here
-// every view is a query, as in the later symmetric variants, and each batch still adds one key an image.
+// github.com/facebookresearch/moco, main_moco.py and README with --mlp --moco-t 0.2 --cos. There
+// each image gives one query and one key; here every view is a query, as in the later symmetric
+// variants, and each batch still adds one key an image.
 Method moco_v2_method() {
   return {
       .name = "moco-v2",

@@ -1,4 +1,5 @@
-// Objective: from the embeddings of students and teachers to a loss and its gradients. The seam that every method implements.
+// Objective: from the embeddings of students and teachers to a loss and its gradients. The seam
+// that every method implements.
 #pragma once
 
 #include <functional>
@@ -14,7 +15,9 @@ namespace mec {
 // All f32 (f64 in tests).
 struct StudentView {
   std::int64_t view = 0;  // which view of the batch
-  Tensor embedding;       // (m,d): carries the gradient. The predictor's output, or the projector's where there is no predictor
+  // (m,d): carries the gradient. The predictor's output, or the projector's where there is no
+  // predictor.
+  Tensor embedding;
   Tensor projection = {};  // the projector's output, a constant here
 };
 
@@ -27,7 +30,8 @@ using Metrics = std::vector<std::pair<std::string, double>>;
 
 // What a step offers beside its embeddings.
 struct StepContext {
-  std::function<Tensor(const Tensor&)> predict = {};  // the predictor as it is, without gradient, on other projections
+  // The predictor as it is, without gradient, on other projections.
+  std::function<Tensor(const Tensor&)> predict = {};
 };
 
 class Objective {
@@ -35,26 +39,32 @@ class Objective {
   virtual ~Objective() = default;
   virtual std::string name() const = 0;
 
-  // Whether teachers are the embeddings of an averaged copy of the online network. Otherwise they are the students' own projections,
-  // as constants, and there is no second network, nor a second pass.
+  // Whether teachers are the embeddings of an averaged copy of the online network. Otherwise they
+  // are the students' own projections, as constants, and there is no second network, nor a second
+  // pass.
   virtual bool ema_teacher() const = 0;
 
-  // Whether the loss is a sum of parts with one student view each, so that views can be embedded, and their activations freed, one at a
-  // time with the same result. Only where the teacher is a network of its own.
+  // Whether the loss is a sum of parts with one student view each, so that views can be embedded,
+  // and their activations freed, one at a time with the same result. Only where the teacher is a
+  // network of its own.
   virtual bool view_by_view() const = 0;
 
-  // Loss and gradients for the given students, out of teachers.size() views in all; teachers carry no gradient. Students come in the
-  // order of their views. May change state(), by kernels alone: a recorded step replays it.
+  // Loss and gradients for the given students, out of teachers.size() views in all; teachers carry
+  // no gradient. Students come in the order of their views. May change state(), by kernels alone: a
+  // recorded step replays it.
   virtual ObjectiveResult operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
                                      const StepContext& step) = 0;
 
-  // The step's metrics from all its records, read back: "loss" first, then what the method measures.
+  // The step's metrics from all its records, read back: "loss" first, then what the method
+  // measures.
   virtual Metrics summarize(const std::vector<std::vector<double>>& records) const = 0;
 
-  // Throws NumericalError where the metrics break the method's own rule, such as a series that does not converge.
+  // Throws NumericalError where the metrics break the method's own rule, such as a series that does
+  // not converge.
   virtual void check_step(const Metrics&) const {}
 
-  // Before the step (from 0): uploads what the objective changes on a schedule. Never part of a recording.
+  // Before the step (from 0): uploads what the objective changes on a schedule. Never part of a
+  // recording.
   virtual void before_step(std::int64_t /*step*/, std::int64_t /*steps_per_epoch*/) {}
   // What before_step() chose for the step, logged beside its metrics.
   virtual Metrics scheduled() const { return {}; }

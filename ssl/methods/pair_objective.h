@@ -17,20 +17,22 @@ struct PairResult {
 };
 
 struct PairTraits {
-  std::vector<std::string>
-      figures;             // of a record, "loss" first: a step's metric is their sum. Empty: summarize() is overridden
+  // Of a record, "loss" first: a step's metric is their sum. Empty: summarize() is overridden.
+  std::vector<std::string> figures;
   bool symmetric = false;  // both sides carry a gradient, and a pair is counted once
   bool ema_teacher = false;
 };
 
-// Directed: the mean over ordered pairs (v, w), v ≠ w, of student v against teacher w. Symmetric: the mean over unordered pairs of
-// students. Metrics: the traits' figures, and "embedding_std": how evenly the first view's projections spread, the mean over features of
-// their standard deviation at unit length times √d: 0 where all images share one embedding, near 1 where none does.
+// Directed: the mean over ordered pairs (v, w), v ≠ w, of student v against teacher w. Symmetric:
+// the mean over unordered pairs of students. Metrics: the traits' figures, and "embedding_std": how
+// evenly the first view's projections spread, the mean over features of their standard deviation at
+// unit length times √d: 0 where all images share one embedding, near 1 where none does.
 class PairObjective : public Objective {
  public:
   explicit PairObjective(PairTraits traits) : traits_(std::move(traits)) {}
 
-  // Loss and gradients of one pair (m,d). In a directed pair p is the student's, and dz is what the teacher's would be.
+  // Loss and gradients of one pair (m,d). In a directed pair p is the student's, and dz is what the
+  // teacher's would be.
   virtual PairResult pair(const Tensor& p, const Tensor& z, const PairOptions& options) const = 0;
 
   bool ema_teacher() const override { return traits_.ema_teacher; }
@@ -41,7 +43,8 @@ class PairObjective : public Objective {
   const std::vector<std::string>& figures() const { return traits_.figures; }
 
  protected:
-  // The record of a step: the pair's, and the spread of the student's projections where it is view 0 and `first`.
+  // The record of a step: the pair's, and the spread of the student's projections where it is view
+  // 0 and `first`.
   Tensor with_spread(const Tensor& record, const StudentView& student, bool first) const;
 
  private:
@@ -53,7 +56,8 @@ class PairObjective : public Objective {
 
 // One tensor (k) from tensors of k elements in all: a record from its figures.
 Tensor join(const std::vector<Tensor>& parts);
-// ShapeError under the method's name unless p and z are matrices of one size, and not empty; DtypeError unless they share a dtype.
+// ShapeError under the method's name unless p and z are matrices of one size, and not empty;
+// DtypeError unless they share a dtype.
 void check_pair(const std::string& name, const Tensor& p, const Tensor& z);
 
 }  // namespace mec

@@ -1,4 +1,5 @@
-// Any objective plus weight × KL(p(z) ‖ mixture): the student embeddings are drawn to a Gaussian mixture on the sphere.
+// Any objective plus weight × KL(p(z) ‖ mixture): the student embeddings are drawn to a Gaussian
+// mixture on the sphere.
 #pragma once
 
 #include <memory>
@@ -8,12 +9,14 @@
 
 namespace mec {
 
-// Loss = the inner objective's + weight · mean over views of KL(p(z_view) ‖ mixture), see losses/kernel_density_kl.h. Metrics: the inner
-// ones, with "loss" raised by the weighted KL, and "mixture_kl", the mean over views without the weight.
-// Each record is one of the inner objective's with one figure more at its end, so that the inner one can still read its own.
+// Loss = the inner objective's + weight · mean over views of KL(p(z_view) ‖ mixture), see
+// losses/kernel_density_kl.h. Metrics: the inner ones, with "loss" raised by the weighted KL, and
+// "mixture_kl", the mean over views without the weight. Each record is one of the inner objective's
+// with one figure more at its end, so that the inner one can still read its own.
 class RegularizedObjective : public Objective {
  public:
-  // dim is the embeddings' width; dtype and device are those of the embeddings. ValueError for settings outside their range.
+  // dim is the embeddings' width; dtype and device are those of the embeddings. ValueError for
+  // settings outside their range.
   RegularizedObjective(std::unique_ptr<Objective> inner, const KlRegularizerSettings& settings, std::int64_t dim, Dtype dtype,
                        const Device& device);
 

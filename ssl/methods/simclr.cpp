@@ -1,5 +1,6 @@
-// SimCLR (Chen et al., ICML 2020, "A Simple Framework for Contrastive Learning of Visual Representations"): each of the 2m embeddings of
-// two views is to be nearest to its other view among all the rest (NT-Xent, equation 1).
+// SimCLR (Chen et al., ICML 2020, "A Simple Framework for Contrastive Learning of Visual
+// Representations"): each of the 2m embeddings of two views is to be nearest to its other view
+// among all the rest (NT-Xent, equation 1).
 #include "mec/ssl/methods/methods.h"
 #include "mec/tensor/ops.h"
 
@@ -57,8 +58,9 @@ class SimClrObjective : public PairObjective {
 
 }  // namespace
 
-// Head and temperature as in solo-learn (github.com/vturrisi/solo-learn, scripts/pretrain/cifar/simclr.yaml); optimiser and batch as in
-// github.com/google-research/simclr, README: batch 4096, rate 0.3 for 256. There T is 0.1.
+// Head and temperature as in solo-learn (github.com/vturrisi/solo-learn,
+// scripts/pretrain/cifar/simclr.yaml); optimiser and batch as in github.com/google-research/simclr,
+// README: batch 4096, rate 0.3 for 256. There T is 0.1.
 Method simclr_method() {
   return {
       .name = "simclr",

@@ -1,5 +1,6 @@
-// SimSiam (Chen & He, CVPR 2021, "Exploring Simple Siamese Representation Learning"): minus the mean cosine of each view's prediction and
-// the other view's projection, through which no gradient goes. It is MEC of order 1 without the averaged teacher.
+// SimSiam (Chen & He, CVPR 2021, "Exploring Simple Siamese Representation Learning"): minus the
+// mean cosine of each view's prediction and the other view's projection, through which no gradient
+// goes. It is MEC of order 1 without the averaged teacher.
 #include "mec/ssl/methods/cosine.h"
 #include "mec/ssl/methods/methods.h"
 
@@ -18,8 +19,9 @@ class SimSiamObjective : public PairObjective {
 
 }  // namespace
 
-// github.com/facebookresearch/simsiam, main_simsiam.py and builder.py: batch 512, rate 0.05 for 256, no warm-up, and a predictor whose rate
-// stays constant. The heads are those of PretrainSettings.
+// github.com/facebookresearch/simsiam, main_simsiam.py and builder.py: batch 512, rate 0.05 for
+// 256, no warm-up, and a predictor whose rate stays constant. The heads are those of
+// PretrainSettings.
 Method simsiam_method() {
   return {.name = "simsiam",
           .title = "SimSiam: minus the mean cosine, no gradient through one side (Chen & He, CVPR 2021)",

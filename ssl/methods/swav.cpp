@@ -1,5 +1,6 @@
-// SwAV (Caron et al., NeurIPS 2020, "Unsupervised Learning of Visual Features by Contrasting Cluster Assignments"): from each view's scores
-// against prototypes, predict the other view's assignment to them, which Sinkhorn's algorithm spreads evenly over the prototypes.
+// SwAV (Caron et al., NeurIPS 2020, "Unsupervised Learning of Visual Features by Contrasting
+// Cluster Assignments"): from each view's scores against prototypes, predict the other view's
+// assignment to them, which Sinkhorn's algorithm spreads evenly over the prototypes.
 #include <array>
 
 #include "mec/ssl/losses/row_algebra.h"
@@ -77,15 +78,17 @@ class SwavObjective : public PairObjective {
     Tensor gradient;  // (m,K)
   };
 
-  // Assignments q (m,K) of the last m rows of scores (R,K), rows of sum 1. shares (R,1) say how much each row counts; undefined: 1 each.
-  // Sinkhorn's rounds keep Q = diag(u) E diag(v), so that a round is two products with a vector: v makes all prototypes equally
-  // popular, u all rows sum to 1.
+  // Assignments q (m,K) of the last m rows of scores (R,K), rows of sum 1. shares (R,1) say how
+  // much each row counts; undefined: 1 each. Sinkhorn's rounds keep Q = diag(u) E diag(v), so that
+  // a round is two products with a vector: v makes all prototypes equally popular, u all rows sum
+  // to 1.
   Tensor assign(const Tensor& scores, const Tensor& shares, std::int64_t m = -1) const {
     const std::int64_t rows = scores.dim(0), prototypes = scores.dim(1);
     const auto all = [&](const Shape& shape, double value) {
       return Tensor::full(shape, value, scores.dtype(), scores.device());
     };
-    // e^{(s − 1)/ε}: scores are cosines, so it neither overflows nor vanishes, and the factor e^{−1/ε} is v's.
+    // e^{(s − 1)/ε}: scores are cosines, so it neither overflows nor vanishes, and the factor
+    // e^{−1/ε} is v's.
     const Tensor e = exp(sub(scale(scores, 1 / settings_.epsilon), all({prototypes}, 1 / settings_.epsilon)));
     const Tensor ones_r = all({rows, 1}, 1.0), ones_k = all({prototypes, 1}, 1.0);
     Tensor u = ones_r, v;
@@ -114,7 +117,8 @@ class SwavObjective : public PairObjective {
     return q;
   }
 
-  // weight/m·Σ −Σ_k q_k log softmax(s/T)_k. With rows of q summing to 1, cross-entropy to q is that to class 0 plus ⟨x_0 − q, x⟩.
+  // weight/m·Σ −Σ_k q_k log softmax(s/T)_k. With rows of q summing to 1, cross-entropy to q is that
+  // to class 0 plus ⟨x_0 − q, x⟩.
   Prediction predict(const Tensor& scores, const Tensor& q, double weight) const {
     const std::int64_t m = scores.dim(0), prototypes = scores.dim(1);
     const Tensor logits = scale(scores, 1 / settings_.temperature);
@@ -140,8 +144,9 @@ class SwavObjective : public PairObjective {
 
 }  // namespace
 
-// github.com/facebookresearch/swav, main_swav.py, at 256 images a batch (rate 0.6; LARS, there LARC without clipping). There the prototypes
-// are normalised in place before each step and frozen in the first epoch; here nn/prototypes.h normalises them in the forward pass.
+// github.com/facebookresearch/swav, main_swav.py, at 256 images a batch (rate 0.6; LARS, there LARC
+// without clipping). There the prototypes are normalised in place before each step and frozen in
+// the first epoch; here nn/prototypes.h normalises them in the forward pass.
 Method swav_method() {
   return {.name = "swav",
           .title = "SwAV: swapped prediction of cluster assignments (Caron et al., NeurIPS 2020)",

@@ -1,5 +1,6 @@
-// VICReg (Bardes, Ponce & LeCun, ICLR 2022, "Variance-Invariance-Covariance Regularization"): views agree, each feature keeps a deviation of
-// 1 over the batch, and features do not covary (equations 1 to 6).
+// VICReg (Bardes, Ponce & LeCun, ICLR 2022, "Variance-Invariance-Covariance Regularization"): views
+// agree, each feature keeps a deviation of 1 over the batch, and features do not covary (equations
+// 1 to 6).
 #include "mec/ssl/methods/methods.h"
 #include "mec/tensor/ops.h"
 
@@ -16,7 +17,8 @@ struct Weights {
 // The terms that see one view alone, with their gradient.
 struct Regularized {
   Tensor variance, covariance;  // shape (), unweighted
-  Tensor gradient;              // (m,d), of weights.variance·variance + weights.covariance·covariance
+  // (m,d), of weights.variance·variance + weights.covariance·covariance.
+  Tensor gradient;
 };
 
 Regularized regularize(const Tensor& z, const Weights& weights) {
@@ -29,7 +31,8 @@ Regularized regularize(const Tensor& z, const Weights& weights) {
   const Tensor missing = sub(all(1.0), deviation);  // to 1
 
   // Both gradients are combinations of the centred columns, so centring them again changes nothing.
-  // Hinge: −1/(d(m − 1))·x/deviation where something is missing. Covariance: 4/(d(m − 1))·(x cov − x∘var).
+  // Hinge: −1/(d(m − 1))·x/deviation where something is missing. Covariance: 4/(d(m − 1))·(x cov −
+  // x∘var).
   const Tensor slope = unary_grad(UnaryOp::relu, missing, div(all(-weights.variance / (d * (m - 1))), deviation));
   const double factor = 4 * weights.covariance / (d * (m - 1));
   axpby(variance, slope, {.alpha = -factor, .beta = 1.0});
@@ -71,8 +74,8 @@ class VicRegObjective : public PairObjective {
 
 }  // namespace
 
-// github.com/facebookresearch/vicreg, main_vicreg.py: batch 2048, rate 0.2 for 256. The variance term is the paper's sum over both views;
-// that file halves it.
+// github.com/facebookresearch/vicreg, main_vicreg.py: batch 2048, rate 0.2 for 256. The variance
+// term is the paper's sum over both views; that file halves it.
 Method vicreg_method() {
   constexpr double kMost = 1e6;
   return {.name = "vicreg",

@@ -88,7 +88,8 @@ RunDirectory::RunDirectory(const std::filesystem::path& path, const PretrainSett
 
 void RunDirectory::begin(const PretrainSettings& settings) {
   make_folder(path_);
-  lock_ = std::make_unique<FolderLock>(path_);  // first: a run that is under way may have no checkpoint yet
+  // first: a run that is under way may have no checkpoint yet.
+  lock_ = std::make_unique<FolderLock>(path_);
   begins_again_ = !std::filesystem::is_empty(path_);
   const bool goes_on = std::filesystem::exists(path_ / kCheckpointFile);
   check<IoError>(!begins_again_ || stopped_at_once(path_, settings), path_.string(),

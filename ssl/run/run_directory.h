@@ -1,5 +1,5 @@
-// The folder of a run: settings.toml, metrics.jsonl, timings.jsonl, encoder.safetensors, checkpoint.safetensors; from a GPU also
-// convolution_plans.json.
+// The folder of a run: settings.toml, metrics.jsonl, timings.jsonl, encoder.safetensors,
+// checkpoint.safetensors; from a GPU also convolution_plans.json.
 #pragma once
 
 #include <filesystem>
@@ -15,15 +15,16 @@
 
 namespace mec {
 
-inline constexpr const char* kMetricsFile = "metrics.jsonl";  // one line per step; the same command writes the same bytes
+// One line per step; the same command writes the same bytes.
+inline constexpr const char* kMetricsFile = "metrics.jsonl";
 inline constexpr const char* kTimingsFile = "timings.jsonl";  // measured, so different each time
 inline constexpr const char* kEncoderFile = "encoder.safetensors";
 inline constexpr const char* kCheckpointFile = "checkpoint.safetensors";
 inline constexpr const char* kPlansFile =
     "convolution_plans.json";  // by which the GPU got its bits: a resumed run takes the same
 
-// Writes the run's files while it trains: metrics and timings at each step, the encoder after each epoch. The checkpoint comes after on_epoch():
-// the lines up to its step are then on the disk.
+// Writes the run's files while it trains: metrics and timings at each step, the encoder after each
+// epoch. The checkpoint comes after on_epoch(): the lines up to its step are then on the disk.
 class RunDirectory : public Observer {
  public:
   // Makes the folder and puts the settings there. IoError when it cannot be written, or holds

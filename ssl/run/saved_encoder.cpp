@@ -22,7 +22,8 @@ void set_normalization(WeightsInfo& info, const std::string& name) {
 
 WeightsInfo find_info(const std::filesystem::path& weights, const EncoderHints& hints) {
   const auto metadata = read_safetensors_metadata(weights);
-  const bool explained = metadata.contains("arch") || !hints.arch;  // with neither, reading says what is missing
+  // With neither, reading says what is missing.
+  const bool explained = metadata.contains("arch") || !hints.arch;
   WeightsInfo info;
   if (explained) info = to_weights_info(metadata, weights.string());
   const auto channels = hints.channels.value_or(info.encoder.in_channels);

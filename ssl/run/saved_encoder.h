@@ -21,7 +21,8 @@ struct EncoderHints {
 
 class SavedEncoder {
  public:
-  // A run's folder, or a weights file. IoError when there is neither, or when nobody says what network it is.
+  // A run's folder, or a weights file. IoError when there is neither, or when nobody says what
+  // network it is.
   explicit SavedEncoder(const std::filesystem::path& source, EncoderHints hints = {});
 
   const std::filesystem::path& weights() const { return weights_; }  // the file

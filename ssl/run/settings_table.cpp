@@ -269,7 +269,8 @@ std::vector<Setting> bind_view(ViewSettings& view, const std::string& prefix) {
   return t.settings;
 }
 
-// "augment.views" is their number; "augment.viewN.size" is one view's, and "augment.size" sets all views at once.
+// "augment.views" is their number; "augment.viewN.size" is one view's, and "augment.size" sets all
+// views at once.
 std::vector<Setting> bind_augment(AugmentSettings& augment) {
   Table t("augment.");
   t.put(

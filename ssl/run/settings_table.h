@@ -1,5 +1,5 @@
-// The names of all settings: one table ties each key to its member, and reading, checking, `--set`, the nearest known name and
-// writing back all follow from it.
+// The names of all settings: one table ties each key to its member, and reading, checking, `--set`,
+// the nearest known name and writing back all follow from it.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,8 @@ using SettingValue = std::variant<bool, std::int64_t, double, std::string, std::
 struct Setting {
   std::string key;  // "train.lr"
   std::function<SettingValue()> get;
-  std::function<void(const SettingValue&)> set;  // ValueError, naming the key, for a wrong type or a value out of range
+  // ValueError, naming the key, for a wrong type or a value out of range.
+  std::function<void(const SettingValue&)> set;
   bool shorthand = false;                        // sets several others at once: not written back
 };
 

@@ -70,7 +70,8 @@ std::string minutes_text(double minutes) {
 // The loader's work is left out: its threads prepare a batch while a step runs.
 PretrainSettings keep_within(PretrainSettings settings, double minutes, const Dataset& dataset, const Transform& views,
                              const Device& device, const Teller& log) {
-  const TrainPlan plan(settings, dataset.size() / settings.train.batch);  // refuses what is out of range
+  // Refuses what is out of range.
+  const TrainPlan plan(settings, dataset.size() / settings.train.batch);
   std::vector<ImageSize> sizes;
   for (int view = 0; view < views.views(); ++view) sizes.push_back(views.size(view));
   RandomStep step(settings, sizes, dataset.info().channels, device);
@@ -109,7 +110,8 @@ void run(const PretrainSettings& asked, const Device& device, const std::filesys
                  .workers = static_cast<int>(settings.data.workers),
                  .first_epoch = from ? from->epoch() : 0},
                 device);
-  const TrainPlan plan(settings, loader.batches_per_epoch());  // refuses settings before anything is written
+  // Refuses settings before anything is written.
+  const TrainPlan plan(settings, loader.batches_per_epoch());
   Learner learner({.model = settings.model,
                    .train = train_settings,
                    .in_channels = dataset->info().channels,
@@ -136,7 +138,8 @@ void run(const PretrainSettings& asked, const Device& device, const std::filesys
     tell(options.log, concat("resuming ", printable(out.string()), " at epoch ", done / plan.steps_per_epoch() + 1));
   }
   tell(options.log, start_text(settings, *dataset, plan));
-  std::vector<Observer*> all{&directory, &checkpoints};  // in this order: a checkpoint counts on the lines before it
+  // In this order: a checkpoint counts on the lines before it.
+  std::vector<Observer*> all{&directory, &checkpoints};
   all.insert(all.end(), options.observers.begin(), options.observers.end());
   try {
     train(learner, *objective, loader, settings, all, {.steps_done = done, .capture = options.capture, .note = options.note});

@@ -22,7 +22,8 @@ struct RunOptions {
   // was chosen.
   std::optional<double> within_minutes = {};
   Teller log = {};   // what is done
-  Teller note = {};  // what a person should know, such as files of the data set that were passed over
+  // What a person should know, such as files of the data set that were passed over.
+  Teller note = {};
 };
 
 // Trains into the folder `out`, which must not hold anything but a run that was stopped before its

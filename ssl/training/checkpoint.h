@@ -1,8 +1,9 @@
-// Checkpoints of a run: all that training changes, as it is between two epochs. A run that goes on from one ends with the bits of a run that
-// was never stopped.
+// Checkpoints of a run: all that training changes, as it is between two epochs. A run that goes on
+// from one ends with the bits of a run that was never stopped.
 //
-// In the file: "online.…" and "teacher.…", parameters and buffers; "momentum.…"; "objective.…", what the objective's state() lists. In its
-// metadata: step, steps_per_epoch, and each setting under its name.
+// In the file: "online.…" and "teacher.…", parameters and buffers; "momentum.…"; "objective.…",
+// what the objective's state() lists. In its metadata: step, steps_per_epoch, and each setting
+// under its name.
 #pragma once
 
 #include "mec/nn/files/checkpoint.h"
@@ -10,7 +11,8 @@
 
 namespace mec {
 
-// What must be the same for a run to go on. Settings as names and values, in the order in which differences are told.
+// What must be the same for a run to go on. Settings as names and values, in the order in which
+// differences are told.
 struct RunIdentity {
   std::int64_t steps_per_epoch = 1;
   std::vector<std::pair<std::string, std::string>> settings;
@@ -23,7 +25,8 @@ class Checkpoint {
 
   std::int64_t step() const { return step_; }                      // steps done
   std::int64_t epoch() const { return step_ / steps_per_epoch_; }  // epochs done
-  // IoError, with both values, where the checkpoint is of other settings, or has other tensors; then nothing has been changed.
+  // IoError, with both values, where the checkpoint is of other settings, or has other tensors;
+  // then nothing has been changed.
   void restore(const RunIdentity& identity, Learner& learner, const Objective& objective) const;
 
  private:
@@ -34,7 +37,8 @@ class Checkpoint {
   std::int64_t step_, steps_per_epoch_;
 };
 
-// Writes a checkpoint every train.checkpoint_epochs epochs, where that is not 0, and after the last. Replaces the one before.
+// Writes a checkpoint every train.checkpoint_epochs epochs, where that is not 0, and after the
+// last. Replaces the one before.
 class CheckpointWriter : public Observer {
  public:
   // The objective outlives it.

@@ -45,7 +45,8 @@ std::vector<GroupRule> group_rules(const TrainSettings& train) {
   return rules;
 }
 
-// Initialised before the tables are made, and the teacher frozen, so that nothing is ever recorded for it.
+// Initialised before the tables are made, and the teacher frozen, so that nothing is ever recorded
+// for it.
 OnlineNetwork make_online(const LearnerOptions& options, const Placement& where) {
   OnlineNetwork online(options.model, options.in_channels, where);
   initialize(online, options.train.seed);

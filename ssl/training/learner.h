@@ -18,7 +18,8 @@ struct LearnerOptions {
   Dtype parameters = Dtype::f32;
 };
 
-// The averaged copy of encoder and projector. Its parameters are the first of the online network's, under the same names.
+// The averaged copy of encoder and projector. Its parameters are the first of the online network's,
+// under the same names.
 struct Teacher {
   Teacher(const LearnerOptions& options, OnlineNetwork& online, const ParameterTable& online_parameters, const Device& device);
 
@@ -29,8 +30,9 @@ struct Teacher {
 
 class Learner {
  public:
-  // Networks initialised from the seed, the teacher as a copy of the online one. ValueError for an unknown architecture, optimiser or
-  // precision, or a precision that the device does not compute in.
+  // Networks initialised from the seed, the teacher as a copy of the online one. ValueError for an
+  // unknown architecture, optimiser or precision, or a precision that the device does not compute
+  // in.
   Learner(const LearnerOptions& options, const Device& device);
 
   Dtype activations;  // dtype in which images enter the networks

@@ -1,4 +1,5 @@
-// The two networks that methods are made of: online = encoder, projector, predictor; teacher = encoder, projector.
+// The two networks that methods are made of: online = encoder, projector, predictor; teacher =
+// encoder, projector.
 #pragma once
 
 #include "mec/nn/resnet.h"
@@ -12,8 +13,9 @@ struct ProjectorOptions {
   std::int64_t layers = 3;
   bool norm = true, output_norm = true;
 };
-// (Linear-BN-ReLU)ⁿ⁻¹, Linear-BN without γ and β; either norm may be left out. A Linear has a bias where no norm follows, which would remove
-// it. (The official MEC code has a frozen bias before its last norm.) ValueError for no layer.
+// (Linear-BN-ReLU)ⁿ⁻¹, Linear-BN without γ and β; either norm may be left out. A Linear has a bias
+// where no norm follows, which would remove it. (The official MEC code has a frozen bias before its
+// last norm.) ValueError for no layer.
 Sequential make_projector(const ProjectorOptions& options, const Placement& where);
 // Linear(d,h)-BN-ReLU, Linear(h,d) with bias; or cosines with prototypes; or nothing.
 Sequential make_predictor(const ModelSettings& settings, const Placement& where);
@@ -29,12 +31,14 @@ class TeacherNetwork : public Module {
   Sequential projector;
 };
 
-// The predictor is visited last: the teacher's parameters are then the first of the online network's, as Ema wants it.
+// The predictor is visited last: the teacher's parameters are then the first of the online
+// network's, as Ema wants it.
 class OnlineNetwork : public TeacherNetwork {
  public:
   OnlineNetwork(const ModelSettings& settings, std::int64_t in_channels, const Placement& where);
 
-  Variable forward(const Variable& x, const Pass& pass) const override;  // (N,H,W,C) -> (N,d), or (N,K) with prototypes
+  // (N,H,W,C) -> (N,d), or (N,K) with prototypes.
+  Variable forward(const Variable& x, const Pass& pass) const override;
   Variable project(const Variable& x, const Pass& pass) const { return TeacherNetwork::forward(x, pass); }
   void visit(const std::string& prefix, Visitor& visitor) override;  // …, "predictor.…"
 

@@ -1,4 +1,5 @@
-// StepScalars: all numbers that change from step to step, in one small block of device memory that the kernels read.
+// StepScalars: all numbers that change from step to step, in one small block of device memory that
+// the kernels read.
 //
 // A recorded step bakes in its host numbers; only what lies here can change between replays.
 #pragma once

@@ -54,7 +54,8 @@ StepOutput training_step(Learner& learner, Objective& objective, const std::vect
   StepOutput out;
   const StepContext context{.predict = [&](const Tensor& projections) { return predict(learner, projections); }};
 
-  // The views whose activations live together: one, or all where the objective needs every student at once.
+  // The views whose activations live together: one, or all where the objective needs every student
+  // at once.
   const std::size_t together = objective.view_by_view() ? 1 : views.size();
   for (std::size_t first = 0; first < views.size(); first += together) {
     std::vector<Variable> embedded;

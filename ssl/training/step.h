@@ -15,7 +15,8 @@ struct StepOutput {
   Tensor finite;                // (1): 1 when every gradient is finite
 };
 
-// Teacher embeddings of every view, in f32, nothing saved for backward. Only with an averaged teacher.
+// Teacher embeddings of every view, in f32, nothing saved for backward. Only with an averaged
+// teacher.
 std::vector<Tensor> embed_teachers(const Learner& learner, const std::vector<Tensor>& views);
 
 // One view through the online network, in f32.
@@ -27,11 +28,13 @@ StudentEmbedding embed_student(const Learner& learner, const Tensor& view);
 // Optimiser step, teacher average.
 void update(Learner& learner, const StepScalars& scalars);
 
-// Is told the name of each part as it begins: teacher (where there is one), student, objective, backward, update.
+// Is told the name of each part as it begins: teacher (where there is one), student, objective,
+// backward, update.
 using OnPart = std::function<void(const char*)>;
 
-// embed, objective, backward, update. views: (N,H,W,C) each, in the parameters' dtype or the activations'. No host read-back: recordable.
-// ValueError where the learner has no teacher and the objective needs one, or the other way round.
+// embed, objective, backward, update. views: (N,H,W,C) each, in the parameters' dtype or the
+// activations'. No host read-back: recordable. ValueError where the learner has no teacher and the
+// objective needs one, or the other way round.
 StepOutput training_step(
     Learner& learner, Objective& objective, const std::vector<Tensor>& views, const StepScalars& scalars,
     const OnPart& on_part = [](const char*) {});

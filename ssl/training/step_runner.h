@@ -1,4 +1,5 @@
-// How a training loop runs its steps: eagerly, or, where the device can keep a step, from a recording.
+// How a training loop runs its steps: eagerly, or, where the device can keep a step, from a
+// recording.
 #pragma once
 
 #include <functional>
@@ -16,7 +17,8 @@ struct StepFigures {
   std::vector<std::vector<double>> records;  // of the objective
   bool finite = true;                        // every gradient is
 };
-using ReadFigures = std::function<StepFigures()>;  // waits for the step; to be called once, and no step needs to wait for it
+// Waits for the step; to be called once, and no step needs to wait for it.
+using ReadFigures = std::function<StepFigures()>;
 
 struct StepRunnerOptions {
   bool capture = true;                  // false: every step is eager, on all devices
@@ -24,10 +26,11 @@ struct StepRunnerOptions {
   std::function<void(const std::string&)> note = {};  // is told why a step cannot be recorded
 };
 
-// Where the device offers a Capture: two eager steps bring about memory, plans and workspaces, the third is recorded, and it and all
-// later ones are replayed. Views go through tensors of fixed place, and figures leave before the next step overwrites them. Scalars, and
-// what the objective changes by the calendar, lie in tensors of their own anyway. Any other device runs each step from the views as they
-// are, and its figures stay where they were made until they are read.
+// Where the device offers a Capture: two eager steps bring about memory, plans and workspaces, the
+// third is recorded, and it and all later ones are replayed. Views go through tensors of fixed
+// place, and figures leave before the next step overwrites them. Scalars, and what the objective
+// changes by the calendar, lie in tensors of their own anyway. Any other device runs each step from
+// the views as they are, and its figures stay where they were made until they are read.
 //
 // A device that refuses to record the step (DeviceError) is not asked again: all steps are eager,
 // with the same bits. Where the device itself has failed, no step can run, and its DeviceError is
@@ -53,7 +56,8 @@ class StepRunner {
   int eager_steps_ = 0;
   std::vector<Tensor> inputs_;
   StepOutput output_;                 // of the recorded step
-  std::unique_ptr<Capture> capture_;  // null: every step is eager. Before the tensors above in going, since it writes to them
+  // null: every step is eager. Before the tensors above in going, since it writes to them.
+  std::unique_ptr<Capture> capture_;
   const bool queues_;
   bool recorded_ = false;
 };

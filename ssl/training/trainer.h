@@ -39,7 +39,8 @@ struct StepReport {
   StepValues values;
   Metrics scheduled;        // by the objective, as MEC's lambda
   Metrics metrics;          // "loss" first
-  double seconds = 0;       // since the report before: measured, so never part of files that are compared
+  // Since the report before: measured, so never part of files that are compared.
+  double seconds = 0;
   double data_seconds = 0;  // of these, spent waiting for the loader
 };
 
@@ -52,14 +53,17 @@ class Observer {
 };
 
 struct TrainOptions {
-  std::int64_t steps_done =
-      0;                // of a run that goes on; the learner, the objective and the loader are then at that step (checkpoint.h)
-  bool capture = true;  // where the device can, the step is recorded once and replayed (step_runner.h)
+  // Of a run that goes on; the learner, the objective and the loader are then at that step
+  // (checkpoint.h).
+  std::int64_t steps_done = 0;
+  // Where the device can, the step is recorded once and replayed (step_runner.h).
+  bool capture = true;
   std::function<void(const std::string&)> note = {};  // is told why a step cannot be recorded
 };
 
-// Trains for settings.train.epochs. NumericalError stops the run at the first step whose loss or gradient is not finite, or that breaks the
-// objective's own rule, naming step, loss and learning rate.
+// Trains for settings.train.epochs. NumericalError stops the run at the first step whose loss or
+// gradient is not finite, or that breaks the objective's own rule, naming step, loss and learning
+// rate.
 void train(Learner& learner, Objective& objective, Loader& loader, const PretrainSettings& settings,
            const std::vector<Observer*>& observers, const TrainOptions& options = {});
 

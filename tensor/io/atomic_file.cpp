@@ -59,7 +59,8 @@ AtomicFile::AtomicFile(fs::path target) : target_(std::move(target)), replaced_(
 
 int AtomicFile::open_target() {
   struct stat found {};
-  if (const auto descriptor = own_descriptor(replaced_)) {  // its position and its mode of appending hold on
+  // Its position and its mode of appending hold on.
+  if (const auto descriptor = own_descriptor(replaced_)) {
     const int fd = ::fcntl(*descriptor, F_DUPFD_CLOEXEC, 0);
     if (fd < 0) fail("write");
     return fd;
@@ -82,7 +83,8 @@ int AtomicFile::open_temporary() {
   struct stat old {};
   const bool exists = ::stat(replaced_.c_str(), &old) == 0;
   if (exists && ::access(replaced_.c_str(), W_OK) != 0) fail("replace");
-  // Created exclusively, so that two writers of one target (also on two hosts with one process number) never share it.
+  // Created exclusively, so that two writers of one target (also on two hosts with one process
+  // number) never share it.
   int fd = -1;
   for (int attempt = 0; fd < 0; ++attempt) {
     temporary_ = replaced_;
@@ -121,7 +123,8 @@ void AtomicFile::commit() {
   if (::rename(temporary_.c_str(), replaced_.c_str()) != 0) fail("replace");
   std::fclose(std::exchange(file_, nullptr));
 
-  // The new name itself reaches the disk with its folder; file systems that refuse this have no need of it.
+  // The new name itself reaches the disk with its folder; file systems that refuse this have no
+  // need of it.
   const int fd = ::open(folder_of(replaced_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd >= 0) {
     ::fsync(fd);

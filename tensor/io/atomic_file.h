@@ -27,7 +27,8 @@ class AtomicFile {
   const std::filesystem::path& target() const { return target_; }
   void write(const void* data, std::size_t bytes);
   void write(std::string_view text) { write(text.data(), text.size()); }
-  // Flushes to the disk and renames: after a power cut, too, the file is whole. IoError when either fails.
+  // Flushes to the disk and renames: after a power cut, too, the file is whole. IoError when either
+  // fails.
   void commit();
 
  private:
@@ -41,7 +42,8 @@ class AtomicFile {
   std::FILE* file_ = nullptr;
 };
 
-// What processes that were killed while they replaced the target left beside it. No other process may be writing it.
+// What processes that were killed while they replaced the target left beside it. No other process
+// may be writing it.
 void remove_leftovers(const std::filesystem::path& target);
 
 // What was written to the file so far reaches the disk before this returns. IoError when it cannot.

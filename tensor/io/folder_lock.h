@@ -5,7 +5,8 @@
 
 namespace mec {
 
-// Held until it goes, or the process ends, however it ends; leaves no file. Where a file system knows no locks, nothing is held.
+// Held until it goes, or the process ends, however it ends; leaves no file. Where a file system
+// knows no locks, nothing is held.
 class FolderLock {
  public:
   // IoError where another process holds it.

@@ -21,7 +21,8 @@ class InputFile {
   const std::string& name() const { return name_; }
   std::uint64_t size() const { return size_; }
   std::uint64_t remaining() const { return size_ - position_; }
-  // Reads exactly `bytes` bytes. IoError ("truncated") when the file ends before; `what` says what was to be read.
+  // Reads exactly `bytes` bytes. IoError ("truncated") when the file ends before; `what` says what
+  // was to be read.
   void read(void* to, std::uint64_t bytes, const char* what);
   // The same in memory of its own, with room for `room` bytes or more. MemoryError where there is
   // none.

@@ -54,7 +54,8 @@ struct NpyHeader {
   std::optional<std::vector<std::int64_t>> shape;
 };
 
-// Parses the header, a Python dict literal: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }.
+// Parses the header, a Python dict literal: {'descr': '<f4', 'fortran_order': False, 'shape': (3,
+// 4), }.
 class HeaderParser {
  public:
   HeaderParser(std::string_view text, const std::string& file) : text_(text), file_(file) {}

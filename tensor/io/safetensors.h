@@ -1,4 +1,5 @@
-// Hugging Face's safetensors: an eight-byte length, a JSON header, and the tensors' bytes without a gap.
+// Hugging Face's safetensors: an eight-byte length, a JSON header, and the tensors' bytes without a
+// gap.
 #pragma once
 
 #include <cstdint>
@@ -68,8 +69,9 @@ SafetensorsFile read_safetensors(const std::filesystem::path& path, const Device
 // The metadata alone: what a file says of itself.
 std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path);
 
-// Replaces the file atomically. Tensors keep their order, except that wider elements come first, as Python's writer
-// has it: every tensor is then aligned to its elements. ValueError for two tensors of one name or the name __metadata__.
+// Replaces the file atomically. Tensors keep their order, except that wider elements come first, as
+// Python's writer has it: every tensor is then aligned to its elements. ValueError for two tensors
+// of one name or the name __metadata__.
 void write_safetensors(const std::filesystem::path& path, const SafetensorsFile& content);
 
 }  // namespace mec

@@ -1,6 +1,8 @@
-// Batch norm (Ioffe & Szegedy 2015) over the rows of x seen as (R,C), C the last dimension, with residual add and ReLU folded in.
+// Batch norm (Ioffe & Szegedy 2015) over the rows of x seen as (R,C), C the last dimension, with
+// residual add and ReLU folded in.
 //
-// Four kernels, so that ranks can meet between the two of each direction: statistics | apply, gradient sums | gradient.
+// Four kernels, so that ranks can meet between the two of each direction: statistics | apply,
+// gradient sums | gradient.
 #pragma once
 
 #include "mec/tensor/backend.h"
@@ -16,11 +18,13 @@ struct BatchNormStatistics {
 // finite. ShapeError when there is not even one row.
 BatchNormStatistics batch_norm_statistics(const Tensor& x);
 
-// running ← (1 − momentum)·running + momentum·batch, with the unbiased variance R/(R−1)·var as PyTorch keeps it.
+// running ← (1 − momentum)·running + momentum·batch, with the unbiased variance R/(R−1)·var as
+// PyTorch keeps it.
 void batch_norm_update_running(const BatchNormStatistics& batch, const BatchNormStatistics& running, std::int64_t rows,
                                double momentum);
 
-// y = γ(x − mean)/√(var + eps) + β (+ add), then ReLU where asked. gamma and beta (C), both or neither; add as x, or undefined.
+// y = γ(x − mean)/√(var + eps) + β (+ add), then ReLU where asked. gamma and beta (C), both or
+// neither; add as x, or undefined.
 Tensor batch_norm_apply(const Tensor& x, const BatchNormStatistics& statistics, const Tensor& gamma, const Tensor& beta,
                         const Tensor& add, const BatchNormArgs& args);
 
@@ -28,7 +32,8 @@ struct BatchNormSums {
   Tensor dgamma;  // (C), Σ g x̂
   Tensor dbeta;   // (C), Σ g, with g = dy where the output is positive or NaN under ReLU, else dy
 };
-// y is the output, needed under ReLU where a residual was added; undefined otherwise: x tells the output's sign.
+// y is the output, needed under ReLU where a residual was added; undefined otherwise: x tells the
+// output's sign.
 BatchNormSums batch_norm_grad_reduce(const Tensor& dy, const Tensor& x, const Tensor& y, const BatchNormStatistics& statistics,
                                      const Tensor& gamma, const Tensor& beta, const BatchNormArgs& args);
 

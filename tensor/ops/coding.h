@@ -1,4 +1,5 @@
-// Pieces of the coding length: traces of powers, matrix polynomials, and the scalars made from them. See ssl/losses/pair.h.
+// Pieces of the coding length: traces of powers, matrix polynomials, and the scalars made from
+// them. See ssl/losses/pair.h.
 #pragma once
 
 #include <span>

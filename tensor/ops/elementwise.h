@@ -28,19 +28,22 @@ inline Tensor sub(const Tensor& a, const Tensor& b) { return binary(BinaryOp::su
 inline Tensor mul(const Tensor& a, const Tensor& b) { return binary(BinaryOp::mul, a, b); }
 inline Tensor div(const Tensor& a, const Tensor& b) { return binary(BinaryOp::div, a, b); }
 
-// alpha·x, and alpha·x with a further factor that lies in device memory: one element, f64 for f64, else f32.
+// alpha·x, and alpha·x with a further factor that lies in device memory: one element, f64 for f64,
+// else f32.
 Tensor scale(const Tensor& x, double alpha);
 Tensor scale(const Tensor& x, const Tensor& factor, double alpha = 1.0);
 struct AxpbyOptions {
   double alpha = 1.0;
   double beta = 0.0;
-  Tensor alpha_device = {};  // multiplies alpha where defined: one element, f64 where x or y is f64 and else f32
+  // Multiplies alpha where defined: one element, f64 where x or y is f64 and else f32.
+  Tensor alpha_device = {};
 };
 // y ← alpha·x + beta·y, in place. Same shape; dtypes may differ.
 void axpby(const Tensor& x, const Tensor& y, const AxpbyOptions& options);
 inline void add_into(const Tensor& x, const Tensor& y) { axpby(x, y, {.alpha = 1.0, .beta = 1.0}); }
 
-// Sums of x seen as (R,C) with C the last dimension: one value (shape ()), (C) or (R). f64 for f64, else f32.
+// Sums of x seen as (R,C) with C the last dimension: one value (shape ()), (C) or (R). f64 for f64,
+// else f32.
 Tensor reduce(Reduce how, const Tensor& x);
 inline Tensor sum(const Tensor& x) { return reduce(Reduce::all, x); }
 // Of a matrix (R,C), over the dimension that goes: 0 gives (C), 1 or -1 gives (R). ShapeError for

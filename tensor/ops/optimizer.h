@@ -11,8 +11,9 @@ namespace mec {
 // can read them. segment_rates (S) may be undefined (all 1). rate (1) lies in device memory.
 void sgd_update(const Tensor& w, const Tensor& g, const Tensor& v, const Tensor& rate, const Tensor& offsets,
                 const Tensor& segment_rates, const SgdArgs& args);
-// m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; w ← w − rate·rate_factor·segment_rate·(m̂/(√v̂ + ε) + wd·w), with m̂ and v̂ over correction (2) =
-// {1−β₁ᵗ, 1−β₂ᵗ} (AdamW, Loshchilov & Hutter 2019). The rest as above.
+// m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; w ← w − rate·rate_factor·segment_rate·(m̂/(√v̂ + ε) +
+// wd·w), with m̂ and v̂ over correction (2) = {1−β₁ᵗ, 1−β₂ᵗ} (AdamW, Loshchilov & Hutter 2019). The
+// rest as above.
 void adamw_update(const Tensor& w, const Tensor& g, const Tensor& m, const Tensor& v, const Tensor& rate,
                   const Tensor& correction, const Tensor& offsets, const Tensor& segment_rates, const AdamWArgs& args);
 // (S) trust ratios eta·‖w‖/(‖g‖ + wd·‖w‖ + eps), 1 where a norm is 0 (LARS, You et al. 2017).

@@ -18,12 +18,14 @@ struct ViewFormat {
   Dtype dtype = Dtype::f32;
 };
 
-// (N,height,width,C) f32 or bf16, C being what the device stores images of args.channels in. DeviceError where the device makes no views.
-// The records' values are not looked at, since they lie on the device: let them pass validate() before they go there.
+// (N,height,width,C) f32 or bf16, C being what the device stores images of args.channels in.
+// DeviceError where the device makes no views. The records' values are not looked at, since they
+// lie on the device: let them pass validate() before they go there.
 Tensor make_views(const ViewInputs& inputs, const ViewFormat& format, const MakeViewsArgs& args);
 
-// ValueError for a crop or a window that is not within its image, and for what kernels are not made for: a crop more than
-// ViewMaker::kMostShrinking times as high as what it is resized to, a blur that reaches more than ViewMaker::kMostBlur pixels or over the edge.
+// ValueError for a crop or a window that is not within its image, and for what kernels are not made
+// for: a crop more than ViewMaker::kMostShrinking times as high as what it is resized to, a blur
+// that reaches more than ViewMaker::kMostBlur pixels or over the edge.
 void validate(const ViewParams& params, const ImageRecord& image, const ViewFormat& format);
 
 }  // namespace mec

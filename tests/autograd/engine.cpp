@@ -94,7 +94,8 @@ TEST_CASE("leaves add up over backward passes until clear_grad()") {
   CHECK(gradient(x) == std::vector<double>{6, 6});
   const Tensor seen = x.grad();
   backward({scale(x, 2.0)}, {one});
-  CHECK(numbers(seen) == std::vector<double>{6, 6});  // a handle that was given out keeps its numbers
+  // A handle that was given out keeps its numbers.
+  CHECK(numbers(seen) == std::vector<double>{6, 6});
   x.clear_grad();
   CHECK_FALSE(x.grad());
   backward({scale(x, 2.0)}, {one});
@@ -186,7 +187,8 @@ TEST_CASE("what an operation saved is free as soon as its rule has run") {
   y = {};  // as in a step, where nothing but the graph holds what was computed
   backward(outputs, {cotangent});
   REQUIRE(in_use.size() == 5);
-  // From one hook to the next an activation goes and the gradient moves on; the first gradient is the caller's cotangent.
+  // From one hook to the next an activation goes and the gradient moves on; the first gradient is
+  // the caller's cotangent.
   CHECK(in_use[1] == in_use[0]);
   for (std::size_t i = 2; i < in_use.size(); ++i) CHECK(in_use[i] == in_use[i - 1] - bytes);
 }

@@ -19,7 +19,8 @@ namespace {
 
 const Device kDevice = make_reference_device();
 
-// x Wᵀ and its gradient, with W where Wᵀ belongs. W is square, so that the shapes agree and only the numbers can tell.
+// x Wᵀ and its gradient, with W where Wᵀ belongs. W is square, so that the shapes agree and only
+// the numbers can tell.
 Variable transposed_product(const Variable& x, const Variable& w) {
   return record("transposed_product", matmul(x.data(), w.data()), {x, w},
                 [X = x.data(), W = w.data()](const Tensor& dy, const Needs&) -> Grads {

@@ -22,7 +22,8 @@ Variable chain(const Variable& x, const Variable& one) {
 
 }  // namespace
 
-// A thread's stack is 8 MiB where the limit says so, and at least 2 MiB where there is none: never room for a million frames.
+// A thread's stack is 8 MiB where the limit says so, and at least 2 MiB where there is none: never
+// room for a million frames.
 TEST_CASE("a chain of a million operations runs backward") {
   double gradient = 0;
   std::thread([&] {

@@ -165,7 +165,8 @@ TEST_CASE("batch norm in training refuses a single row and leaves the running st
   CHECK(running.mean.to_vector<double>() == before);
 }
 
-// conv – batch norm – ReLU – conv; `kept` puts an operation between that makes the second convolution keep its input.
+// conv – batch norm – ReLU – conv; `kept` puts an operation between that makes the second
+// convolution keep its input.
 TEST_CASE("a batch norm's result is not kept for a convolution, and made again it gives the same bits") {
   const Device device = make_cpu_device();
   for (const Dtype dtype : {Dtype::f32, Dtype::bf16}) {

@@ -44,11 +44,13 @@ TEST_CASE_FIXTURE(Fixture, "output that is lost is an error, of every command") 
     CAPTURE(command);
     one_line(run_shell(folder, "run " + command + " >/dev/full"), "cannot write to standard output: ");
   }
-  CHECK(std::filesystem::exists(folder / "again/checkpoint.safetensors"));  // the training itself is not lost
+  // The training itself is not lost.
+  CHECK(std::filesystem::exists(folder / "again/checkpoint.safetensors"));
 }
 
 TEST_CASE_FIXTURE(Fixture, "a reader that has seen enough ends the program quietly") {
-  const std::string unread = "mkfifo p; exec 3<>p 4>p 3<&-\n";  // a pipe that nobody reads from any more
+  // A pipe that nobody reads from any more.
+  const std::string unread = "mkfifo p; exec 3<>p 4>p 3<&-\n";
   const ProgramResult quiet = run_shell(folder, unread + "run --help >&4");
   CHECK(quiet.status == 128 + 13);
   CHECK(quiet.err.empty());
@@ -89,7 +91,8 @@ TEST_CASE_FIXTURE(Fixture, "a limit on addresses ends in an error or not at all,
     for (const std::string& command : {kTrain + "--threads 2", std::string("run coding length --z x.npy --threads 2")}) {
       const ProgramResult result = run_shell(folder, mec::concat("ulimit -v ", limit * 1000, "\n", command));
       CAPTURE(result.err);
-      const bool no_library = result.status == 127;  // the system's own loader could not map one, and said so
+      // The system's own loader could not map one, and said so.
+      const bool no_library = result.status == 127;
       CHECK((result.status == 0 || no_library || result.status == 1));
       if (result.status == 1) CHECK(result.err.find("error: ") != std::string::npos);
       CHECK_FALSE(has_temporary());
@@ -104,7 +107,8 @@ TEST_CASE_FIXTURE(Fixture, "few open files, a small stack and an empty environme
     CAPTURE(files);
     const ProgramResult result =
         run_shell(folder, mec::concat("ulimit -n ", files, "\nexec \"$MEC\" pretrain config.toml --out r"));
-    // With streams that the test was given, so few are too few for the system to find the libraries.
+    // With streams that the test was given, so few are too few for the system to find the
+    // libraries.
     const bool no_library = result.status == 127 && result.err.find("loading shared libraries") != std::string::npos;
     if (result.status != 0 && !no_library) one_line(result, "");
     std::filesystem::remove_all(at("r"));

@@ -56,7 +56,8 @@ TEST_CASE_FIXTURE(Fixture, "the mode of a file that is replaced is kept") {
   CHECK(read_bytes(folder / "private.npy") == expected);
 }
 
-// Links of our own, as /dev/stdout and /dev/stderr are: a program that replaced those would break the machine.
+// Links of our own, as /dev/stdout and /dev/stderr are: a program that replaced those would break
+// the machine.
 TEST_CASE_FIXTURE(Fixture, "descriptors are written at their place: /dev/stdout, /dev/fd/3") {
   std::filesystem::create_symlink("/proc/self/fd/1", folder / "stdout");
   std::filesystem::create_symlink("/proc/self/fd/2", folder / "stderr");

@@ -78,7 +78,8 @@ TEST_CASE("progress stays within the columns of the terminal, at any width") {
     CHECK(lines.size() >= 2);  // one an epoch at least
     CHECK(widest(lines) < columns);
     for (const std::string& line : lines) {
-      const std::size_t bar = line.starts_with("[") ? line.find("] ") + 2 : 0;  // where a step was slow, and both fit
+      // Where a step was slow, and both fit.
+      const std::size_t bar = line.starts_with("[") ? line.find("] ") + 2 : 0;
       CHECK(line.substr(bar).starts_with(std::string("epoch ").substr(0, columns - 1U)));
     }
     CHECK(std::ranges::count(text, '\n') == std::ranges::count(whole, '\n'));

@@ -77,8 +77,8 @@ TEST_CASE("mec bench step --floor times every convolution of the step alone") {
     const ProgramResult result = run_program(folder, arguments);
     REQUIRE_MESSAGE(result.status == 0, result.err);
     const auto out = nlohmann::json::parse(result.out.substr(0, result.out.find('\n')));
-    // 12 in a network: the stem, two in each of four blocks, three on the way past a block. Two views through teacher and
-    // student; images need no gradient.
+    // 12 in a network: the stem, two in each of four blocks, three on the way past a block. Two
+    // views through teacher and student; images need no gradient.
     CHECK(out.at("floor_calls") == nlohmann::json{{"conv2d", 48}, {"conv2d_grad_input", 22}, {"conv2d_grad_weight", 24}});
     CHECK(out.at("floor_kinds") > 30);
     CHECK(out.at("floor_kinds") < 94);

@@ -27,8 +27,8 @@ struct Fixture : ArrayFixture {
     arguments.insert(arguments.begin(), "coding");
     check_fails(folder, status, why, arguments);
   }
-  // The gradient in the file against the slope of the printed value, along a random direction. `moved` is the option that names
-  // the vectors, `others` are all other arguments.
+  // The gradient in the file against the slope of the printed value, along a random direction.
+  // `moved` is the option that names the vectors, `others` are all other arguments.
   void check_slope(const std::string& what, const std::string& value, const std::string& moved, const std::string& vectors,
                    std::vector<std::string> others) const {
     others.insert(others.begin(), what);
@@ -54,7 +54,8 @@ struct Fixture : ArrayFixture {
 }  // namespace
 
 TEST_CASE_FIXTURE(Fixture, "mec coding length knows orthonormal rows, in nats and bits") {
-  const std::string z = write<float>("z.npy", {2, 0, 0, 0, 1, 0, 0, 0, 3}, {3, 3});  // scaled to unit length; λ = 1
+  // Scaled to unit length; λ = 1.
+  const std::string z = write<float>("z.npy", {2, 0, 0, 0, 1, 0, 0, 0, 3}, {3, 3});
   const auto bits = coding({"length", "--z", z, "--eps2", "1", "--bits"});
   CHECK(bits.at("coding_length") == doctest::Approx(9).epsilon(1e-12));
   CHECK(bits.at("per_sample") == doctest::Approx(3).epsilon(1e-12));

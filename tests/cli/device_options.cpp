@@ -1,5 +1,5 @@
-// Every command works on the device and with the threads that it is told: the teams of threads that it
-// makes are those that OpenMP itself reports.
+// Every command works on the device and with the threads that it is told: the teams of threads that
+// it makes are those that OpenMP itself reports.
 #include <algorithm>
 #include <cstdlib>
 #include <sstream>

@@ -46,7 +46,8 @@ TEST_CASE_FIXTURE(Fixture, "mec loss knows the exact values for orthonormal rows
 }
 
 TEST_CASE_FIXTURE(Fixture, "mec loss says when the series does not converge") {
-  const std::string p = write("p.npy", {1, 0, 2, 0}, {2, 2});  // equal directions: ‖PZᵀ‖ = 2, λ = 1/ε²
+  // Equal directions: ‖PZᵀ‖ = 2, λ = 1/ε².
+  const std::string p = write("p.npy", {1, 0, 2, 0}, {2, 2});
   const auto result = loss({"--p", p, "--z", p, "--eps2", "1"});
   CHECK(result.at("spectral_norm") == doctest::Approx(2).epsilon(1e-12));
   CHECK(result.at("norm_below_one") == false);

@@ -1,4 +1,5 @@
-// Every method from the command line: `mec loss NAME`, settings that start from the published ones, a run.
+// Every method from the command line: `mec loss NAME`, settings that start from the published ones,
+// a run.
 #include "mec/ssl/methods/methods.h"
 
 #include <doctest/doctest.h>
@@ -60,7 +61,8 @@ TEST_CASE_FIXTURE(Fixture, "mec loss works for every method, and its gradients a
     CHECK(out.at("m") == 5);
     CHECK(out.at("d") == 6);
     CHECK(read_npy(at("gz.npy"), device).shape() == x.shape());
-    if (method.name == "swav") continue;  // its assignments move with the scores, but carry no gradient
+    // Its assignments move with the scores, but carry no gradient.
+    if (method.name == "swav") continue;
     const auto moved = [&](double h) {
       return with(write("moved.npy", add(x.to(Dtype::f64), scale(direction, h)))).at("loss").get<double>();
     };

@@ -1,4 +1,5 @@
-// Each method learns: one short run on Fashion-MNIST ends above a random encoder in the linear probe. Minutes: label `slow`.
+// Each method learns: one short run on Fashion-MNIST ends above a random encoder in the linear
+// probe. Minutes: label `slow`.
 #include <doctest/doctest.h>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -12,8 +13,9 @@ using namespace mec::test;
 
 namespace {
 
-// What a method needs for a narrow network, a batch of 128 and 156 steps, where the published numbers are made for ResNet-50 and a hundred
-// epochs. Rates with LARS are those of a batch of 128 several times over: a short run has no time for less.
+// What a method needs for a narrow network, a batch of 128 and 156 steps, where the published
+// numbers are made for ResNet-50 and a hundred epochs. Rates with LARS are those of a batch of 128
+// several times over: a short run has no time for less.
 struct Row {
   std::string method;
   std::vector<std::string> settings;
@@ -68,10 +70,12 @@ TEST_CASE("every method ends above a random encoder on Fashion-MNIST") {
     CAPTURE(row.method);
     train_on_fashion(folder, data, row);
     const auto accuracies = probe(folder, row, random == 0);
-    if (random == 0) random = accuracies.at("random encoder");  // the same for all: seed and architecture are
+    // The same for all: seed and architecture are.
+    if (random == 0) random = accuracies.at("random encoder");
     const double trained = accuracies.at(row.method == "mec" ? "MEC encoder" : "trained encoder");
     MESSAGE(row.method, ": ", trained, " %, a random encoder ", random, " %");
-    // Above it by more than three standard errors of two accuracies of 10,000 images: 3·√(2·0.7·0.3/10,000) = 2 points.
+    // Above it by more than three standard errors of two accuracies of 10,000 images:
+    // 3·√(2·0.7·0.3/10,000) = 2 points.
     CHECK(trained > random + 2);
     CHECK(random > 30);
   }

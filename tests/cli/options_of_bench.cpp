@@ -1,5 +1,5 @@
-// What `mec bench` measures for its options: the step, loss and batch that they name. Each number that
-// is no time is compared; how many steps were run shows in the loss of the last.
+// What `mec bench` measures for its options: the step, loss and batch that they name. Each number
+// that is no time is compared; how many steps were run shows in the loss of the last.
 #include <sstream>
 
 #include <nlohmann/json.hpp>

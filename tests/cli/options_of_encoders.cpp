@@ -1,5 +1,5 @@
-// What `mec embed` and `mec eval` do for each of their options: the same as the library with the same
-// choices made by hand, to the bit.
+// What `mec embed` and `mec eval` do for each of their options: the same as the library with the
+// same choices made by hand, to the bit.
 #include <cmath>
 #include <cstdio>
 #include <sstream>
@@ -40,7 +40,8 @@ struct Choices {
   bool with_knn = true, with_linear = true, baselines = true;
 };
 
-// Random gray images, with labels that have nothing to do with them: every choice then changes a score.
+// Random gray images, with labels that have nothing to do with them: every choice then changes a
+// score.
 void write_noise(const std::filesystem::path& folder, std::uint64_t seed) {
   for (const auto& [prefix, count] : {std::pair("train", 90), std::pair("t10k", 150)}) {
     std::string pixels, labels;

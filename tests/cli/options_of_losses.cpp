@@ -1,5 +1,5 @@
-// What `mec loss` and `mec coding` print for each of their options: what the library gives with all of
-// them far from their defaults, to the bit; and without any one of them, something else.
+// What `mec loss` and `mec coding` print for each of their options: what the library gives with all
+// of them far from their defaults, to the bit; and without any one of them, something else.
 #include <algorithm>
 
 #include <nlohmann/json.hpp>
@@ -37,8 +37,8 @@ struct Fixture : ArrayFixture {
     REQUIRE_MESSAGE(result.status == 0, result.err);
     return json::parse(result.out);
   }
-  // Every option of the command is `needed`, one of `options`, each of which matters, or in `others`,
-  // which are tested elsewhere.
+  // Every option of the command is `needed`, one of `options`, each of which matters, or in
+  // `others`, which are tested elsewhere.
   json check_each(const Words& command, const Words& needed, const std::vector<Words>& options,
                   const std::set<std::string>& others = {}) const {
     std::set<std::string> rows = others;

@@ -1,5 +1,5 @@
-// What `mec pretrain` does for each of its options: the same bytes as a run whose settings were made by
-// hand, and not those of a run without the option.
+// What `mec pretrain` does for each of its options: the same bytes as a run whose settings were
+// made by hand, and not those of a run without the option.
 #include <filesystem>
 #include <functional>
 #include <sstream>

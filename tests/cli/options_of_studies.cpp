@@ -1,5 +1,5 @@
-// What `mec study` and `mec tsne` write for their options: every number of their tables and scripts is
-// that of its source, which is a run's own files, `mec eval`, or the library.
+// What `mec study` and `mec tsne` write for their options: every number of their tables and scripts
+// is that of its source, which is a run's own files, `mec eval`, or the library.
 #include <algorithm>
 #include <fstream>
 #include <sstream>
@@ -52,7 +52,8 @@ struct Fixture : RunFixture {
     for (std::string line; std::getline(file, line);) all.push_back(json::parse(line));
     return all;
   }
-  // Rows of a study's table: what its runs' files and `mec eval` say, with the options of both calls.
+  // Rows of a study's table: what its runs' files and `mec eval` say, with the options of both
+  // calls.
   void check_row(const Words& names, const Words& row, const std::string& run) const {
     CAPTURE(run);
     const auto field = [&](const std::string& name) {

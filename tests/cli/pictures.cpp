@@ -99,7 +99,8 @@ TEST_CASE_FIXTURE(Fixture, "the noise study has a row for each noise and seed, a
   std::string expected = table;
   const std::size_t at_row = expected.find("a,inputs,0.3,1,") + 15;
   expected.replace(at_row, expected.find(',', at_row) - at_row, "0.123");
-  CHECK(read_bytes(folder / "study/noise.csv") == expected);  // the row that was missing came out as before
+  // The row that was missing came out as before.
+  CHECK(read_bytes(folder / "study/noise.csv") == expected);
 
   // Another option is another result.
   noise({at("a"), "--precision", "bf16"});

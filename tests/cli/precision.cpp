@@ -1,4 +1,5 @@
-// Training in bf16 must end where training in f32 ends, up to what another seed changes. Minutes: label `slow`.
+// Training in bf16 must end where training in f32 ends, up to what another seed changes. Minutes:
+// label `slow`.
 #include <doctest/doctest.h>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -50,8 +51,8 @@ TEST_CASE("bf16 training ends within noise of f32 on Fashion-MNIST") {
   if (!std::filesystem::exists(data)) data = "/usr/share/datasets/fashion-mnist";
   REQUIRE_MESSAGE(std::filesystem::exists(data), "tools/setup.sh installs the images");
   const Sample f32 = sample(folder, data, "f32"), bf16 = sample(folder, data, "bf16");
-  // Three standard errors of the difference: seeds, and 10,000 test images at p = 0.85, whose accuracy has a deviation of
-  // √(p(1 − p)/10,000) = 0.36 points.
+  // Three standard errors of the difference: seeds, and 10,000 test images at p = 0.85, whose
+  // accuracy has a deviation of √(p(1 − p)/10,000) = 0.36 points.
   const double noise = 3 * std::sqrt((f32.variance + bf16.variance + 2 * 0.36 * 0.36) / kSeeds);
   CHECK(std::fabs(f32.mean - bf16.mean) <= noise);
   CHECK(bf16.mean > 75);  // both could be bad alike; a random encoder has 66

@@ -21,7 +21,8 @@ struct Fixture : RunFixture {
   void fails(int status, const std::string& why, const std::vector<std::string>& arguments) const {
     check_fails(folder, status, why, arguments);
   }
-  void pretrain(const std::string& out, std::vector<std::string> more = {}) const {  // one thread: tests share the machine
+  // One thread: tests share the machine.
+  void pretrain(const std::string& out, std::vector<std::string> more = {}) const {
     more.insert(more.begin(), {"pretrain", config, "--threads", "1", "--out", at(out)});
     run(more);
   }
@@ -131,7 +132,8 @@ TEST_CASE_FIXTURE(Fixture, "a data set and the same images as an array have the 
   run({"embed", at("run/encoder.safetensors"), "--images", at("images.npy"), "--out", at("b.npy"), "--batch", "7"});
   const Tensor a = read_npy(folder / "a.npy", device), b = read_npy(folder / "b.npy", device);
   CHECK(a.shape() == Shape{20, 32});
-  const auto same_as_a = [&](const Tensor& features) {  // batches of other sizes are summed in another order
+  // Batches of other sizes are summed in another order.
+  const auto same_as_a = [&](const Tensor& features) {
     const Comparison same = compare(features, a, {.of_rms = 1e-5});
     CHECK_MESSAGE(same.ok, same.message);
   };

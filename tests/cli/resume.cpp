@@ -165,7 +165,8 @@ TEST_CASE_FIXTURE(Fixture, "without a checkpoint there is nothing to resume") {
 TEST_CASE_FIXTURE(Fixture, "a run that was stopped before its first checkpoint begins again") {
   const std::vector<std::string> rare{"train.checkpoint_epochs=4"};
   run(start("whole", "mec", rare));
-  const auto stopped = [&](bool with_encoder) {  // as a kill leaves it, in the second epoch or in the first
+  // As a kill leaves it, in the second epoch or in the first.
+  const auto stopped = [&](bool with_encoder) {
     std::filesystem::remove_all(at("run"));
     std::filesystem::copy(at("whole"), at("run"));
     std::filesystem::remove(folder / "run" / kCheckpoint);

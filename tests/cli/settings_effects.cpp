@@ -1,5 +1,6 @@
-// Every setting has its effect under its name: runs made from texts, as `--set` takes them, against a run that is written out in the
-// test (support/plain_run.h) with the members that each text stands for.
+// Every setting has its effect under its name: runs made from texts, as `--set` takes them, against
+// a run that is written out in the test (support/plain_run.h) with the members that each text
+// stands for.
 #include <algorithm>
 #include <fstream>
 #include <sstream>

@@ -1,4 +1,5 @@
-// mec study epsilon, order and methods: their tables, and that a second call goes on from what the first one kept.
+// mec study epsilon, order and methods: their tables, and that a second call goes on from what the
+// first one kept.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -67,7 +68,8 @@ TEST_CASE_FIXTURE(Fixture, "the study of distortions keeps each run, and makes a
   CHECK(std::filesystem::exists(folder / "study/runs/adapt-eps2-64-1/encoder.safetensors"));
   CHECK(std::filesystem::exists(folder / "study/epsilon.gp"));
   for (std::size_t row = 1; row < first.size(); ++row) {
-    const bool adapt = first[row][0] == "adapt", safe = first[row][1] == "64";  // ε² ≥ d = 16 always converges
+    // Ε² ≥ d = 16 always converges.
+    const bool adapt = first[row][0] == "adapt", safe = first[row][1] == "64";
     const double norm = number(first, row, "spectral_norm"), eps2 = number(first, row, "eps2_effective");
     if (safe) CHECK(norm < 1);
     CHECK((adapt && !safe ? eps2 > 2.01 : eps2 == doctest::Approx(std::stod(first[row][1]))));
@@ -76,7 +78,8 @@ TEST_CASE_FIXTURE(Fixture, "the study of distortions keeps each run, and makes a
   CHECK(number(first, 1, "spectral_norm") > 1);  // "warn" lets the series diverge
   const std::string script = read_bytes(folder / "study/epsilon.gp");
   CHECK(script.find("$panel2_series0 << END\n2 ") != std::string::npos);
-  CHECK(script.find("$panel3_series0 << END\n64 ") != std::string::npos);  // no coding length where it does
+  // No coding length where it does.
+  CHECK(script.find("$panel3_series0 << END\n64 ") != std::string::npos);
   CHECK(script.find("$panel3_series1 << END\n2 ") != std::string::npos);
   CHECK(number(first, 1, "loss") != number(first, 2, "loss"));  // two seeds are two runs
 
@@ -127,7 +130,8 @@ TEST_CASE_FIXTURE(Fixture, "the distance to the logarithm is a part of it") {
   CHECK(near / far == doctest::Approx(10).epsilon(0.3));  // f32 keeps two digits of the smaller one
 }
 
-// With a small ε² eigenvalues of C lie on both sides of −1 by chance: of these seeds, for some det(I + C) is negative.
+// With a small ε² eigenvalues of C lie on both sides of −1 by chance: of these seeds, for some
+// det(I + C) is negative.
 TEST_CASE_FIXTURE(Fixture, "the study of orders has no distance where the logarithm does not exist, and says so") {
   const ProgramResult result = study({"order", "--orders", "1", "--seeds", "6", "--set", "mec.eps2=0.01", "--set",
                                       "train.lr=1e-6", "--set", "mec.on_divergence=warn"});

@@ -41,7 +41,8 @@ ConvolutionPlans plans_for(const char* device, const PlanOptions& options = {}, 
   return ConvolutionPlans(described_device(device), options, std::move(timer));
 }
 
-// The operation and its three tensors, as cuDNN tells of them, are those of the key, and the pointers go where they belong.
+// The operation and its three tensors, as cuDNN tells of them, are those of the key, and the
+// pointers go where they belong.
 void check_graph(ConvolutionPlans& plans, const ConvolutionKey& key, const std::vector<const char*>& operands) {
   const std::string asked = concat(key);
   CAPTURE(asked);
@@ -133,7 +134,8 @@ TEST_CASE("no plan asks for more workspace than the cap") {
 
 TEST_CASE("the median of the timed runs decides, after the warm-ups") {
   FakeClock clock;
-  // The fourth engine is the fastest, but for its warm-ups and one outlier; the second has one lucky run.
+  // The fourth engine is the fastest, but for its warm-ups and one outlier; the second has one
+  // lucky run.
   const auto milliseconds = [](std::size_t engine, int call) {
     if (engine == 3) return call < 2 ? 50.0 : call == 4 ? 90.0 : 1.0;
     return engine == 1 && call == 3 ? 0.1 : 10.0;

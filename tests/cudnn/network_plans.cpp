@@ -1,5 +1,6 @@
-// Each convolution of the networks we train has a plan, within the workspace, that gives the same bits at every run. cuDNN is asked
-// where there may be no GPU: only engines that it need not compile for the device can be finished there, and they must suffice.
+// Each convolution of the networks we train has a plan, within the workspace, that gives the same
+// bits at every run. cuDNN is asked where there may be no GPU: only engines that it need not
+// compile for the device can be finished there, and they must suffice.
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -1,4 +1,5 @@
-// The parameters of views as random variables. The draws are fixed by their seed, so that no test here can fail by chance.
+// The parameters of views as random variables. The draws are fixed by their seed, so that no test
+// here can fail by chance.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -70,7 +71,8 @@ TEST_CASE("crops lie within the image, their area and shape within the settings"
   }
   CHECK(smallest < 0.21);
   CHECK(largest > 0.95);
-  // log ratio is uniform over ±0.288 but for crops that do not fit; these favour the image's own shape, which is wide.
+  // log ratio is uniform over ±0.288 but for crops that do not fit; these favour the image's own
+  // shape, which is wide.
   CHECK(mean_log_ratio > 0.0);
   CHECK(mean_log_ratio < 0.05);
 }

@@ -42,7 +42,8 @@ CropBox whole(const Image& image) { return {.top = 0, .left = 0, .height = image
 TEST_CASE("resizing enlarges by linear interpolation and shrinks with a widened triangle") {
   const Image two{2, 1, 1, {0, 100}};
   check_values(resized_crop(two, whole(two), {4, 1}), {0, 25, 75, 100});
-  // Output 0 is centred on 1 with support 2: weights ¾, ¾ and ¼ for pixels 0, 1 and 2, over their sum.
+  // Output 0 is centred on 1 with support 2: weights ¾, ¾ and ¼ for pixels 0, 1 and 2, over their
+  // sum.
   const Image four{4, 1, 1, {0, 100, 200, 100}};
   check_values(resized_crop(four, whole(four), {2, 1}), {125 / 1.75, 250 / 1.75});
   const Image column{1, 4, 1, {0, 100, 200, 100}};

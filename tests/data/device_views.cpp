@@ -1,4 +1,5 @@
-// Views made by the GPU's kernels, run on the host, and the loader that leaves its views to a device.
+// Views made by the GPU's kernels, run on the host, and the loader that leaves its views to a
+// device.
 #include <doctest/doctest.h>
 
 #include <atomic>

@@ -47,7 +47,8 @@ inline std::string png_chunk(const std::string& type, const std::string& data) {
   return big_endian(static_cast<std::uint32_t>(data.size())) + type + data + big_endian(crc32(type + data));
 }
 
-// Signature and header of a PNG; color types are 0 gray, 2 RGB, 3 palette, 4 gray and alpha, 6 RGBA.
+// Signature and header of a PNG; color types are 0 gray, 2 RGB, 3 palette, 4 gray and alpha, 6
+// RGBA.
 inline std::string png_start(std::uint32_t width, std::uint32_t height, int bits, int color_type) {
   const std::string sizes = big_endian(width) + big_endian(height);
   return concat("\x89PNG\r\n\x1a\n",

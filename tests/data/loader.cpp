@@ -164,7 +164,8 @@ TEST_CASE("every image comes to every place of the shuffle alike") {
     for (std::size_t i = 0; i < 4; ++i) ++hits[i][static_cast<std::size_t>(order[i])];
   }
   for (const auto& row : hits) {
-    for (const int h : row) CHECK(std::abs(h - 1500) < 4 * 34);  // standard deviation √(6000·¼·¾) = 33.5
+    // Standard deviation √(6000·¼·¾) = 33.5.
+    for (const int h : row) CHECK(std::abs(h - 1500) < 4 * 34);
   }
 }
 

@@ -17,7 +17,8 @@ const Device& shared_device() {
   return device;
 }
 
-// The mean of each channel, so that the expected features can be read off the images; notes how it was called.
+// The mean of each channel, so that the expected features can be read off the images; notes how it
+// was called.
 struct MeanEncoder : Module {
   Variable forward(const Variable& x, const Pass& pass) const override {
     training = training || pass.training;

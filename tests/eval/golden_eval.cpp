@@ -22,7 +22,8 @@ TEST_CASE("the linear probe finds scikit-learn's optimum and its accuracy") {
     REQUIRE(probe.converged);
     CHECK(accuracy(classify(probe, held_out.x), held_out.labels) ==
           doctest::Approx(golden.at("test_accuracy", Dtype::f64).item()).epsilon(0.003));  // the promise: 0.3 points
-    // A gradient of 1e-5 over a curvature of at least 1/(C N), C < 3 and N = 600, leaves 2 % of a weight of order 1.
+    // A gradient of 1e-5 over a curvature of at least 1/(C N), C < 3 and N = 600, leaves 2 % of a
+    // weight of order 1.
     const Tensor expected = transpose(golden.at("weight", Dtype::f32));  // scikit-learn has (K,d)
     const test::Comparison same = test::compare(probe.weight, expected, {.of_rms = 0.02});
     CHECK_MESSAGE(same.ok, same.message);

@@ -63,7 +63,8 @@ TEST_CASE("L-BFGS says so when it ran out of iterations") {
 }
 
 TEST_CASE("L-BFGS steps back from a region without a value") {
-  const auto barrier = [](const std::vector<double>& x, std::vector<double>& g) {  // −log x + 100x: NaN for x < 0
+  // −log x + 100x: NaN for x < 0.
+  const auto barrier = [](const std::vector<double>& x, std::vector<double>& g) {
     g = {-1 / x[0] + 100};
     return -std::log(x[0]) + 100 * x[0];
   };

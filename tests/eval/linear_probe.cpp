@@ -35,7 +35,8 @@ TEST_CASE("the linear probe separates overlapping clouds as well as the best rul
   const Features train = clouds(600, 1), test = clouds(3000, 2);
   const LinearScore score = linear_accuracy(train, test);
   CHECK(score.converged);
-  // The best rule of all (nearest centre) is right on 89.9 % of these clouds; 600 points lose little.
+  // The best rule of all (nearest centre) is right on 89.9 % of these clouds; 600 points lose
+  // little.
   CHECK(score.accuracy > 0.88);
 }
 
@@ -44,8 +45,8 @@ TEST_CASE("the linear probe ends where its gradient vanishes") {
   const LinearProbe probe = fit_linear_probe(train, {.tolerance = 1e-5});
   REQUIRE(probe.converged);
   CHECK(probe.gradient_norm <= 1e-5);
-  // Optimality in terms of the fit: the mean predicted probability of each class is the class's share, since intercepts are
-  // free.
+  // Optimality in terms of the fit: the mean predicted probability of each class is the class's
+  // share, since intercepts are free.
   const Tensor scaled = batch_norm_apply(train.x, probe.scaling, {}, {}, {}, {.eps = 0});
   const auto logits = add(matmul(scaled, probe.weight), probe.bias).to_vector<float>();
   double share = 0;
@@ -53,7 +54,8 @@ TEST_CASE("the linear probe ends where its gradient vanishes") {
     const double a = std::exp(logits[3 * i]), b = std::exp(logits[3 * i + 1]), c = std::exp(logits[3 * i + 2]);
     share += a / (a + b + c) / 300;
   }
-  CHECK(share == doctest::Approx(1.0 / 3).epsilon(1e-4));  // ten times the tolerance on the gradient
+  // Ten times the tolerance on the gradient.
+  CHECK(share == doctest::Approx(1.0 / 3).epsilon(1e-4));
 }
 
 TEST_CASE("a stronger penalty makes smaller weights") {

@@ -101,7 +101,8 @@ TEST_CASE("accuracy without noise is that of the report, and falls to chance as 
   CHECK(clean.knn == knn_accuracy(train, test));
   CHECK(clean.linear == linear_accuracy(train, test).accuracy);
   CHECK(clean.knn == 1.0);
-  // A corner is 3 from both axes, and so is the root mean square: noise of one unit leaves Φ(1)² = 71 %.
+  // A corner is 3 from both axes, and so is the root mean square: noise of one unit leaves Φ(1)² =
+  // 71 %.
   CHECK(std::fabs(classifiers.score_with_noise(test, 1, 1).linear - 0.708) < 0.08);
   CHECK(std::fabs(classifiers.score_with_noise(test, 1, 1).knn - 0.708) < 0.08);
   CHECK(std::fabs(classifiers.score_with_noise(test, 1000, 1).linear - 0.25) < 0.08);

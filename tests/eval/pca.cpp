@@ -24,7 +24,8 @@ TEST_CASE("principal components of the digits are scikit-learn's, on both device
     const Pca pca = fit_pca(golden.at("x", Dtype::f32), 3);
     const auto variances = golden.at("variances", Dtype::f64).to_vector<double>();
     for (std::size_t i = 0; i < 3; ++i) CHECK(pca.variances[i] == doctest::Approx(variances[i]).epsilon(1e-10));
-    // Their signs follow the same rule; a component is off by the square root of what its variance is.
+    // Their signs follow the same rule; a component is off by the square root of what its variance
+    // is.
     const test::Comparison same = test::compare(pca.components, golden.at("components", Dtype::f64), {.of_rms = 1e-5});
     CHECK_MESSAGE(same.ok, same.message);
   }

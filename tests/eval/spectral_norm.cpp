@@ -26,12 +26,14 @@ double norm_of_diagonal(const std::vector<double>& p, const std::vector<double>&
 TEST_CASE("the spectral norm of a known matrix is exact") {
   CHECK(norm_of_diagonal({3, -2, 1}, {1, 2, 1}, 3) == doctest::Approx(4).epsilon(1e-12));
   CHECK(norm_of_diagonal({-5}, {1}, 4) == doctest::Approx(5).epsilon(1e-12));
-  CHECK(norm_of_diagonal({1, 2, 7}, {1, 2, 7}, 2) == doctest::Approx(4).epsilon(1e-12));  // m > d: the last entry falls off
+  // m > d: the last entry falls off.
+  CHECK(norm_of_diagonal({1, 2, 7}, {1, 2, 7}, 2) == doctest::Approx(4).epsilon(1e-12));
 }
 
 TEST_CASE("singular values that crowd below the largest do not blur the norm") {
   std::vector<double> p(60), z(60, 1.0);
-  for (std::size_t i = 0; i < p.size(); ++i) p[i] = 1 - 1e-4 * static_cast<double>(i);  // power iteration would need 10⁵ rounds
+  // Power iteration would need 10⁵ rounds.
+  for (std::size_t i = 0; i < p.size(); ++i) p[i] = 1 - 1e-4 * static_cast<double>(i);
   CHECK(norm_of_diagonal(p, z, 60) == doctest::Approx(1).epsilon(1e-11));
 }
 
@@ -54,7 +56,8 @@ TEST_CASE("the spectral norm agrees with the trace of a high power of the Gram m
   }
   const double trace = power_traces({gram}, 1).item();
   const double norm2 = std::exp((std::log(trace) + log_scale) / std::pow(2.0, 30));
-  CHECK(spectral_norm_of_product(p, z) == doctest::Approx(std::sqrt(norm2)).epsilon(1e-7));  // 30 squarings leave log(12)/2³⁰
+  // 30 squarings leave log(12)/2³⁰.
+  CHECK(spectral_norm_of_product(p, z) == doctest::Approx(std::sqrt(norm2)).epsilon(1e-7));
 }
 
 TEST_CASE("the spectral norm refuses what is not two f64 matrices of one size") {

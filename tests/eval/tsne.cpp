@@ -90,13 +90,15 @@ TEST_CASE("affinities, divergence and gradient of the digits are scikit-learn's"
     CAPTURE(name);
     const test::Golden golden("digits", make_device(name));
     const Tensor p = tsne_affinities(golden.at("x", Dtype::f32), golden.number("perplexity"));
-    // scikit-learn stops its bisection when the entropy is within 1e-5; the farthest neighbours feel it most.
+    // scikit-learn stops its bisection when the entropy is within 1e-5; the farthest neighbours
+    // feel it most.
     const auto ours = p.rows(0, 50).to_vector<double>(), theirs = golden.at("p", Dtype::f64).to_vector<double>();
     REQUIRE(ours.size() == theirs.size());
     for (std::size_t i = 0; i < ours.size(); ++i) CHECK(std::fabs(ours[i] - theirs[i]) <= 2e-4 * theirs[i] + 1e-12);
     const Tensor y = golden.at("y", Dtype::f64);
     CHECK(tsne_divergence(p, y) == doctest::Approx(golden.at("y_kl", Dtype::f64).item()).epsilon(1e-5));
-    // At the minimum attraction and repulsion, of about 1e-2, cancel: what is left of the entropy's 1e-5.
+    // At the minimum attraction and repulsion, of about 1e-2, cancel: what is left of the entropy's
+    // 1e-5.
     const auto gradient = tsne_gradient(p, y).to_vector<double>();
     const auto expected = golden.at("y_gradient", Dtype::f64).to_vector<double>();
     for (std::size_t i = 0; i < gradient.size(); ++i) CHECK(std::fabs(gradient[i] - expected[i]) < 1e-7);
@@ -109,8 +111,8 @@ TEST_CASE("t-SNE of the digits is as good as scikit-learn's, and keeps classes t
     const test::Golden golden("digits", make_device(name));
     const Tsne result = fit_tsne(golden.at("x", Dtype::f32), {.perplexity = golden.number("perplexity")});
     REQUIRE(result.y.shape() == Shape{300, 2});
-    // Which minimum a descent ends in hangs on its rounding: scikit-learn's own, from the start turned by 0 to 70 degrees, lie
-    // between 0.426 and 0.445 here.
+    // Which minimum a descent ends in hangs on its rounding: scikit-learn's own, from the start
+    // turned by 0 to 70 degrees, lie between 0.426 and 0.445 here.
     CHECK(result.kl <= 1.03 * golden.number("kl"));
     CHECK(result.kl >= 0.9 * golden.number("kl"));
     CHECK(result.kl == doctest::Approx(tsne_divergence(tsne_affinities(golden.at("x", Dtype::f32), 30), result.y)));
@@ -130,7 +132,8 @@ TEST_CASE("t-SNE of the digits is as good as scikit-learn's, and keeps classes t
   }
 }
 
-// Points (N,2) after the same descent in f64, as scikit-learn writes it: a phase with exaggerated p, and one without.
+// Points (N,2) after the same descent in f64, as scikit-learn writes it: a phase with exaggerated
+// p, and one without.
 std::vector<double> descend_plainly(const Tensor& x, const TsneOptions& options, double rate) {
   const Tensor p = tsne_affinities(x, options.perplexity);
   const Pca pca = fit_pca(x, 2);

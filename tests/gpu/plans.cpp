@@ -11,7 +11,8 @@
 using namespace mec;
 using namespace mec::test;
 
-// MEC_CUDNN_DEVICE names a file for these properties, with which tests/cudnn/ plans where there is no such device.
+// MEC_CUDNN_DEVICE names a file for these properties, with which tests/cudnn/ plans where there is
+// no such device.
 TEST_CASE("cuda: a convolution gets the same engine from a device and from its description") {
   const cuda::DeviceProperties device = cuda::DeviceProperties::of_device(0);
   const std::string text = device.json();

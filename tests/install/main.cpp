@@ -1,4 +1,5 @@
-// The gradient of sum(a·B) by a is the row sums of B: tensors, the engine and the backends, installed.
+// The gradient of sum(a·B) by a is the row sums of B: tensors, the engine and the backends,
+// installed.
 #include <mec/all.h>
 
 #include <cstdio>

@@ -1,5 +1,5 @@
-# Installs the build, moves the installed copy elsewhere (nothing may remember where it was), and builds and runs a
-# project that knows mec only through find_package.
+# Installs the build, moves the installed copy elsewhere (nothing may remember where it was), and
+# builds and runs a project that knows mec only through find_package.
 cmake_minimum_required(VERSION 3.22)
 function(run)
   execute_process(COMMAND ${ARGV} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)

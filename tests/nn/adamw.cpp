@@ -111,7 +111,8 @@ TEST_CASE("AdamW's groups have their own rate factor and decay") {
   for (std::size_t p = 0; p < before.size(); ++p) {
     const bool is_bias = p % 2 == 1;
     for (std::size_t i = 0; i < before[p].size(); ++i) {
-      const double change = plainly[p][i] - before[p][i];  // the rate is 0.01, and decay is apart from the gradient
+      // The rate is 0.01, and decay is apart from the gradient.
+      const double change = plainly[p][i] - before[p][i];
       CHECK(after[p][i] - before[p][i] ==
             doctest::Approx(is_bias ? 3 * change : change - 0.01 * 0.2 * before[p][i]).epsilon(1e-9));
     }

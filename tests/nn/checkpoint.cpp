@@ -22,7 +22,8 @@ struct Fixture {
   std::filesystem::path path = folder / "state.safetensors";
   Device device = make_reference_device();
 
-  // A weight as a device with eight image channels stores it, three of them in files; and values that arithmetic would not keep.
+  // A weight as a device with eight image channels stores it, three of them in files; and values
+  // that arithmetic would not keep.
   State make(double start) const {
     const Tensor weight = Tensor::zeros({2, 3, 3, 8}, Dtype::f32, device);
     std::vector<float> odd{-0.0F, std::numeric_limits<float>::denorm_min(), static_cast<float>(start), 1e-30F};
@@ -49,7 +50,8 @@ TEST_CASE_FIXTURE(Fixture, "a state comes back to the bit, its weights in PyTorc
   CHECK(file.metadata.at("step") == "3");
   REQUIRE(file.find("weight") != nullptr);
   CHECK(file.find("weight")->shape() == Shape{2, 3, 3, 3});
-  CHECK(file.find("weight")->to_vector<float>()[1] == 10.5F);  // O, I, H, W: the next pixel of the same channel
+  // O, I, H, W: the next pixel of the same channel.
+  CHECK(file.find("weight")->to_vector<float>()[1] == 10.5F);
   restore_state(file, path.string(), other);
   CHECK(values(other) == values(saved));
   CHECK(std::signbit(values(other)[1][0]));

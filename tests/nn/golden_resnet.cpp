@@ -1,4 +1,5 @@
-// Thin ResNets against torchvision's: features, running statistics, and every gradient, in training and in evaluation.
+// Thin ResNets against torchvision's: features, running statistics, and every gradient, in training
+// and in evaluation.
 #include <doctest/doctest.h>
 #include <unistd.h>
 
@@ -23,7 +24,8 @@ void load(const Golden& golden, ResNet& net) {
   std::filesystem::remove(path);
 }
 
-// Images are NCHW in the golden and convolutions OIHW; the same turn of axes brings both to ours and back.
+// Images are NCHW in the golden and convolutions OIHW; the same turn of axes brings both to ours
+// and back.
 Tensor as_in_golden(const Tensor& t) { return t.rank() == 4 ? ohwi_to_oihw(t) : t; }
 
 void check_pass(const Golden& golden, const std::string& mode, Dtype dtype) {

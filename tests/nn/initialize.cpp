@@ -53,7 +53,8 @@ TEST_CASE("convolutions start from a normal with variance 2/fan_out") {
   const Moments m = moments(layer.weight.value.data());
   CHECK(std::fabs(m.mean) < 4 * expected / std::sqrt(n));
   CHECK(m.std == doctest::Approx(expected).epsilon(4 / std::sqrt(2 * n)));
-  CHECK(m.largest > 3.5 * expected);  // 18,432 normal draws pass 3.5σ; uniform ones would end at 1.7σ
+  // 18,432 normal draws pass 3.5σ; uniform ones would end at 1.7σ.
+  CHECK(m.largest > 3.5 * expected);
 }
 
 TEST_CASE("linear layers start from U(±1/√fan_in), the bias too") {

@@ -66,7 +66,8 @@ TEST_CASE("parameters have torchvision's names, order and sizes") {
   CHECK(net.out_features() == 2048);
 }
 
-// Sizes are torchvision's own numbers (sum(p.numel() for p in model.parameters())) less those of fc.
+// Sizes are torchvision's own numbers (sum(p.numel() for p in model.parameters())) less those of
+// fc.
 TEST_CASE("networks have as many parameters as torchvision's") {
   CHECK(count_parameters({.arch = "resnet18"}) == 11'689'512 - 513'000);
   CHECK(count_parameters({.arch = "resnet34"}) == 21'797'672 - 513'000);

@@ -11,7 +11,8 @@ using namespace mec;
 TEST_CASE("the learning rate rises to its peak within the warm-up and falls along a cosine") {
   const ScheduleLength length{.total = 30, .warmup = 11};
   CHECK(warmup_cosine(0, 2.0, length) == 0.0);
-  CHECK(warmup_cosine(5, 2.0, length) == doctest::Approx(1.0).epsilon(1e-15));  // numpy.linspace(0, 2, 11)[5]
+  // numpy.linspace(0, 2, 11)[5].
+  CHECK(warmup_cosine(5, 2.0, length) == doctest::Approx(1.0).epsilon(1e-15));
   CHECK(warmup_cosine(10, 2.0, length) == 2.0);
   CHECK(warmup_cosine(11, 2.0, length) == 2.0);
   CHECK(warmup_cosine(20, 2.0, length) == doctest::Approx(1 + std::cos(std::acos(-1.0) * 9 / 19)).epsilon(1e-15));

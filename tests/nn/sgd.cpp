@@ -106,7 +106,8 @@ TEST_CASE("LARS scales what enters each parameter's momentum by its trust ratio,
   Sgd optimizer(table, {.lars_eta = 0.01});
   State velocity;
   for (const double rate :
-       {0.1, 0.4, 0.02}) {  // a rate outside and a trust ratio inside the momentum differ from the second step on
+       // A rate outside and a trust ratio inside the momentum differ from the second step on.
+       {0.1, 0.4, 0.02}) {
     table.clear_grads();
     run_backward(net);
     const State before = values_of(net), g = gradients_of(net);

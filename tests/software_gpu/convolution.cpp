@@ -91,7 +91,8 @@ template <class A> void convolve_in(const Convolution& v) {
   const std::vector<A>& sums = to_x ? x : to_w ? w : y;
   for_each_element(result, to_w ? kWeights : kImages, [&](std::size_t at, std::int64_t place) {
     double value = v.alpha * static_cast<double>(sums[at]);
-    if (v.beta != 0) value += v.beta * element(result.memory, result.dtype, place);  // else what was there is not read
+    // Else what was there is not read.
+    if (v.beta != 0) value += v.beta * element(result.memory, result.dtype, place);
     set_element(result.memory, result.dtype, place, value);
   });
 }

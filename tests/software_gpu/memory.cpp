@@ -16,7 +16,8 @@ namespace mec::software_gpu {
 namespace {
 
 constexpr std::size_t kPage = 4096;
-constexpr std::size_t kHugePage = std::size_t{2} << 20;  // of device memory: to protect it a page at a time took most of a test
+// Of device memory: to protect it a page at a time took most of a test.
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kAddresses = std::size_t{1} << 38;  // reserved, not used
 constexpr int kPoison = 0xff;                             // NaN in every floating type
 

@@ -14,7 +14,8 @@ namespace mec::software_gpu {
 
 enum class Place : std::uint8_t { device, pinned, pageable };
 
-constexpr std::size_t kCapacity = std::size_t{4} << 30;  // bytes that cudaMalloc gives out at a time
+// Bytes that cudaMalloc gives out at a time.
+constexpr std::size_t kCapacity = std::size_t{4} << 30;
 
 // Holds NaN in every floating type. Null where kCapacity is reached.
 void* allocate_device(std::size_t bytes);

@@ -1,7 +1,9 @@
-# A GPU made of software: CUDA's runtime and libraries stood in for, under the real host code. What tests/gpu/ runs on a device runs here in
-# every test run; `mec_on_software_gpu` is the whole program.
+# A GPU made of software: CUDA's runtime and libraries stood in for, under the real host code. What
+# tests/gpu/ runs on a device runs here in every test run; `mec_on_software_gpu` is the whole
+# program.
 #
-# Objects come before the rooms' libraries, so the linker takes the emulated kernels, and this runtime, instead of those for a device.
+# Objects come before the rooms' libraries, so the linker takes the emulated kernels, and this
+# runtime, instead of those for a device.
 set(stand_ins "${CMAKE_CURRENT_BINARY_DIR}/software_gpu")
 get_property(host_sources GLOBAL PROPERTY MEC_CUDA_HOST_SOURCES)
 set_source_files_properties(${host_sources} PROPERTIES LANGUAGE CXX)
@@ -14,8 +16,9 @@ target_include_directories(mec_software_gpu PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}
 target_include_directories(mec_software_gpu SYSTEM PUBLIC ${MEC_CUDA_INCLUDE_DIRS})
 target_link_libraries(mec_software_gpu PRIVATE mec_options mec::tensor)
 
-# NVIDIA's libraries under their own names, in a folder that tensor/backends/cuda/runtime/library.h is told of; they find the runtime in the program. Without
-# a soname: the real cuDNN asks for the real cuBLASLt by that.
+# NVIDIA's libraries under their own names, in a folder that tensor/backends/cuda/runtime/library.h
+# is told of; they find the runtime in the program. Without a soname: the real cuDNN asks for the
+# real cuBLASLt by that.
 function(mec_stand_in library header macro)
   find_file(MEC_HEADER_${library} "${header}" PATHS ${MEC_CUDA_INCLUDE_DIRS} NO_DEFAULT_PATH REQUIRED)
   mark_as_advanced(MEC_HEADER_${library})

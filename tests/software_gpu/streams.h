@@ -17,7 +17,8 @@ namespace mec::software_gpu {
 // One piece of a stream's work.
 struct Operation {
   std::string name;
-  std::vector<std::uintptr_t> words;  // what it was given, checked for addresses now, and before each replay
+  // What it was given, checked for addresses now, and before each replay.
+  std::vector<std::uintptr_t> words;
   std::function<void()> run;
 };
 
@@ -29,7 +30,8 @@ cudaError_t enqueue(cudaStream_t stream, Operation operation);
 void set_seed(std::uint64_t seed);
 void let_device_work(int pieces);  // so many pieces of work, from streams taken at random
 long host_waits();                 // how often the host had to wait so far
-long given_operations();           // how many streams were given so far, by launches, libraries and copies
+// How many streams were given so far, by launches, libraries and copies.
+long given_operations();
 std::string last_given();          // the name of the last of them
 
 // --- For runtime.cpp -----------------------------------------------------------------------------

@@ -38,7 +38,8 @@ double metric(const Metrics& metrics, const std::string& name) {
   return 0;
 }
 
-// The loss as a function of student `view`, all views together, against the gradient that the objective returns.
+// The loss as a function of student `view`, all views together, against the gradient that the
+// objective returns.
 GradcheckResult check_student(Objective& objective, const Batch& batch, std::size_t view) {
   return check_gradient(
       [&](const Tensor& x) {

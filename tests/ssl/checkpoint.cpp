@@ -38,7 +38,8 @@ struct Fixture {
     return {.steps_per_epoch = kStepsPerEpoch, .settings = {{"method", settings.method}, {"model.arch", settings.model.arch}}};
   }
 
-  // What a run ends with; its metrics from the step on that it began with. Nothing is shared with another run but the file.
+  // What a run ends with; its metrics from the step on that it began with. Nothing is shared with
+  // another run but the file.
   struct Result {
     std::vector<double> end;
     std::vector<Metrics> metrics;
@@ -77,7 +78,8 @@ struct Fixture {
       std::filesystem::remove(path);
       run(settings, 0, nullptr, stop);
       const Checkpoint checkpoint(path);
-      CHECK(checkpoint.step() == (stop - 1) / kStepsPerEpoch * kStepsPerEpoch);  // stopped before its own step's end
+      // Stopped before its own step's end.
+      CHECK(checkpoint.step() == (stop - 1) / kStepsPerEpoch * kStepsPerEpoch);
       const Result rest = run(settings, 3, &checkpoint);
       CHECK(rest.end == whole.end);
       const auto from = whole.metrics.begin() + checkpoint.step();
@@ -205,7 +207,8 @@ TEST_CASE_FIXTURE(Fixture, "a checkpoint of other settings is refused with both 
   other.settings.emplace_back("train.new", "1");
   refused(other, "train.new is not set in the checkpoint, but 1 here");
 
-  // The same settings by name, and yet other tensors: the objective's queue, a network without a teacher.
+  // The same settings by name, and yet other tensors: the objective's queue, a network without a
+  // teacher.
   const auto moco = make_objective(tiny_settings_of("moco-v2"), device);
   CHECK_THROWS_WITH_AS(checkpoint.restore(identity(settings), learner, *moco),
                        (path.string() + ": the checkpoint does not fit; objective.queue is missing").c_str(), IoError);

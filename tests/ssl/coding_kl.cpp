@@ -1,5 +1,5 @@
-// KL between Gaussian mixtures: estimates and bounds against closed forms and Monte Carlo. Values against PyTorch are in
-// golden_coding.cpp.
+// KL between Gaussian mixtures: estimates and bounds against closed forms and Monte Carlo. Values
+// against PyTorch are in golden_coding.cpp.
 #include "mec/ssl/losses/gaussian_mixture_kl.h"
 
 #include <doctest/doctest.h>
@@ -168,7 +168,8 @@ TEST_CASE("gradients of the kernel density's KL agree with central differences")
 }
 
 TEST_CASE("minimising the kernel density's KL moves a batch onto the mixture") {
-  // KL(p ‖ g) forbids p where g has nothing, and asks less that p be wherever g is: so the start reaches every component.
+  // KL(p ‖ g) forbids p where g has nothing, and asks less that p be wherever g is: so the start
+  // reaches every component.
   const Device device = make_reference_device();
   const DiagonalMixture g = sphere_mixture(4, 3, 0.05, 1, Dtype::f64, device);
   Tensor z = normal({24, 3}, 3, device);
@@ -182,8 +183,8 @@ TEST_CASE("minimising the kernel density's KL moves a batch onto the mixture") {
 }
 
 TEST_CASE("KL to one Gaussian around the origin is a constant minus the rate") {
-  // N(0, ZᵀZ/m + ε²/d I), the Gaussian that the coding length measures, against N(0, s I): for unit rows
-  // KL = ½[(1 + ε²)/s − d + d log s] − d/2·log(ε²/d) − R(Z), whatever Z is.
+  // N(0, ZᵀZ/m + ε²/d I), the Gaussian that the coding length measures, against N(0, s I): for unit
+  // rows KL = ½[(1 + ε²)/s − d + d log s] − d/2·log(ε²/d) − R(Z), whatever Z is.
   const Device device = make_reference_device();
   const double eps2 = 0.7, s = 0.4, d = 4;
   for (std::uint64_t seed = 1; seed < 4; ++seed) {
@@ -193,7 +194,8 @@ TEST_CASE("KL to one Gaussian around the origin is a constant minus the rate") {
     double trace = 0;
     for (std::size_t i = 0; i < 4; ++i) trace += covariance.to_vector<double>()[5 * i];
     const double log_det = cholesky(covariance).log_det.slice(0, {1}).item();
-    const double closed = (trace / s - d + d * std::log(s) - log_det) / 2;  // KL of two Gaussians with mean 0
+    // KL of two Gaussians with mean 0.
+    const double closed = (trace / s - d + d * std::log(s) - log_det) / 2;
     const double rate = coding_length(z, lambda_of(z, eps2), {}, false).rate.item();
     const double expected = ((1 + eps2) / s - d + d * std::log(s)) / 2 - d / 2 * std::log(eps2 / d) - rate;
     CHECK(closed == doctest::Approx(expected).epsilon(kRounding));

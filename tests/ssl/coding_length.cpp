@@ -37,7 +37,8 @@ TEST_CASE("the length is the same batch-wise and feature-wise, exactly and at ev
       options.side = Side::feature;
       const LengthResult feature = coding_length(z, lambda, options);
       CHECK(batch.length.item() == doctest::Approx(feature.length.item()).epsilon(kRounding));
-      CHECK(batch.norm.item() == doctest::Approx(feature.norm.item()).epsilon(1e-3));  // two starts of the power iteration
+      // Two starts of the power iteration.
+      CHECK(batch.norm.item() == doctest::Approx(feature.norm.item()).epsilon(1e-3));
       CHECK(largest_difference(batch.dz, feature.dz) < kRounding);
     }
   }
@@ -67,7 +68,8 @@ TEST_CASE("the series approaches the exact length where it converges, and its co
     CHECK(series.converges.item() == 1);
     CHECK(series.length.item() == doctest::Approx(exact).epsilon(kRounding));
 
-    // The norm is proportional to λ, so to 1/ε². It is estimated from below, to nine tenths or better.
+    // The norm is proportional to λ, so to 1/ε². It is estimated from below, to nine tenths or
+    // better.
     const double turning = 20.0 * series.norm.item();
     CHECK(coding_length(z, lambda_of(z, turning * 1.12), {.exact = false}, false).converges.item() == 1);
     CHECK(coding_length(z, lambda_of(z, turning * 0.98), {.exact = false}, false).converges.item() == 0);
@@ -76,7 +78,8 @@ TEST_CASE("the series approaches the exact length where it converges, and its co
 
 TEST_CASE("eps2 of at least d always converges") {
   const Device device = make_reference_device();
-  const Tensor same = Tensor::full({6, 4}, 1.0, Dtype::f64, device);  // the worst case: one direction, the norm is d/ε²
+  // The worst case: one direction, the norm is d/ε².
+  const Tensor same = Tensor::full({6, 4}, 1.0, Dtype::f64, device);
   CHECK(coding_length(same, lambda_of(same, 4.001)).converges.item() == 1);
   CHECK(coding_length(same, lambda_of(same, 3.999)).converges.item() == 0);
 }

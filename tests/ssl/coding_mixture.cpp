@@ -1,4 +1,5 @@
-// Properties of the mixture coding length, of memberships, and of rate reduction. Values against PyTorch are in golden_coding.cpp.
+// Properties of the mixture coding length, of memberships, and of rate reduction. Values against
+// PyTorch are in golden_coding.cpp.
 #include <doctest/doctest.h>
 
 #include <set>
@@ -71,7 +72,8 @@ TEST_CASE("hard memberships are soft ones that are 0 or 1, with a component of n
       CHECK(a.length.item() == doctest::Approx(b.length.item()).epsilon(kRounding));
       CHECK(largest_difference(a.dz, b.dz) < kRounding);
       CHECK(largest_difference(a.converges, b.converges) == 0);
-      CHECK(largest_difference(a.norms, b.norms) < 0.02);  // power iteration on matrices of other sizes
+      // Power iteration on matrices of other sizes.
+      CHECK(largest_difference(a.norms, b.norms) < 0.02);
       CHECK(all_finite(b.dz).item() == 1);
     }
   }

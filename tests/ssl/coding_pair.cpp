@@ -1,4 +1,5 @@
-// Properties of the coding length of pairs, in f64 on the reference device. Values against PyTorch are in golden_mec.cpp.
+// Properties of the coding length of pairs, in f64 on the reference device. Values against PyTorch
+// are in golden_mec.cpp.
 #include "mec/ssl/losses/pair.h"
 
 #include <doctest/doctest.h>
@@ -119,13 +120,15 @@ TEST_CASE("the symmetric even-order loss never passes -1") {
 }
 
 TEST_CASE("without symmetrising, order 4 does pass -1 on a matrix with complex eigenvalues") {
-  // z is p with its rows shifted by one: C = λ·permutation, eigenvalues λ·(roots of unity), and tr C⁴ < 0 is not bounded by the trace.
+  // z is p with its rows shifted by one: C = λ·permutation, eigenvalues λ·(roots of unity), and tr
+  // C⁴ < 0 is not bounded by the trace.
   const Device device = make_reference_device();
   const std::int64_t m = 8;
   std::vector<double> p(64, 0.0), z(64, 0.0);
   for (std::size_t i = 0; i < 8; ++i) {
     p[i * 8 + i] = 1.0;
-    z[i * 8 + (i + 1) % 8] = i == 7 ? -1.0 : 1.0;  // eighth power −1: fourth powers of the eigenvalues are ±i, sums cancel
+    // Eighth power −1: fourth powers of the eigenvalues are ±i, sums cancel.
+    z[i * 8 + (i + 1) % 8] = i == 7 ? -1.0 : 1.0;
     z[i * 8 + (i + 2) % 8] = 0.9;
   }
   const Tensor P = Tensor::from(p, {m, m}, device), Z = Tensor::from(z, {m, m}, device);
@@ -141,7 +144,8 @@ TEST_CASE("the spectral norm never exceeds d/eps2, and adapting brings it to 0.9
   const Device device = make_reference_device();
   for (const Sizes sizes : kSizes) {
     const auto [p, z] = agreeing_pair(sizes, 8, device);
-    const auto same = Tensor::full({sizes.m, sizes.d}, 1.0, Dtype::f64, device);  // the worst case: one direction
+    // The worst case: one direction.
+    const auto same = Tensor::full({sizes.m, sizes.d}, 1.0, Dtype::f64, device);
     for (const auto& [a, b] : {Pair{p, z}, Pair{same, same}}) {
       const double eps2 = 0.3;
       const double bound = static_cast<double>(sizes.d) / eps2;
@@ -159,12 +163,14 @@ TEST_CASE("the spectral norm never exceeds d/eps2, and adapting brings it to 0.9
 }
 
 TEST_CASE("the estimate of the norm reaches nine tenths of it on hard spectra") {
-  // P Zᵀ with Z a rotation and P = diag(s) Q: singular values s. Hard: one value stands a little above hundreds of equal ones.
+  // P Zᵀ with Z a rotation and P = diag(s) Q: singular values s. Hard: one value stands a little
+  // above hundreds of equal ones.
   const Device device = make_reference_device();
   const std::int64_t n = 300;
   for (std::uint64_t seed = 1; seed <= 3; ++seed) {
     for (const double others : {0.0, 0.5, 0.8, 0.87, 0.9, 0.99}) {
-      // Q = I − 2vvᵀ, a reflection along a random direction: orthogonal, and nothing lines up with the start vector.
+      // Q = I − 2vvᵀ, a reflection along a random direction: orthogonal, and nothing lines up with
+      // the start vector.
       const Tensor v = normalize_rows(normal({1, n}, seed, device)).y;
       Tensor q = scale(matmul(v, v, {.trans_a = true}), -2.0);
       const auto eye = matrix_polynomial({q}, {1.0, 0.0});
@@ -187,7 +193,8 @@ TEST_CASE("minimising the loss raises the coding length") {
   const Device device = make_reference_device();
   for (const CodingOptions& form : {CodingOptions{.order = 4, .symmetrize = true}, CodingOptions{.exact = true}}) {
     Tensor p = normal({12, 8}, 41, device);
-    // Views of one image agree, so z follows p; all images start near one direction: collapsed, and short to code.
+    // Views of one image agree, so z follows p; all images start near one direction: collapsed, and
+    // short to code.
     p = add(scale(p, 0.05), Tensor::full({12, 8}, 1.0, Dtype::f64, device));
     const Tensor lambda = lambda_of(p, 16.0);
     const double before = figure(coding_length_pair(p, p, lambda, {.exact = true}), CodingRecord::coding_length);
@@ -196,7 +203,8 @@ TEST_CASE("minimising the loss raises the coding length") {
       p = sub(p, scale(add(pair.dp, pair.dz), 5.0));
     }
     const double after = figure(coding_length_pair(p, p, lambda, {.exact = true}), CodingRecord::coding_length);
-    // Twelve unit rows in eight dimensions, spread evenly: Z ᵀZ = 12/8 I, so the length is μ·8·log(1 + λ·12/8).
+    // Twelve unit rows in eight dimensions, spread evenly: Z ᵀZ = 12/8 I, so the length is
+    // μ·8·log(1 + λ·12/8).
     const double best = 10.0 * 8.0 * std::log(1 + 8.0 / (12 * 16.0) * 1.5);
     CHECK(before < 0.95 * best);
     CHECK(after > 0.99 * best);

@@ -1,4 +1,5 @@
-// Coding lengths, mixtures, rate reduction and KL against PyTorch: values and gradients, m < d and m > d.
+// Coding lengths, mixtures, rate reduction and KL against PyTorch: values and gradients, m < d and
+// m > d.
 #include <doctest/doctest.h>
 
 #include "mec/ssl/losses/gaussian_mixture_kl.h"

@@ -1,4 +1,5 @@
-// The coding length of pairs against PyTorch: values and both gradients, for every order, both sides, m < d and m > d.
+// The coding length of pairs against PyTorch: values and both gradients, for every order, both
+// sides, m < d and m > d.
 #include <doctest/doctest.h>
 
 #include "mec/ssl/losses/pair.h"
@@ -30,7 +31,8 @@ void check_pair(const Golden& golden, Side side, Dtype dtype) {
     const Comparison same = golden.compare(name, answer);
     CHECK_MESSAGE(same.ok, same.message);
   }
-  // Power iteration approaches the norm from below; between close singular values it may stop at nine tenths.
+  // Power iteration approaches the norm from below; between close singular values it may stop at
+  // nine tenths.
   const double norm = figure(CodingRecord::spectral_norm).item(), exact = golden.at("spectral_norm", Dtype::f64).item();
   CHECK(norm <= exact * (dtype == Dtype::f64 ? 1 + 1e-10 : 1 + 1e-4));
   CHECK(norm >= 0.9 * exact);

@@ -1,4 +1,5 @@
-// Ten steps of the whole recipe against the same in PyTorch: losses, and the weights and statistics they end with.
+// Ten steps of the whole recipe against the same in PyTorch: losses, and the weights and statistics
+// they end with.
 #include <doctest/doctest.h>
 #include <unistd.h>
 

@@ -1,4 +1,5 @@
-// Each method trains: to the bit, also when a step is replayed; with a second network only where it asks for one.
+// Each method trains: to the bit, also when a step is replayed; with a second network only where it
+// asks for one.
 #include <doctest/doctest.h>
 
 #include <cmath>

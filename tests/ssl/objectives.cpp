@@ -1,5 +1,5 @@
-// Every method but MEC, which has files of its own: one row each, from which its golden comparison, gradient check and the mean over
-// pairs of views follow.
+// Every method but MEC, which has files of its own: one row each, from which its golden comparison,
+// gradient check and the mean over pairs of views follow.
 #include <doctest/doctest.h>
 
 #include <algorithm>

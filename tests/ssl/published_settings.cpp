@@ -1,4 +1,5 @@
-// The settings that a run has when nothing is said: those of the papers and their official code, method by method.
+// The settings that a run has when nothing is said: those of the papers and their official code,
+// method by method.
 #include <doctest/doctest.h>
 
 #include "mec/ssl/methods/mec.h"

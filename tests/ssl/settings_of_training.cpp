@@ -1,5 +1,6 @@
-// Every setting of a training does what it means: learner, schedules, optimiser and objective against a run that is written out
-// in the test (support/plain_run.h). tests/cli/settings_effects.cpp does the same from the settings' names.
+// Every setting of a training does what it means: learner, schedules, optimiser and objective
+// against a run that is written out in the test (support/plain_run.h).
+// tests/cli/settings_effects.cpp does the same from the settings' names.
 #include <doctest/doctest.h>
 
 #include "data/fixtures.h"

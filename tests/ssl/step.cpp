@@ -123,7 +123,8 @@ TEST_CASE("the teacher moves by the average alone, and its statistics are its ow
   MecObjective objective(mec_settings(tiny_settings()));
   training_step(learner, objective, {images(1, device, Dtype::f64), images(2, device, Dtype::f64)}, scalars);
   const auto after = learner.teacher->parameters.values().to_vector<double>();
-  const auto online = learner.parameters.values().to_vector<double>();  // the teacher's entries come first
+  // The teacher's entries come first.
+  const auto online = learner.parameters.values().to_vector<double>();
   double worst = 0, moved = 0;
   for (std::size_t i = 0; i < before.size(); ++i) {
     worst = std::max(worst, std::fabs(after[i] - (0.75 * before[i] + 0.25 * online[i])));

@@ -99,7 +99,8 @@ struct Run {
 
 TEST_CASE("a step that still asks for memory is run once more before it is recorded") {
   Run run(std::make_shared<RecordingBackend>(make_reference_device()));
-  TroubledObjective objective(7, -1);  // two calls a step: in the first three steps, and half of the fourth
+  // Two calls a step: in the first three steps, and half of the fourth.
+  TroubledObjective objective(7, -1);
   StepRunner runner(run.learner, objective, run.scalars);
   std::vector<bool> replays;
   for (std::uint64_t step = 0; step < 7; ++step) {
@@ -150,7 +151,8 @@ TEST_CASE("a step that the device refuses to record is said once, and every step
     CAPTURE(static_cast<int>(when));
     const auto device = std::make_shared<RefusingDevice>(when);
     Run run(device), eager(make_reference_device());
-    FailingObjective objective(when == Refusal::within ? 5 : -1);  // the second call of the third step
+    // The second call of the third step.
+    FailingObjective objective(when == Refusal::within ? 5 : -1);
     MecObjective same(mec_settings(tiny_settings()));
     std::vector<std::string> notes;
     StepRunner runner(run.learner, objective, run.scalars,

@@ -69,7 +69,8 @@ TEST_CASE("reports come in order, one a step, before their epoch's") {
     CHECK(reports.steps[i].step == static_cast<std::int64_t>(i) + 1);
     CHECK(reports.steps[i].epoch == static_cast<std::int64_t>(i) / 3 + 1);
     CHECK(reports.steps[i].images == 8);
-    CHECK(reports.steps[i].data_seconds > 0);  // without workers the step waits while images are made
+    // Without workers the step waits while images are made.
+    CHECK(reports.steps[i].data_seconds > 0);
     CHECK(reports.steps[i].seconds > reports.steps[i].data_seconds);
     CHECK(std::isfinite(metric(reports.steps[i], "loss")));
     CHECK(metric(reports.steps[i], "spectral_norm") > 0);

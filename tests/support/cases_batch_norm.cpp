@@ -46,7 +46,8 @@ void add_apply(std::vector<OpCase>& table, const Shape& x, const Parts& parts) {
                    }});
 }
 
-// dy, x, y, mean, var, gamma, beta, dgamma, dbeta; y's sign is the mask of the ReLU where a residual was added, else x tells it.
+// dy, x, y, mean, var, gamma, beta, dgamma, dbeta; y's sign is the mask of the ReLU where a
+// residual was added, else x tells it.
 std::vector<Input> gradient_inputs(const Shape& x) {
   const Shape channels{x.dim(-1)};
   const Input statistic{.shape = channels, .role = Role::statistic};
@@ -149,8 +150,8 @@ void add_batch_norm_cases(std::vector<OpCase>& table) {
       }
     }
   }
-  // More rows than one block sums, and more channels than one block has threads for. Whole numbers, since the mean of many normal ones is
-  // too small to have digits that could be compared.
+  // More rows than one block sums, and more channels than one block has threads for. Whole numbers,
+  // since the mean of many normal ones is too small to have digits that could be compared.
   for (const Shape& x : {Shape{540, 64}, Shape{613, 17}, Shape{4500, 1}, Shape{70, 520}}) {
     add_statistics(table, x, Fill::integers);
     add_apply(table, x, {.affine = true, .add = true, .relu = true});

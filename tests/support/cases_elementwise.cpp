@@ -57,7 +57,8 @@ void add_numbers(std::vector<OpCase>& table, const Shape& shape) {
                    }});
 }
 
-// y may have another dtype than x: gradients of bf16 activations are summed in f32, and f32 weights are copied to bf16.
+// y may have another dtype than x: gradients of bf16 activations are summed in f32, and f32 weights
+// are copied to bf16.
 void add_axpby(std::vector<OpCase>& table, const Shape& shape) {
   for (const Role x : {Role::activation, Role::statistic}) {
     for (const Role y : {Role::activation, Role::statistic}) {

@@ -50,7 +50,8 @@ void add_coding_matrices(std::vector<OpCase>& table, std::int64_t n) {
   add("symmetrize", Accuracy::rounded, [](const Tensors& in) -> Tensors { return {symmetrize(in[0])}; });
 }
 
-// More matrices than a kernel may take at once, in memory that begins within a pack. They need not be powers of each other.
+// More matrices than a kernel may take at once, in memory that begins within a pack. They need not
+// be powers of each other.
 void add_many_powers(std::vector<OpCase>& table, std::int64_t n, std::int64_t count) {
   const auto matrices = [n, count](const Tensors& in) {
     std::vector<Tensor> powers;
@@ -79,7 +80,8 @@ void add_many_powers(std::vector<OpCase>& table, std::int64_t n, std::int64_t co
 }
 
 void add_coding_scalars(std::vector<OpCase>& table) {
-  // The norm of v = K u is about 1.5 times u's, so that λ = 0.25 is below the limit and λ = 4 above it; u = 0 is safe.
+  // The norm of v = K u is about 1.5 times u's, so that λ = 0.25 is below the limit and λ = 4 above
+  // it; u = 0 is safe.
   for (const double lambda : {0.25, 4.0}) {
     for (const double u : {1.0, 0.0}) {
       table.push_back({.kernel = "coding_scale",

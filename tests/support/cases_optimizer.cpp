@@ -4,8 +4,9 @@
 namespace mec::test {
 namespace {
 
-// Segments of one element, empty ones in a row, one that is several pieces of 8192 long, bounds that are a piece's, and slices that begin
-// within a pack of 16 bytes: all at the same place of it, or not.
+// Segments of one element, empty ones in a row, one that is several pieces of 8192 long, bounds
+// that are a piece's, and slices that begin within a pack of 16 bytes: all at the same place of it,
+// or not.
 constexpr std::int64_t kSize = 40000;
 const Input kBuffer{.shape = {kSize + 8}}, kFactor{.shape = {1}, .fill = Fill::given, .values = {0.375}};
 const Input kManySegments{.shape = {16},
@@ -119,7 +120,8 @@ void add_bounds(std::vector<OpCase>& table, const char* name, std::int64_t size,
 }  // namespace
 
 void add_optimizer_cases(std::vector<OpCase>& table) {
-  // An empty segment, and elements before the first and after the last, which must stay as they are.
+  // An empty segment, and elements before the first and after the last, which must stay as they
+  // are.
   const Input offsets{.shape = {5}, .fill = Fill::given, .role = Role::i64, .values = {2, 5, 5, 300, 1030}};
   const Shape flat{1037};
   for (const bool segment_rates : {false, true}) {

@@ -12,7 +12,8 @@ Shape pooled_shape(const Shape& x, const Pool2dArgs& args) {
   return {x[0], out(x[1]), out(x[2]), x[3]};
 }
 
-// Few different values, so that most windows have several largest pixels; all negative, so that padding must not win.
+// Few different values, so that most windows have several largest pixels; all negative, so that
+// padding must not win.
 void add_max_pool(std::vector<OpCase>& table, const Shape& x, const Pool2dArgs& args) {
   const std::string what = concat(x, " kernel ", args.kernel, " stride ", args.stride, " pad ", args.pad);
   table.push_back({.kernel = "max_pool2d",
@@ -111,7 +112,8 @@ void add_pooling_cases(std::vector<OpCase>& table) {
   }
   add_max_pool(table, {2, 6, 9, 16}, {.kernel = 2, .stride = 2, .pad = 0});
   add_max_pool(table, {1, 9, 20, 3}, {.kernel = 15, .stride = 4, .pad = 7});  // the largest window
-  add_max_pool(table, {1, 9, 9, 8}, {.kernel = 5, .stride = 2, .pad = 2});    // a row of it takes two rounds of loads
+  // A row of it takes two rounds of loads.
+  add_max_pool(table, {1, 9, 9, 8}, {.kernel = 5, .stride = 2, .pad = 2});
   add_global_pool(table, {3, 20, 17, 24});
   add_global_pool(table, {2, 3, 3, 272});
   add_max_pool(table, {0, 5, 6, 8}, {});

@@ -32,15 +32,20 @@ struct ConvCase {
 const ConvCase kConvolutions[] = {
     {1, 1, 1, 1, 1, 1, 1},                                            // the smallest
     {2, 9, 7, 1, 16, 3, 3, {.pad = 1}},                               // stem on grey images
-    {2, 8, 11, 3, 17, 3, 3, {.pad = 1}},                              // stem on colour images, odd outputs
+    // Stem on colour images, odd outputs.
+    {2, 8, 11, 3, 17, 3, 3, {.pad = 1}},
     {2, 15, 13, 3, 16, 7, 7, {.stride = 2, .pad = 3}},                // ImageNet's stem
     {2, 8, 11, 16, 17, 3, 3, {.stride = 2, .pad = 1}},                // start of a stage
-    {3, 5, 4, 17, 16, 3, 3, {.pad = 1}},                              // channels that fill no vector
-    {2, 4, 5, 64, 64, 3, 3, {.pad = 1}},                              // channels that fill whole vectors
-    {2, 8, 7, 16, 64, 1, 1, {.stride = 2}},                           // shortcut: it leaves pixels unread
+    // Channels that fill no vector.
+    {3, 5, 4, 17, 16, 3, 3, {.pad = 1}},
+    // Channels that fill whole vectors.
+    {2, 4, 5, 64, 64, 3, 3, {.pad = 1}},
+    // shortcut: it leaves pixels unread.
+    {2, 8, 7, 16, 64, 1, 1, {.stride = 2}},
     {2, 5, 6, 64, 16, 1, 1},                                          // a matrix product
     {2, 9, 10, 16, 3, 3, 3, {.pad = 2, .dilation = 2}},               // dilation
-    {1, 11, 9, 3, 17, 3, 3, {.stride = 2, .pad = 1, .dilation = 3}},  // dilation and stride, odd leftover
+    // Dilation and stride, odd leftover.
+    {1, 11, 9, 3, 17, 3, 3, {.stride = 2, .pad = 1, .dilation = 3}},
     {2, 6, 7, 16, 32, 3, 3, {.pad = 1, .groups = 4}},                 // groups
     {2, 6, 7, 17, 17, 3, 3, {.stride = 2, .pad = 1, .groups = 17}},   // depthwise
     {2, 7, 9, 3, 16, 5, 3, {.pad = 1}},                               // a kernel that is not square

@@ -30,7 +30,8 @@ void add_cross_entropy(std::vector<OpCase>& table, std::int64_t rows, std::int64
                    .name = concat("cross_entropy (", rows, ",", classes, ") with logits around ", shift),
                    .dtypes = kReal,
                    .accuracy = Accuracy::accumulated,
-                   // Whole numbers stay exact however large: exp(1000) without the row's maximum taken off is infinite.
+                   // Whole numbers stay exact however large: exp(1000) without the row's maximum
+                   // taken off is infinite.
                    .inputs = {{.shape = {rows, classes}, .fill = Fill::integers, .low = shift - spread, .high = shift + spread},
                               {.shape = {rows},
                                .fill = Fill::integers,
@@ -65,7 +66,8 @@ void add_long_top_k(std::vector<OpCase>& table, std::int64_t columns) {
                    }});
 }
 
-// Zeros of both signs are equals, infinities are numbers, and a class may be ruled out by a logit of −∞.
+// Zeros of both signs are equals, infinities are numbers, and a class may be ruled out by a logit
+// of −∞.
 void add_special_values(std::vector<OpCase>& table) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
   table.push_back(
@@ -132,7 +134,8 @@ void add_stray_labels(std::vector<OpCase>& table, std::int64_t classes) {
 }  // namespace
 
 void add_row_cases(std::vector<OpCase>& table) {
-  // Either side of a warp, of rows for a block and of rows for a larger one; odd widths put rows at all places of a pack.
+  // Either side of a warp, of rows for a block and of rows for a larger one; odd widths put rows at
+  // all places of a pack.
   const Shape shapes[] = {{1, 1}, {3, 5}, {17, 64}, {5, 300}, {9, 31}, {9, 33}, {2, 1024}, {5, 1025}, {3, 2048}, {2, 8199}};
   for (const Shape& x : shapes) add_normalize(table, x, Fill::normal);
   add_normalize(table, {9, 1}, Fill::integers);
@@ -146,7 +149,8 @@ void add_row_cases(std::vector<OpCase>& table) {
   add_cross_entropy(table, 17, 3, 1000);
   add_cross_entropy(table, 4, 100, -1000);
   add_cross_entropy(table, 9, 33, 0);
-  add_cross_entropy(table, 5, 1025, 0, 400);  // the largest has no equal: one warp of a block meets it
+  // The largest has no equal: one warp of a block meets it.
+  add_cross_entropy(table, 5, 1025, 0, 400);
   add_cross_entropy(table, 3, 8199, 1000, 4000);
   add_top_k(table, {1, 1}, 1);
   add_top_k(table, {5, 17}, 5);

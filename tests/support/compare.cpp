@@ -23,7 +23,8 @@ Comparison compare(const Tensor& actual, const Tensor& expected, const Tolerance
     if (classes != Classes::finite && std::isnan(a[i]) && std::isnan(b[i])) continue;
     if (classes == Classes::with_spreading_nan && (std::isnan(a[i]) || (std::isnan(b[i]) && std::isinf(a[i])))) continue;
     const double excess = std::fabs(a[i] - b[i]) - (tolerance.relative * std::fabs(b[i]) + tolerance.of_rms * rms);
-    if (excess <= 0 && a[i] != b[i]) continue;  // false for NaN, which therefore fails, and for zeros of two signs
+    // False for NaN, which therefore fails, and for zeros of two signs.
+    if (excess <= 0 && a[i] != b[i]) continue;
     ++failures;
     if (!(excess <= worst_excess)) {
       worst = i;

@@ -10,7 +10,8 @@ namespace mec::test {
 // |actual − expected| ≤ relative·|expected| + of_rms·rms(expected), element by element.
 struct Tolerance {
   double relative = 0;
-  double of_rms = 0;  // for sums that cancel: their error goes with the size of the terms, not with the result
+  // For sums that cancel: their error goes with the size of the terms, not with the result.
+  double of_rms = 0;
 };
 
 // What is asked of elements that are not ordinary numbers.
@@ -18,7 +19,8 @@ enum class Classes {
   finite,                     // NaN never passes
   with_nan,                   // NaN passes where NaN is expected
   with_nan_and_signed_zeros,  // and a zero has the sign of the zero that is expected
-  with_spreading_nan,         // NaN passes anywhere, and all that passes where infinity or NaN is expected is not finite
+  // NaN passes anywhere, and all that passes where infinity or NaN is expected is not finite.
+  with_spreading_nan,
 };
 
 struct Comparison {

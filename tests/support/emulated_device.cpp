@@ -19,7 +19,8 @@ class EmulatedBackend final : public cuda::MEC_SIMT::KernelBackend {
   bool supports(Dtype dtype) const override { return is_floating(dtype); }
 
   void upload(const void* host, View y) override {
-    std::copy_n(static_cast<const std::byte*>(host), bytes(y), y.as<std::byte>());  // of no element: host may be null
+    // Of no element: host may be null.
+    std::copy_n(static_cast<const std::byte*>(host), bytes(y), y.as<std::byte>());
   }
   void download(ConstView x, void* host) override { std::copy_n(x.as<std::byte>(), bytes(x), static_cast<std::byte*>(host)); }
 

@@ -6,8 +6,9 @@
 
 namespace mec::test {
 
-// Kernels run under the emulator of tensor/backends/cuda/kernels/emulator.h; products, convolutions and decompositions are the reference's. With
-// `grid_limit` blocks at most in a loop over elements, so that small tensors, too, make threads go round more than once.
+// Kernels run under the emulator of tensor/backends/cuda/kernels/emulator.h; products, convolutions
+// and decompositions are the reference's. With `grid_limit` blocks at most in a loop over elements,
+// so that small tensors, too, make threads go round more than once.
 Device make_emulated_device(std::int64_t grid_limit = 2);
 
 }  // namespace mec::test

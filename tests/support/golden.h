@@ -1,4 +1,5 @@
-// Golden files: what PyTorch, torchvision and scikit-learn answered to the inputs they hold. tools/make_golden.py makes them.
+// Golden files: what PyTorch, torchvision and scikit-learn answered to the inputs they hold.
+// tools/make_golden.py makes them.
 #pragma once
 
 #include <string>
@@ -9,7 +10,8 @@
 
 namespace mec::test {
 
-// Where goldens are compared; f64 is the reference backend's alone. tests/gpu compiles the same tests once more, for a GPU.
+// Where goldens are compared; f64 is the reference backend's alone. tests/gpu compiles the same
+// tests once more, for a GPU.
 struct GoldenSetting {
   const char* device;
   Dtype dtype;
@@ -22,8 +24,9 @@ inline constexpr GoldenSetting kGoldenSettings[] = {{"reference", Dtype::f64}, {
 
 class Golden {
  public:
-  // Reads <name>.safetensors from the folder in the environment variable MEC_GOLDEN_DIR, or else from tests/golden. IoError
-  // when it is not there: a golden that is missing is a failure, not a reason to skip.
+  // Reads <name>.safetensors from the folder in the environment variable MEC_GOLDEN_DIR, or else
+  // from tests/golden. IoError when it is not there: a golden that is missing is a failure, not a
+  // reason to skip.
   Golden(const std::string& name, const Device& device);
 
   // The tensor, converted; IoError when the file has none of that name.
@@ -33,11 +36,13 @@ class Golden {
   double number(const std::string& key) const;
   std::int64_t integer(const std::string& key) const { return static_cast<std::int64_t>(number(key)); }
 
-  // The tensors whose names begin with `prefix`, without it: for load_weights(), or to see that all have been compared.
+  // The tensors whose names begin with `prefix`, without it: for load_weights(), or to see that all
+  // have been compared.
   SafetensorsFile part(const std::string& prefix) const;
 
-  // `actual` against the tensor. The error allowed, relative to the largest entry of the golden's, is 1e-10 in f64, and in f32
-  // 1e-4 or, where that is more, three times what PyTorch's own f32 was away from its f64.
+  // `actual` against the tensor. The error allowed, relative to the largest entry of the golden's,
+  // is 1e-10 in f64, and in f32 1e-4 or, where that is more, three times what PyTorch's own f32 was
+  // away from its f64.
   Comparison compare(const std::string& tensor, const Tensor& actual) const;
 
  private:

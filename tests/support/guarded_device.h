@@ -1,4 +1,5 @@
-// A device on which a kernel that writes outside its outputs, or leaves a part of them unwritten, is found out.
+// A device on which a kernel that writes outside its outputs, or leaves a part of them unwritten,
+// is found out.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +30,8 @@ class GuardedDevice final : public ForwardingBackend {
   struct Segment {  // with its guards
     std::byte* memory;
     std::size_t bytes;
-    std::vector<std::byte> expected;  // what is in it, as far as kernels have written; the rest is filled
+    // What is in it, as far as kernels have written; the rest is filled.
+    std::vector<std::byte> expected;
   };
 
   Upstream guarded_memory();

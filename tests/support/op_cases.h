@@ -17,7 +17,8 @@ enum class Fill {
   positive,         // within [0.5, 2.5)
   integers,         // whole numbers in [low, high): they make ties, labels and indices
   given,            // `values`
-  pivoted_matrix,   // normal/√n with 2 on the other diagonal: well conditioned, and LU must swap rows
+  // Normal/√n with 2 on the other diagonal: well conditioned, and LU must swap rows.
+  pivoted_matrix,
   contraction,      // normal/(2√n): spectral radius about a half
   definite_matrix,  // GGᵀ/n + I
 };
@@ -65,7 +66,8 @@ std::vector<OpCase> op_cases(const OpFamily& family);
 // One device for every table: a fresh one clears its memory first, which takes longer than most
 // cases.
 const Device& reference_device();
-// Inputs rounded to `dtype` (each by its role), held in `compute`, on `device`; the same numbers for every device.
+// Inputs rounded to `dtype` (each by its role), held in `compute`, on `device`; the same numbers
+// for every device.
 Tensors make_inputs(const OpCase& op, std::uint64_t seed, Dtype dtype, Dtype compute, const Device& device);
 
 // A copy of x that does not begin where a vector of numbers may: element 1 of a longer tensor.

@@ -7,6 +7,7 @@ namespace mec::test {
 
 std::filesystem::path source_dir();    // the repository
 std::filesystem::path golden_dir();    // tests/golden, or the environment variable MEC_GOLDEN_DIR
-std::filesystem::path program_path();  // build/<preset>/mec, or the environment variable MEC_PROGRAM
+// Build/<preset>/mec, or the environment variable MEC_PROGRAM.
+std::filesystem::path program_path();
 
 }  // namespace mec::test

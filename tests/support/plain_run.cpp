@@ -233,7 +233,8 @@ std::vector<Tensor> make_views(const PretrainSettings& s, const Dataset& dataset
   return views;
 }
 
-// Forward and backward of all views; gradients are left in the parameters. Returns the objective's figures.
+// Forward and backward of all views; gradients are left in the parameters. Returns the objective's
+// figures.
 Metrics gradients(Networks& online, const Networks& teacher, Objective& objective,
                   const std::vector<Tensor>& views, Dtype activations) {
   std::vector<Tensor> teachers;

@@ -1,8 +1,9 @@
-// Training written out a second time, from the meaning of each setting: what the wiring of a run is compared with.
+// Training written out a second time, from the meaning of each setting: what the wiring of a run is
+// compared with.
 //
-// Layers, objectives and the drawing of views are the library's, since they have tests of their own. Everything between a setting
-// and these is done here again, from formulas: which images a batch has, the networks' shapes, schedules, optimisers in f64,
-// the teacher's average.
+// Layers, objectives and the drawing of views are the library's, since they have tests of their
+// own. Everything between a setting and these is done here again, from formulas: which images a
+// batch has, the networks' shapes, schedules, optimisers in f64, the teacher's average.
 #pragma once
 
 #include <map>
@@ -15,7 +16,8 @@
 
 namespace mec::test {
 
-// Values of parameters and buffers by name, as on the device: "encoder.conv1.weight", and "teacher.…" where there is one.
+// Values of parameters and buffers by name, as on the device: "encoder.conv1.weight", and
+// "teacher.…" where there is one.
 using NamedValues = std::map<std::string, std::vector<double>>;
 void add_values(const std::string& prefix, Module& module, NamedValues& values);
 
@@ -37,8 +39,9 @@ struct PlainRun {
 PlainRun plain_run(const PretrainSettings& settings, const DatasetPtr& dataset,
                    const Normalization& normalization, const Device& device, bool nudged = false);
 
-// ‖a − b‖ over the way that b has come from `start`, the largest over kinds of parameters: encoder, projector, predictor and teacher
-// each apart, matrices apart from vectors. Infinite where names or sizes differ.
+// ‖a − b‖ over the way that b has come from `start`, the largest over kinds of parameters: encoder,
+// projector, predictor and teacher each apart, matrices apart from vectors. Infinite where names or
+// sizes differ.
 double distance(const NamedValues& a, const PlainRun& b);
 
 }  // namespace mec::test

@@ -24,10 +24,12 @@ ProgramResult run_program(const TempFolder& folder, const std::vector<std::strin
 // Names of all files and folders below, to see that a failure left nothing behind.
 std::set<std::string> listing(const TempFolder& folder);
 
-// The program fails with this status and one line on stderr that holds `why`, and leaves the folder as it was.
+// The program fails with this status and one line on stderr that holds `why`, and leaves the folder
+// as it was.
 void check_fails(const TempFolder& folder, int status, const std::string& why, const std::vector<std::string>& arguments);
 
-// A data set of 8x8 images in MNIST's format: a bright bar whose place is the label, 0 to 3, on noise.
+// A data set of 8x8 images in MNIST's format: a bright bar whose place is the label, 0 to 3, on
+// noise.
 void write_images(const std::filesystem::path& folder, int train, int test);
 
 // The pixels turned by 90 degrees, clockwise, and a PNG of those given that notes that they stand
@@ -63,7 +65,8 @@ struct RunFixture {
 
   RunFixture();
   std::string at(const std::string& name) const { return (folder / name).string(); }
-  ProgramResult run(const std::vector<std::string>& arguments) const;  // fails the test when the program fails
+  // Fails the test when the program fails.
+  ProgramResult run(const std::vector<std::string>& arguments) const;
 
   // Runs the program until `enough` says so; then kills it. Whether it ended by itself, well.
   bool run_until(const std::vector<std::string>& arguments, const std::function<bool()>& enough) const;

@@ -1,5 +1,5 @@
-// One row for each setting: a value far from the default, and what it means. Tests take their rows from the list of all settings, so
-// that a setting without a row fails.
+// One row for each setting: a value far from the default, and what it means. Tests take their rows
+// from the list of all settings, so that a setting without a row fails.
 #pragma once
 
 #include <functional>

@@ -6,7 +6,8 @@ namespace {
 // Half a unit in the last place: 6e-8 in f32, 2^-8 of the value in bf16.
 constexpr Tolerance kNone = {};
 constexpr Tolerance kOnce = {0x1p-8, 0};        // the f32 result is rounded to bf16
-// And before that the term was: the result without what it was added to, so as large as the result and four times the rms.
+// And before that the term was: the result without what it was added to, so as large as the result
+// and four times the rms.
 constexpr Tolerance kTwice = {0x1p-7, 0x1p-6};
 
 struct Row {

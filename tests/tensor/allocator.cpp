@@ -36,7 +36,8 @@ struct CountingUpstream {
   }
 };
 
-// Whether addresses can be reserved for as much memory as the machine has: not under a limit, as the aarch64 tests are.
+// Whether addresses can be reserved for as much memory as the machine has: not under a limit, as
+// the aarch64 tests are.
 bool has_addresses_for_all_memory() {
   const auto bytes = static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   void* const range = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

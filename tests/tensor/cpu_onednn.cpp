@@ -1,5 +1,5 @@
-// oneDNN falls back to reference kernels, a hundred times slower, when a layout does not please it. No layer we train may meet
-// one.
+// oneDNN falls back to reference kernels, a hundred times slower, when a layout does not please it.
+// No layer we train may meet one.
 #include <doctest/doctest.h>
 
 #if MEC_HAVE_ONEDNN

@@ -1,4 +1,5 @@
-// The CPU device gives the same bits again, and, where its own loops compute, for any number of threads.
+// The CPU device gives the same bits again, and, where its own loops compute, for any number of
+// threads.
 #include <doctest/doctest.h>
 
 #include <cstddef>

@@ -24,7 +24,8 @@ struct ConvCase {
   Conv2dArgs args;
 };
 
-// Sizes that meet every edge of the tiles: fewer and more channels than a vector, strides that leave pixels out, big dilation.
+// Sizes that meet every edge of the tiles: fewer and more channels than a vector, strides that
+// leave pixels out, big dilation.
 const std::vector<ConvCase> kConvCases = {
     {12, 1, 16, 3, {.pad = 1}},
     {13, 16, 33, 3, {.stride = 2, .pad = 1}},
@@ -105,7 +106,8 @@ TEST_CASE("cpu: widened bf16 convolutions of more images than fit a piece agree 
   const Tensors actual = run(device, Dtype::bf16), expected = run(reference, Dtype::f32);
   for (std::size_t i = 0; i < actual.size(); ++i) {
     CAPTURE(i);
-    // One rounding to bf16 even where a gradient is added; f32 sums of up to 75,000 terms in another order.
+    // One rounding to bf16 even where a gradient is added; f32 sums of up to 75,000 terms in
+    // another order.
     const double rounding = actual[i].dtype() == Dtype::bf16 ? 1.0 / 256 : 0.0;
     const auto comparison = compare(actual[i], expected[i], {.relative = rounding, .of_rms = 1e-4});
     CHECK_MESSAGE(comparison.ok, comparison.message);

@@ -1,5 +1,5 @@
-// What of the GPU backend can be shown without a GPU: why there is none, how uploads are staged, how row-major products are put to a
-// column-major library, and where memory starts.
+// What of the GPU backend can be shown without a GPU: why there is none, how uploads are staged,
+// how row-major products are put to a column-major library, and where memory starts.
 #include <doctest/doctest.h>
 
 #include <cstring>
@@ -132,7 +132,8 @@ TEST_CASE("uploads to a device that keeps up need one block, and nothing needs n
 
 namespace {
 
-// What a column-major library does with the product it is given: element (r,c) of a matrix lies at c·leading + r.
+// What a column-major library does with the product it is given: element (r,c) of a matrix lies at
+// c·leading + r.
 std::vector<double> library_product(const cuda::ColumnProduct& p, const std::vector<double>& first,
                                     const std::vector<double>& second, std::vector<double> result) {
   const auto at = [](const cuda::ColumnMatrix& matrix, std::int64_t r, std::int64_t c) {
@@ -179,7 +180,8 @@ TEST_CASE("a row-major product, put to a column-major library, is that product")
   }
 }
 
-// They would take 260 MB and a tenth of a second from every program (tensor/backends/cuda/runtime/library.h).
+// They would take 260 MB and a tenth of a second from every program
+// (tensor/backends/cuda/runtime/library.h).
 TEST_CASE("who does not use a GPU has none of its libraries in memory") {
   static_cast<void>(describe_cuda());
   std::ifstream file("/proc/self/maps");

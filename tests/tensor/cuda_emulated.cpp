@@ -140,7 +140,8 @@ TEST_CASE("emulated: a workspace that was refused is not taken for one that is t
   std::iota(bounds.begin(), bounds.end(), 0);
   const Tensor w = Tensor::full({kSegments}, 1, Dtype::f32, device), many = Tensor::from(bounds, {kSegments + 1}, device);
   const Tensor few = Tensor::from<std::int64_t>({0, 100, 300}, {3}, device);
-  static_cast<void>(Tensor({kSegments}, Dtype::f32, device));  // room for the result, and none for sums over so many segments
+  // Room for the result, and none for sums over so many segments.
+  static_cast<void>(Tensor({kSegments}, Dtype::f32, device));
   device->allocator().freeze();
   CHECK_THROWS_AS(lars_rates(w, w, many, {}), MemoryError);
   device->allocator().freeze(false);

@@ -39,7 +39,8 @@ TEST_CASE("bf16: infinities stay, overflow becomes infinite, and no NaN becomes 
   CHECK(float(bf16(inf)) == inf);
   CHECK(float(bf16(-inf)) == -inf);
   CHECK(float(bf16(std::numeric_limits<float>::max())) == inf);
-  CHECK(std::isnan(float(bf16(from_bits(0x7f800001)))));  // its mantissa lies in the lower half only
+  // Its mantissa lies in the lower half only.
+  CHECK(std::isnan(float(bf16(from_bits(0x7f800001)))));
   CHECK(std::isnan(float(bf16(from_bits(0xffffffff)))));
 }
 

@@ -163,7 +163,8 @@ TEST_CASE("a device is written through, and stays a device") {
   // A node of our own, of /dev/full: nothing here touches the machine's. Containers and other users
   // may not make one.
   if (::mknod((folder / "full").c_str(), S_IFCHR | 0600, makedev(1, 7)) != 0) return;
-  const int probe = ::open((folder / "full").c_str(), O_WRONLY);  // a file system may be mounted without devices
+  // A file system may be mounted without devices.
+  const int probe = ::open((folder / "full").c_str(), O_WRONLY);
   if (probe < 0) return;
   ::close(probe);
   AtomicFile file(folder / "full");

@@ -1,4 +1,5 @@
-// Files for tests of formats: a folder that goes away again, whole-file writes, and every way to cut a file short.
+// Files for tests of formats: a folder that goes away again, whole-file writes, and every way to
+// cut a file short.
 #pragma once
 
 #include <doctest/doctest.h>

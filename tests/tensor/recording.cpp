@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::int64_t kRows = 9, kIn = 7, kOut = 5;
 
-// A small network with everything that a step has: products, batch norm, a loss, its gradient, and an update.
+// A small network with everything that a step has: products, batch norm, a loss, its gradient, and
+// an update.
 struct Network {
   explicit Network(const Device& device)
       : input({kRows, kIn}, Dtype::f32, device),
@@ -35,7 +36,8 @@ struct Network {
     const auto sums = batch_norm_grad_reduce(dy, active, y, statistics, {}, {}, norm);
     const Tensor dactive = batch_norm_grad_apply(dy, active, y, statistics, {}, {}, sums, kRows, false, norm).dx;
     matmul_into(x, unary_grad(UnaryOp::relu, hidden, dactive), gradient.reshape({kIn, kOut}), {.trans_a = true});
-    // A term that batch norm does not make invariant to the weights' scale, by way of a span of views.
+    // A term that batch norm does not make invariant to the weights' scale, by way of a span of
+    // views.
     const Tensor gram = matmul(w, w, {.trans_a = true});
     axpby(matmul(w, matrix_polynomial({gram}, {1.0, 0.1})), gradient.reshape({kIn, kOut}), {.alpha = 0.01, .beta = 1});
     sgd_update(weights, gradient, momentum, rate, offsets, {}, {.momentum = 0.9, .weight_decay = 1e-3});
@@ -88,7 +90,8 @@ TEST_CASE("replays of a recorded step equal eager steps to the bit, with changin
     device->end();
     CHECK(device->size() > 10);
     const auto replayed = run(recorded, 6, [&] {
-      const Tensor other = Tensor::full({kRows, kOut}, 1e9, Dtype::f32, device);  // must get no memory of the recording
+      // Must get no memory of the recording.
+      const Tensor other = Tensor::full({kRows, kOut}, 1e9, Dtype::f32, device);
       device->replay();
       CHECK(other.to_vector<float>() == std::vector<float>(kRows * kOut, 1e9F));
     });

@@ -1,5 +1,6 @@
-// The oracle itself: answers worked out by hand, and identities that tie each backward kernel to its forward one. The table of
-// cases cannot see a wrong formula here, since it compares everything with this backend.
+// The oracle itself: answers worked out by hand, and identities that tie each backward kernel to
+// its forward one. The table of cases cannot see a wrong formula here, since it compares everything
+// with this backend.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -21,7 +22,8 @@ Values values(const Tensor& t) { return t.to(Dtype::f64).to_vector<double>(); }
 Tensor draw(const Shape& shape, std::uint64_t seed) { return random(shape, Dtype::f64, kDevice, {.seed = seed}); }
 double dot(const Tensor& a, const Tensor& b) { return sum(mul(a, b)).item(); }
 
-// d/dx of <f(x), dy> at x along `direction`, by central differences: error of order step² and 1e-16/step.
+// d/dx of <f(x), dy> at x along `direction`, by central differences: error of order step² and
+// 1e-16/step.
 double slope(const std::function<Tensor(const Tensor&)>& f, const Tensor& x, const Tensor& direction, const Tensor& dy) {
   constexpr double kStep = 1e-5;
   const Tensor up = x.clone(), down = x.clone();
@@ -173,7 +175,8 @@ TEST_CASE("reference: top_k falls, and the lower index comes first among equals"
 }
 
 TEST_CASE("reference: decompositions give determinants, inverses and factors") {
-  const Tensor a = tensor({0, 2, 1, 0}, {2, 2});  // cannot be factored without a swap; determinant -2
+  // Cannot be factored without a swap; determinant -2.
+  const Tensor a = tensor({0, 2, 1, 0}, {2, 2});
   const auto factors = lu(a);
   check_close(values(factors.log_det)[0], std::log(2.0), 1e-15);
   CHECK(values(factors.log_det)[1] == -1);
@@ -188,7 +191,8 @@ TEST_CASE("reference: decompositions give determinants, inverses and factors") {
 }
 
 TEST_CASE("reference: traces of powers, polynomials and symmetric parts") {
-  const Tensor c = tensor({1, 2, 3, 4}, {2, 2}), square = matmul(c, c);  // eigenvalues with sum 5 and product -2
+  // Eigenvalues with sum 5 and product -2.
+  const Tensor c = tensor({1, 2, 3, 4}, {2, 2}), square = matmul(c, c);
   CHECK(values(power_traces({c, square}, 4)) == Values{5, 29, 155, 833});
   CHECK(values(power_traces({c}, 2)) == Values{5, 29});
   CHECK(values(matrix_polynomial({c, square}, {10, -1, 1})) == Values{16, 8, 12, 28});

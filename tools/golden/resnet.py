@@ -9,7 +9,8 @@ from torch import nn
 
 from golden.common import single
 
-# PyTorch rounds in more than one way; the farthest of two stands for its f32: oneDNN's kernels, and its own.
+# PyTorch rounds in more than one way; the farthest of two stands for its f32: oneDNN's kernels, and
+# its own.
 FLAVOURS = ((True, torch.contiguous_format), (False, torch.channels_last))  # oneDNN or not, layout
 WORST = 1e-3  # a draw where f32 is farther from f64 tests little
 

@@ -83,10 +83,12 @@ void CpuBackend::fill_random(View y, const RandomArgs& args) {
 }
 
 void CpuBackend::matmul(ConstView a, ConstView b, View c, const MatmulArgs& args) {
-  const bool empty = c.numel() == 0 || a.numel() == 0;  // libraries disagree on what a sum over nothing is
+  // Libraries disagree on what a sum over nothing is.
+  const bool empty = c.numel() == 0 || a.numel() == 0;
   if (portable_ || empty) return portable_matmul(a, b, c, args);
   const ThreadScope scope(threads_);
-  // oneDNN compiles for the processor it finds. OpenBLAS 0.3.21 takes a Sapphire Rapids for a Prescott: 37 instead of 150 GF/s.
+  // oneDNN compiles for the processor it finds. OpenBLAS 0.3.21 takes a Sapphire Rapids for a
+  // Prescott: 37 instead of 150 GF/s.
   if (OneDnnPlan* plan = onednn_->matmul(a, c, args)) {
     const Scratch scratch(*this, plan->workspace_bytes());
     return plan->run(a.data, b.data, c.data, scratch.data());

@@ -1,5 +1,6 @@
-// The CPU backend's part that does not depend on the instruction set: memory, random numbers, and the choice, for products,
-// convolutions and decompositions, between a library and our own portable kernels.
+// The CPU backend's part that does not depend on the instruction set: memory, random numbers, and
+// the choice, for products, convolutions and decompositions, between a library and our own portable
+// kernels.
 #pragma once
 
 #include <atomic>
@@ -15,7 +16,8 @@ namespace mec::cpu {
 
 class OneDnn;
 
-// Which of a convolution's three tensors is the result; the other two are its operands in the order of the Backend's methods.
+// Which of a convolution's three tensors is the result; the other two are its operands in the order
+// of the Backend's methods.
 enum class ConvDirection : std::uint8_t { forward, grad_input, grad_weight };
 
 // Taps of a kernel that the portable convolutions keep on the stack: 16 x 16.
@@ -51,9 +53,9 @@ class CpuBackend : public Backend {
   std::string convolution_kernel(ConvDirection direction, ConstView a, ConstView b, ConstView result, const Conv2dArgs& args);
 
  protected:
-  // Memory for the time of one kernel, from a block that grows to the largest request and is kept. Holds the backend's lock:
-  // threads that share a device take turns where a kernel needs such memory. Error where the kernel holds some already: it would
-  // wait for itself.
+  // Memory for the time of one kernel, from a block that grows to the largest request and is kept.
+  // Holds the backend's lock: threads that share a device take turns where a kernel needs such
+  // memory. Error where the kernel holds some already: it would wait for itself.
   class Scratch {
    public:
     Scratch(CpuBackend& backend, std::size_t bytes);

@@ -1,4 +1,5 @@
-// Batch norm reads and writes memory as few times as it can (two passes each way) and runs at the speed of a copy.
+// Batch norm reads and writes memory as few times as it can (two passes each way) and runs at the
+// speed of a copy.
 #include <cmath>
 
 #include "mec/tensor/backends/cpu/loops.h"
@@ -40,14 +41,16 @@ A masked(const T* dy, const T* y, std::int64_t i, A in, const functor::ChannelAf
 
 }  // namespace
 
-// Each chunk sums x − k and (x − k)², with k its own first row: then no digits are lost to a large mean.
+// Each chunk sums x − k and (x − k)², with k its own first row: then no digits are lost to a large
+// mean.
 void LoopsBackend::batch_norm_statistics(ConstView x, View mean, View var) {
   const Cut cut(numel(x.shape), numel(mean.shape), kSumWidth);
   with_floating(x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
     const std::size_t values = static_cast<std::size_t>(cut.chunks * cut.width);
     const Scratch scratch(*this, 2 * values * sizeof(A));
-    A* const means = reinterpret_cast<A*>(scratch.data());  // (chunks, width): mean and sum of squared deviations
+    // (chunks, width): mean and sum of squared deviations.
+    A* const means = reinterpret_cast<A*>(scratch.data());
     A* const squares = means + values;
     const T* const in = static_cast<const T*>(x.data);
     parallel_tasks(threads(), cut.tasks(), [=](std::int64_t task) {
@@ -240,7 +243,8 @@ void grad_tiles(int threads, const Cut& cut_, const T* dy, const T* x, const T* 
         const std::int64_t i = at + v;
         const A in = A(x[i]);
         const A g = masked<kMask>(dy, y, i, in, {scale[v], shift[v]});
-        put(dx[i], functor::BatchNormGrad<A>{a[v], b[v], c[v]}(g, in));  // dx may be dy: g has been read
+        // dx may be dy: g has been read.
+        put(dx[i], functor::BatchNormGrad<A>{a[v], b[v], c[v]}(g, in));
         if constexpr (kAdd) put(dadd[i], g);
       }
     });

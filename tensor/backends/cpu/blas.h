@@ -1,5 +1,5 @@
-// Products and decompositions by OpenBLAS and LAPACK, f32 and f64. Without them `kHaveBlas` is false and nothing here is
-// called.
+// Products and decompositions by OpenBLAS and LAPACK, f32 and f64. Without them `kHaveBlas` is
+// false and nothing here is called.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +16,11 @@ constexpr bool kHaveBlas = false;
 
 void blas_matmul(const ConstView& a, const ConstView& b, const View& c, const MatmulArgs& args);
 
-// LAPACK knows columns only: `columns` is the transposed matrix, (n,n). The results count as if rows were columns.
+// LAPACK knows columns only: `columns` is the transposed matrix, (n,n). The results count as if
+// rows were columns.
 void lapack_lu(const View& columns, std::int32_t* pivots);                // pivots from 1
 void lapack_lu_inverse(const View& columns, const std::int32_t* pivots);  // in place
-bool lapack_cholesky(const View& rows);  // row-major: the lower triangle becomes L; false: not positive definite
+// Row-major: the lower triangle becomes L; false: not positive definite.
+bool lapack_cholesky(const View& rows);
 
 }  // namespace mec::cpu

@@ -2,7 +2,8 @@
 
 namespace mec::cpu::MEC_ISA {
 
-// No `omp simd` on these two: some of the functions have no vector form, and clang warns of a promise that it cannot keep.
+// No `omp simd` on these two: some of the functions have no vector form, and clang warns of a
+// promise that it cannot keep.
 void LoopsBackend::unary(UnaryOp op, ConstView x, View y) {
   with_floating(x.dtype, [&]<class T>() {
     dispatch_op(op, [&]<class Op>() {
@@ -42,7 +43,8 @@ void LoopsBackend::binary(BinaryOp op, ConstView a, ConstView b, View y) {
       const T* const right = static_cast<const T*>(b.data);
       T* const out = static_cast<T*>(y.data);
       parallel_for(threads(), n, kGrain, [=](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t start = begin; start < end;) {  // stretches along which neither operand starts again
+        // Stretches along which neither operand starts again.
+        for (std::int64_t start = begin; start < end;) {
           const std::int64_t from = start % period, length = smaller(end - start, period - from);
           if (period == 1) break;
 #pragma omp simd

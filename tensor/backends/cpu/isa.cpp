@@ -65,7 +65,8 @@ double peak_flops(const CpuOptions& options) {
   const int threads = cpu::choose_threads(options.threads).count;
   constexpr std::int64_t kSteps = 1 << 21;  // some milliseconds
   double best = 0;
-  for (int round = 0; round < 10; ++round) {  // the best counts: whatever else the machine does only slows a round down
+  // The best counts: whatever else the machine does only slows a round down.
+  for (int round = 0; round < 10; ++round) {
     double done = 0;
     const auto start = std::chrono::steady_clock::now();
 #pragma omp parallel for num_threads(threads) reduction(+ : done) schedule(static)

@@ -1,4 +1,5 @@
-// The instruction sets that the loops were compiled for (cmake/MecIsa.cmake), and the choice among them at run time.
+// The instruction sets that the loops were compiled for (cmake/MecIsa.cmake), and the choice among
+// them at run time.
 #pragma once
 
 #include <vector>
@@ -9,7 +10,8 @@ namespace mec::cpu {
 
 namespace baseline {
 CpuBackend* make_backend(const CpuOptions& options);  // the caller owns it, here and below
-double multiply_adds(std::int64_t steps) noexcept;    // floating-point operations done, on one thread
+// Floating-point operations done, on one thread.
+double multiply_adds(std::int64_t steps) noexcept;
 }  // namespace baseline
 #if MEC_ISA_AVX2
 namespace avx2 {

@@ -1,4 +1,5 @@
-// Convolutions by oneDNN: as they are, or, where the processor multiplies bf16 no faster than f32, with bf16 operands widened.
+// Convolutions by oneDNN: as they are, or, where the processor multiplies bf16 no faster than f32,
+// with bf16 operands widened.
 #include <algorithm>
 #include <vector>
 
@@ -9,7 +10,8 @@
 namespace mec::cpu {
 namespace {
 
-// Of f32 operands and result that are at hand at a time: they stay in the second-level caches of two cores.
+// Of f32 operands and result that are at hand at a time: they stay in the second-level caches of
+// two cores.
 constexpr std::int64_t kPieceBytes = 3 << 20;
 
 std::size_t bytes_of(const Shape& shape, Dtype dtype) { return static_cast<std::size_t>(shape.numel() * size_of(dtype)); }
@@ -58,7 +60,8 @@ bool CpuBackend::library_convolution(ConvDirection direction, ConstView a, Const
   return true;
 }
 
-// Some images at a time, so that their f32 copies never leave the cache. The pieces depend on the sizes alone.
+// Some images at a time, so that their f32 copies never leave the cache. The pieces depend on the
+// sizes alone.
 bool CpuBackend::widened_convolution(ConvDirection direction, ConstView a, ConstView b, View result, const Conv2dArgs& args) {
   const bool to_weight = direction == ConvDirection::grad_weight;
   const ConstView other = to_weight ? b : ConstView(result);  // beside a, what is cut into pieces

@@ -1,4 +1,5 @@
-// The CPU backend's own kernels, compiled once for each instruction set (see parallel.h for what such files may use).
+// The CPU backend's own kernels, compiled once for each instruction set (see parallel.h for what
+// such files may use).
 #pragma once
 
 #include "mec/tensor/backends/cpu/backend.h"

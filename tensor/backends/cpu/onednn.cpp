@@ -13,9 +13,10 @@
 namespace mec::cpu {
 namespace {
 
-// AMX multiplies bf16 many times faster than f32, and AVX512-BF16 twice as fast on AMD's Zen 4 and Intel's Cooper Lake. On Intel's
-// later processors (which have AVX512-FP16, too) it runs at half the rate of f32: they have AMX for it, but a virtual machine may
-// hide that. A rule rather than a measurement, so that a run takes the same way each time.
+// AMX multiplies bf16 many times faster than f32, and AVX512-BF16 twice as fast on AMD's Zen 4 and
+// Intel's Cooper Lake. On Intel's later processors (which have AVX512-FP16, too) it runs at half
+// the rate of f32: they have AMX for it, but a virtual machine may hide that. A rule rather than a
+// measurement, so that a run takes the same way each time.
 bool multiplies_bf16_faster() {
   const auto has = [](dnnl::cpu_isa isa) {  // sets of bits: a later set holds the earlier ones
     const auto bits = static_cast<unsigned>(isa);

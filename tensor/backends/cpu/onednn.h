@@ -25,11 +25,13 @@ class OneDnnPlan {
  public:
   virtual ~OneDnnPlan() = default;
   virtual std::size_t workspace_bytes() const = 0;
-  virtual void run(const void* a, const void* b, void* result, std::byte* workspace) = 0;  // takes turns: not thread-safe
+  // Takes turns: not thread-safe.
+  virtual void run(const void* a, const void* b, void* result, std::byte* workspace) = 0;
   virtual std::string kernel() const = 0;                                                  // oneDNN's name for it
 };
 
-// Whether bf16 convolutions go to oneDNN in f32, piece by piece, since the processor multiplies bf16 no faster.
+// Whether bf16 convolutions go to oneDNN in f32, piece by piece, since the processor multiplies
+// bf16 no faster.
 bool widens_bf16(const CpuOptions& options);
 
 // Plans by sizes. Making one costs up to 20 ms; finding it again costs nothing.

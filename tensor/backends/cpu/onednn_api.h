@@ -1,4 +1,5 @@
-// What oneDNN 2 and 3 spell differently: a primitive descriptor is made from an operation descriptor in 2, directly in 3.
+// What oneDNN 2 and 3 spell differently: a primitive descriptor is made from an operation
+// descriptor in 2, directly in 3.
 #pragma once
 
 #include <oneapi/dnnl/dnnl.hpp>
@@ -8,7 +9,8 @@ namespace mec::cpu::api {
 using dnnl::memory;
 
 struct ConvGeometry {
-  memory::dims stride, dilation, pad_before, pad_after;  // oneDNN counts a dense kernel as dilation 0
+  // OneDNN counts a dense kernel as dilation 0.
+  memory::dims stride, dilation, pad_before, pad_after;
 };
 
 inline dnnl::primitive_attr scratchpad_by_user() {

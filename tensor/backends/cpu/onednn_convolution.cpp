@@ -1,5 +1,6 @@
-// Convolution plans. oneDNN picks the layout of the weights, which costs a reorder per call (0.5 ms per step for ResNet-18 of
-// width 16); told to take OHWI as it is, it falls back to its reference kernels. Activations stay NHWC.
+// Convolution plans. oneDNN picks the layout of the weights, which costs a reorder per call (0.5 ms
+// per step for ResNet-18 of width 16); told to take OHWI as it is, it falls back to its reference
+// kernels. Activations stay NHWC.
 #if MEC_HAVE_ONEDNN
 
 #include "mec/tensor/backends/cpu/onednn_defects.h"
@@ -11,7 +12,8 @@ namespace {
 using dnnl::memory;
 using Tag = memory::format_tag;
 
-// The three descriptors of a convolution, as oneDNN is asked for them: dimensions are NCHW and OIHW whatever the layout.
+// The three descriptors of a convolution, as oneDNN is asked for them: dimensions are NCHW and OIHW
+// whatever the layout.
 struct Descs {
   memory::desc x, w, y;
 };
@@ -28,8 +30,8 @@ memory::dims weight_dims(const ConvKey& key) {
 
 Dtype dtype_of_part(const ConvKey& key, ConvDirection part) { return key.direction == part ? key.result : key.operands; }
 
-// With 16 channels, oneDNN's blocked layout nChw16c is byte for byte NHWC, and one channel makes NHWC the same as NCHW. Said
-// so, it has faster kernels: ResNet-18's first stage gains a quarter.
+// With 16 channels, oneDNN's blocked layout nChw16c is byte for byte NHWC, and one channel makes
+// NHWC the same as NCHW. Said so, it has faster kernels: ResNet-18's first stage gains a quarter.
 bool same_as_blocked(const Shape& s) { return s[3] == 16 || s[3] == 1; }
 Tag blocked_tag(const Shape& s) { return s[3] == 16 ? Tag::nChw16c : Tag::nchw; }
 
@@ -40,7 +42,8 @@ Descs make_descs(const ConvKey& key, bool blocked) {
 }
 
 api::ConvGeometry make_geometry(const ConvKey& key) {
-  // What lies after the image follows from the output size: it may be less than the padding, even negative.
+  // What lies after the image follows from the output size: it may be less than the padding, even
+  // negative.
   const auto after = [&](int axis) {
     return (key.y[axis] - 1) * key.stride + key.dilation * (key.w[axis] - 1) + 1 - key.x[axis] - key.pad;
   };
@@ -157,7 +160,8 @@ std::unique_ptr<OneDnnPlan> make_plan(const dnnl::engine& engine, const ConvKey&
       auto plan = std::make_unique<ConvPlan>(engine, key, blocked);
       if (plan->can_run()) return plan;
     } catch (const dnnl::error&) {
-      // This combination of types, sizes and processor is not implemented: the next one, or our own kernel, is.
+      // This combination of types, sizes and processor is not implemented: the next one, or our own
+      // kernel, is.
     }
   }
   return nullptr;

@@ -1,8 +1,9 @@
-// The one way in which loops of the CPU backend are spread over threads, and small helpers for files that are compiled
-// once for each instruction set.
+// The one way in which loops of the CPU backend are spread over threads, and small helpers for
+// files that are compiled once for each instruction set.
 //
-// Everything here lives in a namespace of the instruction set. An inline function outside of it might be the copy, AVX-512 and
-// all, that the linker keeps for the whole program; so these files use no std container, string or lock.
+// Everything here lives in a namespace of the instruction set. An inline function outside of it
+// might be the copy, AVX-512 and all, that the linker keeps for the whole program; so these files
+// use no std container, string or lock.
 #pragma once
 
 #include <cstdint>
@@ -33,9 +34,10 @@ inline std::int64_t rows_of(const Shape& shape) {
   return n;
 }
 
-// f(task) for each task in [0, tasks). Tasks write to places of their own, and what a task is must follow from sizes alone:
-// then the result does not depend on the number of threads. `f` is copied to each thread, so that what it captures by value
-// can stay in registers (fused batch norm in cache: 0.19 instead of 0.42 ms).
+// f(task) for each task in [0, tasks). Tasks write to places of their own, and what a task is must
+// follow from sizes alone: then the result does not depend on the number of threads. `f` is copied
+// to each thread, so that what it captures by value can stay in registers (fused batch norm in
+// cache: 0.19 instead of 0.42 ms).
 template <class F> void parallel_tasks(int threads, std::int64_t tasks, F f) {
   if (threads <= 1 || tasks <= 1) {
     for (std::int64_t i = 0; i < tasks; ++i) f(i);
@@ -66,8 +68,8 @@ template <class F> void with_real(Dtype dtype, F f) {
   return f.template operator()<double>();
 }
 
-// y = value, rounded where T is narrower. An assignment y = bf16(value) copies a struct, and GCC then makes no vectors of the
-// loop (batch norm in bf16 took 15 times as long).
+// y = value, rounded where T is narrower. An assignment y = bf16(value) copies a struct, and GCC
+// then makes no vectors of the loop (batch norm in bf16 took 15 times as long).
 template <class T, class A> inline void put(T& y, A value) {
   if constexpr (std::is_same_v<T, bf16>) y.bits = bf16(static_cast<float>(value)).bits;
   else y = static_cast<T>(value);

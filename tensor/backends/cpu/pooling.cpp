@@ -28,7 +28,8 @@ void pool_pixel(const Pooling& p, const T* image, std::int64_t i, std::int64_t j
 #pragma omp simd
     for (std::int64_t c = 0; c < channels; ++c) {
       const A value = A(x[c]);
-      const bool wins = first || value > best[c] || value != value;  // the first of equals; NaN always wins
+      // The first of equals; NaN always wins.
+      const bool wins = first || value > best[c] || value != value;
       best[c] = wins ? value : best[c];
       winner[c] = wins ? index : winner[c];
     }
@@ -41,7 +42,8 @@ void pool_pixel(const Pooling& p, const T* image, std::int64_t i, std::int64_t j
   }
 }
 
-// Each pixel gathers the gradients of the windows that it won. Only those windows are visited that cover it.
+// Each pixel gathers the gradients of the windows that it won. Only those windows are visited that
+// cover it.
 template <class T>
 void gather_pixel(const Pooling& p, const T* dy, const std::uint8_t* argmax, std::int64_t row, std::int64_t column,
                   std::int64_t c0, std::int64_t channels, T* dx) {

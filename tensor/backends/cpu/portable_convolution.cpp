@@ -1,6 +1,6 @@
-// Convolution without a library: no patches are copied. An image is widened once into a plane with a border of zeros; then
-// every output pixel is a row of a product whose inner dimension is scattered over the plane, one stretch of channels for each
-// tap.
+// Convolution without a library: no patches are copied. An image is widened once into a plane with
+// a border of zeros; then every output pixel is a row of a product whose inner dimension is
+// scattered over the plane, one stretch of channels for each tap.
 #include <cstring>
 
 #include "mec/tensor/backends/cpu/loops.h"
@@ -73,9 +73,10 @@ struct Conv {
   }
 };
 
-// Result pixels that use the same taps in the same way: pixel (i,j) sums taps around source pixel (i,j)·source_step and is
-// written to (first_row, first_column) + (i,j)·result_step. All pixels of the forward direction are one phase; in the gradient
-// of the input, the position modulo the stride decides which taps meet.
+// Result pixels that use the same taps in the same way: pixel (i,j) sums taps around source pixel
+// (i,j)·source_step and is written to (first_row, first_column) + (i,j)·result_step. All pixels of
+// the forward direction are one phase; in the gradient of the input, the position modulo the stride
+// decides which taps meet.
 struct Phase {
   std::int64_t rows, columns, source_step, result_step, first_row, first_column;
   std::int64_t taps;
@@ -115,7 +116,8 @@ void grad_phase(const Conv& conv, std::int64_t index, Phase& phase) {
   }
 }
 
-// Sizes of one direction: a source of `depth` channels per group becomes a result of `width` channels per group.
+// Sizes of one direction: a source of `depth` channels per group becomes a result of `width`
+// channels per group.
 struct Direction {
   Plane source;
   std::int64_t depth, width, result_h, result_w, groups, taps;
@@ -124,7 +126,8 @@ struct Direction {
   template <class A> std::int64_t panels() const { return ceil_div(width, kTileColumns<A>); }
 };
 
-// packed[group][panel][tap][k][column]: element(group, tap, k, column) of the weight, zero beyond the last column.
+// packed[group][panel][tap][k][column]: element(group, tap, k, column) of the weight, zero beyond
+// the last column.
 template <class A, class Element> void pack_weight(const Direction& d, A* packed, Element element) {
   constexpr std::int64_t kWidth = kTileColumns<A>;
   for (std::int64_t gp = 0; gp < d.groups * d.panels<A>(); ++gp) {
@@ -175,7 +178,8 @@ void sum_images(const Direction& d, const T* source, const A* packed, A* plane, 
     for (std::int64_t index = 0; index < phases; ++index) {
       Phase phase;
       make_phase(index, phase);
-      for (std::int64_t gp = 0; gp < d.groups * d.panels<A>(); ++gp) {  // a panel stays in cache while the pixels pass by
+      // A panel stays in cache while the pixels pass by.
+      for (std::int64_t gp = 0; gp < d.groups * d.panels<A>(); ++gp) {
         sum_phase(d, phase, plane, packed + gp * panel_values, gp / d.panels<A>(), gp % d.panels<A>() * kTileColumns<A>,
                   result + n * d.result_h * d.result_w * d.result_channels(), accumulate);
       }
@@ -233,7 +237,8 @@ void LoopsBackend::portable_conv2d_grad_input(ConstView dy, ConstView w, View dx
 
 namespace {
 
-// Adds one image's share: for each tap, the inner dimension runs over the output pixels, a stretch for each row of them.
+// Adds one image's share: for each tap, the inner dimension runs over the output pixels, a stretch
+// for each row of them.
 template <class A> void add_weight_grad(const Conv& conv, const Plane& x_plane, const A* x, const A* dy, A* dw) {
   Tile2d<A> tile;
   Stretch stretches[kMaxTaps];
@@ -262,7 +267,8 @@ template <class A> void add_weight_grad(const Conv& conv, const Plane& x_plane, 
   }
 }
 
-constexpr std::int64_t kParts = 8;  // sums over images are kept apart in so many parts: a number that no thread count changes
+// Sums over images are kept apart in so many parts: a number that no thread count changes.
+constexpr std::int64_t kParts = 8;
 
 }  // namespace
 

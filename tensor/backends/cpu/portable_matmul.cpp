@@ -1,5 +1,5 @@
-// Matrix product without a library: the left operand is widened where it is bf16, the right one is packed into panels as wide
-// as a tile, and tiles are summed in registers.
+// Matrix product without a library: the left operand is widened where it is bf16, the right one is
+// packed into panels as wide as a tile, and tiles are summed in registers.
 #include <cstring>
 
 #include "mec/tensor/backends/cpu/loops.h"

@@ -9,7 +9,8 @@ struct Threads {
   int count = 1;
   int processors = 1;     // that this process may use at a time
   std::string reason;     // what the count follows from, for a person
-  std::string complaint;  // where fewer are had than were asked for, or more than there are processors; empty: neither
+  // Where fewer are had than were asked for, or more than there are processors; empty: neither.
+  std::string complaint;
 };
 
 // `requested`, or what OMP_NUM_THREADS or the caller asks OpenMP for, or one for each processor,

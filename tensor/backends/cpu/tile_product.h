@@ -1,4 +1,5 @@
-// The inner loop of every portable product: a tile of kTileRows rows and one or two vectors of columns is summed in registers.
+// The inner loop of every portable product: a tile of kTileRows rows and one or two vectors of
+// columns is summed in registers.
 #pragma once
 
 #include "mec/tensor/backends/cpu/parallel.h"
@@ -15,13 +16,15 @@ constexpr int kVectorBytes = 16, kTileRows = 4;
 template <class A> constexpr std::int64_t kLanes = kVectorBytes / static_cast<int>(sizeof(A));
 template <class A> constexpr std::int64_t kTileColumns = 2 * kLanes<A>;
 
-// A stretch of the inner dimension: where it starts in the left and in the right operand, and its length.
+// A stretch of the inner dimension: where it starts in the left and in the right operand, and its
+// length.
 struct Stretch {
   std::int64_t left, right, depth;
 };
 
 template <class A> struct TileTask {
-  const A* rows[kTileRows];  // the left operand: element (r,k) of a stretch is rows[r][left + k·left_step]
+  // The left operand: element (r,k) of a stretch is rows[r][left + k·left_step].
+  const A* rows[kTileRows];
   std::int64_t left_step;
   const A* right;  // element (k,c) is right[right + k·right_step + c]; whole vectors are read
   std::int64_t right_step;
@@ -31,10 +34,11 @@ template <class A> struct TileTask {
 
 template <class A> struct Tile2d { A at[kTileRows][kTileColumns<A>]; };
 
-// The sums stay in registers only where every access to them has a constant index and no address: whence the unrolled loops, and the
-// loads and stores through a type that may lie anywhere instead of memcpy.
-// tile[r][c] = Σ over stretches and k of left(r,k)·right(k,c), c < kVectors·kLanes.
-// noexcept, like whatever a parallel region calls: otherwise clang adds a shared helper to this file (see parallel.h).
+// The sums stay in registers only where every access to them has a constant index and no address:
+// whence the unrolled loops, and the loads and stores through a type that may lie anywhere instead
+// of memcpy. tile[r][c] = Σ over stretches and k of left(r,k)·right(k,c), c < kVectors·kLanes.
+// noexcept, like whatever a parallel region calls: otherwise clang adds a shared helper to this
+// file (see parallel.h).
 template <int kVectors, class A> void sum_tile(const TileTask<A>& task, Tile2d<A>& tile) noexcept {
   typedef A Vector __attribute__((vector_size(kVectorBytes)));
   typedef A Anywhere __attribute__((vector_size(kVectorBytes), aligned(alignof(A)), may_alias));

@@ -1,15 +1,17 @@
-// How a matrix (R,C) is cut: into chunks of rows and panels of columns, by its sizes alone. A task works on one chunk of one
-// panel. Sums of chunks are put together in f64, in their order, so no result depends on the number of threads.
+// How a matrix (R,C) is cut: into chunks of rows and panels of columns, by its sizes alone. A task
+// works on one chunk of one panel. Sums of chunks are put together in f64, in their order, so no
+// result depends on the number of threads.
 #pragma once
 
 #include "mec/tensor/backends/cpu/parallel.h"
 
 namespace mec::cpu::MEC_ISA {
 
-constexpr std::int64_t kPanel = 256;  // columns of a panel: its sums and constants take a few KiB of stack
+// Columns of a panel: its sums and constants take a few KiB of stack.
+constexpr std::int64_t kPanel = 256;
 constexpr std::int64_t kSumRows = 8;  // rows that share one load and store of the sums
-// Narrow rows are laid side by side until they are this wide: where sums are taken, eight rows at once should be one stretch of
-// memory; where nothing is summed, the inner loop should be long.
+// Narrow rows are laid side by side until they are this wide: where sums are taken, eight rows at
+// once should be one stretch of memory; where nothing is summed, the inner loop should be long.
 constexpr std::int64_t kSumWidth = 64, kMapWidth = 256;
 constexpr std::int64_t kChunk = 65536;  // elements of a chunk of one panel
 
@@ -29,8 +31,8 @@ struct Cut {
   std::int64_t tasks() const { return chunks * panels; }
 };
 
-// One chunk of one panel: columns [left, left + columns) of wide rows [top, top + rows), and, where the matrix ends in a cut
-// wide row, `last_columns` of one row more.
+// One chunk of one panel: columns [left, left + columns) of wide rows [top, top + rows), and, where
+// the matrix ends in a cut wide row, `last_columns` of one row more.
 struct Tile {
   std::int64_t chunk, top, rows, left, columns, last_columns;
 
@@ -50,7 +52,8 @@ struct Tile {
   std::int64_t count(std::int64_t v) const { return rows + (v < last_columns ? 1 : 0); }
 };
 
-// body(offset of the first element, columns, number of rows as a compile-time constant) over all rows of a tile.
+// body(offset of the first element, columns, number of rows as a compile-time constant) over all
+// rows of a tile.
 template <std::int64_t N> struct Rows { static constexpr std::int64_t count = N; };
 
 template <std::int64_t kAtOnce, class Body> void for_rows(const Cut& cut, const Tile& tile, Body body) {
@@ -70,7 +73,8 @@ template <class A, class F> void per_column(const Cut& cut, const Tile& tile, A*
   }
 }
 
-// The sum of channel c from the (chunks, width) sums of all tiles: chunk after chunk, fold after fold.
+// The sum of channel c from the (chunks, width) sums of all tiles: chunk after chunk, fold after
+// fold.
 template <class A> double sum_of_parts(const Cut& cut, const A* parts, std::int64_t c) {
   double sum = 0;
   for (std::int64_t i = c; i < cut.chunks * cut.width; i += cut.channels) sum += static_cast<double>(parts[i]);

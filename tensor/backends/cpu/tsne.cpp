@@ -25,7 +25,8 @@ template <class T> struct Forces {
 
 }  // namespace
 
-// One pass over p, the points staying in cache. Each row is summed by itself, so the bits do not depend on the threads.
+// One pass over p, the points staying in cache. Each row is summed by itself, so the bits do not
+// depend on the threads.
 void LoopsBackend::tsne_forces(ConstView p, ConstView y, View attraction, View repulsion, View weights) {
   const std::int64_t n = p.shape[0];
   with_real(p.dtype, [&]<class T>() {
@@ -36,7 +37,9 @@ void LoopsBackend::tsne_forces(ConstView p, ConstView y, View attraction, View r
     T* const sums = static_cast<T*>(weights.data);
     parallel_for(threads(), n, larger(1, kGrain / larger(n, 1)), [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
-        Forces<T> forces;  // around the point itself: a weight of 1 taken off again would cost the small ones their digits
+        // Around the point itself: a weight of 1 taken off again would cost the small ones their
+        // digits.
+        Forces<T> forces;
         forces.add(rows + i * n, x0, x0 + n, x0[i], x0[n + i], 0, i);
         forces.add(rows + i * n, x0, x0 + n, x0[i], x0[n + i], i + 1, n);
         attract[i] = forces.attract0;

@@ -55,7 +55,8 @@ CudaBackend::CudaBackend(const CudaOptions& options)
       plans_(DeviceProperties::of_device(options.device), {},
              options.tune ? PlanTimer([this](const ConvolutionPlan& plan) { return time_plan(plan); }) : PlanTimer()) {
   if (options.plan_file.empty()) return;
-  const std::string reason = plans_.choices().load(options.plan_file);  // what cannot be used is chosen anew
+  // What cannot be used is chosen anew.
+  const std::string reason = plans_.choices().load(options.plan_file);
   if (!reason.empty() && options.note) options.note(reason);
   const std::string disagreement = plans_.choices().disagreement({.tf32 = options.tf32, .deterministic = options.deterministic});
   check<ValueError>(disagreement.empty(), "convolution plans in ", options.plan_file, ": ", disagreement,

@@ -1,7 +1,8 @@
 // The GPU backend: NVIDIA's libraries around our own kernels.
 //
-// Everything is started on one stream, in the order of the calls, and nothing waits but download(). So memory that a tensor gave back may
-// be handed out at once: whoever gets it comes later in the stream.
+// Everything is started on one stream, in the order of the calls, and nothing waits but download().
+// So memory that a tensor gave back may be handed out at once: whoever gets it comes later in the
+// stream.
 #pragma once
 
 #include <memory>
@@ -28,7 +29,8 @@ class CudaBackend final : public MEC_SIMT::KernelBackend {
 
   std::string name() const override { return "cuda"; }
   CachingAllocator& allocator() override { return allocator_; }
-  // Tensor cores want whole groups of 8 channels: with 3 or 4, cuDNN repacks ImageNet's images by itself, with 200 MB of workspace.
+  // Tensor cores want whole groups of 8 channels: with 3 or 4, cuDNN repacks ImageNet's images by
+  // itself, with 200 MB of workspace.
   std::int64_t image_channels(std::int64_t file_channels) const override { return (file_channels + 7) / 8 * 8; }
   bool supports(Dtype dtype) const override { return dtype == Dtype::f32 || dtype == Dtype::bf16; }
 

@@ -1,7 +1,8 @@
 // A product of row-major matrices in the words of libraries that store matrices column by column.
 //
-// A row-major (R,C) matrix is, read column by column, its transpose (C,R): nothing moves. So C = op(A) op(B), row-major, is
-// Cᵀ = op(B)ᵀ op(A)ᵀ, column-major, and the library is given B's memory first, A's second, each transposed where its option said so.
+// A row-major (R,C) matrix is, read column by column, its transpose (C,R): nothing moves. So C =
+// op(A) op(B), row-major, is Cᵀ = op(B)ᵀ op(A)ᵀ, column-major, and the library is given B's memory
+// first, A's second, each transposed where its option said so.
 #pragma once
 
 #include <algorithm>
@@ -12,13 +13,15 @@
 
 namespace mec::cuda {
 
-// Elements from the start of one column to that of the next; libraries want at least 1 where a matrix is empty.
+// Elements from the start of one column to that of the next; libraries want at least 1 where a
+// matrix is empty.
 struct ColumnMatrix {
   std::int64_t rows = 0, columns = 0, leading = 0;
   bool operator==(const ColumnMatrix&) const = default;
 };
 
-// result (m,n) = op(first) (m,k) · op(second) (k,n), in the library's sense. first is b, second is a.
+// result (m,n) = op(first) (m,k) · op(second) (k,n), in the library's sense. first is b, second is
+// a.
 struct ColumnProduct {
   std::int64_t m = 0, n = 0, k = 0;
   bool trans_first = false, trans_second = false, accumulate = false;

@@ -1,9 +1,11 @@
 // Factors of square matrices through cuSOLVER. No type of it shows here.
 //
-// cuSOLVER reads memory column by column, so it sees the transpose Aᵀ of our row-major A. Nothing has to be moved for that:
+// cuSOLVER reads memory column by column, so it sees the transpose Aᵀ of our row-major A. Nothing
+// has to be moved for that:
 // - lu factors P Aᵀ = L U. Its determinant is A's, and so is the sign: det Aᵀ = det A.
 // - lu_inverse solves Aᵀ X = I. X = (Aᵀ)⁻¹ = (A⁻¹)ᵀ, column by column, is A⁻¹ row by row.
-// - cholesky: A is its own transpose, and the upper triangle that cuSOLVER factors as A = UᵀU is the lower one of ours, read and
+// - cholesky: A is its own transpose, and the upper triangle that cuSOLVER factors as A = UᵀU is
+// the lower one of ours, read and
 //   written by rows: L = Uᵀ.
 #pragma once
 

@@ -111,7 +111,8 @@ Preference make_preference(const ProductKey& key) {
     MEC_CHECK_CUBLAS(cublasLtMatmulPreferenceSetAttribute(raw, which, &value, sizeof value));
   };
   set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{Products::kWorkspace});
-  // Where the sum over k is split, its parts are added in f32 out of the workspace, in a fixed order, and rounded once.
+  // Where the sum over k is split, its parts are added in f32 out of the workspace, in a fixed
+  // order, and rounded once.
   set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, static_cast<std::uint32_t>(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE));
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, key.alignment[0]);
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, key.alignment[1]);

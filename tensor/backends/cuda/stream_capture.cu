@@ -7,9 +7,11 @@ class CudaBackend::StreamCapture final : public Capture {
  public:
   explicit StreamCapture(CudaBackend& device) : device_(device) {}
   ~StreamCapture() override {
-    if (device_.capturing_) leave();  // what was kept so far goes with the graph that is dropped here
+    // What was kept so far goes with the graph that is dropped here.
+    if (device_.capturing_) leave();
     graph_.reset();
-    static_cast<void>(cudaStreamSynchronize(device_.stream_.get()));  // a replay may still write to the retired memory
+    // A replay may still write to the retired memory.
+    static_cast<void>(cudaStreamSynchronize(device_.stream_.get()));
     for (void* memory : retired_) device_.allocator_.deallocate(memory);
   }
 

@@ -42,7 +42,8 @@ double CudaBackend::Tuning::milliseconds(const ConvolutionPlan& plan) {
   const auto bytes = static_cast<std::size_t>(plan.workspace_bytes());
   void* const workspace = bytes ? device_.scratch(bytes) : nullptr;
   auto* const stream = static_cast<cudaStream_t>(device_.stream());
-  execute(plan, pointers_, workspace, device_.cudnn_);  // keeps the device busy while the host prepares the run that is timed
+  // Keeps the device busy while the host prepares the run that is timed.
+  execute(plan, pointers_, workspace, device_.cudnn_);
   MEC_CHECK_CUDA(cudaEventRecord(begin_.get(), stream));
   execute(plan, pointers_, workspace, device_.cudnn_);
   MEC_CHECK_CUDA(cudaEventRecord(end_.get(), stream));

@@ -1,4 +1,5 @@
-// Memory for the operands of one convolution, filled with noise, to time engines on: zeros would flatter them.
+// Memory for the operands of one convolution, filled with noise, to time engines on: zeros would
+// flatter them.
 #pragma once
 
 #include "mec/tensor/backends/cuda/backend.h"

@@ -46,7 +46,8 @@ void ReferenceBackend::matrix_polynomial(std::span<const ConstView> powers, std:
   const std::int64_t n = y.shape[0];
   dispatch_real("matrix_polynomial", y.dtype, [&]<class T>() {
     for (std::int64_t i = 0; i < n * n; ++i) {
-      T sum = i % (n + 1) == 0 ? T(coefficients[0]) : T(0);  // every n + 1 elements lies the diagonal
+      // Every n + 1 elements lies the diagonal.
+      T sum = i % (n + 1) == 0 ? T(coefficients[0]) : T(0);
       for (std::size_t j = 0; j < powers.size(); ++j) sum += T(coefficients[j + 1]) * powers[j].as<T>()[i];
       y.as<T>()[i] = sum;
     }

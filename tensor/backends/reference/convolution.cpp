@@ -2,12 +2,14 @@
 #include "mec/tensor/backends/reference/reference_backend.h"
 #include "mec/tensor/backends/reference/windows.h"
 
-// y[n,i,j,o] = Σ_{p,q,c} x[n, i·s + p·d − pad, j·s + q·d − pad, g·C/G + c]·w[o,p,q,c], where g is the group of o. Each
-// direction gathers what belongs to one element of its result; positions outside the image count as 0.
+// y[n,i,j,o] = Σ_{p,q,c} x[n, i·s + p·d − pad, j·s + q·d − pad, g·C/G + c]·w[o,p,q,c], where g is
+// the group of o. Each direction gathers what belongs to one element of its result; positions
+// outside the image count as 0.
 namespace mec::reference {
 namespace {
 
-// Sizes, and where the channel vector of a pixel or of a weight's tap starts. Images are NHWC, weights OHWI.
+// Sizes, and where the channel vector of a pixel or of a weight's tap starts. Images are NHWC,
+// weights OHWI.
 struct Convolution {
   Convolution(const Shape& x, const Shape& w, const Shape& y, const Conv2dArgs& args)
       : images(x[0]),

@@ -47,7 +47,8 @@ void ReferenceBackend::axpby(ConstView x, View y, const AxpbyArgs& args) {
       for (std::int64_t i = 0; i < x.numel(); ++i) {
         Y& out = y.as<Y>()[i];
         const A scaled = alpha * A(x.as<X>()[i]);
-        out = Y(beta == A(0) ? scaled : scaled + beta * A(out));  // with beta 0 y may hold anything, even NaN
+        // With beta 0 y may hold anything, even NaN.
+        out = Y(beta == A(0) ? scaled : scaled + beta * A(out));
       }
     });
   });

@@ -33,7 +33,8 @@ void ReferenceBackend::max_pool2d(ConstView x, View y, View argmax, const Pool2d
         const std::int64_t h = window.input(i, tap / args.kernel), w = window.input(j, tap % args.kernel);
         if (!inside(h, x.shape[1]) || !inside(w, x.shape[2])) continue;
         const A value = x.as<T>()[at(x.shape, n, h, w, c)];
-        if (winner >= 0 && !(value > best) && !std::isnan(value)) continue;  // the first of equals; NaN always wins
+        // The first of equals; NaN always wins.
+        if (winner >= 0 && !(value > best) && !std::isnan(value)) continue;
         best = value;
         winner = tap;
       }

@@ -1,4 +1,5 @@
-// Where windows that slide over an image lie: output position i has its tap k on input position i·stride + k·dilation − pad.
+// Where windows that slide over an image lie: output position i has its tap k on input position
+// i·stride + k·dilation − pad.
 #pragma once
 
 #include <cstdint>

@@ -9,7 +9,8 @@
 
 namespace mec {
 
-// All calls of one convolution, or of one of its gradients, with one set of sizes, dtypes and options.
+// All calls of one convolution, or of one of its gradients, with one set of sizes, dtypes and
+// options.
 struct ConvolutionCalls {
   using Kernel = void (Backend::*)(ConstView, ConstView, View, const Conv2dArgs&);
 
@@ -32,7 +33,8 @@ class ConvolutionCounter final : public ForwardingBackend {
 
   void start();  // forgets what was counted before
   void stop() { counting_ = false; }
-  const std::vector<ConvolutionCalls>& counted() const { return counted_; }  // in the order of their first calls
+  // In the order of their first calls.
+  const std::vector<ConvolutionCalls>& counted() const { return counted_; }
 
   void conv2d(ConstView x, ConstView w, View y, const Conv2dArgs& args) override;
   void conv2d_grad_input(ConstView dy, ConstView w, View dx, const Conv2dArgs& args) override;

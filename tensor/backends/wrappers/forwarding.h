@@ -1,5 +1,5 @@
-// ForwardingBackend: a device that hands every kernel on to another device, through one function that a subclass may override
-// to record, count, time or check it.
+// ForwardingBackend: a device that hands every kernel on to another device, through one function
+// that a subclass may override to record, count, time or check it.
 #pragma once
 
 #include <functional>

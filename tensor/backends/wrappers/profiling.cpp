@@ -21,8 +21,8 @@ template <class V> double bytes_of(const std::vector<V>& views) {
   return bytes;
 }
 
-// Two for each multiplication with its addition. Of a convolution y = w ∗ x, and of both its gradients: every element of y meets
-// the weights of its own channel.
+// Two for each multiplication with its addition. Of a convolution y = w ∗ x, and of both its
+// gradients: every element of y meets the weights of its own channel.
 double flops_of(const KernelCall& call) {
   const std::string_view kernel = call.kernel;
   const auto elements = [](const auto& view) { return static_cast<double>(view.numel()); };

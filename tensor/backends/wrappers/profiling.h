@@ -17,7 +17,8 @@ struct KernelProfile {
   std::string sizes;  // "(256,28,28,16) f32, (16,3,3,16) f32 -> (256,28,28,16) f32"
   std::int64_t calls = 0;
   double seconds = 0;  // until the device was done with it
-  double flops = 0;    // of products, convolutions (padding counted) and decompositions; 0 for others
+  // Of products, convolutions (padding counted) and decompositions; 0 for others.
+  double flops = 0;
   double bytes = 0;    // of all views that were read or written, each counted once a call
 };
 
@@ -26,7 +27,8 @@ class ProfilingBackend final : public ForwardingBackend {
  public:
   using ForwardingBackend::ForwardingBackend;
 
-  void begin_phase(const std::string& name) { phase_ = name; }  // later calls are counted under this name
+  // Later calls are counted under this name.
+  void begin_phase(const std::string& name) { phase_ = name; }
   void reset() { profiles_.clear(); }
   std::vector<KernelProfile> profiles() const;  // the longest first
 

@@ -1,4 +1,5 @@
-// RecordingBackend: records the kernels of a training step on any device and replays them, as a CUDA graph does.
+// RecordingBackend: records the kernels of a training step on any device and replays them, as a
+// CUDA graph does.
 #pragma once
 
 #include <functional>
@@ -8,10 +9,11 @@
 
 namespace mec {
 
-// Outside a recording, kernels run on the inner device at once. Between begin() and end() they are kept with their arguments
-// and not run; replay() runs them in that order. What changes from one replay to the next must lie in tensors that live before
-// the step is recorded: the caller fills them between replays. Tensors that outlive the recorded step must be kept by the
-// caller for as long as it is replayed; the memory of all others is held by this device and used by nothing else.
+// Outside a recording, kernels run on the inner device at once. Between begin() and end() they are
+// kept with their arguments and not run; replay() runs them in that order. What changes from one
+// replay to the next must lie in tensors that live before the step is recorded: the caller fills
+// them between replays. Tensors that outlive the recorded step must be kept by the caller for as
+// long as it is replayed; the memory of all others is held by this device and used by nothing else.
 class RecordingBackend final : public ForwardingBackend {
  public:
   explicit RecordingBackend(Device inner);
@@ -25,10 +27,12 @@ class RecordingBackend final : public ForwardingBackend {
   void upload(const void* host, View y) override;
   void download(ConstView x, void* host) override;
 
-  // begin(), end() and replay() below, with the memory frozen in between: a training loop runs here as it does on a GPU.
+  // begin(), end() and replay() below, with the memory frozen in between: a training loop runs here
+  // as it does on a GPU.
   std::unique_ptr<Capture> make_capture() override;
 
-  void begin();                                       // forgets what was recorded before, finished or not
+  // Forgets what was recorded before, finished or not.
+  void begin();
   void end();                                         // ValueError when nothing was begun
   void replay() const;                                // ValueError before end()
   void forget();                                      // as after construction: kernels run at once

@@ -22,7 +22,8 @@ constexpr const char* name_of(ConvolutionDirection direction) {
   return "?";
 }
 
-// Images are NHWC and weights OHWI, dense, each starting at a multiple of kConvolutionAlignment bytes.
+// Images are NHWC and weights OHWI, dense, each starting at a multiple of kConvolutionAlignment
+// bytes.
 inline constexpr std::int64_t kConvolutionAlignment = 16;
 
 struct ConvolutionKey {
@@ -33,7 +34,8 @@ struct ConvolutionKey {
   Dtype operands = Dtype::f32;
   Dtype result = Dtype::f32;
   bool accumulate = false;    // gradients: add to the result
-  bool tf32 = false;          // f32 operands may be rounded to 10 bits of mantissa, for the tensor cores
+  // F32 operands may be rounded to 10 bits of mantissa, for the tensor cores.
+  bool tf32 = false;
   bool deterministic = true;  // the same bits at every run
 
   // Of the tensor that the direction `written` would write.
@@ -41,7 +43,8 @@ struct ConvolutionKey {
   bool operator==(const ConvolutionKey&) const = default;
 };
 
-// visit(name, field) for each field, in order. A field that is added to the key and not here does not compile.
+// visit(name, field) for each field, in order. A field that is added to the key and not here does
+// not compile.
 template <class Key, class Visit> void visit_fields(Key& key, Visit&& visit) {
   auto& [direction, n, h, w, c, o, kh, kw, stride, pad, dilation, groups, operands, result, accumulate, tf32, deterministic] =
       key;
@@ -88,7 +91,8 @@ struct ConvolutionPolicy {
 ConvolutionKey make_key(ConvolutionDirection direction, const Shape& x, const Shape& w, Dtype operands, Dtype result,
                         const Conv2dArgs& args, const ConvolutionPolicy& policy = {});
 
-// (N,H,W,C), (O,Kh,Kw,C/groups) and (N,Ho,Wo,O); the last a ShapeError where the window does not fit.
+// (N,H,W,C), (O,Kh,Kw,C/groups) and (N,Ho,Wo,O); the last a ShapeError where the window does not
+// fit.
 Shape input_shape(const ConvolutionKey& key);
 Shape weight_shape(const ConvolutionKey& key);
 Shape output_shape(const ConvolutionKey& key);

@@ -1,7 +1,8 @@
-// cuDNN's backend graph API under owning descriptors, as much of it as convolutions need. Whoever includes this sees cudnn.h:
-// it stays in the files that talk to cuDNN.
+// cuDNN's backend graph API under owning descriptors, as much of it as convolutions need. Whoever
+// includes this sees cudnn.h: it stays in the files that talk to cuDNN.
 //
-// A descriptor keeps what it was made from alive by itself (cuDNN copies), so the order of destruction does not matter.
+// A descriptor keeps what it was made from alive by itself (cuDNN copies), so the order of
+// destruction does not matter.
 #pragma once
 
 #include <cstddef>
@@ -33,7 +34,8 @@ struct CudnnError : DeviceError {
 void check_cudnn(cudnnStatus_t status, const char* expression, const char* file, int line);
 #define MEC_CHECK_CUDNN(expression) ::mec::cuda::check_cudnn((expression), #expression, __FILE__, __LINE__)
 
-// Owns one backend descriptor. Setters of the C API take arrays of untyped bytes; these take what the attribute is.
+// Owns one backend descriptor. Setters of the C API take arrays of untyped bytes; these take what
+// the attribute is.
 class Descriptor {
  public:
   explicit Descriptor(cudnnBackendDescriptorType_t type);
@@ -57,7 +59,8 @@ class Descriptor {
   template <class T> Descriptor& set(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, T value) {
     return set_raw(name, type, 1, &value);
   }
-  // Ends the setting of attributes. CudnnError where the descriptor makes no sense, or is nothing cuDNN can do.
+  // Ends the setting of attributes. CudnnError where the descriptor makes no sense, or is nothing
+  // cuDNN can do.
   Descriptor& finalize();
 
   std::int64_t get(cudnnBackendAttributeName_t name) const;
@@ -95,7 +98,7 @@ struct EngineConfig {
   bool has(cudnnBackendBehaviorNote_t note) const;
 };
 
-// --- Builders ----------------------------------------------------------------------------------------------------------------
+// --- Builders ------------------------------------------------------------------------------------
 
 // Sizes and strides (in elements) in cuDNN's order NCHW, whatever the layout in memory.
 struct TensorDesc {

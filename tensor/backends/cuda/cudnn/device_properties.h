@@ -1,5 +1,5 @@
-// What cuDNN has to know of a GPU to plan for it. Taken from a device, or from JSON that was taken from one, so that plans
-// are made, and tested, where there is no such device.
+// What cuDNN has to know of a GPU to plan for it. Taken from a device, or from JSON that was taken
+// from one, so that plans are made, and tested, where there is no such device.
 #pragma once
 
 #include <cstdint>

@@ -8,7 +8,8 @@
 namespace mec::cuda {
 
 struct EngineChoice {
-  std::int64_t engine = 0;                                   // its global index, of one version of cuDNN
+  // Its global index, of one version of cuDNN.
+  std::int64_t engine = 0;
   std::vector<std::pair<std::int64_t, std::int64_t>> knobs;  // (type, value)
   bool operator==(const EngineChoice&) const = default;
 };

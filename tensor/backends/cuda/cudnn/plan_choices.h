@@ -1,4 +1,5 @@
-// Which engine each convolution runs on, kept in a file between runs: choosing by the clock takes seconds.
+// Which engine each convolution runs on, kept in a file between runs: choosing by the clock takes
+// seconds.
 #pragma once
 
 #include <filesystem>
@@ -10,7 +11,8 @@
 
 namespace mec::cuda {
 
-// What a choice is good for. Engines have other numbers in another cuDNN, and other speeds on another device.
+// What a choice is good for. Engines have other numbers in another cuDNN, and other speeds on
+// another device.
 struct PlanHost {
   std::int64_t cudnn = 0;  // cudnn_version()
   std::string device;
@@ -35,12 +37,14 @@ class PlanChoices {
   }
   void forget(const ConvolutionKey& key) { choices_.erase(key); }
   std::size_t size() const { return choices_.size(); }
-  std::size_t changes() const { return changes_; }  // rises with each remember(): whether there is something to save
+  // Rises with each remember(): whether there is something to save.
+  std::size_t changes() const { return changes_; }
 
   // As text, the same for the same choices: ranks that are to run the same engines pass it around.
   std::string text() const;
-  // Takes over the choices of a text. Damage, or another host's text, leaves all as it was and is answered with the reason, for
-  // the user to see; empty: taken. A cache that cannot be used is no error.
+  // Takes over the choices of a text. Damage, or another host's text, leaves all as it was and is
+  // answered with the reason, for the user to see; empty: taken. A cache that cannot be used is no
+  // error.
   std::string take(const std::string& text);
 
   // The same with a file. There being none is no reason to complain.

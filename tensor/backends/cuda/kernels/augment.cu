@@ -1,9 +1,12 @@
 // The views of a batch, made from uint8 images by three kernels:
-//   resize  the crop, antialiased; the colour operations before contrast, and the sums of the gray that contrast needs
-//   color   contrast and what follows, gray; blur along the rows. Views that are not blurred end here
+//   resize  the crop, antialiased; the colour operations before contrast, and the sums of the gray
+//           that contrast needs
+//   color   contrast and what follows, gray; blur along the rows. Views that are not blurred end
+//           here
 //   blur    blur down the columns
-// The last one for a view also solarises, mirrors, normalises and writes. The arithmetic is that of data/augment: the same functions
-// (tensor/pixels.h), and sums over the same values in the same order, but for the mean gray.
+// The last one for a view also solarises, mirrors, normalises and writes. The arithmetic is that of
+// data/augment: the same functions (tensor/pixels.h), and sums over the same values in the same
+// order, but for the mean gray.
 #include "mec/tensor/backends/cuda/kernels/kernel_backend.h"
 #include "mec/tensor/pixels.h"
 
@@ -12,14 +15,19 @@ namespace {
 
 using pixel::TriangleFilter;
 
-constexpr int kTileWidth = 32, kTileHeight = 8;                               // the outputs of a block of kBlock threads
-constexpr int kRowTaps = TriangleFilter::most(ViewMaker::kMostShrinking, 1);  // of a filter down the columns
-constexpr int kColumnTaps = 64;                                               // of one along the rows, at a time
-// Colours that a block of the second kernel keeps, with the margins that a blur needs: either one piece of a row, or several rows of up to
-// kBlock pixels, whose blur reaches less far than they are wide.
+// The outputs of a block of kBlock threads.
+constexpr int kTileWidth = 32, kTileHeight = 8;
+// Of a filter down the columns.
+constexpr int kRowTaps = TriangleFilter::most(ViewMaker::kMostShrinking, 1);
+// Of one along the rows, at a time.
+constexpr int kColumnTaps = 64;
+// Colours that a block of the second kernel keeps, with the margins that a blur needs: either one
+// piece of a row, or several rows of up to kBlock pixels, whose blur reaches less far than they are
+// wide.
 constexpr int kLine = kBlock + 2 * ViewMaker::kMostBlur;
 constexpr int kBlurTurns = 4;  // tiles, one below the other, of a block of the third
-// The images of a group fill the device so many times. What one kernel leaves for the next, 6 KiB for each tile, is then still in the cache.
+// The images of a group fill the device so many times. What one kernel leaves for the next, 6 KiB
+// for each tile, is then still in the cache.
 constexpr std::int64_t kFillings = 4;
 
 // What the kernels get of some images of a batch. Block (x, y) works on a part of view y.
@@ -68,7 +76,8 @@ SIMT_DEVICE int contrast_place(const ViewParams& p) {
   return place;
 }
 
-// Operations [from, to) of the drawn order. `rest` is contrast's part of the mean gray. One channel has no saturation and no hue.
+// Operations [from, to) of the drawn order. `rest` is contrast's part of the mean gray. One channel
+// has no saturation and no hue.
 template <int C> SIMT_DEVICE void jitter(Pixel<C>& x, const ViewParams& p, int from, int to, float rest) {
   for (int place = from; place < to; ++place) {
     const Jitter which = p.jitter_order[static_cast<std::size_t>(place)];
@@ -278,7 +287,8 @@ void KernelBackend::make_views(ConstView pixels, ConstView images, ConstView par
   const std::int64_t tiles = ceil_div(width, kTileWidth) * ceil_div(height, kTileHeight);
   const std::int64_t most = 65535;  // that a grid has in y
   const std::int64_t group = std::min({n, ceil_div(kFillings * grid_limit_, tiles), most});
-  double* grays = scratch_array<double>(group * (tiles + values));  // two floats take a double's place
+  // Two floats take a double's place.
+  double* grays = scratch_array<double>(group * (tiles + values));
   float* planes = reinterpret_cast<float*>(grays + group * tiles);
   const auto run_all = [&]<int C, class T>() {
     for (std::int64_t first = 0; first < n; first += group) {

@@ -1,8 +1,10 @@
-// Batch norm is what a ResNet's step spends most of its bytes on, so its kernels move each byte once: statistics read x; apply reads x (and
-// a residual) and writes y; the gradient's sums read dy and x (and y); its application reads the same and writes dx (and dadd).
+// Batch norm is what a ResNet's step spends most of its bytes on, so its kernels move each byte
+// once: statistics read x; apply reads x (and a residual) and writes y; the gradient's sums read dy
+// and x (and y); its application reads the same and writes dx (and dadd).
 //
-// The kernels that sum go from the last row to the first, those that apply from the first to the last: each begins with the rows that the
-// kernel before it touched last, which may still lie in the L2 cache.
+// The kernels that sum go from the last row to the first, those that apply from the first to the
+// last: each begins with the rows that the kernel before it touched last, which may still lie in
+// the L2 cache.
 #include <cmath>
 #include <limits>
 
@@ -11,7 +13,8 @@
 namespace mec::cuda::MEC_SIMT {
 namespace {
 
-// Mean and sum of squared deviations of n values. Sums of x and x² would lose every digit when the mean is large.
+// Mean and sum of squared deviations of n values. Sums of x and x² would lose every digit when the
+// mean is large.
 template <class A> struct Moments { A mean, m2, n; };
 
 template <class A> struct MomentsResult {
@@ -72,7 +75,8 @@ Channels<A> channels_of(ConstView mean, ConstView var, ConstView gamma, ConstVie
   return {mean.as<A>(), var.as<A>(), gamma.as<A>(), beta.as<A>(), A(args.eps)};
 }
 
-// `add` may be null. Its branch and the ReLU's are the same for all threads and cost nothing beside the memory.
+// `add` may be null. Its branch and the ReLU's are the same for all threads and cost nothing beside
+// the memory.
 template <int V, class T>
 SIMT_KERNEL apply_kernel(Columns matrix, const T* x, Channels<Accumulator<T>> channels, const T* add, T* y, bool relu) {
   using A = Accumulator<T>;
@@ -106,7 +110,8 @@ SIMT_KERNEL apply_kernel(Columns matrix, const T* x, Channels<Accumulator<T>> ch
 // through the affine map, in the expression that the forward kernel used.
 enum class Mask : std::uint8_t { none, output, input };
 
-// Calls f.template operator()<Mask>() for the mask of a call: a kernel that knows it has registers for more rows at a time.
+// Calls f.template operator()<Mask>() for the mask of a call: a kernel that knows it has registers
+// for more rows at a time.
 template <class F> void with_mask(ConstView y, const BatchNormArgs& args, F&& f) {
   if (!args.relu) f.template operator()<Mask::none>();
   else if (y) f.template operator()<Mask::output>();
@@ -179,8 +184,9 @@ template <class T, Mask kMask> struct GradientSource {
   }
 };
 
-// dx may be dy, and dadd null: a thread reads its rows before it writes them. Five numbers of each of eight channels are 40 registers; left
-// alone, nvcc takes 95, and two blocks of a multiprocessor have too few loads under way.
+// dx may be dy, and dadd null: a thread reads its rows before it writes them. Five numbers of each
+// of eight channels are 40 registers; left alone, nvcc takes 95, and two blocks of a multiprocessor
+// have too few loads under way.
 template <int V, Mask kMask, class T>
 SIMT_KERNEL_SHARING(3)
 grad_apply_kernel(Columns matrix, GradientRows<T, kMask> rows, Channels<Accumulator<T>> channels, const Accumulator<T>* dgamma,
@@ -210,7 +216,8 @@ grad_apply_kernel(Columns matrix, GradientRows<T, kMask> rows, Channels<Accumula
       });
 }
 
-// At least, of the kernels that apply: a thread takes a square root and a quotient for each channel before it begins.
+// At least, of the kernels that apply: a thread takes a square root and a quotient for each channel
+// before it begins.
 constexpr std::int64_t kRowsPerThread = 8;
 
 }  // namespace

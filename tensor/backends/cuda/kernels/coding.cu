@@ -13,14 +13,15 @@ template <class T> struct TraceTerms {
   int plain, count;
 };
 
-// partial[block·kMatrices + t] = the block's share of term t. As tr AB = Σ b_ji a_ij, it is the tile of A that is turned, once for all B,
-// and each B passes by in the order of its memory.
+// partial[block·kMatrices + t] = the block's share of term t. As tr AB = Σ b_ji a_ij, it is the
+// tile of A that is turned, once for all B, and each B passes by in the order of its memory.
 template <class T> SIMT_KERNEL power_traces_kernel(TraceTerms<T> terms, std::int64_t n, T* partial) {
   SIMT_SHARED(T, cells, kTileCells);
   SIMT_SHARED(T, shared, kWarp);
   T sums[kMatrices] = {};
   for_each_index(n, [&](std::int64_t i) {
-    for (int t = 0; t < kMatrices; ++t) {  // to a constant, and unrolled: the sums stay in registers
+    // To a constant, and unrolled: the sums stay in registers.
+    for (int t = 0; t < kMatrices; ++t) {
       if (t < terms.plain) sums[t] += terms.b[t][i * (n + 1)];
     }
   });

@@ -1,9 +1,12 @@
-// How a kernel shares out a matrix (R,C) when each channel has numbers of its own: batch norm, sums over rows.
+// How a kernel shares out a matrix (R,C) when each channel has numbers of its own: batch norm, sums
+// over rows.
 //
-// A thread owns V neighbouring channels and takes every so many rows, so that what belongs to a channel stays in its registers and no
-// index is ever divided. Threads side by side read up to 512 bytes of a row at once; the others of a block take the rows below, and a
-// grid of (groups of channels) × (chunks of rows) fills the device however narrow the matrix is. Sums are folded within a block, written
-// once per chunk, and folded by a second kernel: all in an order that follows from the sizes, the alignment and the grid's limit.
+// A thread owns V neighbouring channels and takes every so many rows, so that what belongs to a
+// channel stays in its registers and no index is ever divided. Threads side by side read up to 512
+// bytes of a row at once; the others of a block take the rows below, and a grid of (groups of
+// channels) × (chunks of rows) fills the device however narrow the matrix is. Sums are folded
+// within a block, written once per chunk, and folded by a second kernel: all in an order that
+// follows from the sizes, the alignment and the grid's limit.
 #pragma once
 
 #include <bit>
@@ -33,8 +36,9 @@ inline std::int64_t chunks_of(const Columns& matrix, std::int64_t rows_per_threa
   return ceil_div(matrix.rows, kBlock / matrix.lanes * rows_per_thread);
 }
 
-// What one thread has to do: its V channels begin at `channel`, and in memory at elements `first`, `first` + `step`, … below `end`.
-// Elements are counted instead of rows because one number then does for all tensors of the same shape, and saves a dozen registers.
+// What one thread has to do: its V channels begin at `channel`, and in memory at elements `first`,
+// `first` + `step`, … below `end`. Elements are counted instead of rows because one number then
+// does for all tensors of the same shape, and saves a dozen registers.
 struct ColumnPlace {
   std::int64_t channel, first, step, end;
   bool inside;
@@ -55,8 +59,9 @@ SIMT_DEVICE std::int64_t from_the_end(const ColumnPlace& place, const Columns& m
   return place.end - matrix.channels + 2 * place.channel - i;
 }
 
-// merge(value[v], …) of what the other threads of the block have for the same channels, in a fixed order: threads of the first line get
-// all of it. `shared` has kBlock / 2 * V elements, and may be used again at once. Neighbours write to neighbouring banks.
+// merge(value[v], …) of what the other threads of the block have for the same channels, in a fixed
+// order: threads of the first line get all of it. `shared` has kBlock / 2 * V elements, and may be
+// used again at once. Neighbours write to neighbouring banks.
 template <int V, class State, class Merge>
 SIMT_DEVICE void fold_lines(const Columns& matrix, State (&value)[V], State* shared, Merge merge) {
   const int thread = simt::thread();
@@ -72,9 +77,10 @@ SIMT_DEVICE void fold_lines(const Columns& matrix, State (&value)[V], State* sha
   }
 }
 
-// Result has State, zero(), merge(State&, State) and store(channel, State); Source has fold(matrix, place, State (&)[V]), which sees a
-// thread's rows. With one chunk the result is stored at once, otherwise partials (chunks, C) are left for the second kernel.
-// Left to itself, ptxas saves registers by waiting for one row's loads before it starts those of the next.
+// Result has State, zero(), merge(State&, State) and store(channel, State); Source has fold(matrix,
+// place, State (&)[V]), which sees a thread's rows. With one chunk the result is stored at once,
+// otherwise partials (chunks, C) are left for the second kernel. Left to itself, ptxas saves
+// registers by waiting for one row's loads before it starts those of the next.
 template <int V, class Source, class Result>
 SIMT_KERNEL_SHARING(2)
 fold_columns_kernel(Columns matrix, Source source, Result result, typename Result::State* partials) {
@@ -102,7 +108,8 @@ template <class Result> struct PartialSource {
   }
 };
 
-// A thread meets at least 16 rows where there are enough: what folding and partials cost is then a few per cent of reading.
+// A thread meets at least 16 rows where there are enough: what folding and partials cost is then a
+// few per cent of reading.
 template <int V, class Source, class Result>
 void KernelBackend::fold_columns(const char* name, const Columns& matrix, const Source& source, const Result& result) {
   using State = typename Result::State;
@@ -110,7 +117,8 @@ void KernelBackend::fold_columns(const char* name, const Columns& matrix, const 
   State* const partials = grid.y > 1 ? scratch_array<State>(grid.y * matrix.channels) : nullptr;
   simt::launch(name, fold_columns_kernel<V, Source, Result>, grid, stream(), matrix, source, result, partials);
   if (grid.y == 1) return;
-  // Eight channels a block: partials are few, and a thread that merges many of them one after the other would take longer than it is worth.
+  // Eight channels a block: partials are few, and a thread that merges many of them one after the
+  // other would take longer than it is worth.
   const Columns chunks{grid.y, matrix.channels, 1, 8};
   simt::launch(name, fold_columns_kernel<1, PartialSource<Result>, Result>,
                {.x = ceil_div(matrix.channels, chunks.lanes), .threads = kBlock}, stream(), chunks,

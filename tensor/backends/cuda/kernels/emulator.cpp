@@ -34,9 +34,11 @@ namespace mec::cuda::simt::inline MEC_SIMT {
 namespace {
 
 constexpr std::size_t kStack = 128 << 10;
-constexpr std::size_t kSharedLimit = 48 << 10;  // what every device gives a block without being asked
+// What every device gives a block without being asked.
+constexpr std::size_t kSharedLimit = 48 << 10;
 constexpr std::size_t kGuard = 64;
-// In turn: NaN in every floating type, but not the bytes that tests leave around tensors, so that writing it there is seen.
+// In turn: NaN in every floating type, but not the bytes that tests leave around tensors, so that
+// writing it there is seen.
 constexpr std::byte kPoison[] = {std::byte{0xf7}, std::byte{0xff}};
 constexpr int kGuardByte = 0x5a;
 
@@ -54,8 +56,9 @@ struct Fiber {
   Wait wait = Wait::none;
   std::size_t arrays = 0;  // of shared memory, declared so far
   int exchanges = 0;
-  std::array<LaneValue, 2>
-      left{};  // for the other lanes; two, so that a fast lane does not overwrite what a slow one has yet to read
+  // For the other lanes; two, so that a fast lane does not overwrite what a slow one has yet to
+  // read.
+  std::array<LaneValue, 2> left{};
 };
 
 struct SharedArray {
@@ -196,7 +199,8 @@ class Machine {
     makecontext(&fiber.context, &Machine::run_blocks, 0);
   }
 
-  // Each warp runs until it waits for the block, before the next one starts: as far ahead of the others as it can ever be.
+  // Each warp runs until it waits for the block, before the next one starts: as far ahead of the
+  // others as it can ever be.
   void run_block() {
     shared_.clear();
     shared_bytes_ = 0;

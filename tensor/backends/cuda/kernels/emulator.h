@@ -1,8 +1,10 @@
-// The language of simt.h on the host: each thread of a block is a fiber, blocks run one after the other.
+// The language of simt.h on the host: each thread of a block is a fiber, blocks run one after the
+// other.
 //
-// It finds what a GPU would leave to chance. Warps run in an order that the caller chooses, each as far as the next barrier of the block,
-// and the lanes of a warp in that order, each as far as the warp's; shared memory is poisoned before each block, and guarded. A barrier
-// that some threads of a block (or lanes of a warp) never reach is an error.
+// It finds what a GPU would leave to chance. Warps run in an order that the caller chooses, each as
+// far as the next barrier of the block, and the lanes of a warp in that order, each as far as the
+// warp's; shared memory is poisoned before each block, and guarded. A barrier that some threads of
+// a block (or lanes of a warp) never reach is an error.
 #pragma once
 
 #include <array>
@@ -70,22 +72,25 @@ template <class T> T shuffle_down(T value, int offset) {
 }
 template <class T> T shuffle_xor(T value, int mask) { return from_lane(value, thread() % 32 ^ mask); }
 
-// The block's next array of shared memory: every thread of a block declares the same arrays in the same order.
+// The block's next array of shared memory: every thread of a block declares the same arrays in the
+// same order.
 void* shared_bytes(std::size_t bytes);
 template <class T> T* shared_array(std::size_t count) {
   static_assert(std::is_trivially_copyable_v<T>);
   return static_cast<T*>(shared_bytes(count * sizeof(T)));
 }
 
-// Runs `body` as each thread of each block. Error, naming the kernel, for a barrier that not all reach, arrays of shared memory that differ
-// between threads or exceed 48 KiB, and writes past their ends.
+// Runs `body` as each thread of each block. Error, naming the kernel, for a barrier that not all
+// reach, arrays of shared memory that differ between threads or exceed 48 KiB, and writes past
+// their ends.
 void run_grid(const char* kernel, const Grid& grid, const std::function<void()>& body);
 
 // A launch on a stream, for whoever stands in for the device: it may run later, and more than once.
 struct Launch {
   const char* kernel;
   Stream stream;
-  std::vector<std::uintptr_t> words;  // what the parameters hold, among it every address that the kernel was given
+  // What the parameters hold, among it every address that the kernel was given.
+  std::vector<std::uintptr_t> words;
   std::function<void()> run;
 };
 void set_launcher(void (*launcher)(Launch));

@@ -1,6 +1,7 @@
-// The hand-written kernels of the GPU backend, for f32, bf16 and f64. What CUDA's libraries do (products, convolutions, decompositions) and
-// the host's access to memory are left to a subclass: cuda/backend.h on a device, a test's own on the host, where the same sources run
-// under the emulator.
+// The hand-written kernels of the GPU backend, for f32, bf16 and f64. What CUDA's libraries do
+// (products, convolutions, decompositions) and the host's access to memory are left to a subclass:
+// cuda/backend.h on a device, a test's own on the host, where the same sources run under the
+// emulator.
 #pragma once
 
 #include <vector>
@@ -87,12 +88,14 @@ class KernelBackend : public Backend, public ViewMaker {
   // Blocks for `n` pieces of work, one for each block and turn of for_each_piece.
   simt::Grid grid_of_pieces(std::int64_t n, int threads = kBlock) const;
 
-  // Calls f.template operator()<V>() with V = kPack<T> where packs of T are possible, else with V = 1.
+  // Calls f.template operator()<V>() with V = kPack<T> where packs of T are possible, else with V =
+  // 1.
   template <class T, class F> static void with_pack_size(bool possible, F&& f) {
     if (possible) f.template operator()<kPack<T>>();
     else f.template operator()<1>();
   }
-  // The same for n elements in any order, f.template operator()<V>(grid), where the pointers are aligned for packs.
+  // The same for n elements in any order, f.template operator()<V>(grid), where the pointers are
+  // aligned for packs.
   template <class T, class F> void with_packs(std::int64_t n, bool aligned, F&& f) {
     with_pack_size<T>(aligned, [&]<int V>() { f.template operator()<V>(grid_for(ceil_div(n, V))); });
   }
@@ -111,12 +114,14 @@ class KernelBackend : public Backend, public ViewMaker {
 
   // determinants.cu: what is left to do around a library's decompositions.
   void identity(View y);                                                                  // (n,n)
-  void lu_log_det(ConstView lu, ConstView pivots, std::int32_t first_row, View log_det);  // rows counted from first_row
+  // Rows counted from first_row.
+  void lu_log_det(ConstView lu, ConstView pivots, std::int32_t first_row, View log_det);
   void refuse_singular(ConstView lu, View inverse);                                       // NaN where there is none
-  void cholesky_log_det(ConstView lower, const int* info, View log_det);                  // info (1): 0 where it went well
+  // Info (1): 0 where it went well.
+  void cholesky_log_det(ConstView lower, const int* info, View log_det);
 
-  // Memory for partial results within one kernel. What an earlier call returned may be handed out again; it stays at its address
-  // while the backend lives, since a captured step writes there.
+  // Memory for partial results within one kernel. What an earlier call returned may be handed out
+  // again; it stays at its address while the backend lives, since a captured step writes there.
   void* scratch(std::size_t bytes);
   template <class T> T* scratch_array(std::int64_t count) {
     return static_cast<T*>(scratch(static_cast<std::size_t>(count) * sizeof(T)));

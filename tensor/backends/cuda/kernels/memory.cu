@@ -86,8 +86,8 @@ void KernelBackend::copy(ConstView x, View y) {
         const auto convert = [&]<int V>(const simt::Grid& grid) {
           simt::launch("copy", convert_kernel<V, From, To>, grid, stream(), x.as<From>(), y.as<To>(), n);
         };
-        // Packs of the narrower type; eight at a time, as of a type of two bytes, do better for single bytes. Only what training does
-        // with much memory has them: there are thirty pairs.
+        // Packs of the narrower type; eight at a time, as of a type of two bytes, do better for
+        // single bytes. Only what training does with much memory has them: there are thirty pairs.
         if constexpr (is_floating(dtype_of<To>()) && (is_floating(dtype_of<From>()) || sizeof(From) == 1)) {
           using Narrow = std::conditional_t<sizeof(From) < sizeof(To), From, To>;
           with_packs<std::conditional_t<sizeof(Narrow) == 1, bf16, Narrow>>(n, aligned_for_packs(x.data, y.data), convert);

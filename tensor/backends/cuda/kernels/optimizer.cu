@@ -3,8 +3,8 @@
 namespace mec::cuda::MEC_SIMT {
 namespace {
 
-// A block takes this many elements of the flat buffer at a time, whatever segments they belong to: a batch norm's 64 weights and a
-// layer's millions then cost what they weigh.
+// A block takes this many elements of the flat buffer at a time, whatever segments they belong to:
+// a batch norm's 64 weights and a layer's millions then cost what they weigh.
 constexpr std::int64_t kPiece = 8192;
 
 // Segment s is [at(s), at(s + 1)); `count` of them, in a buffer of `size`.
@@ -14,7 +14,8 @@ struct Segments {
 
   SIMT_DEVICE std::int64_t at(std::int64_t s) const { return functor::cut_to(size, offsets[s]); }
 
-  // The segment of element i, known to be one of [low, high]: the last to begin at or before i, since others may be empty.
+  // The segment of element i, known to be one of [low, high]: the last to begin at or before i,
+  // since others may be empty.
   SIMT_DEVICE std::int64_t of(std::int64_t i, std::int64_t low, std::int64_t high) const {
     while (low < high) {
       const std::int64_t middle = (low + high + 1) / 2;
@@ -25,7 +26,8 @@ struct Segments {
   }
 };
 
-// What lies within segments of one piece of the buffer: elements [begin, end) of segments first…last.
+// What lies within segments of one piece of the buffer: elements [begin, end) of segments
+// first…last.
 struct Piece {
   std::int64_t begin, end, first, last;
 
@@ -38,13 +40,15 @@ struct Piece {
   }
 };
 
-// body.operator()<W>(i, rate of the segment) for the elements [i, i + W) of one segment, over all of the buffer w, which has n.
+// body.operator()<W>(i, rate of the segment) for the elements [i, i + W) of one segment, over all
+// of the buffer w, which has n.
 template <int V, class T, class F>
 SIMT_DEVICE void for_each_segment(const T* w, std::int64_t n, const Segments& segments, const T* segment_rates, F body) {
   for_each_piece(ceil_div(n, kPiece), [&](std::int64_t number) {
     const Piece piece = Piece::of(number, segments);
     if (piece.begin >= piece.end) return;
-    if (segment_rates && piece.first < piece.last) {  // few are: a search for each element may be slow
+    // Few are: a search for each element may be slow.
+    if (segment_rates && piece.first < piece.last) {
       for (std::int64_t i = piece.begin + simt::thread(); i < piece.end; i += simt::threads())
         body.template operator()<1>(i, segment_rates[segments.of(i, piece.first, piece.last)]);
       return;
@@ -86,8 +90,9 @@ SIMT_KERNEL adamw_kernel(T* w, const T* g, T* m, T* v, std::int64_t n, const T* 
 
 template <class T> struct SquareSums { T w, g; };
 
-// partial[piece + segment] = the sums over what of the segment lies in the piece. Along the buffer one of the two numbers grows from a
-// part to the next, and none falls: each part has a place of its own.
+// partial[piece + segment] = the sums over what of the segment lies in the piece. Along the buffer
+// one of the two numbers grows from a part to the next, and none falls: each part has a place of
+// its own.
 template <int V, class T>
 SIMT_KERNEL lars_squares_kernel(const T* w, const T* g, std::int64_t n, Segments segments, SquareSums<T>* partial) {
   SIMT_SHARED(T, shared, kWarp);

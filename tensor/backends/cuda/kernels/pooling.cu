@@ -1,5 +1,6 @@
-// Pooling, a thread for V neighbouring channels of a pixel. Windows overlap, but neighbours run at the same time, so that what they share
-// comes from the L1 and L2 caches: each byte crosses the memory once.
+// Pooling, a thread for V neighbouring channels of a pixel. Windows overlap, but neighbours run at
+// the same time, so that what they share comes from the L1 and L2 caches: each byte crosses the
+// memory once.
 #include <limits>
 
 #include "mec/tensor/backends/cuda/kernels/columns.h"
@@ -29,8 +30,8 @@ template <int V> SIMT_DEVICE Pixel pixel_of(std::int64_t i, int h, int w, std::i
   return {row / h, (i - pixel * packs) * V, static_cast<int>(row % h), static_cast<int>(pixel - row * w)};
 }
 
-// The largest of a window, the first of equals, NaN before all: index within the window in `argmax`. The pixels of one row of the window
-// are loaded before the first is compared.
+// The largest of a window, the first of equals, NaN before all: index within the window in
+// `argmax`. The pixels of one row of the window are loaded before the first is compared.
 template <int V, class T>
 SIMT_KERNEL max_pool_kernel(MaxPool pool, std::int64_t packs, const T* x, T* y, std::uint8_t* argmax) {
   using A = Accumulator<T>;
@@ -75,8 +76,9 @@ SIMT_KERNEL max_pool_kernel(MaxPool pool, std::int64_t packs, const T* x, T* y, 
   });
 }
 
-// Each pixel gathers the gradients of the windows that it won: the windows over it are outputs first_… to last_… of either axis. They go
-// from the last to the first, so that the pixel's place in them rises.
+// Each pixel gathers the gradients of the windows that it won: the windows over it are outputs
+// first_… to last_… of either axis. They go from the last to the first, so that the pixel's place
+// in them rises.
 template <int V, class T>
 SIMT_KERNEL max_pool_grad_kernel(MaxPool pool, std::int64_t packs, const T* dy, const std::uint8_t* argmax, T* dx) {
   using A = Accumulator<T>;
@@ -103,7 +105,8 @@ SIMT_KERNEL max_pool_grad_kernel(MaxPool pool, std::int64_t packs, const T* dy, 
   });
 }
 
-// The pixels of an image are the rows of a matrix; a block takes all of them for its channels, image after image.
+// The pixels of an image are the rows of a matrix; a block takes all of them for its channels,
+// image after image.
 template <int V, class T> SIMT_KERNEL global_avg_pool_kernel(Columns pixels, std::int64_t images, const T* x, T* y) {
   using A = Accumulator<T>;
   SIMT_SHARED(A, shared, kBlock / 2 * V);

@@ -1,5 +1,6 @@
-// Sums read each element once; partial results are few, and folded in an order that follows from the sizes, the alignment and the grid's
-// limit. A sum over rows is columns.h's; a sum over columns, or of everything (one long row), depends on the length of a row.
+// Sums read each element once; partial results are few, and folded in an order that follows from
+// the sizes, the alignment and the grid's limit. A sum over rows is columns.h's; a sum over
+// columns, or of everything (one long row), depends on the length of a row.
 #include "mec/tensor/backends/cuda/kernels/columns.h"
 
 namespace mec::cuda::MEC_SIMT {
@@ -9,12 +10,14 @@ namespace {
 struct Value {
   template <class A> static SIMT_DEVICE A of(A x) { return x; }
 };
-// 1 for what is not finite: a sum of such ones is 0 only where there is none, however many they are.
+// 1 for what is not finite: a sum of such ones is 0 only where there is none, however many they
+// are.
 struct NotFinite {
   template <class A> static SIMT_DEVICE A of(A x) { return x - x == A(0) ? A(0) : A(1); }
 };
 
-// Σ Map(x) of a row, as thread `first` of `step` sees it, V numbers at a time, each with a sum of its own.
+// Σ Map(x) of a row, as thread `first` of `step` sees it, V numbers at a time, each with a sum of
+// its own.
 template <class Map, int V, class T>
 SIMT_DEVICE Accumulator<T> sum_of_row(const T* row, std::int64_t columns, std::int64_t first, std::int64_t step) {
   using A = Accumulator<T>;
@@ -42,7 +45,8 @@ SIMT_KERNEL sum_long_rows_kernel(const T* x, std::int64_t rows, std::int64_t col
   }
 }
 
-// Short rows: `lanes` neighbours of a warp, a power of two, share one. All lanes of a warp go round equally often, as shuffles demand.
+// Short rows: `lanes` neighbours of a warp, a power of two, share one. All lanes of a warp go round
+// equally often, as shuffles demand.
 template <int V, class T>
 SIMT_KERNEL sum_short_rows_kernel(const T* x, std::int64_t rows, std::int64_t columns, int lanes, Accumulator<T>* y) {
   using A = Accumulator<T>;

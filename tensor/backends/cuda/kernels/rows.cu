@@ -6,10 +6,12 @@
 namespace mec::cuda::MEC_SIMT {
 namespace {
 
-// A team shares a row: a warp, or, where rows are Wide, the whole block. A warp needs no barrier, and eight of them keep more rows in
-// flight; but it would take a row of 2048 in 64 steps and leave most of the device idle.
+// A team shares a row: a warp, or, where rows are Wide, the whole block. A warp needs no barrier,
+// and eight of them keep more rows in flight; but it would take a row of 2048 in 64 steps and leave
+// most of the device idle.
 constexpr std::int64_t kWideRow = 1024;
-constexpr std::int64_t kVeryWideRow = 8192;  // and from here on, blocks of twice as many threads, which have 128 registers each
+// And from here on, blocks of twice as many threads, which have 128 registers each.
+constexpr std::int64_t kVeryWideRow = 8192;
 
 template <bool Wide> SIMT_DEVICE int team_lane() { return Wide ? simt::thread() : simt::thread() % kWarp; }
 template <bool Wide> SIMT_DEVICE int team_size() { return Wide ? simt::threads() : kWarp; }
@@ -23,7 +25,8 @@ template <bool Wide, class F> SIMT_DEVICE void for_each_row(std::int64_t rows, F
   }
 }
 
-// Calls body.operator()<W>(i) for the elements of a row of `array`, shared out among the threads of a team.
+// Calls body.operator()<W>(i) for the elements of a row of `array`, shared out among the threads of
+// a team.
 template <bool Wide, int V, class T, class F>
 SIMT_DEVICE void for_row(const T* array, std::int64_t row, std::int64_t columns, F body) {
   for_span<V>(array, row * columns, (row + 1) * columns, team_lane<Wide>(), team_size<Wide>(), body);
@@ -95,9 +98,11 @@ SIMT_KERNEL normalize_rows_grad_kernel(const T* y, const T* inv_norm, const T* d
   });
 }
 
-// max(x) and Σ exp(x − max) in one pass: where a thread finds a larger maximum, it scales the sum that it has.
+// max(x) and Σ exp(x − max) in one pass: where a thread finds a larger maximum, it scales the sum
+// that it has.
 template <class T> struct ExpSum {
-  T largest = std::numeric_limits<T>::lowest();  // not −∞: exp(−∞ + ∞), of a thread without elements, is no number
+  // Not −∞: exp(−∞ + ∞), of a thread without elements, is no number.
+  T largest = std::numeric_limits<T>::lowest();
   T sum = 0;
 
   template <int W> SIMT_DEVICE void add(const Pack<T, W>& x) {
@@ -140,8 +145,8 @@ SIMT_KERNEL cross_entropy_kernel(const T* logits, const std::int32_t* labels, T*
   });
 }
 
-// An element's place in the order of top_k: `key` falls, then `index` rises. Keys of floating-point numbers are in their order, with NaN
-// above all, so that it cannot hide; of no element, 0.
+// An element's place in the order of top_k: `key` falls, then `index` rises. Keys of floating-point
+// numbers are in their order, with NaN above all, so that it cannot hide; of no element, 0.
 template <class T> struct Candidate {
   using Key = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
   Key key;
@@ -187,8 +192,9 @@ SIMT_DEVICE Candidate<T> first_of_chunk(const T* in, std::int64_t begin, std::in
   return warp_first(best);
 }
 
-// A tournament: a row is cut into chunks whose firsts are kept; k times the first of these is taken, and its chunk alone, by one warp, is
-// searched for the next. The row is read once and little more, whatever k.
+// A tournament: a row is cut into chunks whose firsts are kept; k times the first of these is
+// taken, and its chunk alone, by one warp, is searched for the next. The row is read once and
+// little more, whatever k.
 constexpr int kMostChunks = 1024;
 constexpr std::int64_t kShortestChunk = 8 * kWarp;
 
@@ -222,7 +228,8 @@ SIMT_KERNEL top_k_kernel(const T* x, T* values, std::int32_t* indices, std::int6
   });
 }
 
-// Calls f.template operator()<Wide, V>(grid) for rows of T, V > 1 where packs of all arrays begin at the same elements.
+// Calls f.template operator()<Wide, V>(grid) for rows of T, V > 1 where packs of all arrays begin
+// at the same elements.
 template <class T, class F> void with_teams(std::int64_t columns, bool packs, F&& f) {
   const bool wide = columns > kWideRow;
   const int threads = columns > kVeryWideRow ? 2 * kBlock : kBlock;

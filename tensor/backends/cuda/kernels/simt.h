@@ -1,8 +1,9 @@
-// The language of hand-written kernels. Under nvcc it is CUDA; for any other compiler it is an emulation on the host, so that the very
-// sources that a GPU runs are tested where there is none (docs/cuda.md).
+// The language of hand-written kernels. Under nvcc it is CUDA; for any other compiler it is an
+// emulation on the host, so that the very sources that a GPU runs are tested where there is none
+// (docs/cuda.md).
 //
-// Blocks are one-dimensional; shared memory has a size known to the compiler. Nothing here is an atomic on floating-point numbers: sums
-// have a fixed order.
+// Blocks are one-dimensional; shared memory has a size known to the compiler. Nothing here is an
+// atomic on floating-point numbers: sums have a fixed order.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +13,18 @@
 
 #ifdef __CUDACC__
 
-#define MEC_SIMT \
-  device  // a namespace, of kernels and of what they are written in: both builds of a kernel may lie in one program
+// A namespace, of kernels and of what they are written in: both builds of a kernel may lie in one
+// program.
+#define MEC_SIMT device
 #define SIMT_KERNEL __global__ void
-// The same, with no more registers than let `blocks` blocks of kBlock threads share a multiprocessor.
+// The same, with no more registers than let `blocks` blocks of kBlock threads share a
+// multiprocessor.
 #define SIMT_KERNEL_SHARING(blocks) __global__ void __launch_bounds__(::mec::cuda::simt::kBlock, blocks)
 #define SIMT_DEVICE __device__ inline
 // An array of `count` elements that the threads of a block share; nothing is known of its content.
 #define SIMT_SHARED(type, name, count) __shared__ type name[count]
-// Before a loop over an array that must stay in registers: nvcc unrolls small bodies by itself, but puts the array of a large one in memory.
+// Before a loop over an array that must stay in registers: nvcc unrolls small bodies by itself, but
+// puts the array of a large one in memory.
 #define SIMT_UNROLL _Pragma("unroll")
 
 namespace mec::cuda::simt::inline MEC_SIMT {
@@ -37,7 +41,8 @@ SIMT_DEVICE std::int64_t blocks_y() { return gridDim.y; }
 // Waits for all threads of the block.
 SIMT_DEVICE void sync() { __syncthreads(); }
 
-// The value of the lane `offset` above, or of the lane whose number differs by `mask`. All 32 lanes of the warp take part.
+// The value of the lane `offset` above, or of the lane whose number differs by `mask`. All 32 lanes
+// of the warp take part.
 template <class T> SIMT_DEVICE T shuffle_down(T value, int offset) { return __shfl_down_sync(0xffffffffU, value, offset); }
 template <class T> SIMT_DEVICE T shuffle_xor(T value, int mask) { return __shfl_xor_sync(0xffffffffU, value, mask); }
 

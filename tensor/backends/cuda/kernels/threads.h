@@ -1,4 +1,5 @@
-// How the threads of a kernel share work: loops over elements, packs of 16 bytes, sums within a warp and a block.
+// How the threads of a kernel share work: loops over elements, packs of 16 bytes, sums within a
+// warp and a block.
 #pragma once
 
 #include <algorithm>
@@ -20,7 +21,8 @@ template <class F> SIMT_DEVICE void for_each_index(std::int64_t n, F body) {
   for (std::int64_t i = simt::block() * simt::threads() + simt::thread(); i < n; i += stride) body(i);
 }
 
-// Calls body(i) for each i < n, shared out among the blocks: all threads of a block get the same i, and may meet at barriers.
+// Calls body(i) for each i < n, shared out among the blocks: all threads of a block get the same i,
+// and may meet at barriers.
 template <class F> SIMT_DEVICE void for_each_piece(std::int64_t n, F body) {
   for (std::int64_t i = simt::block(); i < n; i += simt::blocks()) body(i);
 }
@@ -34,8 +36,9 @@ template <int V, class T> SIMT_DEVICE void store_pack(T* to, const Pack<T, V>& v
   *reinterpret_cast<Pack<T, V>*>(to) = values;
 }
 
-// use(i, load(i)) for i = first, first + step, … below n. `kBatch` loads are on their way before the first is used: a thread that waits for
-// one at a time leaves most of the memory's bandwidth idle.
+// use(i, load(i)) for i = first, first + step, … below n. `kBatch` loads are on their way before
+// the first is used: a thread that waits for one at a time leaves most of the memory's bandwidth
+// idle.
 template <int kBatch, class Load, class Use>
 SIMT_DEVICE void for_each_loaded(std::int64_t first, std::int64_t step, std::int64_t n, Load load, Use use) {
   std::int64_t i = first;
@@ -52,14 +55,16 @@ template <class... T> bool aligned_for_packs(const T*... pointers) {
   return ((reinterpret_cast<std::uintptr_t>(pointers) % 16 == 0) && ...);
 }
 
-// Whether the packs of all these arrays begin at the same elements, though perhaps not at their first: for for_span.
+// Whether the packs of all these arrays begin at the same elements, though perhaps not at their
+// first: for for_span.
 template <class T, class... Others> bool equally_aligned(const T* first, const Others*... others) {
   static_assert(((sizeof(Others) == sizeof(T)) && ...));
   return ((reinterpret_cast<std::uintptr_t>(first) % 16 == reinterpret_cast<std::uintptr_t>(others) % 16) && ...);
 }
 
-// Calls body.operator()<W>(i) for what lies in [begin, end) of `array`, shared out among `lanes` threads (at least V) of which the caller
-// is number `lane`: W = V for the elements [i, i + V) of a pack, W = 1 for the few before the first pack and after the last.
+// Calls body.operator()<W>(i) for what lies in [begin, end) of `array`, shared out among `lanes`
+// threads (at least V) of which the caller is number `lane`: W = V for the elements [i, i + V) of a
+// pack, W = 1 for the few before the first pack and after the last.
 template <int V, class T, class F>
 SIMT_DEVICE void for_span(const T* array, std::int64_t begin, std::int64_t end, std::int64_t lane, std::int64_t lanes, F body) {
   if constexpr (V > 1) {
@@ -97,7 +102,8 @@ template <class A> SIMT_DEVICE A warp_sum(A value) {
   return value;
 }
 
-// Sum over the threads of a block, in a fixed order; every thread gets it. `shared` has kWarp elements, and may be used again at once.
+// Sum over the threads of a block, in a fixed order; every thread gets it. `shared` has kWarp
+// elements, and may be used again at once.
 template <class A> SIMT_DEVICE A block_sum(A value, A* shared) {
   const int warp = simt::thread() / kWarp, lane = simt::thread() % kWarp, warps = simt::threads() / kWarp;
   value = warp_sum(value);

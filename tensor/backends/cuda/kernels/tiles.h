@@ -1,4 +1,5 @@
-// Square tiles of a row-major matrix, through which a block turns columns into rows: both sides then move whole runs of memory.
+// Square tiles of a row-major matrix, through which a block turns columns into rows: both sides
+// then move whole runs of memory.
 #pragma once
 
 #include "mec/tensor/backends/cuda/kernels/threads.h"
@@ -6,7 +7,8 @@
 namespace mec::cuda::MEC_SIMT {
 
 constexpr int kTile = 32;              // a warp reads a row of it
-constexpr int kTilePitch = kTile + 1;  // rows of a tile in shared memory: a column of it then lies in 32 different banks
+// Rows of a tile in shared memory: a column of it then lies in 32 different banks.
+constexpr int kTilePitch = kTile + 1;
 constexpr int kTileCells = kTile * kTilePitch;  // of shared memory
 
 // Tile number t of those that cover a matrix of (rows, columns), counted along its rows.
@@ -22,8 +24,9 @@ struct Tile {
   }
   SIMT_DEVICE Tile transposed() const { return {column, row}; }
 
-  // Calls body(i, j, at) for the elements (row + i, column + j) that a matrix of (rows, columns) has, `at` being their place in it; shared
-  // out among the threads of a block, neighbours in memory to neighbouring threads.
+  // Calls body(i, j, at) for the elements (row + i, column + j) that a matrix of (rows, columns)
+  // has, `at` being their place in it; shared out among the threads of a block, neighbours in
+  // memory to neighbouring threads.
   template <class F> SIMT_DEVICE void for_each(std::int64_t rows, std::int64_t columns, F body) const {
     const int j = simt::thread() % kWarp;
     if (column + j >= columns) return;

@@ -20,7 +20,8 @@ template <class T> struct PointForces {
   }
 };
 
-// A warp for every kRows rows of p, which pass by once; the points stay, tile by tile, in shared memory.
+// A warp for every kRows rows of p, which pass by once; the points stay, tile by tile, in shared
+// memory.
 template <class T>
 SIMT_KERNEL tsne_forces_kernel(const T* p, const T* y, T* attraction, T* repulsion, T* weights, std::int64_t n) {
   SIMT_SHARED(T, x0, kPoints);

@@ -1,4 +1,5 @@
-// Whether there is a CUDA device, and if not, why: one clear reason for the many ways in which a machine can lack one.
+// Whether there is a CUDA device, and if not, why: one clear reason for the many ways in which a
+// machine can lack one.
 #pragma once
 
 #include <string>
@@ -14,7 +15,8 @@ struct Probe {
   std::string failure = {};  // what else went wrong, in CUDA's words
 };
 
-// "no driver", "driver too old (needs CUDA 13.0, has 12.2)", "no device", …; empty where there are devices.
+// "no driver", "driver too old (needs CUDA 13.0, has 12.2)", "no device", …; empty where there are
+// devices.
 std::string why_no_device(const Probe& probe);
 
 std::string version_text(int version);  // 12040 -> "12.4"

@@ -1,5 +1,5 @@
-// NVIDIA's large libraries, opened when a GPU is first used. Linked, they would cost every run 260 MB and 70 ms, also on the CPU, and a
-// machine that lacks one could not start the program.
+// NVIDIA's large libraries, opened when a GPU is first used. Linked, they would cost every run 260
+// MB and 70 ms, also on the CPU, and a machine that lacks one could not start the program.
 #pragma once
 
 #include <atomic>
@@ -10,7 +10,8 @@ namespace mec::cuda {
 
 class Library {
  public:
-  // `name` as the system's loader finds it, with the version that the headers are of, or else `built_with`, the file found by the build.
+  // `name` as the system's loader finds it, with the version that the headers are of, or else
+  // `built_with`, the file found by the build.
   constexpr Library(const char* name, const char* built_with) : name_(name), built_with_(built_with) {}
 
   // DeviceError where the library, or the function in it, is missing.
@@ -25,7 +26,8 @@ class Library {
 
 extern Library cublaslt, cudnn, cusolver;
 
-// Called like the library's function of that name. In this namespace it stands before that one, which is never linked.
+// Called like the library's function of that name. In this namespace it stands before that one,
+// which is never linked.
 template <class Signature> class Function;
 template <class Result, class... Parameters> class Function<Result(Parameters...)> {
  public:

@@ -1,4 +1,5 @@
-// Streams, events, graphs and memory of CUDA's runtime under owning handles, whose destructors never throw.
+// Streams, events, graphs and memory of CUDA's runtime under owning handles, whose destructors
+// never throw.
 #pragma once
 
 #include <cstddef>
@@ -39,10 +40,12 @@ using GraphExec = Handle<cudaGraphExec_t, cudaGraphExecDestroy>;
 using PinnedMemory = Handle<void*, cudaFreeHost>;
 using DeviceMemory = Handle<void*, cudaFree>;
 
-Stream make_stream();                                // not blocked by the default stream, which nothing here uses
+// Not blocked by the default stream, which nothing here uses.
+Stream make_stream();
 Event make_event();                                  // for order, not for time
 Event make_timed_event();                            // for time
-PinnedMemory make_pinned_memory(std::size_t bytes);  // host memory that a device copies from and to by itself
+// Host memory that a device copies from and to by itself.
+PinnedMemory make_pinned_memory(std::size_t bytes);
 DeviceMemory make_device_memory(std::size_t bytes);
 
 // Segments of device memory for the caching allocator.

@@ -1,5 +1,5 @@
-// StagingRing: blocks of memory that uploads pass through in turn, so that the caller may overwrite its data at once and waits for the
-// device only when every block is on its way.
+// StagingRing: blocks of memory that uploads pass through in turn, so that the caller may overwrite
+// its data at once and waits for the device only when every block is on its way.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,8 @@ class StagingRing {
    public:
     virtual ~Block() = default;
     virtual std::byte* host() = 0;
-    virtual void send(void* to, std::size_t bytes) = 0;  // starts copying the first `bytes` to device memory
+    // Starts copying the first `bytes` to device memory.
+    virtual void send(void* to, std::size_t bytes) = 0;
     virtual bool arrived() = 0;                          // whether the last copy is over
     virtual void wait() = 0;                             // until it is
   };

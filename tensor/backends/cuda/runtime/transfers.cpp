@@ -39,8 +39,9 @@ class SmallBlock : public StagingRing::Block {
   cudaStream_t compute_;
 };
 
-// Images: they cross over to a block of device memory at once, while the device is still busy with what was given to it before, and
-// go to their place in that order. Copying them there takes a hundredth of the time that crossing over does.
+// Images: they cross over to a block of device memory at once, while the device is still busy with
+// what was given to it before, and go to their place in that order. Copying them there takes a
+// hundredth of the time that crossing over does.
 class LargeBlock final : public SmallBlock {
  public:
   LargeBlock(std::size_t bytes, cudaStream_t compute, cudaStream_t copy)
@@ -106,7 +107,8 @@ struct Transfers::ReadPool {
    public:
     Read(std::shared_ptr<ReadPool> pool, Block block, std::size_t bytes)
         : pool_(std::move(pool)), block_(std::move(block)), bytes_(bytes) {}
-    ~Read() override { pool_->free.push_back(std::move(block_)); }  // a later copy into it comes later in the same stream
+    // A later copy into it comes later in the same stream.
+    ~Read() override { pool_->free.push_back(std::move(block_)); }
     void wait(void* host) override {
       MEC_CHECK_CUDA(cudaEventSynchronize(block_.arrived.get()));
       std::memcpy(host, block_.memory.get(), bytes_);

@@ -11,11 +11,13 @@ namespace mec::cuda {
 
 class Transfers {
  public:
-  // In the order of that stream: what was given to it before is done before memory is read or written here.
+  // In the order of that stream: what was given to it before is done before memory is read or
+  // written here.
   explicit Transfers(cudaStream_t compute);
   ~Transfers();
 
-  void upload(const void* host, void* to, std::size_t bytes);      // returns when host may be overwritten
+  // Returns when host may be overwritten.
+  void upload(const void* host, void* to, std::size_t bytes);
   void download(const void* from, void* host, std::size_t bytes);  // waits
   std::unique_ptr<HostCopy> read_later(const void* from, std::size_t bytes);
 
