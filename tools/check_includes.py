@@ -76,7 +76,7 @@ def check_source(path, includes, rooms):
 
 
 def check_above_rooms(path, includes, rooms):
-    for bracket, header in includes:
+    for _, header in includes:
         target = header.removeprefix("mec/")
         if not header.startswith("mec/") or room_of(target, rooms) is None:
             yield f"{path}: {header} is no room's"

@@ -58,13 +58,15 @@ TEST_CASE("operators with a number on either side have the gradients that differ
   check_gradient([](const Inputs& in) { return -in[0]; }, inputs);
 }
 
-TEST_CASE("operators on variables have the values of those on tensors") {
+TEST_CASE("operators, sums and means of variables have the values of those of tensors") {
   const Tensor x = sample({3, 4}), y = sample({4}, 1);
   const Variable a(x), b(y);
-  const std::pair<Variable, Tensor> pairs[] = {{a + b, x + y},     {b - a, y - x},     {a * b, x * y},     {b / a, y / x},
-                                               {-a, -x},           {a + 1.5, x + 1.5}, {1.5 + a, x + 1.5}, {a - 1.5, x - 1.5},
-                                               {1.5 - a, 1.5 - x}, {a * 1.5, x * 1.5}, {1.5 * a, x * 1.5}, {a / 1.5, x / 1.5},
-                                               {1.5 / a, 1.5 / x}, {2 * a, x + x},     {neg(a), -x},       {abs(a), abs(x)}};
+  const std::pair<Variable, Tensor> pairs[] = {
+      {a + b, x + y},          {b - a, y - x},         {a * b, x * y},         {b / a, y / x},     {-a, -x},
+      {a + 1.5, x + 1.5},      {1.5 + a, x + 1.5},     {a - 1.5, x - 1.5},     {1.5 - a, 1.5 - x}, {a * 1.5, x * 1.5},
+      {1.5 * a, x * 1.5},      {a / 1.5, x / 1.5},     {1.5 / a, 1.5 / x},     {2 * a, x + x},     {neg(a), -x},
+      {abs(a), abs(x)},        {sum(a, 0), sum(x, 0)}, {sum(a, 1), sum(x, 1)}, {mean(a), mean(x)}, {mean(a, 0), mean(x, 0)},
+      {mean(a, 1), mean(x, 1)}};
   for (const auto& [variable, tensor] : pairs) CHECK(variable.data().to_vector<double>() == tensor.to_vector<double>());
 }
 
