@@ -34,19 +34,20 @@ Evaluation evaluate(const EvalOptions& options, const ReportOptions& scores) {
   const EncoderSource source(options.encoder);
   const Device device = options.device.make();
   const Dtype dtype = parse_precision(options.precision, device);
-  const auto [train, test] = source.open_splits(options.data);
+  const Splits splits = source.open_splits(options.data);
   const StreamOptions how = options.data.stream();
   const auto raw = [&](const DatasetPtr& dataset) { return pixel_features(source.stream_raw(dataset, device, how)); };
   Evaluation out{
-      .train_images = train->size(), .test_images = test->size(), .data = train->info().kind, .scores = scores, .rows = {}};
+      .train_images = splits.train->size(), .test_images = splits.test->size(), .data = splits.train->info().kind,
+      .scores = scores, .rows = {}};
   const auto add_encoder = [&](const std::string& name, const ResNet& encoder) {
     const auto features = [&](const DatasetPtr& dataset) { return embed(encoder, source.stream(dataset, device, how), dtype); };
-    out.rows.push_back(make_report_row(name, features(train), features(test), scores));
+    out.rows.push_back(make_report_row(name, features(splits.train), features(splits.test), scores));
   };
   // first: what is wrong with it should show before minutes of work.
   const ResNet encoder = source.load(device);
   if (options.baselines) {
-    out.rows.push_back(make_report_row("raw pixels", raw(train), raw(test), scores));
+    out.rows.push_back(make_report_row("raw pixels", raw(splits.train), raw(splits.test), scores));
     add_encoder("random encoder", source.random(device));
   }
   const auto& settings = source.settings();

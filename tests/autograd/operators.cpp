@@ -33,7 +33,8 @@ Tensor sample(const Shape& shape, std::uint32_t stream = 0) {
 TEST_CASE("operators between variables have the gradients that differences give, whichever is shorter") {
   const Shape whole{2, 3, 4};
   for (const Shape& part : {Shape{2, 3, 4}, Shape{3, 4}, Shape{4}, Shape{}}) {
-    for (const auto& [a, b] : {std::pair(whole, part), std::pair(part, whole)}) {
+    for (const auto& shapes : {std::pair(whole, part), std::pair(part, whole)}) {
+      const Shape &a = shapes.first, &b = shapes.second;
       CAPTURE(a);
       CAPTURE(b);
       const std::vector<Tensor> inputs{sample(a), sample(b, 1)};

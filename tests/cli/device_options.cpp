@@ -12,7 +12,6 @@
 
 using namespace mec;
 using namespace mec::test;
-using Words = std::vector<std::string>;
 
 namespace {
 

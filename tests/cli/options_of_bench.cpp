@@ -14,7 +14,6 @@
 using namespace mec;
 using namespace mec::test;
 using nlohmann::json;
-using Words = std::vector<std::string>;
 
 namespace {
 
@@ -57,7 +56,7 @@ TEST_CASE("mec bench step runs the step of its options") {
   const json told{{"method", "byol"}, {"arch", "resnet10"}, {"stem", "imagenet"}, {"width", 8},
                   {"size", 40},       {"batch", 6},         {"dim", 16},          {"dtype", "bf16"},
                   {"mu", 11.0},       {"captured", false},  {"deterministic", true}};
-  for (const auto& [key, value] : told.items()) CHECK_MESSAGE(out.at(key) == value, key);
+  for (const auto& item : told.items()) CHECK_MESSAGE(out.at(item.key()) == item.value(), item.key());
   const double ms = out.at("step_ms");
   CHECK(out.at("min_ms") <= ms);
   CHECK(out.at("images_per_s").get<double>() ==

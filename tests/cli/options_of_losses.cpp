@@ -21,7 +21,6 @@
 using namespace mec;
 using namespace mec::test;
 using nlohmann::json;
-using Words = std::vector<std::string>;
 
 namespace {
 
@@ -244,7 +243,9 @@ TEST_CASE_FIXTURE(MixtureFixture,
       {{{"--prototypes", prototypes}},
        Memberships::soft(prototype_memberships(Z, read(prototypes), 0.1))},
   };
-  for (auto [words, memberships] : sources) {
+  for (const auto& source : sources) {
+    auto words = source.first;
+    const auto& memberships = source.second;
     CAPTURE(words.back()[0]);
     words.push_back({"--grad", grad});
     const Tensor at_64 = coding_lambda(Z, 64);

@@ -14,7 +14,6 @@
 
 using namespace mec;
 using namespace mec::test;
-using Words = std::vector<std::string>;
 
 namespace {
 

@@ -125,7 +125,7 @@ void check_encoder(const std::filesystem::path& run, const PretrainSettings& set
   load_weights(run / kEncoderFile, encoder);
   NamedValues values;
   add_values("encoder.", encoder, values);
-  for (const auto& [name, value] : values) CHECK_MESSAGE(end.at(name) == value, name);
+  for (const auto& entry : values) CHECK_MESSAGE(end.at(entry.first) == entry.second, entry.first);
 }
 
 // The row's texts, given to the program's own functions; then its files against the plain run.

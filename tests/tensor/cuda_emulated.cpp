@@ -26,14 +26,18 @@ namespace {
 void check_emulated(std::string_view name) {
   const auto* const family = std::ranges::find(kOpFamilies, name, &OpFamily::name);
   REQUIRE(family != std::end(kOpFamilies));
-  const std::pair<ThreadOrder, std::int64_t> runs[] = {
+  struct Run {
+    ThreadOrder order;
+    std::int64_t grid_limit;
+  };
+  const Run runs[] = {
       {ThreadOrder::forward, 1}, {ThreadOrder::reverse, 2}, {ThreadOrder::shuffled, 7}};
   std::uint64_t seed = 0;
-  for (const auto& [order, grid_limit] : runs) {
-    CAPTURE(static_cast<int>(order));
-    CAPTURE(grid_limit);
-    simt::set_thread_order(order);
-    check_family(*family, make_emulated_device(grid_limit), ++seed);
+  for (const Run& run : runs) {
+    CAPTURE(static_cast<int>(run.order));
+    CAPTURE(run.grid_limit);
+    simt::set_thread_order(run.order);
+    check_family(*family, make_emulated_device(run.grid_limit), ++seed);
   }
   simt::set_thread_order(ThreadOrder::forward);
 }

@@ -117,7 +117,9 @@ TEST_CASE(
       {"two_arrays", "160 bytes follow the array; a file holds one array"}};
   const SafetensorsFile file = formats("npy");
   const TempFolder folder;
-  for (const auto& [name, reason] : reasons) {
+  for (const auto& entry : reasons) {
+    const auto& name = entry.first;
+    const auto& reason = entry.second;
     CAPTURE(name);
     const Tensor* bytes = file.find("refused." + name + ".file");
     REQUIRE(bytes != nullptr);

@@ -52,9 +52,10 @@ TEST_CASE("a file of another format is named in place of weights") {
       {"PK\3\4\x14\0\0\0weight.npy"s + "PK\5\6"s + std::string(18, '\0'),
        "it is several NumPy arrays (.npz)"},
       {"PK\3\4\x14\0\0\0name.txt"s, "it is a zip archive that is cut short"}};
-  for (const auto& [content, kind] : files) {
+  for (const auto& file : files) {
+    const std::string& kind = file.second;
     CAPTURE(kind);
-    write_bytes(folder / "weights.safetensors", content);
+    write_bytes(folder / "weights.safetensors", file.first);
     const std::string error = error_of(folder / "weights.safetensors");
     CAPTURE(error);
     CHECK(error.find("weights.safetensors: not a safetensors file: " + kind) != std::string::npos);

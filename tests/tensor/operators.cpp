@@ -104,10 +104,11 @@ TEST_CASE("operators: each named function is the one of its name") {
       {relu(-x), UnaryOp::relu}, {neg(-x), UnaryOp::neg},   {exp(-x), UnaryOp::exp},
       {log(x), UnaryOp::log},    {sqrt(x), UnaryOp::sqrt},  {square(-x), UnaryOp::square},
       {abs(-x), UnaryOp::abs},   {tanh(-x), UnaryOp::tanh}, {sigmoid(-x), UnaryOp::sigmoid}};
-  for (const auto& [actual, op] : pairs) {
+  for (const auto& pair : pairs) {
+    const UnaryOp op = pair.second;
     CAPTURE(static_cast<int>(op));
     const bool positive = op == UnaryOp::log || op == UnaryOp::sqrt;
-    CHECK(values(actual) == values(unary(op, positive ? x : -x)));
+    CHECK(values(pair.first) == values(unary(op, positive ? x : -x)));
   }
 }
 
