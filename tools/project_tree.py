@@ -29,9 +29,9 @@ def copy_project(root, copy, changed=None):
 
     Writes only what differs, so that a build of the copy stays up to date.
     """
-    wanted = {str(path.relative_to(root)): path for path in project_files(root)}
-    for name in wanted.keys() | (changed or {}).keys():
-        content = changed[name].encode() if changed and name in changed else wanted[name].read_bytes()
+    wanted = {str(path.relative_to(root)): path.read_bytes() for path in project_files(root)}
+    wanted |= {name: text.encode() for name, text in (changed or {}).items()}
+    for name, content in wanted.items():
         write_if_other(Path(copy, name), content)
     for link in filter(Path.is_symlink, Path(root, "include", "mec").iterdir()):
         there = Path(copy, link.relative_to(root))
@@ -41,7 +41,7 @@ def copy_project(root, copy, changed=None):
     for folder, _, names in os.walk(copy):
         for name in names:
             path = Path(folder, name)
-            if str(path.relative_to(copy)) not in wanted and str(path.relative_to(copy)) not in (changed or {}):
+            if str(path.relative_to(copy)) not in wanted:
                 path.unlink()
 
 

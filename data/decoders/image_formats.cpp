@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "mec/data/decoders/decoder.h"
+#include "mec/tensor/text.h"
 
 namespace mec {
 namespace {
@@ -125,11 +126,11 @@ const ImageFormat* recognize_image(std::span<const std::uint8_t> file) {
 }
 
 std::string list_read_formats() {
-  std::string names;
+  std::vector<std::string> names;
   for (const ImageFormat& format : kFormats) {
-    if (format.is_read()) names.append(names.empty() ? "" : ", ").append(format.name);
+    if (format.is_read()) names.emplace_back(format.name);
   }
-  return names;
+  return joined(names);
 }
 
 }  // namespace mec

@@ -108,17 +108,19 @@ DatasetPtr open_idx(const DatasetOptions& options, const Format& format) {
       std::vector<std::int32_t>(labels.values.begin(), labels.values.end()));
 }
 
+// Whether the folder holds IDX files, of Fashion-MNIST or of another.
+template <bool fashion> bool is_idx(const fs::path& folder) {
+  const fs::path found = find_idx_folder(folder);
+  return !found.empty() && is_fashion(found) == fashion;
+}
+
 }  // namespace
 
 Format mnist_format() {
   return {.kind = "mnist",
           .statistics = "mnist",
           .normalization = {{0.1307F}, {0.3081F}},
-          .detect =
-              [](const fs::path& folder) {
-                const fs::path found = find_idx_folder(folder);
-                return !found.empty() && !is_fashion(found);
-              },
+          .detect = is_idx<false>,
           .open = open_idx};
 }
 
@@ -126,11 +128,7 @@ Format fashion_mnist_format() {
   return {.kind = "fashion-mnist",
           .statistics = "fashion-mnist",
           .normalization = {{0.2860F}, {0.3530F}},
-          .detect =
-              [](const fs::path& folder) {
-                const fs::path found = find_idx_folder(folder);
-                return !found.empty() && is_fashion(found);
-              },
+          .detect = is_idx<true>,
           .open = open_idx};
 }
 

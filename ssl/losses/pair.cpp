@@ -54,7 +54,7 @@ double coding_lambda(std::int64_t m, std::int64_t d, double eps2) {
   const double lambda = static_cast<double>(d) / (static_cast<double>(m) * eps2);
   constexpr double kLeast = std::numeric_limits<float>::min(),
                    kMost = std::numeric_limits<float>::max();
-  check<ValueError>(lambda >= kLeast && lambda <= kMost, "mec: the distortion eps2 is ", eps2,
+  check<ValueError>(fits_f32(lambda), "mec: the distortion eps2 is ", eps2,
                     ", so that lambda, d/(m eps2), is ", lambda, "; it lies between ", kLeast,
                     " and ", kMost, ", as f32 holds it");
   return lambda;

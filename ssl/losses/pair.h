@@ -61,8 +61,7 @@ PairTerm pair_term(const Tensor& p, const Tensor& z, const Tensor& lambda, const
                    const CodingNeeds& needs);
 void check_pair(const Tensor& p, const Tensor& z, const Tensor& lambda, const CodingOptions& options);
 
-// λ = d/(m ε²). ValueError unless ε² > 0.
-// d/(m ε²). ValueError unless ε² is positive and f32 holds the result.
+// λ = d/(m ε²). ValueError unless ε² is positive and f32 holds the result.
 double coding_lambda(std::int64_t m, std::int64_t d, double eps2);
 Tensor coding_lambda(const Tensor& z, double eps2);  // (1), for rows z (m,d), where and as z is
 

@@ -6,11 +6,11 @@
 namespace mec {
 
 LambdaSchedule::LambdaSchedule(const LambdaOptions& options, Dtype dtype, const Device& device)
-    : options_(options), lambda_(Tensor::zeros({1}, dtype, device)) {
+    : options_(options) {
   check<ValueError>(options.eps2 > 0, "mec.eps2 is positive, but is ", options.eps2);
   check<ValueError>(options.warmup_factor >= 1, "mec.lambda_warmup_factor is at least 1, but is ", options.warmup_factor);
   value_ = coding_lambda(options.rows, options.width, options.eps2);
-  lambda_.fill(value_);
+  lambda_ = Tensor::full({1}, value_, dtype, device);
   const double first = value_ / options.warmup_factor;
   check<ValueError>(fits_f32(first), "mec.lambda_warmup_factor is ", options.warmup_factor, ", so that lambda begins at ",
                     first, ", which f32 does not hold");

@@ -8,7 +8,7 @@
 
 namespace mec {
 
-// One line each; objectives/<name>.cpp defines <name>_method(). The order is that of help texts.
+// One line each; methods/<name>.cpp defines <name>_method(). The order is that of help texts.
 // clang-format off
 #define MEC_METHODS(method) \
   method(mec)               \

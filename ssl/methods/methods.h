@@ -1,6 +1,6 @@
 // The table of methods: what `method = "…"` may name, each with its published settings.
 //
-// A method is one file, objectives/<name>.cpp, and one line of the table in methods.cpp;
+// A method is one file, methods/<name>.cpp, and one line of the table in methods.cpp;
 // docs/add_an_objective.md walks through it.
 #pragma once
 

@@ -191,13 +191,14 @@ std::vector<Setting> bind_method(PretrainSettings& settings) {
     };
     const auto set = [&settings, own, key = t.key(own.name)](const SettingValue& given) {
       const Range range{.low = own.low, .high = own.high};
-      double& member = settings.method_settings[own.name];
+      double number = 0;  // apart from the map, where a value that is refused must leave nothing
       switch (own.kind) {
-        case flag: member = flag_from(key, given) ? 1 : 0; break;
-        case whole: member = static_cast<double>(number_from<std::int64_t>(key, given, range)); break;
-        case word: member = static_cast<double>(place_of(key, given, own.words)); break;
-        case real: member = number_from<double>(key, given, range); break;
+        case flag: number = flag_from(key, given) ? 1 : 0; break;
+        case whole: number = static_cast<double>(number_from<std::int64_t>(key, given, range)); break;
+        case word: number = static_cast<double>(place_of(key, given, own.words)); break;
+        case real: number = number_from<double>(key, given, range); break;
       }
+      settings.method_settings[own.name] = number;
     };
     t.put(own.name, get, set);
   }
