@@ -18,6 +18,7 @@ run("${CMAKE_COMMAND}" -S "${source_dir}/tests/install" -B "${work_dir}/build" -
   "-DEXAMPLES=${source_dir}/examples")
 run("${CMAKE_COMMAND}" --build "${work_dir}/build")
 run("${work_dir}/build/consumer")
+run("${work_dir}/build/pretrain" "${work_dir}/run")
 if(EXISTS "${work_dir}/build/custom_operation")
   run("${work_dir}/build/custom_operation")
 endif()
