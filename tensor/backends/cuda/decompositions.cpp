@@ -59,6 +59,8 @@ template <class T> int elements_of(const Workspace& workspace) { return static_c
 }  // namespace
 
 struct Decompositions::Impl {
+  explicit Impl(cudaStream_t work) : stream(work) {}
+
   cudaStream_t stream;
   SolverHandle opened = {};
 
