@@ -1,14 +1,14 @@
 # One command for each habit. CMake does the work: `cmake --preset release` and friends do the same
 # by hand.
 #
-#   make          build the program and the library     make bench    time a training step
-#   make demo     learn Fashion-MNIST without labels     make asan     the tests under the
-#   sanitizers
-#   make test     build and run the tests                make minimal  build without any optional
-#   library
-#   make slow     the tests that take minutes      make mutants ROOM=ssl  do the room's tests notice
-#   small bugs?
-#   make format   clang-format; make tidy: clang-tidy    make install  PREFIX=/usr/local
+#   make          build the program and the library   make bench    time a training step
+#   make demo     learn Fashion-MNIST without labels  make minimal  build without optional libraries
+#   make test     build and run the tests             make format   clang-format
+#   make slow     the tests that take minutes         make tidy     clang-tidy
+#   make asan     the tests under the sanitizers      make install  into PREFIX, /usr/local
+#   make mutants  do the tests notice small bugs?     make clean    remove all builds
+#
+# `make mutants ROOM=ssl` asks the tests of one room, `make install PREFIX=/opt/mec` installs there.
 
 MAKEFLAGS += --no-print-directory
 PREFIX ?= /usr/local
