@@ -69,7 +69,7 @@ struct Pool2dArgs {
 struct AxpbyArgs {
   double alpha = 1.0;
   double beta = 0.0;
-  ConstView alpha_device = {};
+  In alpha_device = {};
 };
 
 // (R,C) to one value, to (C), to (R).
@@ -131,117 +131,114 @@ class Backend {
   virtual std::unique_ptr<Capture> make_capture();
   // x as it is once the work given so far is done. Who waits for it later does not wait for work
   // that was given since.
-  virtual std::unique_ptr<HostCopy> read_later(ConstView x);
+  virtual std::unique_ptr<HostCopy> read_later(In x);
 
   // --- Memory ------------------------------------------------------------------------------------
-  virtual void upload(const void* host, View y) = 0;
-  virtual void download(ConstView x, void* host) = 0;  // waits for the device
+  virtual void upload(const void* host, Out y) = 0;
+  virtual void download(In x, void* host) = 0;  // waits for the device
   // Converts between any two dtypes, as converted() does.
-  virtual void copy(ConstView x, View y) = 0;
-  virtual void fill(View y, double value) = 0;         // likewise
-  virtual void fill_random(View y, const RandomArgs&) = 0;             // f32, f64
-  virtual void transpose(ConstView x, View y) = 0;                     // (R,C) -> (C,R)
+  virtual void copy(In x, Out y) = 0;
+  virtual void fill(Out y, double value) = 0;              // likewise
+  virtual void fill_random(Out y, const RandomArgs&) = 0;  // f32, f64
+  virtual void transpose(In x, Out y) = 0;                 // (R,C) -> (C,R)
   // (R,…), i64 (M) -> (M,…). Where an index is not one of [0,R), all bits of the row are set: NaN,
   // or -1.
-  virtual void gather_rows(ConstView x, ConstView index, View y) = 0;
+  virtual void gather_rows(In x, In index, Out y) = 0;
 
   // --- Element by element ------------------------------------------------------------------------
-  virtual void unary(UnaryOp, ConstView x, View y) = 0;
-  virtual void unary_grad(UnaryOp, ConstView x, ConstView dy, View dx) = 0;
+  virtual void unary(UnaryOp, In x, Out y) = 0;
+  virtual void unary_grad(UnaryOp, In x, In dy, Out dx) = 0;
   // b may be shorter: it is repeated along a.
-  virtual void binary(BinaryOp, ConstView a, ConstView b, View y) = 0;
+  virtual void binary(BinaryOp, In a, In b, Out y) = 0;
   // y = alpha·x + beta·y; beta 0 never reads y.
-  virtual void axpby(ConstView x, View y, const AxpbyArgs&) = 0;
+  virtual void axpby(In x, Out y, const AxpbyArgs&) = 0;
   // Sums; result f64 for f64, else f32.
-  virtual void reduce(Reduce, ConstView x, View y) = 0;
-  virtual void all_finite(ConstView x, View flag) = 0;                  // flag (1) f32: 1 or 0
+  virtual void reduce(Reduce, In x, Out y) = 0;
+  virtual void all_finite(In x, Out flag) = 0;  // flag (1) f32: 1 or 0
 
   // --- Products and convolutions ---------------------------------------------------------------
   // f32 accumulation for bf16; y and dw may be f32 when the operands are bf16.
-  virtual void matmul(ConstView a, ConstView b, View c, const MatmulArgs&) = 0;  // (M,K)(K,N) -> (M,N)
+  virtual void matmul(In a, In b, Out c, const MatmulArgs&) = 0;  // (M,K)(K,N) -> (M,N)
   // Convolutions: NaN and infinities reach all results whose sums have them; NaN may reach others
   // as well, where zeros of padding, or of a library's own, are multiplied by them.
-  virtual void conv2d(ConstView x, ConstView w, View y, const Conv2dArgs&) = 0;  // NHWC, OHWI -> NHWC
-  virtual void conv2d_grad_input(ConstView dy, ConstView w, View dx, const Conv2dArgs&) = 0;
-  virtual void conv2d_grad_weight(ConstView dy, ConstView x, View dw, const Conv2dArgs&) = 0;  // (O,Kh,Kw,C/groups)
+  virtual void conv2d(In x, In w, Out y, const Conv2dArgs&) = 0;  // NHWC, OHWI -> NHWC
+  virtual void conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs&) = 0;
+  virtual void conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs&) = 0;  // (O,Kh,Kw,C/groups)
 
   // --- Batch norm over rows of (R,C): statistics and parameters are f32 (f64 for f64) ------------
   // Biased variance. A channel whose mean is not finite has mean and variance NaN.
-  virtual void batch_norm_statistics(ConstView x, View mean, View var) = 0;
+  virtual void batch_norm_statistics(In x, Out mean, Out var) = 0;
   // y = γ(x − mean)/√(var + eps) + β, then + add, then ReLU. gamma, beta and add may be empty.
-  virtual void batch_norm_apply(ConstView x, ConstView mean, ConstView var, ConstView gamma, ConstView beta, ConstView add,
-                                View y, const BatchNormArgs&) = 0;
+  virtual void batch_norm_apply(In x, In mean, In var, In gamma, In beta, In add, Out y, const BatchNormArgs&) = 0;
   // With g = dy where the ReLU's output is positive or NaN (or dy without ReLU): dgamma = Σ g x̂,
   // dbeta = Σ g. Where y is empty, the sign of the output is that of γ(x − mean)/√(var + eps) + β:
   // a caller that added a residual gives y.
-  virtual void batch_norm_grad_reduce(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var, ConstView gamma,
-                                      ConstView beta, View dgamma, View dbeta, const BatchNormArgs&) = 0;
+  virtual void batch_norm_grad_reduce(In dy, In x, In y, In mean, In var, In gamma, In beta, Out dgamma, Out dbeta,
+                                      const BatchNormArgs&) = 0;
   // dx from the sums above over `count` rows, and dadd = g where a residual was added. dx may be dy
   // itself.
-  virtual void batch_norm_grad_apply(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var, ConstView gamma,
-                                     ConstView beta, ConstView dgamma, ConstView dbeta, double count, View dx, View dadd,
-                                     const BatchNormArgs&) = 0;
+  virtual void batch_norm_grad_apply(In dy, In x, In y, In mean, In var, In gamma, In beta, In dgamma, In dbeta, double count,
+                                     Out dx, Out dadd, const BatchNormArgs&) = 0;
 
   // --- Pooling, NHWC -----------------------------------------------------------------------------
   // argmax u8: index within the window of the largest, the first of equals. NaN is larger than all,
   // and the last NaN of a window is taken.
-  virtual void max_pool2d(ConstView x, View y, View argmax, const Pool2dArgs&) = 0;
+  virtual void max_pool2d(In x, Out y, Out argmax, const Pool2dArgs&) = 0;
   // An argmax that names no pixel of its window gives its gradient to none.
-  virtual void max_pool2d_grad(ConstView dy, ConstView argmax, View dx, const Pool2dArgs&) = 0;
-  virtual void global_avg_pool(ConstView x, View y) = 0;  // (N,H,W,C) -> (N,C)
-  virtual void global_avg_pool_grad(ConstView dy, View dx) = 0;
+  virtual void max_pool2d_grad(In dy, In argmax, Out dx, const Pool2dArgs&) = 0;
+  virtual void global_avg_pool(In x, Out y) = 0;  // (N,H,W,C) -> (N,C)
+  virtual void global_avg_pool_grad(In dy, Out dx) = 0;
 
   // --- Rows of (R,C) -----------------------------------------------------------------------------
   // y = x/max(‖x‖, eps); NaN stays.
-  virtual void normalize_rows(ConstView x, View y, View inv_norm, double eps) = 0;
-  virtual void normalize_rows_grad(ConstView y, ConstView inv_norm, ConstView dy, View dx) = 0;
+  virtual void normalize_rows(In x, Out y, Out inv_norm, double eps) = 0;
+  virtual void normalize_rows_grad(In y, In inv_norm, In dy, Out dx) = 0;
   // loss (R) = −log softmax(logits)[label]; dlogits = softmax − onehot, both unscaled. labels i32;
   // a negative label gives 0. NaN for the whole row, loss and gradient, where the label is C or
   // more, and where the row has a NaN or +∞ or nothing but −∞.
-  virtual void cross_entropy(ConstView logits, ConstView labels, View loss, View dlogits) = 0;
+  virtual void cross_entropy(In logits, In labels, Out loss, Out dlogits) = 0;
   // The k largest of each row, in falling order, NaN before all, ties by lower index (NaNs are
   // equals, and so are −0 and 0). values (R,k), indices i32 (R,k).
-  virtual void top_k(ConstView x, View values, View indices) = 0;
+  virtual void top_k(In x, Out values, Out indices) = 0;
 
   // --- Decompositions of square matrices, f32 and f64 --------------------------------------------
   // In place: a becomes LU of PA = LU; pivots i32, counted as the device likes, for its own
   // lu_inverse; result (2) = {log|det|, sign of det}, {−∞, 0} when singular, {NaN, NaN} when a
   // factor is not finite, as it is when an element is not; the factors themselves are undetermined
   // then.
-  virtual void lu(View a, View pivots, View log_det) = 0;
+  virtual void lu(Out a, Out pivots, Out log_det) = 0;
   // NaN throughout for sign 0 or NaN.
-  virtual void lu_inverse(ConstView lu, ConstView pivots, View inverse) = 0;
+  virtual void lu_inverse(In lu, In pivots, Out inverse) = 0;
   // In place: the lower triangle becomes L of A = LLᵀ; result (2) = {log det, 1}, or {NaN, 0} when
   // A is not positive definite or not finite, and L is undetermined.
-  virtual void cholesky(View a, View log_det) = 0;
+  virtual void cholesky(Out a, Out log_det) = 0;
 
   // --- Coding length; see ssl/losses/pair.h for the formulas -------------------------------------
   // traces[k−1] = tr Cᵏ, k = 1…n, from the powers C¹…Cʰ, h = ⌈n/2⌉: tr Cⁱ⁺ʲ = Σ Cⁱ ∘ (Cʲ)ᵀ.
-  virtual void power_traces(std::span<const ConstView> powers, View traces) = 0;
+  virtual void power_traces(std::span<const In> powers, Out traces) = 0;
   // y = coefficients[0]·I + Σ coefficients[j]·Cʲ over the given powers.
-  virtual void matrix_polynomial(std::span<const ConstView> powers, std::span<const double> coefficients, View y) = 0;
-  virtual void symmetrize(ConstView x, View y) = 0;  // (x + xᵀ)/2
+  virtual void matrix_polynomial(std::span<const In> powers, std::span<const double> coefficients, Out y) = 0;
+  virtual void symmetrize(In x, Out y) = 0;  // (x + xᵀ)/2
   // scale (3) = {λ_eff, ‖λK‖₂, ‖λ_eff K‖₂} from λ (1) and two vectors u, v = K u: ‖K‖₂ ≈ ‖v‖/‖u‖. A
   // norm that is NaN leaves λ as it is.
-  virtual void coding_scale(ConstView lambda, ConstView u, ConstView v, View scale, const CodingScaleArgs&) = 0;
+  virtual void coding_scale(In lambda, In u, In v, Out scale, const CodingScaleArgs&) = 0;
   // result (2) = {weight·(−1/λ_eff)/m·T, weight·μT}, T = Σ (−1)^{k+1}/k·traces[k−1], μ = (m + d)/2.
-  virtual void coding_loss(ConstView traces, ConstView scale, View result, const CodingLossArgs&) = 0;
+  virtual void coding_loss(In traces, In scale, Out result, const CodingLossArgs&) = 0;
 
   // --- t-SNE; see ops/tsne.h for the formulas ----------------------------------------------------
-  virtual void tsne_forces(ConstView p, ConstView y, View attraction, View repulsion, View weights) = 0;
+  virtual void tsne_forces(In p, In y, Out attraction, Out repulsion, Out weights) = 0;
 
   // --- Optimiser, over flat buffers --------------------------------------------------------------
   // Segment s is [offsets[s], offsets[s+1]) (i64, S+1), cut to the buffer: what is beyond it is not
   // there. Offsets do not fall; where they do, an element may be of any segment. rate (1) scales
   // the step, segment_rates (S), where not empty, what enters v.
-  virtual void sgd_update(View w, ConstView g, View v, ConstView rate, ConstView offsets, ConstView segment_rates,
-                          const SgdArgs&) = 0;
+  virtual void sgd_update(Out w, In g, Out v, In rate, In offsets, In segment_rates, const SgdArgs&) = 0;
   // m and v are updated too; correction (2) holds 1−β₁ᵗ and 1−β₂ᵗ; segment_rates (S), where not
   // empty, scale the step.
-  virtual void adamw_update(View w, ConstView g, View m, View v, ConstView rate, ConstView correction, ConstView offsets,
-                            ConstView segment_rates, const AdamWArgs&) = 0;
-  virtual void lars_rates(ConstView w, ConstView g, ConstView offsets, View segment_rates, const LarsArgs&) = 0;
-  virtual void ema_update(View teacher, ConstView w, ConstView coefficient) = 0;  // t ← c·t + (1−c)·w
+  virtual void adamw_update(Out w, In g, Out m, Out v, In rate, In correction, In offsets, In segment_rates,
+                            const AdamWArgs&) = 0;
+  virtual void lars_rates(In w, In g, In offsets, Out segment_rates, const LarsArgs&) = 0;
+  virtual void ema_update(Out teacher, In w, In coefficient) = 0;  // t ← c·t + (1−c)·w
 };
 
 }  // namespace mec

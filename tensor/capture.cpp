@@ -28,7 +28,7 @@ ViewMaker* Backend::view_maker() { return nullptr; }
 bool Backend::host_readable() const { return false; }
 std::unique_ptr<Capture> Backend::make_capture() { return nullptr; }
 
-std::unique_ptr<HostCopy> Backend::read_later(ConstView x) {
+std::unique_ptr<HostCopy> Backend::read_later(In x) {
   auto copy = std::make_unique<ReadAtOnce>(static_cast<std::size_t>(x.numel() * size_of(x.dtype)));
   download(x, copy->data());
   return copy;

@@ -36,9 +36,7 @@ const Device& Tensor::device() const {
   return storage_->device();
 }
 
-View Tensor::view() const {
-  return {.data = storage_ ? storage_->data() + offset_ : nullptr, .shape = shape_, .dtype = dtype_};
-}
+Out Tensor::out() const { return {.data = storage_ ? storage_->data() + offset_ : nullptr, .shape = shape_, .dtype = dtype_}; }
 
 Tensor Tensor::rows(std::int64_t begin, std::int64_t end) const {
   check<ShapeError>(rank() > 0 && 0 <= begin && begin <= end && end <= dim(0), "rows: [", begin, ", ", end,

@@ -16,8 +16,9 @@ class Backend;
 // one.
 using Device = std::shared_ptr<Backend>;
 
-// What a kernel sees of a tensor: address, sizes, type. It owns nothing.
-struct View {
+// What a kernel sees of a tensor: address, sizes, type, of memory that it writes (Out) or reads
+// (In). It owns nothing; without data it stands for a tensor that is not given.
+struct Out {
   void* data = nullptr;
   Shape shape;
   Dtype dtype = Dtype::f32;
@@ -25,14 +26,14 @@ struct View {
   template <class T> T* as() const { return static_cast<T*>(data); }
   std::int64_t numel() const { return shape.numel(); }
 };
-struct ConstView {
+struct In {
   const void* data = nullptr;
   Shape shape;
   Dtype dtype = Dtype::f32;
 
-  ConstView() = default;
-  ConstView(const View& v) : data(v.data), shape(v.shape), dtype(v.dtype) {}
-  ConstView(const void* d, const Shape& s, Dtype t) : data(d), shape(s), dtype(t) {}
+  In() = default;
+  In(const Out& v) : data(v.data), shape(v.shape), dtype(v.dtype) {}
+  In(const void* d, const Shape& s, Dtype t) : data(d), shape(s), dtype(t) {}
   explicit operator bool() const { return data != nullptr; }
   template <class T> const T* as() const { return static_cast<const T*>(data); }
   std::int64_t numel() const { return shape.numel(); }
@@ -87,9 +88,9 @@ class Tensor {
   const Device& device() const;
   Backend& backend() const { return *device(); }
 
-  View view() const;
-  operator View() const { return view(); }
-  operator ConstView() const { return view(); }
+  Out out() const;
+  operator Out() const { return out(); }
+  operator In() const { return out(); }
 
   // Rows [begin, end) of the leading dimension, sharing memory.
   Tensor rows(std::int64_t begin, std::int64_t end) const;

@@ -22,7 +22,7 @@ struct ImageRecord {
 };
 
 struct MakeViewsArgs {
-  int channels = 3;                 // of the images, 1 or 3; those that y has more are zeros
+  int channels = 3;  // of the images, 1 or 3; those that y has more are zeros
   // y = scale·x + shift of a pixel value x in [0, 255], for each channel.
   std::array<float, 3> scale = {};
   std::array<float, 3> shift = {};
@@ -34,11 +34,11 @@ class ViewMaker {
   // y[i] (H,W,C) = the view params[i] of images[i]. pixels (P) u8, images and params (N, bytes of a
   // record) u8, y (N,H,W,C) f32 or bf16 with a multiple of eight channels. Trusts that each record
   // has passed validate() of ops/views.h.
-  virtual void make_views(ConstView pixels, ConstView images, ConstView params, View y, const MakeViewsArgs&) = 0;
+  virtual void make_views(In pixels, In images, In params, Out y, const MakeViewsArgs&) = 0;
 
   // The height of a crop, in multiples of the height that it is resized to.
   static constexpr int kMostShrinking = 255;
-  static constexpr int kMostBlur = 256;       // a blur's radius
+  static constexpr int kMostBlur = 256;  // a blur's radius
 };
 
 }  // namespace mec

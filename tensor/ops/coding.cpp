@@ -7,9 +7,9 @@ using namespace ops;
 
 namespace {
 
-std::vector<ConstView> check_powers(const char* op, const std::vector<Tensor>& powers) {
+std::vector<In> check_powers(const char* op, const std::vector<Tensor>& powers) {
   check<ValueError>(!powers.empty(), op, ": at least one power is needed");
-  std::vector<ConstView> views;
+  std::vector<In> views;
   for (const Tensor& c : powers) {
     check_rank(op, c, 2, "a power", "a square matrix");
     check_real(op, c, "a power");

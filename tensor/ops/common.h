@@ -59,7 +59,7 @@ inline void check_real(const char* op, const Tensor& t, const char* what) {
 // none to look at, and kernels keep to their own rule (backend.h).
 template <class T> std::span<const T> readable(const Tensor& t) {
   if (!t.backend().host_readable()) return {};
-  return {ConstView(t).as<T>(), static_cast<std::size_t>(t.numel())};
+  return {In(t).as<T>(), static_cast<std::size_t>(t.numel())};
 }
 
 // Each of them is one of [low, high): "gather_rows: index 2 is 7, but " and the parts of the rule.

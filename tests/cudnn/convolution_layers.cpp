@@ -24,13 +24,13 @@ class CollectingDevice final : public ForwardingBackend {
 
   std::int64_t image_channels(std::int64_t) const override { return 8; }
 
-  void conv2d(ConstView x, ConstView w, View y, const Conv2dArgs& args) override {
+  void conv2d(In x, In w, Out y, const Conv2dArgs& args) override {
     add(make_key(ConvolutionDirection::forward, x.shape, w.shape, x.dtype, y.dtype, args));
   }
-  void conv2d_grad_input(ConstView dy, ConstView w, View dx, const Conv2dArgs& args) override {
+  void conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs& args) override {
     add(make_key(ConvolutionDirection::grad_input, dx.shape, w.shape, dy.dtype, dx.dtype, args));
   }
-  void conv2d_grad_weight(ConstView dy, ConstView x, View dw, const Conv2dArgs& args) override {
+  void conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs& args) override {
     add(make_key(ConvolutionDirection::grad_weight, x.shape, dw.shape, dy.dtype, dw.dtype, args));
   }
 

@@ -23,16 +23,16 @@ class NotingDevice final : public ForwardingBackend {
   std::vector<ConvolutionKey> keys;
 
  private:
-  void conv2d(ConstView x, ConstView w, View y, const Conv2dArgs& args) override {
+  void conv2d(In x, In w, Out y, const Conv2dArgs& args) override {
     add(ConvolutionDirection::forward, x.shape, w.shape, x.dtype, y, args);
   }
-  void conv2d_grad_input(ConstView dy, ConstView w, View dx, const Conv2dArgs& args) override {
+  void conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs& args) override {
     add(ConvolutionDirection::grad_input, dx.shape, w.shape, dy.dtype, dx, args);
   }
-  void conv2d_grad_weight(ConstView /*dy*/, ConstView x, View dw, const Conv2dArgs& args) override {
+  void conv2d_grad_weight(In /*dy*/, In x, Out dw, const Conv2dArgs& args) override {
     add(ConvolutionDirection::grad_weight, x.shape, dw.shape, x.dtype, dw, args);
   }
-  void add(ConvolutionDirection direction, const Shape& x, const Shape& w, Dtype operands, View result, const Conv2dArgs& args) {
+  void add(ConvolutionDirection direction, const Shape& x, const Shape& w, Dtype operands, Out result, const Conv2dArgs& args) {
     if (x.numel() == 0) return;  // nothing to sum: no library is asked
     keys.push_back(make_key(direction, x, w, operands, result.dtype, args));
   }

@@ -52,8 +52,8 @@ class CountingDevice final : public ForwardingBackend {
     // Over many rows partial sums are folded by a second launch, where a few rows need none.
     const bool many = folds && is_images(call.inputs.front().shape);
     count.launches += many ? 2 : software_gpu::given_operations() - before;
-    for (const ConstView& view : call.inputs) count.bytes += scaled_bytes(view);
-    for (const View& view : call.outputs) count.bytes += scaled_bytes(view);
+    for (const In& view : call.inputs) count.bytes += scaled_bytes(view);
+    for (const Out& view : call.outputs) count.bytes += scaled_bytes(view);
   }
 };
 

@@ -94,19 +94,19 @@ TEST_CASE("software GPU: fresh memory is NaN, and the host that touches it dies 
   const Device device = make_cuda_device();
   const Tensor x({5000}, Dtype::f32, device);
   for (const float value : x.to_vector<float>()) CHECK(std::isnan(value));
-  CHECK(last_words([&] { *static_cast<volatile float*>(View(x).data) = 1; }).find("touched device memory, from the host") !=
+  CHECK(last_words([&] { *static_cast<volatile float*>(Out(x).data) = 1; }).find("touched device memory, from the host") !=
         std::string::npos);
 }
 
 TEST_CASE("software GPU: a kernel that is given an address of the host is refused, wherever the address stands") {
   const Device device = make_cuda_device();
   std::vector<float> host(64, 1);
-  const View there{host.data(), {64}, Dtype::f32};
+  const Out there{host.data(), {64}, Dtype::f32};
   CHECK_THROWS_WITH_AS(device->fill(there, 2.0), doctest::Contains("fill was given an address of the host"), Error);
   const Tensor x({4, 64}, Dtype::f32, device), y({4, 64}, Dtype::f32, device), mean({64}, Dtype::f32, device);
   CHECK_THROWS_WITH_AS(device->batch_norm_apply(x, mean, mean, there, {}, {}, y, {}), doctest::Contains("address of the host"),
                        Error);  // in a struct
-  const View column{host.data(), {64, 1}, Dtype::f32};
+  const Out column{host.data(), {64, 1}, Dtype::f32};
   CHECK_THROWS_WITH_AS(device->matmul(x, column, Tensor({4, 1}, Dtype::f32, device), {}),
                        doctest::Contains("address of the host"), Error);
 }

@@ -218,7 +218,7 @@ namespace {
 class CountingBackend : public ForwardingBackend {
  public:
   using ForwardingBackend::ForwardingBackend;
-  void matmul(ConstView a, ConstView b, View c, const MatmulArgs& args) override {
+  void matmul(In a, In b, Out c, const MatmulArgs& args) override {
     if (a.shape == Shape{5, 5} && b.shape == Shape{5, 5}) ++square_products;
     ForwardingBackend::matmul(a, b, c, args);
   }

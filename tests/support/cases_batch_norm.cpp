@@ -87,7 +87,7 @@ void add_gradients(std::vector<OpCase>& table, const Shape& x, const Parts& part
                                                               rows, parts.add, args);
                      // In place of dy, which the kernel allows.
                      in[0].backend().batch_norm_grad_apply(in[0], in[1], y, in[3], in[4], gamma, beta, in[7], in[8], rows,
-                                                           in[0], View{}, args);
+                                                           in[0], Out{}, args);
                      Tensors out{grads.dx, in[0]};
                      if (parts.add) out.push_back(grads.dadd);
                      return out;

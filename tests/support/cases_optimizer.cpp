@@ -99,7 +99,7 @@ void add_bounds(std::vector<OpCase>& table, const char* name, std::int64_t size,
   };
   add("sgd_update", {buffer, buffer, buffer, kFactor, bounds, rates}, [](const Tensors& in) -> Tensors {
     in[0].backend().sgd_update(in[0], in[1], in[2], in[3], in[4], in[5], {.weight_decay = 0.01});
-    in[0].backend().sgd_update(in[0], in[1], in[2], in[3], in[4], ConstView(), {.weight_decay = 0.01});
+    in[0].backend().sgd_update(in[0], in[1], in[2], in[3], in[4], In(), {.weight_decay = 0.01});
     return {in[0], in[2]};
   });
   add("adamw_update", {buffer, buffer, buffer, {.shape = {size}, .fill = Fill::positive}, kFactor, correction, bounds, rates},

@@ -46,17 +46,17 @@ void GuardedDevice::renew() {
 void GuardedDevice::on_call(KernelCall call) {
   call.run();
   for (Segment& segment : segments_) {
-    const auto place = [&](const View& y) { return static_cast<std::size_t>(y.as<std::byte>() - segment.memory); };
-    const auto size = [](const View& y) { return static_cast<std::size_t>(y.numel() * size_of(y.dtype)); };
-    const auto inside = [&](const View& y) { return y.as<std::byte>() >= segment.memory && place(y) < segment.bytes; };
+    const auto place = [&](const Out& y) { return static_cast<std::size_t>(y.as<std::byte>() - segment.memory); };
+    const auto size = [](const Out& y) { return static_cast<std::size_t>(y.numel() * size_of(y.dtype)); };
+    const auto inside = [&](const Out& y) { return y.as<std::byte>() >= segment.memory && place(y) < segment.bytes; };
     std::size_t reach = segment.expected.size();
-    for (const View& y : call.outputs) {
+    for (const Out& y : call.outputs) {
       if (inside(y)) reach = std::max(reach, std::min(segment.bytes, place(y) + size(y) + kGuard));
     }
     segment.expected.resize(reach, fill_);
     now_.resize(reach);
     inner()->download({segment.memory, {static_cast<std::int64_t>(reach)}, Dtype::u8}, now_.data());
-    for (const View& y : call.outputs) {
+    for (const Out& y : call.outputs) {
       if (inside(y)) std::memcpy(segment.expected.data() + place(y), now_.data() + place(y), size(y));
     }
     check<Error>(std::memcmp(segment.expected.data(), now_.data(), reach) == 0, "guarded device: ", call.kernel,

@@ -31,9 +31,7 @@ class Guarded {
   explicit Guarded(std::size_t bytes) : memory_(bytes + 2 * kGuard, kUnwritten), bytes_(bytes) {}
   explicit Guarded(const Tensor& x) : Guarded(x.bytes()) { x.download(data()); }
   std::byte* data() { return memory_.data() + kGuard; }
-  bool guards_hold() const {
-    return unwritten(memory_.data(), kGuard) && unwritten(memory_.data() + kGuard + bytes_, kGuard);
-  }
+  bool guards_hold() const { return unwritten(memory_.data(), kGuard) && unwritten(memory_.data() + kGuard + bytes_, kGuard); }
   std::vector<std::byte> bytes() { return {data(), data() + bytes_}; }
 
  private:
@@ -57,11 +55,9 @@ class WatchedScratch {
   bool holds() const {
     const std::size_t block = allocator_.stats().in_use;
     const auto& [small, large] = segments_;
-    const std::size_t in_small = block <= small.block ? block : 0,
-                      in_large = block <= small.block ? 0 : block;
+    const std::size_t in_small = block <= small.block ? block : 0, in_large = block <= small.block ? 0 : block;
     return unwritten(small.memory + in_small, small.watched - in_small) &&
-           (in_large >= large.watched ||
-            unwritten(large.memory + in_large, large.watched - in_large));
+           (in_large >= large.watched || unwritten(large.memory + in_large, large.watched - in_large));
   }
 
  private:
@@ -104,8 +100,7 @@ struct Convolution {
   Conv2dArgs args;
 };
 
-Convolution make_convolution(const Geometry& g, std::int64_t images, std::int64_t in,
-                             std::int64_t out) {
+Convolution make_convolution(const Geometry& g, std::int64_t images, std::int64_t in, std::int64_t out) {
   Conv2dArgs args = g.args;
   if (g.depthwise) args.groups = in;
   const std::int64_t group_in = g.depthwise ? 1 : in, group_out = g.depthwise ? 1 : out;
@@ -114,13 +109,11 @@ Convolution make_convolution(const Geometry& g, std::int64_t images, std::int64_
   };
   return {{images, g.height, g.width, group_in * args.groups},
           {group_out * args.groups, g.kernel_height, g.kernel_width, group_in},
-          {images, size(g.height, g.kernel_height), size(g.width, g.kernel_width),
-           group_out * args.groups},
+          {images, size(g.height, g.kernel_height), size(g.width, g.kernel_width), group_out * args.groups},
           args};
 }
 
-void run(Backend& backend, ConvDirection direction, ConstView a, ConstView b, View result,
-         const Conv2dArgs& args) {
+void run(Backend& backend, ConvDirection direction, In a, In b, Out result, const Conv2dArgs& args) {
   switch (direction) {
     case ConvDirection::forward: return backend.conv2d(a, b, result, args);
     case ConvDirection::grad_input: return backend.conv2d_grad_input(a, b, result, args);
@@ -153,8 +146,8 @@ Task make_task(const Convolution& c, ConvDirection direction, Dtype dtype, bool 
             .expected = {}};
   task.args.accumulate = accumulate && direction != ConvDirection::forward;
   task.expected = task.before.to(Dtype::f64);
-  run(task.expected.backend(), direction, task.a.to(Dtype::f64).view(),
-      task.b.to(Dtype::f64).view(), task.expected.view(), task.args);
+  run(task.expected.backend(), direction, task.a.to(Dtype::f64).out(), task.b.to(Dtype::f64).out(), task.expected.out(),
+      task.args);
   return task;
 }
 
@@ -164,15 +157,14 @@ std::vector<std::byte> run_once(const Task& task, const CpuOptions& options) {
   const WatchedScratch scratch(backend->allocator());
   Guarded a(task.a), b(task.b), result(task.before);
   const Dtype dtype = task.before.dtype();
-  run(*backend, task.direction, {a.data(), task.a.shape(), task.a.dtype()},
-      {b.data(), task.b.shape(), task.b.dtype()}, {result.data(), task.before.shape(), dtype},
-      task.args);
+  run(*backend, task.direction, {a.data(), task.a.shape(), task.a.dtype()}, {b.data(), task.b.shape(), task.b.dtype()},
+      {result.data(), task.before.shape(), dtype}, task.args);
   CHECK(scratch.holds());
   CHECK(a.guards_hold());
   CHECK(b.guards_hold());
   CHECK(result.guards_hold());
   const Tensor actual(task.before.shape(), dtype, make_reference_device());
-  actual.backend().upload(result.data(), actual.view());
+  actual.backend().upload(result.data(), actual.out());
   const Accuracy accuracy = task.args.accumulate ? Accuracy::added : Accuracy::accumulated;
   const auto comparison = compare(actual, task.expected, tolerance_of(accuracy, dtype));
   CHECK_MESSAGE(comparison.ok, comparison.message);
@@ -189,9 +181,8 @@ void check_repeated(const Task& task, const CpuOptions& options) {
 
 void check_direction(const Convolution& c, ConvDirection direction, Dtype dtype, bool accumulate,
                      const std::vector<int>& thread_counts) {
-  const std::string what = concat(c.x, " * ", c.w, " stride ", c.args.stride, " pad ", c.args.pad,
-                                  " dilation ", c.args.dilation, " groups ", c.args.groups, " ",
-                                  name_of(dtype), accumulate ? ", added" : "");
+  const std::string what = concat(c.x, " * ", c.w, " stride ", c.args.stride, " pad ", c.args.pad, " dilation ",
+                                  c.args.dilation, " groups ", c.args.groups, " ", name_of(dtype), accumulate ? ", added" : "");
   CAPTURE(what);
   const int which = static_cast<int>(direction);
   CAPTURE(which);
@@ -199,16 +190,13 @@ void check_direction(const Convolution& c, ConvDirection direction, Dtype dtype,
   const auto portable = run_once(task, {.threads = 1, .portable = true});
   for (const int threads : thread_counts) {
     check_repeated(task, {.threads = threads, .bf16 = Bf16Convolution::native});
-    if (dtype == Dtype::bf16)
-      check_repeated(task, {.threads = threads, .bf16 = Bf16Convolution::widened});
+    if (dtype == Dtype::bf16) check_repeated(task, {.threads = threads, .bf16 = Bf16Convolution::widened});
     CHECK(run_once(task, {.threads = threads, .portable = true}) == portable);
   }
 }
 
-void check_convolution(const Convolution& c, Dtype dtype, bool accumulate,
-                       const std::vector<int>& thread_counts) {
-  for (const auto direction :
-       {ConvDirection::forward, ConvDirection::grad_input, ConvDirection::grad_weight}) {
+void check_convolution(const Convolution& c, Dtype dtype, bool accumulate, const std::vector<int>& thread_counts) {
+  for (const auto direction : {ConvDirection::forward, ConvDirection::grad_input, ConvDirection::grad_weight}) {
     check_direction(c, direction, dtype, accumulate, thread_counts);
   }
 }
@@ -217,11 +205,9 @@ constexpr std::int64_t kWidths = 17;
 
 }  // namespace
 
-TEST_CASE(
-    "cpu: convolutions of 1 to 17 channels are right, the same again, and write nowhere else") {
+TEST_CASE("cpu: convolutions of 1 to 17 channels are right, the same again, and write nowhere else") {
   for (std::int64_t in = 1; in <= kWidths; ++in) {
-    std::int64_t turn =
-        in;  // which of the geometries, thread counts and ways of adding it is this one's turn for
+    std::int64_t turn = in;  // which of the geometries, thread counts and ways of adding it is this one's turn for
     for (const Geometry& geometry : kGeometries) {
       if (++turn % 2 != 0) continue;
       const std::int64_t out = 1 + (5 * in + turn) % kWidths;
@@ -236,24 +222,20 @@ TEST_CASE(
     "cpu: weight gradients of strided 1x1 convolutions are right where threads share the sum over "
     "the pixels") {
   for (std::int64_t in = 1; in <= kWidths; ++in) {
-    const Convolution c =
-        make_convolution({24, 22, 1, 1, {.stride = 2}}, 3, in, 1 + 5 * in % kWidths);
-    for (const Dtype dtype : {Dtype::f32, Dtype::bf16})
-      check_direction(c, ConvDirection::grad_weight, dtype, false, {1, 2, 3});
+    const Convolution c = make_convolution({24, 22, 1, 1, {.stride = 2}}, 3, in, 1 + 5 * in % kWidths);
+    for (const Dtype dtype : {Dtype::f32, Dtype::bf16}) check_direction(c, ConvDirection::grad_weight, dtype, false, {1, 2, 3});
   }
 }
 
 TEST_SUITE("slow") {
-  TEST_CASE(
-      "cpu: convolutions of 1 to 17 channels to 1 to 17 are right for one, two and three threads") {
+  TEST_CASE("cpu: convolutions of 1 to 17 channels to 1 to 17 are right for one, two and three threads") {
     for (std::int64_t in = 1; in <= kWidths; ++in) {
       std::int64_t turn = in;
       for (const Geometry& geometry : kGeometries) {
         for (const std::int64_t step : {0, 6, 12}) {
           const std::int64_t out = 1 + (5 * in + ++turn + step) % kWidths;
           for (const Dtype dtype : {Dtype::f32, Dtype::bf16}) {
-            check_convolution(make_convolution(geometry, 1 + turn % 3, in, out), dtype,
-                              turn % 2 == 0, {1, 2, 3});
+            check_convolution(make_convolution(geometry, 1 + turn % 3, in, out), dtype, turn % 2 == 0, {1, 2, 3});
           }
         }
       }

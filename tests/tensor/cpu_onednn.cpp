@@ -44,10 +44,10 @@ std::vector<Layer> resnet50() {
 void check_layer(cpu::CpuBackend& backend, const Layer& layer, Dtype dtype) {
   const Conv2dArgs args{.stride = layer.stride, .pad = layer.kernel / 2};
   const std::int64_t out = (layer.size + 2 * args.pad - layer.kernel) / layer.stride + 1;
-  const ConstView x(nullptr, {8, layer.size, layer.size, layer.in}, dtype);
-  const ConstView w(nullptr, {layer.out, layer.kernel, layer.kernel, layer.in}, dtype);
-  const ConstView dw(nullptr, w.shape, Dtype::f32);
-  const ConstView y(nullptr, {8, out, out, layer.out}, dtype);
+  const In x(nullptr, {8, layer.size, layer.size, layer.in}, dtype);
+  const In w(nullptr, {layer.out, layer.kernel, layer.kernel, layer.in}, dtype);
+  const In dw(nullptr, w.shape, Dtype::f32);
+  const In y(nullptr, {8, out, out, layer.out}, dtype);
   const std::string kernels[] = {backend.convolution_kernel(ConvDirection::forward, x, w, y, args),
                                  backend.convolution_kernel(ConvDirection::grad_input, y, w, x, args),
                                  backend.convolution_kernel(ConvDirection::grad_weight, y, x, dw, args)};

@@ -24,7 +24,7 @@ TEST_CASE("tensor: values go in and come out, and undefined tensors have none") 
   CHECK(t.device() == device);
   const Tensor undefined;
   CHECK_FALSE(undefined);
-  CHECK(undefined.view().data == nullptr);
+  CHECK(undefined.out().data == nullptr);
   CHECK_THROWS_WITH_AS(undefined.device(), doctest::Contains("undefined tensor"), ValueError);
   CHECK_THROWS_AS(Tensor({2}, Dtype::f32, nullptr), ValueError);
 }

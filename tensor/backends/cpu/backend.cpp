@@ -65,15 +65,15 @@ CpuBackend::Scratch::~Scratch() {
   backend_.mutex_.unlock();
 }
 
-void CpuBackend::upload(const void* host, View y) {
+void CpuBackend::upload(const void* host, Out y) {
   if (y.numel()) std::memcpy(y.data, host, static_cast<std::size_t>(y.numel() * size_of(y.dtype)));
 }
 
-void CpuBackend::download(ConstView x, void* host) {
+void CpuBackend::download(In x, void* host) {
   if (x.numel()) std::memcpy(host, x.data, static_cast<std::size_t>(x.numel() * size_of(x.dtype)));
 }
 
-void CpuBackend::fill_random(View y, const RandomArgs& args) {
+void CpuBackend::fill_random(Out y, const RandomArgs& args) {
   dispatch_real("fill_random", y.dtype, [&]<class T>() {
     T* const out = y.as<T>();
     parallel_for(threads_, y.numel(), kGrain, [=](std::int64_t begin, std::int64_t end) {
@@ -82,7 +82,7 @@ void CpuBackend::fill_random(View y, const RandomArgs& args) {
   });
 }
 
-void CpuBackend::matmul(ConstView a, ConstView b, View c, const MatmulArgs& args) {
+void CpuBackend::matmul(In a, In b, Out c, const MatmulArgs& args) {
   // Libraries disagree on what a sum over nothing is.
   const bool empty = c.numel() == 0 || a.numel() == 0;
   if (portable_ || empty) return portable_matmul(a, b, c, args);
@@ -97,8 +97,7 @@ void CpuBackend::matmul(ConstView a, ConstView b, View c, const MatmulArgs& args
   portable_matmul(a, b, c, args);
 }
 
-std::string CpuBackend::convolution_kernel(ConvDirection direction, ConstView a, ConstView b, ConstView result,
-                                           const Conv2dArgs& args) {
+std::string CpuBackend::convolution_kernel(ConvDirection direction, In a, In b, In result, const Conv2dArgs& args) {
   const ThreadScope scope(threads_);
   const OneDnnPlan* plan = portable_ ? nullptr : onednn_->convolution(direction, a, b, result, args);
   return plan ? plan->kernel() : "";
@@ -113,25 +112,25 @@ void check_portable(const char* op, const Shape& weight) {
 
 }  // namespace
 
-void CpuBackend::conv2d(ConstView x, ConstView w, View y, const Conv2dArgs& args) {
+void CpuBackend::conv2d(In x, In w, Out y, const Conv2dArgs& args) {
   if (library_convolution(ConvDirection::forward, x, w, y, args)) return;
   check_portable("conv2d", w.shape);
   portable_conv2d(x, w, y, args);
 }
 
-void CpuBackend::conv2d_grad_input(ConstView dy, ConstView w, View dx, const Conv2dArgs& args) {
+void CpuBackend::conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs& args) {
   if (library_convolution(ConvDirection::grad_input, dy, w, dx, args)) return;
   check_portable("conv2d_grad_input", w.shape);
   portable_conv2d_grad_input(dy, w, dx, args);
 }
 
-void CpuBackend::conv2d_grad_weight(ConstView dy, ConstView x, View dw, const Conv2dArgs& args) {
+void CpuBackend::conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs& args) {
   if (!library_convolution(ConvDirection::grad_weight, dy, x, dw, args)) portable_conv2d_grad_weight(dy, x, dw, args);
 }
 
 namespace {
 
-template <class T, class F> bool all_of_diagonal(const ConstView& a, F f) {
+template <class T, class F> bool all_of_diagonal(const In& a, F f) {
   const std::int64_t n = a.shape[0];
   for (std::int64_t k = 0; k < n; ++k) {
     if (!f(a.as<T>()[k * n + k])) return false;
@@ -143,7 +142,7 @@ template <class T, class F> bool all_of_diagonal(const ConstView& a, F f) {
 
 // LAPACK promises nothing of matrices that are not finite, and a pivot found among NaNs may lie
 // anywhere.
-void CpuBackend::lu(View a, View pivots, View log_det) {
+void CpuBackend::lu(Out a, Out pivots, Out log_det) {
   const std::int64_t n = a.shape[0];
   auto* const swaps = pivots.as<std::int32_t>();
   const bool finite =
@@ -154,7 +153,7 @@ void CpuBackend::lu(View a, View pivots, View log_det) {
   } else if (kHaveBlas && !portable_) {
     const ThreadScope scope(threads_);
     const Scratch scratch(*this, static_cast<std::size_t>(n * n * size_of(a.dtype)));
-    const View columns{scratch.data(), a.shape, a.dtype};
+    const Out columns{scratch.data(), a.shape, a.dtype};
     transpose(a, columns);
     lapack_lu(columns, swaps);
     transpose(columns, a);
@@ -178,7 +177,7 @@ void CpuBackend::lu(View a, View pivots, View log_det) {
   });
 }
 
-void CpuBackend::lu_inverse(ConstView lu, ConstView pivots, View inverse) {
+void CpuBackend::lu_inverse(In lu, In pivots, Out inverse) {
   const std::int64_t n = lu.shape[0];
   const bool invertible = dispatch_real("lu_inverse", lu.dtype, [&]<class T>() {
     return all_of_diagonal<T>(lu, [](T diagonal) { return diagonal != 0 && functor::is_finite(diagonal); });
@@ -188,7 +187,7 @@ void CpuBackend::lu_inverse(ConstView lu, ConstView pivots, View inverse) {
   const ThreadScope scope(threads_);
   const auto matrix_bytes = static_cast<std::size_t>(n * n * size_of(lu.dtype));
   const Scratch scratch(*this, matrix_bytes + static_cast<std::size_t>(n) * sizeof(std::int32_t));
-  const View columns{scratch.data(), lu.shape, lu.dtype};
+  const Out columns{scratch.data(), lu.shape, lu.dtype};
   auto* const from_one = reinterpret_cast<std::int32_t*>(scratch.data() + matrix_bytes);
   for (std::int64_t k = 0; k < n; ++k) from_one[k] = pivots.as<std::int32_t>()[k] + 1;
   transpose(lu, columns);
@@ -196,7 +195,7 @@ void CpuBackend::lu_inverse(ConstView lu, ConstView pivots, View inverse) {
   transpose(columns, inverse);
 }
 
-void CpuBackend::cholesky(View a, View log_det) {
+void CpuBackend::cholesky(Out a, Out log_det) {
   const std::int64_t n = a.shape[0];
   const ThreadScope scope(threads_);
   const bool factored = kHaveBlas && !portable_ ? lapack_cholesky(a) : portable_cholesky(a);

@@ -37,20 +37,20 @@ class CpuBackend : public Backend {
   bool supports(Dtype dtype) const override;
   bool host_readable() const override;
 
-  void upload(const void* host, View y) override;
-  void download(ConstView x, void* host) override;
-  void fill_random(View y, const RandomArgs&) override;
+  void upload(const void* host, Out y) override;
+  void download(In x, void* host) override;
+  void fill_random(Out y, const RandomArgs&) override;
 
-  void matmul(ConstView a, ConstView b, View c, const MatmulArgs&) override;
-  void conv2d(ConstView x, ConstView w, View y, const Conv2dArgs&) override;
-  void conv2d_grad_input(ConstView dy, ConstView w, View dx, const Conv2dArgs&) override;
-  void conv2d_grad_weight(ConstView dy, ConstView x, View dw, const Conv2dArgs&) override;
-  void lu(View a, View pivots, View log_det) override;
-  void lu_inverse(ConstView lu, ConstView pivots, View inverse) override;
-  void cholesky(View a, View log_det) override;
+  void matmul(In a, In b, Out c, const MatmulArgs&) override;
+  void conv2d(In x, In w, Out y, const Conv2dArgs&) override;
+  void conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs&) override;
+  void conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs&) override;
+  void lu(Out a, Out pivots, Out log_det) override;
+  void lu_inverse(In lu, In pivots, Out inverse) override;
+  void cholesky(Out a, Out log_det) override;
 
   // oneDNN's name for the kernel that it would use, empty when it is our own.
-  std::string convolution_kernel(ConvDirection direction, ConstView a, ConstView b, ConstView result, const Conv2dArgs& args);
+  std::string convolution_kernel(ConvDirection direction, In a, In b, In result, const Conv2dArgs& args);
 
  protected:
   // Memory for the time of one kernel, from a block that grows to the largest request and is kept.
@@ -74,18 +74,18 @@ class CpuBackend : public Backend {
   int threads() const { return threads_; }
 
   // The portable kernels: for what the libraries do not offer.
-  virtual void portable_matmul(ConstView a, ConstView b, View c, const MatmulArgs&) = 0;
-  virtual void portable_conv2d(ConstView x, ConstView w, View y, const Conv2dArgs&) = 0;
-  virtual void portable_conv2d_grad_input(ConstView dy, ConstView w, View dx, const Conv2dArgs&) = 0;
-  virtual void portable_conv2d_grad_weight(ConstView dy, ConstView x, View dw, const Conv2dArgs&) = 0;
-  virtual void portable_lu(View a, View pivots) = 0;
-  virtual void portable_lu_inverse(ConstView lu, ConstView pivots, View inverse) = 0;
-  virtual bool portable_cholesky(View a) = 0;  // false: not positive definite
+  virtual void portable_matmul(In a, In b, Out c, const MatmulArgs&) = 0;
+  virtual void portable_conv2d(In x, In w, Out y, const Conv2dArgs&) = 0;
+  virtual void portable_conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs&) = 0;
+  virtual void portable_conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs&) = 0;
+  virtual void portable_lu(Out a, Out pivots) = 0;
+  virtual void portable_lu_inverse(In lu, In pivots, Out inverse) = 0;
+  virtual bool portable_cholesky(Out a) = 0;  // false: not positive definite
 
  private:
   // False when oneDNN has nothing for it.
-  bool library_convolution(ConvDirection direction, ConstView a, ConstView b, View result, const Conv2dArgs& args);
-  bool widened_convolution(ConvDirection direction, ConstView a, ConstView b, View result, const Conv2dArgs& args);
+  bool library_convolution(ConvDirection direction, In a, In b, Out result, const Conv2dArgs& args);
+  bool widened_convolution(ConvDirection direction, In a, In b, Out result, const Conv2dArgs& args);
 
   const int threads_;
   const bool portable_;

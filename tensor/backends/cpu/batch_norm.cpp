@@ -8,11 +8,11 @@
 namespace mec::cpu::MEC_ISA {
 namespace {
 
-template <class A> const A* data_of(const ConstView& view) { return static_cast<const A*>(view.data); }
+template <class A> const A* data_of(const In& view) { return static_cast<const A*>(view.data); }
 
 template <class A>
-void fill_affine(functor::ChannelAffine<A>* table, std::int64_t channels, const ConstView& mean, const ConstView& var,
-                 const ConstView& gamma, const ConstView& beta, double eps) {
+void fill_affine(functor::ChannelAffine<A>* table, std::int64_t channels, const In& mean, const In& var, const In& gamma,
+                 const In& beta, double eps) {
   for (std::int64_t c = 0; c < channels; ++c) {
     table[c] = functor::ChannelAffine<A>::of(data_of<A>(mean)[c], data_of<A>(var)[c], gamma.data ? data_of<A>(gamma)[c] : A(1),
                                              beta.data ? data_of<A>(beta)[c] : A(0), A(eps));
@@ -24,7 +24,7 @@ void fill_affine(functor::ChannelAffine<A>* table, std::int64_t channels, const 
 enum class Mask { none, output, input };
 
 // Calls f.template operator()<Mask>() for the mask of a call.
-template <class F> void with_mask(const ConstView& y, const BatchNormArgs& args, F&& f) {
+template <class F> void with_mask(const In& y, const BatchNormArgs& args, F&& f) {
   if (!args.relu) f.template operator()<Mask::none>();
   else if (y.data) f.template operator()<Mask::output>();
   else f.template operator()<Mask::input>();
@@ -43,7 +43,7 @@ A masked(const T* dy, const T* y, std::int64_t i, A in, const functor::ChannelAf
 
 // Each chunk sums x − k and (x − k)², with k its own first row: then no digits are lost to a large
 // mean.
-void LoopsBackend::batch_norm_statistics(ConstView x, View mean, View var) {
+void LoopsBackend::batch_norm_statistics(In x, Out mean, Out var) {
   const Cut cut(numel(x.shape), numel(mean.shape), kSumWidth);
   with_floating(x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
@@ -135,8 +135,7 @@ void apply_tiles(int threads, const Cut& cut_, const T* in, const T* residual, T
 
 }  // namespace
 
-void LoopsBackend::batch_norm_apply(ConstView x, ConstView mean, ConstView var, ConstView gamma, ConstView beta, ConstView add,
-                                    View y, const BatchNormArgs& args) {
+void LoopsBackend::batch_norm_apply(In x, In mean, In var, In gamma, In beta, In add, Out y, const BatchNormArgs& args) {
   const Cut cut(numel(x.shape), numel(mean.shape), kMapWidth);
   with_floating(x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
@@ -190,8 +189,8 @@ void grad_sums(int threads, const Cut& cut_, const T* dy, const T* x, const T* y
 
 }  // namespace
 
-void LoopsBackend::batch_norm_grad_reduce(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var,
-                                          ConstView gamma, ConstView beta, View dgamma, View dbeta, const BatchNormArgs& args) {
+void LoopsBackend::batch_norm_grad_reduce(In dy, In x, In y, In mean, In var, In gamma, In beta, Out dgamma, Out dbeta,
+                                          const BatchNormArgs& args) {
   const Cut cut(numel(x.shape), numel(mean.shape), kSumWidth);
   with_floating(x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
@@ -253,9 +252,8 @@ void grad_tiles(int threads, const Cut& cut_, const T* dy, const T* x, const T* 
 
 }  // namespace
 
-void LoopsBackend::batch_norm_grad_apply(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var, ConstView gamma,
-                                         ConstView beta, ConstView dgamma, ConstView dbeta, double count, View dx, View dadd,
-                                         const BatchNormArgs& args) {
+void LoopsBackend::batch_norm_grad_apply(In dy, In x, In y, In mean, In var, In gamma, In beta, In dgamma, In dbeta,
+                                         double count, Out dx, Out dadd, const BatchNormArgs& args) {
   const Cut cut(numel(x.shape), numel(mean.shape), kMapWidth);
   with_floating(x.dtype, [&]<class T>() {
     using A = Accumulator<T>;

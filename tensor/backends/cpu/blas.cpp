@@ -31,7 +31,7 @@ void check_buffers() {
 
 }  // namespace
 
-void blas_matmul(const ConstView& a, const ConstView& b, const View& c, const MatmulArgs& args) {
+void blas_matmul(const In& a, const In& b, const Out& c, const MatmulArgs& args) {
   check_buffers();
   const auto m = static_cast<int>(c.shape[0]), n = static_cast<int>(c.shape[1]);
   const auto k = static_cast<int>(a.shape[args.trans_a ? 0 : 1]);
@@ -46,7 +46,7 @@ void blas_matmul(const ConstView& a, const ConstView& b, const View& c, const Ma
   }
 }
 
-void lapack_lu(const View& columns, std::int32_t* pivots) {
+void lapack_lu(const Out& columns, std::int32_t* pivots) {
   check_buffers();
   const auto n = static_cast<lapack_int>(columns.shape[0]);
   if (columns.dtype == Dtype::f32) {
@@ -56,7 +56,7 @@ void lapack_lu(const View& columns, std::int32_t* pivots) {
   }
 }
 
-void lapack_lu_inverse(const View& columns, const std::int32_t* pivots) {
+void lapack_lu_inverse(const Out& columns, const std::int32_t* pivots) {
   check_buffers();
   const auto n = static_cast<lapack_int>(columns.shape[0]);
   if (columns.dtype == Dtype::f32) {
@@ -66,7 +66,7 @@ void lapack_lu_inverse(const View& columns, const std::int32_t* pivots) {
   }
 }
 
-bool lapack_cholesky(const View& rows) {
+bool lapack_cholesky(const Out& rows) {
   check_buffers();
   // A symmetric matrix is its own transpose, and UᵀU by columns is LLᵀ by rows.
   const auto n = static_cast<lapack_int>(rows.shape[0]);
@@ -77,10 +77,10 @@ bool lapack_cholesky(const View& rows) {
 
 #else
 
-void blas_matmul(const ConstView&, const ConstView&, const View&, const MatmulArgs&) {}
-void lapack_lu(const View&, std::int32_t*) {}
-void lapack_lu_inverse(const View&, const std::int32_t*) {}
-bool lapack_cholesky(const View&) { return false; }
+void blas_matmul(const In&, const In&, const Out&, const MatmulArgs&) {}
+void lapack_lu(const Out&, std::int32_t*) {}
+void lapack_lu_inverse(const Out&, const std::int32_t*) {}
+bool lapack_cholesky(const Out&) { return false; }
 
 #endif
 

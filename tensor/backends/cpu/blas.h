@@ -14,13 +14,13 @@ constexpr bool kHaveBlas = true;
 constexpr bool kHaveBlas = false;
 #endif
 
-void blas_matmul(const ConstView& a, const ConstView& b, const View& c, const MatmulArgs& args);
+void blas_matmul(const In& a, const In& b, const Out& c, const MatmulArgs& args);
 
 // LAPACK knows columns only: `columns` is the transposed matrix, (n,n). The results count as if
 // rows were columns.
-void lapack_lu(const View& columns, std::int32_t* pivots);                // pivots from 1
-void lapack_lu_inverse(const View& columns, const std::int32_t* pivots);  // in place
+void lapack_lu(const Out& columns, std::int32_t* pivots);                // pivots from 1
+void lapack_lu_inverse(const Out& columns, const std::int32_t* pivots);  // in place
 // Row-major: the lower triangle becomes L; false: not positive definite.
-bool lapack_cholesky(const View& rows);
+bool lapack_cholesky(const Out& rows);
 
 }  // namespace mec::cpu

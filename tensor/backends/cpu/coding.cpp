@@ -49,7 +49,7 @@ template <class T> T norm(const T* x, std::int64_t n) {
 
 }  // namespace
 
-void LoopsBackend::power_traces(std::span<const ConstView> powers, View traces) {
+void LoopsBackend::power_traces(std::span<const In> powers, Out traces) {
   const std::int64_t n = powers[0].shape[0], order = traces.shape[0], bands = ceil_div(n, kTile);
   const auto highest = static_cast<std::int64_t>(powers.size());
   const Scratch scratch(*this, static_cast<std::size_t>(bands) * sizeof(double));
@@ -70,7 +70,7 @@ void LoopsBackend::power_traces(std::span<const ConstView> powers, View traces) 
   });
 }
 
-void LoopsBackend::matrix_polynomial(std::span<const ConstView> powers, std::span<const double> coefficients, View y) {
+void LoopsBackend::matrix_polynomial(std::span<const In> powers, std::span<const double> coefficients, Out y) {
   const std::int64_t n = y.shape[0];
   with_real(y.dtype, [&]<class T>() {
     T* const out = static_cast<T*>(y.data);
@@ -90,7 +90,7 @@ void LoopsBackend::matrix_polynomial(std::span<const ConstView> powers, std::spa
   });
 }
 
-void LoopsBackend::symmetrize(ConstView x, View y) {
+void LoopsBackend::symmetrize(In x, Out y) {
   const std::int64_t n = x.shape[0];
   with_real(x.dtype, [&]<class T>() {
     const T* const in = static_cast<const T*>(x.data);
@@ -109,7 +109,7 @@ void LoopsBackend::symmetrize(ConstView x, View y) {
   });
 }
 
-void LoopsBackend::coding_scale(ConstView lambda, ConstView u, ConstView v, View scale, const CodingScaleArgs& args) {
+void LoopsBackend::coding_scale(In lambda, In u, In v, Out scale, const CodingScaleArgs& args) {
   with_real(u.dtype, [&]<class T>() {
     const functor::CodingScale<T> scalars{args.adapt, T(args.limit)};
     const T u_norm = norm(static_cast<const T*>(u.data), numel(u.shape)),
@@ -119,7 +119,7 @@ void LoopsBackend::coding_scale(ConstView lambda, ConstView u, ConstView v, View
   });
 }
 
-void LoopsBackend::coding_loss(ConstView traces, ConstView scale, View result, const CodingLossArgs& args) {
+void LoopsBackend::coding_loss(In traces, In scale, Out result, const CodingLossArgs& args) {
   with_real(traces.dtype, [&]<class T>() {
     const functor::CodingLoss<T> loss{args.order, T(args.rows), T(args.width), T(args.weight)};
     const auto values = loss(static_cast<const T*>(traces.data), *static_cast<const T*>(scale.data));

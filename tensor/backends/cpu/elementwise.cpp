@@ -4,7 +4,7 @@ namespace mec::cpu::MEC_ISA {
 
 // No `omp simd` on these two: some of the functions have no vector form, and clang warns of a
 // promise that it cannot keep.
-void LoopsBackend::unary(UnaryOp op, ConstView x, View y) {
+void LoopsBackend::unary(UnaryOp op, In x, Out y) {
   with_floating(x.dtype, [&]<class T>() {
     dispatch_op(op, [&]<class Op>() {
       const T* const in = static_cast<const T*>(x.data);
@@ -16,7 +16,7 @@ void LoopsBackend::unary(UnaryOp op, ConstView x, View y) {
   });
 }
 
-void LoopsBackend::unary_grad(UnaryOp op, ConstView x, ConstView dy, View dx) {
+void LoopsBackend::unary_grad(UnaryOp op, In x, In dy, Out dx) {
   with_floating(x.dtype, [&]<class T>() {
     dispatch_op(op, [&]<class Op>() {
       using A = Accumulator<T>;
@@ -33,7 +33,7 @@ void LoopsBackend::unary_grad(UnaryOp op, ConstView x, ConstView dy, View dx) {
   });
 }
 
-void LoopsBackend::binary(BinaryOp op, ConstView a, ConstView b, View y) {
+void LoopsBackend::binary(BinaryOp op, In a, In b, Out y) {
   const std::int64_t n = numel(a.shape), period = numel(b.shape);
   if (n == 0) return;
   with_floating(a.dtype, [&]<class T>() {
@@ -60,7 +60,7 @@ void LoopsBackend::binary(BinaryOp op, ConstView a, ConstView b, View y) {
   });
 }
 
-void LoopsBackend::axpby(ConstView x, View y, const AxpbyArgs& args) {
+void LoopsBackend::axpby(In x, Out y, const AxpbyArgs& args) {
   const double scale = args.alpha_device.data ? args.alpha * scalar(args.alpha_device) : args.alpha;
   with_floating(x.dtype, [&]<class X>() {
     with_floating(y.dtype, [&]<class Y>() {

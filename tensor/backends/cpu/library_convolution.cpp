@@ -20,8 +20,8 @@ std::size_t bytes_of(const Shape& shape, Dtype dtype) { return static_cast<std::
 class Carver {
  public:
   explicit Carver(std::byte* memory) : next_(memory) {}
-  View take(const Shape& shape, Dtype dtype) {
-    const View view{next_, shape, dtype};
+  Out take(const Shape& shape, Dtype dtype) {
+    const Out view{next_, shape, dtype};
     next_ += aligned(bytes_of(shape, dtype));
     return view;
   }
@@ -33,14 +33,14 @@ class Carver {
 Shape with_images(const Shape& shape, std::int64_t images) { return {images, shape[1], shape[2], shape[3]}; }
 
 template <class V> V images_of(const V& view, std::int64_t begin, std::int64_t end) {
-  auto* const bytes = static_cast<std::conditional_t<std::is_same_v<V, View>, std::byte, const std::byte>*>(view.data);
+  auto* const bytes = static_cast<std::conditional_t<std::is_same_v<V, Out>, std::byte, const std::byte>*>(view.data);
   return {bytes + begin * (view.numel() / view.shape[0]) * size_of(view.dtype), with_images(view.shape, end - begin),
           view.dtype};
 }
 
 }  // namespace
 
-bool CpuBackend::library_convolution(ConvDirection direction, ConstView a, ConstView b, View result, const Conv2dArgs& args) {
+bool CpuBackend::library_convolution(ConvDirection direction, In a, In b, Out result, const Conv2dArgs& args) {
   if (portable_ || a.numel() == 0 || b.numel() == 0 || result.numel() == 0) return false;
   const ThreadScope scope(threads_);
   if (a.dtype == Dtype::bf16 && widens_bf16_) return widened_convolution(direction, a, b, result, args);
@@ -54,7 +54,7 @@ bool CpuBackend::library_convolution(ConvDirection direction, ConstView a, Const
     plan->run(a.data, b.data, result.data, scratch.data());
     return true;
   }
-  const View sum{scratch.data() + plan_bytes, result.shape, result.dtype};
+  const Out sum{scratch.data() + plan_bytes, result.shape, result.dtype};
   plan->run(a.data, b.data, sum.data, scratch.data());
   axpby(sum, result, {.alpha = 1.0, .beta = 1.0});
   return true;
@@ -62,9 +62,9 @@ bool CpuBackend::library_convolution(ConvDirection direction, ConstView a, Const
 
 // Some images at a time, so that their f32 copies never leave the cache. The pieces depend on the
 // sizes alone.
-bool CpuBackend::widened_convolution(ConvDirection direction, ConstView a, ConstView b, View result, const Conv2dArgs& args) {
+bool CpuBackend::widened_convolution(ConvDirection direction, In a, In b, Out result, const Conv2dArgs& args) {
   const bool to_weight = direction == ConvDirection::grad_weight;
-  const ConstView other = to_weight ? b : ConstView(result);  // beside a, what is cut into pieces
+  const In other = to_weight ? b : In(result);  // beside a, what is cut into pieces
   const std::int64_t images = a.shape[0], image_bytes = 4 * (a.numel() + other.numel()) / images;
   const std::int64_t pieces = std::min(images, (images * image_bytes + kPieceBytes - 1) / kPieceBytes);
   const std::int64_t most = (images + pieces - 1) / pieces;
@@ -73,8 +73,8 @@ bool CpuBackend::widened_convolution(ConvDirection direction, ConstView a, Const
   const auto plan_for = [&](std::int64_t count, bool accumulate) {
     Conv2dArgs piece = args;
     piece.accumulate = accumulate;
-    const auto f32 = [&](const ConstView& view, bool cut) {
-      return ConstView(nullptr, cut ? with_images(view.shape, count) : view.shape, Dtype::f32);
+    const auto f32 = [&](const In& view, bool cut) {
+      return In(nullptr, cut ? with_images(view.shape, count) : view.shape, Dtype::f32);
     };
     return onednn_->convolution(direction, f32(a, true), f32(b, to_weight), f32(result, !to_weight), piece);
   };
@@ -98,14 +98,14 @@ bool CpuBackend::widened_convolution(ConvDirection direction, ConstView a, Const
   for (const Shape& shape : {a_shape, other_shape, weight_shape}) bytes += aligned(bytes_of(shape, Dtype::f32));
   const Scratch scratch(*this, bytes);
   Carver memory(scratch.data());
-  const View wide_a = memory.take(a_shape, Dtype::f32), wide_other = memory.take(other_shape, Dtype::f32);
-  const View weight = memory.take(weight_shape, Dtype::f32);
+  const Out wide_a = memory.take(a_shape, Dtype::f32), wide_other = memory.take(other_shape, Dtype::f32);
+  const Out weight = memory.take(weight_shape, Dtype::f32);
   std::byte* const workspace = static_cast<std::byte*>(memory.take({0}, Dtype::u8).data);
 
-  if (!to_weight || adds) copy(to_weight ? ConstView(result) : b, weight);
+  if (!to_weight || adds) copy(to_weight ? In(result) : b, weight);
   for (const auto& [begin, end, plan] : work) {
-    const View piece_a{wide_a.data, with_images(a.shape, end - begin), Dtype::f32};
-    const View piece_other{wide_other.data, with_images(other.shape, end - begin), Dtype::f32};
+    const Out piece_a{wide_a.data, with_images(a.shape, end - begin), Dtype::f32};
+    const Out piece_other{wide_other.data, with_images(other.shape, end - begin), Dtype::f32};
     copy(images_of(a, begin, end), piece_a);
     if (to_weight) {
       copy(images_of(b, begin, end), piece_other);

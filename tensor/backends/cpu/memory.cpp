@@ -32,7 +32,7 @@ template <class T> void transpose_matrix(int threads, const T* x, T* y, std::int
 
 }  // namespace
 
-void LoopsBackend::copy(ConstView x, View y) {
+void LoopsBackend::copy(In x, Out y) {
   const std::int64_t n = numel(x.shape);
   if (x.dtype == y.dtype) return copy_bytes(threads(), x.data, y.data, n * size_of(x.dtype));
   dispatch_any(x.dtype, [&]<class From>() {
@@ -48,7 +48,7 @@ void LoopsBackend::copy(ConstView x, View y) {
   });
 }
 
-void LoopsBackend::fill(View y, double value) {
+void LoopsBackend::fill(Out y, double value) {
   dispatch_any(y.dtype, [&]<class T>() {
     T* const out = static_cast<T*>(y.data);
     const T element = converted<T>(value);
@@ -59,7 +59,7 @@ void LoopsBackend::fill(View y, double value) {
   });
 }
 
-void LoopsBackend::transpose(ConstView x, View y) {
+void LoopsBackend::transpose(In x, Out y) {
   const auto run = [&]<class T>() {
     transpose_matrix(threads(), static_cast<const T*>(x.data), static_cast<T*>(y.data), x.shape[0], x.shape[1]);
   };
@@ -71,7 +71,7 @@ void LoopsBackend::transpose(ConstView x, View y) {
   }
 }
 
-void LoopsBackend::gather_rows(ConstView x, ConstView index, View y) {
+void LoopsBackend::gather_rows(In x, In index, Out y) {
   const std::int64_t count = numel(index.shape);
   if (count == 0) return;
   const std::int64_t row_bytes = numel(y.shape) / count * size_of(y.dtype);

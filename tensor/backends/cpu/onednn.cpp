@@ -67,8 +67,7 @@ struct OneDnn::State {
 OneDnn::OneDnn() : state_(std::make_unique<State>()) {}
 OneDnn::~OneDnn() = default;
 
-OneDnnPlan* OneDnn::convolution(ConvDirection direction, const ConstView& a, const ConstView& b, const ConstView& result,
-                                const Conv2dArgs& args) {
+OneDnnPlan* OneDnn::convolution(ConvDirection direction, const In& a, const In& b, const In& result, const Conv2dArgs& args) {
   if (a.dtype == Dtype::f64) return nullptr;
   ConvKey key{.direction = direction,
               .x = a.shape,
@@ -86,7 +85,7 @@ OneDnnPlan* OneDnn::convolution(ConvDirection direction, const ConstView& a, con
   return state_->find(state_->convolutions, key);
 }
 
-OneDnnPlan* OneDnn::matmul(const ConstView& a, const ConstView& result, const MatmulArgs& args) {
+OneDnnPlan* OneDnn::matmul(const In& a, const In& result, const MatmulArgs& args) {
   if (a.dtype == Dtype::f64) return nullptr;
   const MatmulKey key{.m = result.shape[0],
                       .n = result.shape[1],
@@ -110,10 +109,8 @@ bool widens_bf16(const CpuOptions&) { return false; }
 struct OneDnn::State {};
 OneDnn::OneDnn() = default;
 OneDnn::~OneDnn() = default;
-OneDnnPlan* OneDnn::convolution(ConvDirection, const ConstView&, const ConstView&, const ConstView&, const Conv2dArgs&) {
-  return nullptr;
-}
-OneDnnPlan* OneDnn::matmul(const ConstView&, const ConstView&, const MatmulArgs&) { return nullptr; }
+OneDnnPlan* OneDnn::convolution(ConvDirection, const In&, const In&, const In&, const Conv2dArgs&) { return nullptr; }
+OneDnnPlan* OneDnn::matmul(const In&, const In&, const MatmulArgs&) { return nullptr; }
 
 }  // namespace mec::cpu
 

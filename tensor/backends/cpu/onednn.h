@@ -27,7 +27,7 @@ class OneDnnPlan {
   virtual std::size_t workspace_bytes() const = 0;
   // Takes turns: not thread-safe.
   virtual void run(const void* a, const void* b, void* result, std::byte* workspace) = 0;
-  virtual std::string kernel() const = 0;                                                  // oneDNN's name for it
+  virtual std::string kernel() const = 0;  // oneDNN's name for it
 };
 
 // Whether bf16 convolutions go to oneDNN in f32, piece by piece, since the processor multiplies
@@ -43,8 +43,8 @@ class OneDnn {
   // Null when oneDNN has nothing but its reference kernel, which is a hundred times slower than our
   // portable one, and for what its kernel gets wrong (onednn_defects.h).
   // To be called, and its plans run, under a ThreadScope.
-  OneDnnPlan* convolution(ConvDirection, const ConstView& a, const ConstView& b, const ConstView& result, const Conv2dArgs&);
-  OneDnnPlan* matmul(const ConstView& a, const ConstView& result, const MatmulArgs&);
+  OneDnnPlan* convolution(ConvDirection, const In& a, const In& b, const In& result, const Conv2dArgs&);
+  OneDnnPlan* matmul(const In& a, const In& result, const MatmulArgs&);
 
  private:
   struct State;

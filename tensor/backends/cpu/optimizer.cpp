@@ -32,7 +32,7 @@ template <class T> void adamw_range(int threads, T* w, const T* g, T* m, T* v, s
 
 // run(begin, end, rate of the segment) in a buffer of n, for all at once where they have no rates
 // of their own.
-template <class T, class F> void for_each_segment(std::int64_t n, ConstView offsets, ConstView segment_rates, F run) {
+template <class T, class F> void for_each_segment(std::int64_t n, In offsets, In segment_rates, F run) {
   const auto* const ends = static_cast<const std::int64_t*>(offsets.data);
   const std::int64_t segments = numel(offsets.shape) - 1;
   if (!segment_rates.data) return run(functor::cut_to(n, ends[0]), functor::cut_to(n, ends[segments]), T(1));
@@ -55,8 +55,7 @@ template <class T> T norm(const T* x, std::int64_t n) {
 
 }  // namespace
 
-void LoopsBackend::sgd_update(View w, ConstView g, View v, ConstView rate, ConstView offsets, ConstView segment_rates,
-                              const SgdArgs& args) {
+void LoopsBackend::sgd_update(Out w, In g, Out v, In rate, In offsets, In segment_rates, const SgdArgs& args) {
   with_real(w.dtype, [&]<class T>() {
     const T base = *static_cast<const T*>(rate.data) * T(args.rate_factor);
     for_each_segment<T>(numel(w.shape), offsets, segment_rates, [&](std::int64_t begin, std::int64_t end, T trust) {
@@ -67,8 +66,8 @@ void LoopsBackend::sgd_update(View w, ConstView g, View v, ConstView rate, Const
   });
 }
 
-void LoopsBackend::adamw_update(View w, ConstView g, View m, View v, ConstView rate, ConstView correction, ConstView offsets,
-                                ConstView segment_rates, const AdamWArgs& args) {
+void LoopsBackend::adamw_update(Out w, In g, Out m, Out v, In rate, In correction, In offsets, In segment_rates,
+                                const AdamWArgs& args) {
   with_real(w.dtype, [&]<class T>() {
     auto step = functor::AdamWStep<T>::of(args);
     step.read(*static_cast<const T*>(rate.data), static_cast<const T*>(correction.data));
@@ -80,7 +79,7 @@ void LoopsBackend::adamw_update(View w, ConstView g, View m, View v, ConstView r
   });
 }
 
-void LoopsBackend::lars_rates(ConstView w, ConstView g, ConstView offsets, View segment_rates, const LarsArgs& args) {
+void LoopsBackend::lars_rates(In w, In g, In offsets, Out segment_rates, const LarsArgs& args) {
   const auto* const ends = static_cast<const std::int64_t*>(offsets.data);
   with_real(w.dtype, [&]<class T>() {
     const functor::LarsRate<T> ratio{T(args.eta), T(args.weight_decay), T(args.eps)};
@@ -95,7 +94,7 @@ void LoopsBackend::lars_rates(ConstView w, ConstView g, ConstView offsets, View 
   });
 }
 
-void LoopsBackend::ema_update(View teacher, ConstView w, ConstView coefficient) {
+void LoopsBackend::ema_update(Out teacher, In w, In coefficient) {
   with_real(w.dtype, [&]<class T>() {
     const functor::EmaStep<T> step{*static_cast<const T*>(coefficient.data)};
     T* const t = static_cast<T*>(teacher.data);

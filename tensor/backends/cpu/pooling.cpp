@@ -66,7 +66,7 @@ void gather_pixel(const Pooling& p, const T* dy, const std::uint8_t* argmax, std
 
 }  // namespace
 
-void LoopsBackend::max_pool2d(ConstView x, View y, View argmax, const Pool2dArgs& args) {
+void LoopsBackend::max_pool2d(In x, Out y, Out argmax, const Pool2dArgs& args) {
   const Pooling p(x.shape, y.shape, args);
   with_floating(x.dtype, [&]<class T>() {
     const T* const in = static_cast<const T*>(x.data);
@@ -85,7 +85,7 @@ void LoopsBackend::max_pool2d(ConstView x, View y, View argmax, const Pool2dArgs
   });
 }
 
-void LoopsBackend::max_pool2d_grad(ConstView dy, ConstView argmax, View dx, const Pool2dArgs& args) {
+void LoopsBackend::max_pool2d_grad(In dy, In argmax, Out dx, const Pool2dArgs& args) {
   const Pooling p(dx.shape, dy.shape, args);
   with_floating(dy.dtype, [&]<class T>() {
     const T* const in = static_cast<const T*>(dy.data);
@@ -105,7 +105,7 @@ void LoopsBackend::max_pool2d_grad(ConstView dy, ConstView argmax, View dx, cons
   });
 }
 
-void LoopsBackend::global_avg_pool(ConstView x, View y) {
+void LoopsBackend::global_avg_pool(In x, Out y) {
   const std::int64_t pixels = x.shape[1] * x.shape[2], channels = x.shape[3];
   const std::int64_t panels = ceil_div(channels, kPanel);
   with_floating(x.dtype, [&]<class T>() {
@@ -128,7 +128,7 @@ void LoopsBackend::global_avg_pool(ConstView x, View y) {
   });
 }
 
-void LoopsBackend::global_avg_pool_grad(ConstView dy, View dx) {
+void LoopsBackend::global_avg_pool_grad(In dy, Out dx) {
   const std::int64_t pixels = dx.shape[1] * dx.shape[2], channels = dx.shape[3];
   with_floating(dy.dtype, [&]<class T>() {
     using A = Accumulator<T>;

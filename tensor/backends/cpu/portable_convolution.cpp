@@ -189,7 +189,7 @@ void sum_images(const Direction& d, const T* source, const A* packed, A* plane, 
 
 }  // namespace
 
-void LoopsBackend::portable_conv2d(ConstView x, ConstView w, View y, const Conv2dArgs& args) {
+void LoopsBackend::portable_conv2d(In x, In w, Out y, const Conv2dArgs& args) {
   const Conv conv(x.shape, w.shape, y.shape, args);
   const Direction d{conv.x_plane(), conv.group_c(), conv.group_o(), conv.out_h, conv.out_w, conv.groups, conv.taps()};
   with_product_types(x.dtype, y.dtype, [&]<class T, class R>() {
@@ -211,7 +211,7 @@ void LoopsBackend::portable_conv2d(ConstView x, ConstView w, View y, const Conv2
   });
 }
 
-void LoopsBackend::portable_conv2d_grad_input(ConstView dy, ConstView w, View dx, const Conv2dArgs& args) {
+void LoopsBackend::portable_conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs& args) {
   const Conv conv(dx.shape, w.shape, dy.shape, args);
   const Direction d{conv.dy_plane(), conv.group_o(), conv.group_c(), conv.h, conv.w, conv.groups, conv.taps()};
   with_product_types(dy.dtype, dx.dtype, [&]<class T, class R>() {
@@ -272,7 +272,7 @@ constexpr std::int64_t kParts = 8;
 
 }  // namespace
 
-void LoopsBackend::portable_conv2d_grad_weight(ConstView dy, ConstView x, View dw, const Conv2dArgs& args) {
+void LoopsBackend::portable_conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs& args) {
   const Conv conv(x.shape, dw.shape, dy.shape, args);
   const Plane x_plane = conv.x_plane(), dy_plane{conv.out_h, conv.out_w, conv.o, 0, conv.out_h, conv.out_w};
   with_product_types(x.dtype, dw.dtype, [&]<class T, class R>() {

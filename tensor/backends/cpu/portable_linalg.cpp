@@ -24,7 +24,7 @@ std::int64_t row_grain(std::int64_t columns) { return larger(1, kGrain / larger(
 
 }  // namespace
 
-void LoopsBackend::portable_lu(View a, View pivots) {
+void LoopsBackend::portable_lu(Out a, Out pivots) {
   const std::int64_t n = a.shape[0];
   auto* const swaps = static_cast<std::int32_t*>(pivots.data);
   with_real(a.dtype, [&]<class T>() {
@@ -50,7 +50,7 @@ void LoopsBackend::portable_lu(View a, View pivots) {
 }
 
 // L U X = P: the columns of X are independent, so that each task solves for some of them.
-void LoopsBackend::portable_lu_inverse(ConstView lu, ConstView pivots, View inverse) {
+void LoopsBackend::portable_lu_inverse(In lu, In pivots, Out inverse) {
   const std::int64_t n = lu.shape[0];
   const auto* const swaps = static_cast<const std::int32_t*>(pivots.data);
   with_real(lu.dtype, [&]<class T>() {
@@ -77,7 +77,7 @@ void LoopsBackend::portable_lu_inverse(ConstView lu, ConstView pivots, View inve
 }
 
 // l_jj = √(a_jj − Σ l_jk²), l_ij = (a_ij − Σ l_ik l_jk)/l_jj, column by column.
-bool LoopsBackend::portable_cholesky(View a) {
+bool LoopsBackend::portable_cholesky(Out a) {
   const std::int64_t n = a.shape[0];
   bool positive = true;
   with_real(a.dtype, [&]<class T>() {

@@ -65,7 +65,7 @@ void product(int threads, const A* a, const A* panels, R* c, std::int64_t m, std
 
 }  // namespace
 
-void LoopsBackend::portable_matmul(ConstView a, ConstView b, View c, const MatmulArgs& args) {
+void LoopsBackend::portable_matmul(In a, In b, Out c, const MatmulArgs& args) {
   const std::int64_t m = c.shape[0], n = c.shape[1], depth = a.shape[args.trans_a ? 0 : 1];
   if (m * n == 0) return;
   with_product_types(a.dtype, c.dtype, [&]<class T, class R>() {
@@ -78,7 +78,7 @@ void LoopsBackend::portable_matmul(ConstView a, ConstView b, View c, const Matmu
     const A* left = static_cast<const A*>(a.data);
     if constexpr (kWiden) {
       A* const wide = panels + panel_values;
-      copy(a, View{wide, a.shape, Dtype::f32});
+      copy(a, Out{wide, a.shape, Dtype::f32});
       left = wide;
     }
     product(threads(), left, panels, static_cast<R*>(c.data), m, n, depth, args);

@@ -14,7 +14,7 @@ template <class T> Accumulator<T> sum_of(const T* x, std::int64_t n) {
 
 }  // namespace
 
-void LoopsBackend::reduce(Reduce how, ConstView x, View y) {
+void LoopsBackend::reduce(Reduce how, In x, Out y) {
   const std::int64_t n = numel(x.shape);
   with_floating(x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
@@ -57,7 +57,7 @@ void LoopsBackend::reduce(Reduce how, ConstView x, View y) {
   });
 }
 
-void LoopsBackend::all_finite(ConstView x, View flag) {
+void LoopsBackend::all_finite(In x, Out flag) {
   const std::int64_t n = numel(x.shape), pieces = ceil_div(n, kGrain);
   const Scratch scratch(*this, static_cast<std::size_t>(pieces) * sizeof(int));
   int* const bad = reinterpret_cast<int*>(scratch.data());

@@ -54,7 +54,7 @@ template <class T> void top_k_row(const T* in, std::int64_t columns, std::int64_
 
 }  // namespace
 
-void LoopsBackend::normalize_rows(ConstView x, View y, View inv_norm, double eps) {
+void LoopsBackend::normalize_rows(In x, Out y, Out inv_norm, double eps) {
   const std::int64_t columns = x.shape[1];
   with_real(x.dtype, [&]<class T>() {
     const T* const in = static_cast<const T*>(x.data);
@@ -74,7 +74,7 @@ void LoopsBackend::normalize_rows(ConstView x, View y, View inv_norm, double eps
 }
 
 // dx = (dy − y·(y·dy))·inv_norm
-void LoopsBackend::normalize_rows_grad(ConstView y, ConstView inv_norm, ConstView dy, View dx) {
+void LoopsBackend::normalize_rows_grad(In y, In inv_norm, In dy, Out dx) {
   const std::int64_t columns = y.shape[1];
   with_real(y.dtype, [&]<class T>() {
     const T* const unit = static_cast<const T*>(y.data);
@@ -92,7 +92,7 @@ void LoopsBackend::normalize_rows_grad(ConstView y, ConstView inv_norm, ConstVie
   });
 }
 
-void LoopsBackend::cross_entropy(ConstView logits, ConstView labels, View loss, View dlogits) {
+void LoopsBackend::cross_entropy(In logits, In labels, Out loss, Out dlogits) {
   const std::int64_t columns = logits.shape[1];
   with_real(logits.dtype, [&]<class T>() {
     const T* const in = static_cast<const T*>(logits.data);
@@ -107,7 +107,7 @@ void LoopsBackend::cross_entropy(ConstView logits, ConstView labels, View loss, 
   });
 }
 
-void LoopsBackend::top_k(ConstView x, View values, View indices) {
+void LoopsBackend::top_k(In x, Out values, Out indices) {
   const std::int64_t columns = x.shape[1], k = values.shape[1];
   with_real(x.dtype, [&]<class T>() {
     const T* const in = static_cast<const T*>(x.data);

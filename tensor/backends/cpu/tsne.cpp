@@ -27,7 +27,7 @@ template <class T> struct Forces {
 
 // One pass over p, the points staying in cache. Each row is summed by itself, so the bits do not
 // depend on the threads.
-void LoopsBackend::tsne_forces(ConstView p, ConstView y, View attraction, View repulsion, View weights) {
+void LoopsBackend::tsne_forces(In p, In y, Out attraction, Out repulsion, Out weights) {
   const std::int64_t n = p.shape[0];
   with_real(p.dtype, [&]<class T>() {
     const T* const rows = static_cast<const T*>(p.data);

@@ -58,7 +58,8 @@ CudaBackend::CudaBackend(const CudaOptions& options)
   // What cannot be used is chosen anew.
   const std::string reason = plans_.choices().load(options.plan_file);
   if (!reason.empty() && options.note) options.note(reason);
-  const std::string disagreement = plans_.choices().disagreement({.tf32 = options.tf32, .deterministic = options.deterministic});
+  const std::string disagreement =
+      plans_.choices().disagreement({.tf32 = options.tf32, .deterministic = options.deterministic});
   check<ValueError>(disagreement.empty(), "convolution plans in ", options.plan_file, ": ", disagreement,
                     "; give the same options, or begin without the file");
 }
@@ -81,27 +82,27 @@ void CudaBackend::synchronize() {
   MEC_CHECK_CUDA(cudaStreamSynchronize(stream_.get()));
 }
 
-void CudaBackend::upload(const void* host, View y) {
+void CudaBackend::upload(const void* host, Out y) {
   refuse_in_capture("copies from the host", y.shape);
   if (y.numel() == 0) return;
   selected(options_.device);
   transfers_.upload(host, y.data, bytes_of(y.shape, y.dtype));
 }
 
-void CudaBackend::download(ConstView x, void* host) {
+void CudaBackend::download(In x, void* host) {
   refuse_in_capture("reads on the host", x.shape);
   if (x.numel() == 0) return;
   selected(options_.device);
   transfers_.download(x.data, host, bytes_of(x.shape, x.dtype));
 }
 
-std::unique_ptr<HostCopy> CudaBackend::read_later(ConstView x) {
+std::unique_ptr<HostCopy> CudaBackend::read_later(In x) {
   refuse_in_capture("reads on the host", x.shape);
   selected(options_.device);
   return transfers_.read_later(x.data, bytes_of(x.shape, x.dtype));
 }
 
-void CudaBackend::matmul(ConstView a, ConstView b, View c, const MatmulArgs& args) {
+void CudaBackend::matmul(In a, In b, Out c, const MatmulArgs& args) {
   const Range range("matmul");
   if (nothing_to_sum(a, b, c, args.accumulate)) return;
   const Workspace workspace{scratch(Products::kWorkspace), Products::kWorkspace};
@@ -109,13 +110,13 @@ void CudaBackend::matmul(ConstView a, ConstView b, View c, const MatmulArgs& arg
 }
 
 // Libraries disagree on what a sum over nothing is. It is 0.
-bool CudaBackend::nothing_to_sum(ConstView a, ConstView b, View result, bool accumulate) {
+bool CudaBackend::nothing_to_sum(In a, In b, Out result, bool accumulate) {
   if (result.numel() != 0 && a.numel() != 0 && b.numel() != 0) return false;
   if (result.numel() != 0 && !accumulate) fill(result, 0.0);
   return true;
 }
 
-void CudaBackend::lu(View a, View pivots, View log_det) {
+void CudaBackend::lu(Out a, Out pivots, Out log_det) {
   const Range range("lu");
   selected(options_.device);
   const std::size_t bytes = rounded(decompositions_.lu_workspace(a.shape[0], a.dtype));
@@ -124,14 +125,14 @@ void CudaBackend::lu(View a, View pivots, View log_det) {
   lu_log_det(a, pivots, 1, log_det);
 }
 
-void CudaBackend::lu_inverse(ConstView lu, ConstView pivots, View inverse) {
+void CudaBackend::lu_inverse(In lu, In pivots, Out inverse) {
   const Range range("lu_inverse");
   identity(inverse);
   decompositions_.lu_solve(lu, pivots, inverse, static_cast<int*>(scratch(sizeof(int))));
   refuse_singular(lu, inverse);
 }
 
-void CudaBackend::cholesky(View a, View log_det) {
+void CudaBackend::cholesky(Out a, Out log_det) {
   const Range range("cholesky");
   selected(options_.device);
   const std::size_t bytes = rounded(decompositions_.cholesky_workspace(a.shape[0], a.dtype));

@@ -36,17 +36,17 @@ class CudaBackend final : public MEC_SIMT::KernelBackend {
 
   void synchronize() override;
   std::unique_ptr<Capture> make_capture() override;
-  std::unique_ptr<HostCopy> read_later(ConstView x) override;
-  void upload(const void* host, View y) override;
-  void download(ConstView x, void* host) override;
+  std::unique_ptr<HostCopy> read_later(In x) override;
+  void upload(const void* host, Out y) override;
+  void download(In x, void* host) override;
 
-  void matmul(ConstView a, ConstView b, View c, const MatmulArgs& args) override;
-  void conv2d(ConstView x, ConstView w, View y, const Conv2dArgs& args) override;
-  void conv2d_grad_input(ConstView dy, ConstView w, View dx, const Conv2dArgs& args) override;
-  void conv2d_grad_weight(ConstView dy, ConstView x, View dw, const Conv2dArgs& args) override;
-  void lu(View a, View pivots, View log_det) override;
-  void lu_inverse(ConstView lu, ConstView pivots, View inverse) override;
-  void cholesky(View a, View log_det) override;
+  void matmul(In a, In b, Out c, const MatmulArgs& args) override;
+  void conv2d(In x, In w, Out y, const Conv2dArgs& args) override;
+  void conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs& args) override;
+  void conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs& args) override;
+  void lu(Out a, Out pivots, Out log_det) override;
+  void lu_inverse(In lu, In pivots, Out inverse) override;
+  void cholesky(Out a, Out log_det) override;
 
  protected:
   simt::Stream stream() const override;
@@ -56,9 +56,8 @@ class CudaBackend final : public MEC_SIMT::KernelBackend {
   class Tuning;
 
   void refuse_in_capture(const char* what, const Shape& shape) const;
-  ConvolutionKey key_of(ConvolutionDirection direction, ConstView x, ConstView w, ConstView result, Dtype operands,
-                        const Conv2dArgs& args) const;
-  bool nothing_to_sum(ConstView a, ConstView b, View result, bool accumulate);
+  ConvolutionKey key_of(ConvolutionDirection direction, In x, In w, In result, Dtype operands, const Conv2dArgs& args) const;
+  bool nothing_to_sum(In a, In b, Out result, bool accumulate);
   void run_convolution(const ConvolutionKey& key, const ConvolutionPointers& pointers);
   const ConvolutionPlan& plan_of(const ConvolutionKey& key);
   double time_plan(const ConvolutionPlan& plan);

@@ -34,7 +34,7 @@ inline ColumnMatrix column_matrix(const Shape& row_major) {
   return {.rows = row_major[1], .columns = row_major[0], .leading = std::max<std::int64_t>(row_major[1], 1)};
 }
 
-inline ColumnProduct column_product(const ConstView& a, const ConstView& b, const ConstView& c, const MatmulArgs& args) {
+inline ColumnProduct column_product(const In& a, const In& b, const In& c, const MatmulArgs& args) {
   return {.m = c.shape[1],
           .n = c.shape[0],
           .k = a.shape[args.trans_a ? 0 : 1],

@@ -4,25 +4,25 @@
 
 namespace mec::cuda {
 
-ConvolutionKey CudaBackend::key_of(ConvolutionDirection direction, ConstView x, ConstView w, ConstView result, Dtype operands,
+ConvolutionKey CudaBackend::key_of(ConvolutionDirection direction, In x, In w, In result, Dtype operands,
                                    const Conv2dArgs& args) const {
   return make_key(direction, x.shape, w.shape, operands, result.dtype, args,
                   {.tf32 = options_.tf32, .deterministic = options_.deterministic});
 }
 
-void CudaBackend::conv2d(ConstView x, ConstView w, View y, const Conv2dArgs& args) {
+void CudaBackend::conv2d(In x, In w, Out y, const Conv2dArgs& args) {
   const Range range("conv2d");
   if (nothing_to_sum(x, w, y, false)) return;
   run_convolution(key_of(ConvolutionDirection::forward, x, w, y, x.dtype, args), {x.data, w.data, y.data});
 }
 
-void CudaBackend::conv2d_grad_input(ConstView dy, ConstView w, View dx, const Conv2dArgs& args) {
+void CudaBackend::conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs& args) {
   const Range range("conv2d_grad_input");
   if (nothing_to_sum(dy, w, dx, args.accumulate)) return;
   run_convolution(key_of(ConvolutionDirection::grad_input, dx, w, dx, dy.dtype, args), {dy.data, w.data, dx.data});
 }
 
-void CudaBackend::conv2d_grad_weight(ConstView dy, ConstView x, View dw, const Conv2dArgs& args) {
+void CudaBackend::conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs& args) {
   const Range range("conv2d_grad_weight");
   if (nothing_to_sum(dy, x, dw, args.accumulate)) return;
   ConvolutionKey key = key_of(ConvolutionDirection::grad_weight, x, dw, dw, x.dtype, args);

@@ -100,13 +100,13 @@ std::size_t Decompositions::cholesky_workspace(std::int64_t n, Dtype dtype) {
   const int order = order_of(n);
   return dispatch_real("cholesky", dtype, [&]<class T>() {
     int elements = 0;
-    MEC_CHECK_CUSOLVER(Solver<T>::potrf_buffer(impl_->library(), CUBLAS_FILL_MODE_UPPER, order, static_cast<T*>(nullptr),
-                                               order, &elements));
+    MEC_CHECK_CUSOLVER(
+        Solver<T>::potrf_buffer(impl_->library(), CUBLAS_FILL_MODE_UPPER, order, static_cast<T*>(nullptr), order, &elements));
     return static_cast<std::size_t>(elements) * sizeof(T);
   });
 }
 
-void Decompositions::lu(View a, View pivots, int* info, const Workspace& workspace) {
+void Decompositions::lu(Out a, Out pivots, int* info, const Workspace& workspace) {
   const int n = order_of(a.shape[0]);
   dispatch_real("lu", a.dtype, [&]<class T>() {
     MEC_CHECK_CUSOLVER(
@@ -114,7 +114,7 @@ void Decompositions::lu(View a, View pivots, int* info, const Workspace& workspa
   });
 }
 
-void Decompositions::lu_solve(ConstView lu, ConstView pivots, View inverse, int* info) {
+void Decompositions::lu_solve(In lu, In pivots, Out inverse, int* info) {
   const int n = order_of(lu.shape[0]);
   dispatch_real("lu_inverse", lu.dtype, [&]<class T>() {
     MEC_CHECK_CUSOLVER(
@@ -122,7 +122,7 @@ void Decompositions::lu_solve(ConstView lu, ConstView pivots, View inverse, int*
   });
 }
 
-void Decompositions::cholesky(View a, int* info, const Workspace& workspace) {
+void Decompositions::cholesky(Out a, int* info, const Workspace& workspace) {
   const int n = order_of(a.shape[0]);
   dispatch_real("cholesky", a.dtype, [&]<class T>() {
     MEC_CHECK_CUSOLVER(Solver<T>::potrf(impl_->library(), CUBLAS_FILL_MODE_UPPER, n, a.as<T>(), n,

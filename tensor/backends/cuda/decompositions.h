@@ -28,11 +28,11 @@ class Decompositions {
   std::size_t cholesky_workspace(std::int64_t n, Dtype dtype);
 
   // In place; `info` (1) i32 in device memory. Pivots are counted from 1, and tell rows of Aᵀ.
-  void lu(View a, View pivots, int* info, const Workspace& workspace);
+  void lu(Out a, Out pivots, int* info, const Workspace& workspace);
   // inverse holds the identity, and becomes A⁻¹.
-  void lu_solve(ConstView lu, ConstView pivots, View inverse, int* info);
+  void lu_solve(In lu, In pivots, Out inverse, int* info);
   // `info` is 0 where A is positive definite.
-  void cholesky(View a, int* info, const Workspace& workspace);
+  void cholesky(Out a, int* info, const Workspace& workspace);
 
  private:
   struct Impl;

@@ -129,9 +129,7 @@ struct Plan {
 
 Plan make_plan(cublasLtHandle_t library, const ProductKey& key, bool tf32) {
   const ColumnProduct& p = key.product;
-  Plan plan{make_operation(p, tf32),
-            make_layout(p.first, p.operands),
-            make_layout(p.second, p.operands),
+  Plan plan{make_operation(p, tf32), make_layout(p.first, p.operands), make_layout(p.second, p.operands),
             make_layout(p.result, p.output)};
   const Preference preference = make_preference(key);
   cublasLtMatmulHeuristicResult_t found{};
@@ -161,7 +159,7 @@ Products::Products(bool tf32) : impl_(std::make_unique<Impl>()) {
 
 Products::~Products() = default;
 
-bool Products::matmul(ConstView a, ConstView b, View c, const MatmulArgs& args, const Workspace& workspace, void* stream) {
+bool Products::matmul(In a, In b, Out c, const MatmulArgs& args, const Workspace& workspace, void* stream) {
   const ProductKey key{column_product(a, b, c, args), {alignment_of(b.data), alignment_of(a.data), alignment_of(c.data)}};
   auto place = impl_->plans.find(key);
   if (place == impl_->plans.end()) {

@@ -25,7 +25,7 @@ class Products {
 
   // As Backend::matmul, of matrices that are not empty, on `stream`, a cudaStream_t. Algorithms are
   // chosen once for each kind of product. False, and nothing is started, where cuBLASLt has none.
-  [[nodiscard]] bool matmul(ConstView a, ConstView b, View c, const MatmulArgs& args, const Workspace& workspace, void* stream);
+  [[nodiscard]] bool matmul(In a, In b, Out c, const MatmulArgs& args, const Workspace& workspace, void* stream);
 
  private:
   struct Impl;

@@ -22,15 +22,15 @@ CudaBackend::Tuning::~Tuning() {
 void* CudaBackend::Tuning::noise(const Shape& shape, Dtype dtype, std::uint64_t seed) {
   const auto elements = static_cast<std::size_t>(shape.numel());
   const auto get = [&](Dtype type) {
-    return View{memory_.emplace_back(device_.allocator_.allocate(elements * static_cast<std::size_t>(size_of(type)))), shape,
-                type};
+    return Out{memory_.emplace_back(device_.allocator_.allocate(elements * static_cast<std::size_t>(size_of(type)))), shape,
+               type};
   };
-  const View values = get(dtype);
+  const Out values = get(dtype);
   if (dtype != Dtype::bf16) {
     device_.fill_random(values, {.seed = seed});
     return values.data;
   }
-  const View wide = get(Dtype::f32);
+  const Out wide = get(Dtype::f32);
   device_.fill_random(wide, {.seed = seed});
   device_.copy(wide, values);
   device_.allocator_.deallocate(wide.data);

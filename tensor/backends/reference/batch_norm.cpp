@@ -6,16 +6,15 @@ namespace mec::reference {
 namespace {
 
 template <class A>
-functor::ChannelAffine<A> affine_of(const ConstView& mean, const ConstView& var, const ConstView& gamma, const ConstView& beta,
-                                    double eps, std::int64_t c) {
+functor::ChannelAffine<A> affine_of(const In& mean, const In& var, const In& gamma, const In& beta, double eps,
+                                    std::int64_t c) {
   return functor::ChannelAffine<A>::of(mean.as<A>()[c], var.as<A>()[c], gamma ? gamma.as<A>()[c] : A(1),
                                        beta ? beta.as<A>()[c] : A(0), A(eps));
 }
 
 // dy where the ReLU lets it through, or dy itself without ReLU.
 template <class T, class Affine>
-Accumulator<T> through_relu(const ConstView& dy, const ConstView& x, const ConstView& y, const Affine& affine, bool relu,
-                            std::int64_t i) {
+Accumulator<T> through_relu(const In& dy, const In& x, const In& y, const Affine& affine, bool relu, std::int64_t i) {
   using A = Accumulator<T>;
   const A output = y ? A(y.as<T>()[i]) : affine(A(x.as<T>()[i]));
   return relu ? functor::Relu::grad(A(dy.as<T>()[i]), output, output) : A(dy.as<T>()[i]);
@@ -24,7 +23,7 @@ Accumulator<T> through_relu(const ConstView& dy, const ConstView& x, const Const
 }  // namespace
 
 // Two passes, since E[x²] − E[x]² loses every digit when the mean is large.
-void ReferenceBackend::batch_norm_statistics(ConstView x, View mean, View var) {
+void ReferenceBackend::batch_norm_statistics(In x, Out mean, Out var) {
   const std::int64_t channels = mean.numel(), rows = x.numel() / channels;
   dispatch_floating("batch_norm_statistics", x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
@@ -41,8 +40,7 @@ void ReferenceBackend::batch_norm_statistics(ConstView x, View mean, View var) {
   });
 }
 
-void ReferenceBackend::batch_norm_apply(ConstView x, ConstView mean, ConstView var, ConstView gamma, ConstView beta,
-                                        ConstView add, View y, const BatchNormArgs& args) {
+void ReferenceBackend::batch_norm_apply(In x, In mean, In var, In gamma, In beta, In add, Out y, const BatchNormArgs& args) {
   const std::int64_t channels = mean.numel();
   dispatch_floating("batch_norm_apply", x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
@@ -55,8 +53,7 @@ void ReferenceBackend::batch_norm_apply(ConstView x, ConstView mean, ConstView v
   });
 }
 
-void ReferenceBackend::batch_norm_grad_reduce(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var,
-                                              ConstView gamma, ConstView beta, View dgamma, View dbeta,
+void ReferenceBackend::batch_norm_grad_reduce(In dy, In x, In y, In mean, In var, In gamma, In beta, Out dgamma, Out dbeta,
                                               const BatchNormArgs& args) {
   const std::int64_t channels = mean.numel(), rows = x.numel() / channels;
   dispatch_floating("batch_norm_grad_reduce", x.dtype, [&]<class T>() {
@@ -77,9 +74,8 @@ void ReferenceBackend::batch_norm_grad_reduce(ConstView dy, ConstView x, ConstVi
   });
 }
 
-void ReferenceBackend::batch_norm_grad_apply(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var,
-                                             ConstView gamma, ConstView beta, ConstView dgamma, ConstView dbeta, double count,
-                                             View dx, View dadd, const BatchNormArgs& args) {
+void ReferenceBackend::batch_norm_grad_apply(In dy, In x, In y, In mean, In var, In gamma, In beta, In dgamma, In dbeta,
+                                             double count, Out dx, Out dadd, const BatchNormArgs& args) {
   const std::int64_t channels = mean.numel();
   dispatch_floating("batch_norm_grad_apply", x.dtype, [&]<class T>() {
     using A = Accumulator<T>;

@@ -6,14 +6,14 @@
 namespace mec::reference {
 namespace {
 
-template <class T> T norm(const ConstView& x) {
+template <class T> T norm(const In& x) {
   T squares = 0;
   for (std::int64_t i = 0; i < x.numel(); ++i) squares += x.as<T>()[i] * x.as<T>()[i];
   return std::sqrt(squares);
 }
 
 // tr A
-template <class T> T trace(const ConstView& a) {
+template <class T> T trace(const In& a) {
   const std::int64_t n = a.shape[0];
   T sum = 0;
   for (std::int64_t i = 0; i < n; ++i) sum += a.as<T>()[i * n + i];
@@ -21,7 +21,7 @@ template <class T> T trace(const ConstView& a) {
 }
 
 // tr AB = Σ a_ij b_ji, without the product
-template <class T> T trace_of_product(const ConstView& a, const ConstView& b) {
+template <class T> T trace_of_product(const In& a, const In& b) {
   const std::int64_t n = a.shape[0];
   T sum = 0;
   for (std::int64_t i = 0; i < n; ++i) {
@@ -32,7 +32,7 @@ template <class T> T trace_of_product(const ConstView& a, const ConstView& b) {
 
 }  // namespace
 
-void ReferenceBackend::power_traces(std::span<const ConstView> powers, View traces) {
+void ReferenceBackend::power_traces(std::span<const In> powers, Out traces) {
   dispatch_real("power_traces", traces.dtype, [&]<class T>() {
     const std::size_t highest = powers.size();
     for (std::size_t k = 1; k <= static_cast<std::size_t>(traces.numel()); ++k) {
@@ -42,7 +42,7 @@ void ReferenceBackend::power_traces(std::span<const ConstView> powers, View trac
   });
 }
 
-void ReferenceBackend::matrix_polynomial(std::span<const ConstView> powers, std::span<const double> coefficients, View y) {
+void ReferenceBackend::matrix_polynomial(std::span<const In> powers, std::span<const double> coefficients, Out y) {
   const std::int64_t n = y.shape[0];
   dispatch_real("matrix_polynomial", y.dtype, [&]<class T>() {
     for (std::int64_t i = 0; i < n * n; ++i) {
@@ -54,7 +54,7 @@ void ReferenceBackend::matrix_polynomial(std::span<const ConstView> powers, std:
   });
 }
 
-void ReferenceBackend::symmetrize(ConstView x, View y) {
+void ReferenceBackend::symmetrize(In x, Out y) {
   const std::int64_t n = x.shape[0];
   dispatch_real("symmetrize", x.dtype, [&]<class T>() {
     for (std::int64_t i = 0; i < n; ++i) {
@@ -63,14 +63,14 @@ void ReferenceBackend::symmetrize(ConstView x, View y) {
   });
 }
 
-void ReferenceBackend::coding_scale(ConstView lambda, ConstView u, ConstView v, View scale, const CodingScaleArgs& args) {
+void ReferenceBackend::coding_scale(In lambda, In u, In v, Out scale, const CodingScaleArgs& args) {
   dispatch_real("coding_scale", u.dtype, [&]<class T>() {
     const functor::CodingScale<T> scalars{args.adapt, T(args.limit)};
     std::ranges::copy(scalars(lambda.as<T>()[0], norm<T>(u), norm<T>(v)), scale.as<T>());
   });
 }
 
-void ReferenceBackend::coding_loss(ConstView traces, ConstView scale, View result, const CodingLossArgs& args) {
+void ReferenceBackend::coding_loss(In traces, In scale, Out result, const CodingLossArgs& args) {
   dispatch_real("coding_loss", traces.dtype, [&]<class T>() {
     const functor::CodingLoss<T> loss{args.order, T(args.rows), T(args.width), T(args.weight)};
     std::ranges::copy(loss(traces.as<T>(), scale.as<T>()[0]), result.as<T>());

@@ -98,7 +98,7 @@ Accumulator<T> weight_sum(const Convolution& s, const T* dy, const T* x, std::in
 }
 
 // Writes sum(a, b, c, d) to every element of a tensor of rank 4, or adds it.
-template <class R, class Sum> void for_each_element(const View& y, bool accumulate, Sum&& sum) {
+template <class R, class Sum> void for_each_element(const Out& y, bool accumulate, Sum&& sum) {
   R* out = y.as<R>();
   for (std::int64_t a = 0; a < y.shape[0]; ++a) {
     for (std::int64_t b = 0; b < y.shape[1]; ++b) {
@@ -114,7 +114,7 @@ template <class R, class Sum> void for_each_element(const View& y, bool accumula
 
 }  // namespace
 
-void ReferenceBackend::conv2d(ConstView x, ConstView w, View y, const Conv2dArgs& args) {
+void ReferenceBackend::conv2d(In x, In w, Out y, const Conv2dArgs& args) {
   const Convolution s(x.shape, w.shape, y.shape, args);
   dispatch_product("conv2d", x.dtype, y.dtype, [&]<class T, class R>() {
     for_each_element<R>(y, false,
@@ -122,7 +122,7 @@ void ReferenceBackend::conv2d(ConstView x, ConstView w, View y, const Conv2dArgs
   });
 }
 
-void ReferenceBackend::conv2d_grad_input(ConstView dy, ConstView w, View dx, const Conv2dArgs& args) {
+void ReferenceBackend::conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs& args) {
   const Convolution s(dx.shape, w.shape, dy.shape, args);
   dispatch_product("conv2d_grad_input", dy.dtype, dx.dtype, [&]<class T, class R>() {
     for_each_element<R>(dx, args.accumulate,
@@ -130,7 +130,7 @@ void ReferenceBackend::conv2d_grad_input(ConstView dy, ConstView w, View dx, con
   });
 }
 
-void ReferenceBackend::conv2d_grad_weight(ConstView dy, ConstView x, View dw, const Conv2dArgs& args) {
+void ReferenceBackend::conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs& args) {
   const Convolution s(x.shape, dw.shape, dy.shape, args);
   dispatch_product("conv2d_grad_weight", dy.dtype, dw.dtype, [&]<class T, class R>() {
     for_each_element<R>(dw, args.accumulate,

@@ -4,7 +4,7 @@
 
 namespace mec::reference {
 
-void ReferenceBackend::unary(UnaryOp op, ConstView x, View y) {
+void ReferenceBackend::unary(UnaryOp op, In x, Out y) {
   dispatch_floating("unary", x.dtype, [&]<class T>() {
     dispatch_op(op, [&]<class Op>() {
       for (std::int64_t i = 0; i < x.numel(); ++i) y.as<T>()[i] = T(Op::value(Accumulator<T>(x.as<T>()[i])));
@@ -12,7 +12,7 @@ void ReferenceBackend::unary(UnaryOp op, ConstView x, View y) {
   });
 }
 
-void ReferenceBackend::unary_grad(UnaryOp op, ConstView x, ConstView dy, View dx) {
+void ReferenceBackend::unary_grad(UnaryOp op, In x, In dy, Out dx) {
   dispatch_floating("unary_grad", x.dtype, [&]<class T>() {
     dispatch_op(op, [&]<class Op>() {
       using A = Accumulator<T>;
@@ -24,7 +24,7 @@ void ReferenceBackend::unary_grad(UnaryOp op, ConstView x, ConstView dy, View dx
   });
 }
 
-void ReferenceBackend::binary(BinaryOp op, ConstView a, ConstView b, View y) {
+void ReferenceBackend::binary(BinaryOp op, In a, In b, Out y) {
   dispatch_floating("binary", a.dtype, [&]<class T>() {
     dispatch_op(op, [&]<class Op>() {
       using A = Accumulator<T>;
@@ -36,7 +36,7 @@ void ReferenceBackend::binary(BinaryOp op, ConstView a, ConstView b, View y) {
   });
 }
 
-void ReferenceBackend::axpby(ConstView x, View y, const AxpbyArgs& args) {
+void ReferenceBackend::axpby(In x, Out y, const AxpbyArgs& args) {
   const auto& factor = args.alpha_device;
   dispatch_floating("axpby", x.dtype, [&]<class X>() {
     dispatch_floating("axpby", y.dtype, [&]<class Y>() {
@@ -54,7 +54,7 @@ void ReferenceBackend::axpby(ConstView x, View y, const AxpbyArgs& args) {
   });
 }
 
-void ReferenceBackend::reduce(Reduce how, ConstView x, View y) {
+void ReferenceBackend::reduce(Reduce how, In x, Out y) {
   const std::int64_t columns = x.shape.rank() ? x.shape.dim(-1) : 1;
   dispatch_floating("reduce", x.dtype, [&]<class T>() {
     auto* sums = y.as<Accumulator<T>>();
@@ -66,7 +66,7 @@ void ReferenceBackend::reduce(Reduce how, ConstView x, View y) {
   });
 }
 
-void ReferenceBackend::all_finite(ConstView x, View flag) {
+void ReferenceBackend::all_finite(In x, Out flag) {
   dispatch_floating("all_finite", x.dtype, [&]<class T>() {
     bool finite = true;
     for (std::int64_t i = 0; i < x.numel(); ++i) finite = finite && std::isfinite(Accumulator<T>(x.as<T>()[i]));

@@ -28,7 +28,7 @@ template <class T> bool invertible(const T* lu, std::int64_t n) {
 
 // Gaussian elimination with partial pivoting. pivots[k] is the row, counted from 0, that was
 // swapped with row k. What is not finite spreads to the last diagonal element at the latest.
-void ReferenceBackend::lu(View a, View pivots, View log_det) {
+void ReferenceBackend::lu(Out a, Out pivots, Out log_det) {
   const std::int64_t n = a.shape[0];
   dispatch_real("lu", a.dtype, [&]<class T>() {
     T* m = a.as<T>();
@@ -57,7 +57,7 @@ void ReferenceBackend::lu(View a, View pivots, View log_det) {
 }
 
 // Column j of A⁻¹ solves L U x = P e_j.
-void ReferenceBackend::lu_inverse(ConstView lu, ConstView pivots, View inverse) {
+void ReferenceBackend::lu_inverse(In lu, In pivots, Out inverse) {
   const std::int64_t n = lu.shape[0];
   dispatch_real("lu_inverse", lu.dtype, [&]<class T>() {
     const T* m = lu.as<T>();
@@ -83,7 +83,7 @@ void ReferenceBackend::lu_inverse(ConstView lu, ConstView pivots, View inverse) 
 }
 
 // l_jj = √(a_jj − Σ l_jk²), l_ij = (a_ij − Σ l_ik l_jk)/l_jj, column by column.
-void ReferenceBackend::cholesky(View a, View log_det) {
+void ReferenceBackend::cholesky(Out a, Out log_det) {
   const std::int64_t n = a.shape[0];
   dispatch_real("cholesky", a.dtype, [&]<class T>() {
     T* m = a.as<T>();

@@ -4,7 +4,7 @@
 namespace mec::reference {
 
 // c[i,j] = Σ_k a[i,k]·b[k,j]
-void ReferenceBackend::matmul(ConstView a, ConstView b, View c, const MatmulArgs& args) {
+void ReferenceBackend::matmul(In a, In b, Out c, const MatmulArgs& args) {
   const std::int64_t m = c.shape[0], n = c.shape[1], inner = a.shape[args.trans_a ? 0 : 1];
   // Steps from one element to the next along the product's own axes.
   const std::int64_t a_row = args.trans_a ? 1 : inner, a_inner = args.trans_a ? m : 1;

@@ -4,8 +4,7 @@
 
 namespace mec::reference {
 
-void ReferenceBackend::sgd_update(View w, ConstView g, View v, ConstView rate, ConstView offsets, ConstView segment_rates,
-                                  const SgdArgs& args) {
+void ReferenceBackend::sgd_update(Out w, In g, Out v, In rate, In offsets, In segment_rates, const SgdArgs& args) {
   const auto* ends = offsets.as<std::int64_t>();
   const auto cut = [n = w.numel()](std::int64_t bound) { return functor::cut_to(n, bound); };
   dispatch_real("sgd_update", w.dtype, [&]<class T>() {
@@ -18,8 +17,8 @@ void ReferenceBackend::sgd_update(View w, ConstView g, View v, ConstView rate, C
   });
 }
 
-void ReferenceBackend::adamw_update(View w, ConstView g, View m, View v, ConstView rate, ConstView correction,
-                                    ConstView offsets, ConstView segment_rates, const AdamWArgs& args) {
+void ReferenceBackend::adamw_update(Out w, In g, Out m, Out v, In rate, In correction, In offsets, In segment_rates,
+                                    const AdamWArgs& args) {
   const auto* ends = offsets.as<std::int64_t>();
   const auto cut = [n = w.numel()](std::int64_t bound) { return functor::cut_to(n, bound); };
   dispatch_real("adamw_update", w.dtype, [&]<class T>() {
@@ -33,7 +32,7 @@ void ReferenceBackend::adamw_update(View w, ConstView g, View m, View v, ConstVi
   });
 }
 
-void ReferenceBackend::lars_rates(ConstView w, ConstView g, ConstView offsets, View segment_rates, const LarsArgs& args) {
+void ReferenceBackend::lars_rates(In w, In g, In offsets, Out segment_rates, const LarsArgs& args) {
   const auto* ends = offsets.as<std::int64_t>();
   const auto cut = [n = w.numel()](std::int64_t bound) { return functor::cut_to(n, bound); };
   dispatch_real("lars_rates", w.dtype, [&]<class T>() {
@@ -49,7 +48,7 @@ void ReferenceBackend::lars_rates(ConstView w, ConstView g, ConstView offsets, V
   });
 }
 
-void ReferenceBackend::ema_update(View teacher, ConstView w, ConstView coefficient) {
+void ReferenceBackend::ema_update(Out teacher, In w, In coefficient) {
   dispatch_real("ema_update", w.dtype, [&]<class T>() {
     const functor::EmaStep<T> step{coefficient.as<T>()[0]};
     for (std::int64_t i = 0; i < w.numel(); ++i) step(teacher.as<T>()[i], w.as<T>()[i]);

@@ -22,7 +22,7 @@ template <class Body> void for_each_element(const Shape& s, Body&& body) {
 
 }  // namespace
 
-void ReferenceBackend::max_pool2d(ConstView x, View y, View argmax, const Pool2dArgs& args) {
+void ReferenceBackend::max_pool2d(In x, Out y, Out argmax, const Pool2dArgs& args) {
   const Window window{args.stride, args.pad, 1};
   dispatch_floating("max_pool2d", x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
@@ -45,7 +45,7 @@ void ReferenceBackend::max_pool2d(ConstView x, View y, View argmax, const Pool2d
 }
 
 // Each pixel gathers the gradients of the windows that it won.
-void ReferenceBackend::max_pool2d_grad(ConstView dy, ConstView argmax, View dx, const Pool2dArgs& args) {
+void ReferenceBackend::max_pool2d_grad(In dy, In argmax, Out dx, const Pool2dArgs& args) {
   const Window window{args.stride, args.pad, 1};
   dispatch_floating("max_pool2d_grad", dy.dtype, [&]<class T>() {
     using A = Accumulator<T>;
@@ -63,7 +63,7 @@ void ReferenceBackend::max_pool2d_grad(ConstView dy, ConstView argmax, View dx, 
   });
 }
 
-void ReferenceBackend::global_avg_pool(ConstView x, View y) {
+void ReferenceBackend::global_avg_pool(In x, Out y) {
   const std::int64_t pixels = x.shape[1] * x.shape[2], channels = x.shape[3];
   dispatch_floating("global_avg_pool", x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
@@ -76,7 +76,7 @@ void ReferenceBackend::global_avg_pool(ConstView x, View y) {
   });
 }
 
-void ReferenceBackend::global_avg_pool_grad(ConstView dy, View dx) {
+void ReferenceBackend::global_avg_pool_grad(In dy, Out dx) {
   const std::int64_t pixels = dx.shape[1] * dx.shape[2];
   dispatch_floating("global_avg_pool_grad", dy.dtype, [&]<class T>() {
     using A = Accumulator<T>;

@@ -7,7 +7,7 @@
 
 namespace mec::reference {
 
-void ReferenceBackend::normalize_rows(ConstView x, View y, View inv_norm, double eps) {
+void ReferenceBackend::normalize_rows(In x, Out y, Out inv_norm, double eps) {
   const std::int64_t rows = x.shape[0], columns = x.shape[1];
   dispatch_real("normalize_rows", x.dtype, [&]<class T>() {
     for (std::int64_t r = 0; r < rows; ++r) {
@@ -22,7 +22,7 @@ void ReferenceBackend::normalize_rows(ConstView x, View y, View inv_norm, double
 }
 
 // dx = (dy − y·(y·dy))·inv_norm
-void ReferenceBackend::normalize_rows_grad(ConstView y, ConstView inv_norm, ConstView dy, View dx) {
+void ReferenceBackend::normalize_rows_grad(In y, In inv_norm, In dy, Out dx) {
   const std::int64_t rows = y.shape[0], columns = y.shape[1];
   dispatch_real("normalize_rows_grad", y.dtype, [&]<class T>() {
     for (std::int64_t r = 0; r < rows; ++r) {
@@ -38,7 +38,7 @@ void ReferenceBackend::normalize_rows_grad(ConstView y, ConstView inv_norm, Cons
 }
 
 // −log softmax(x)[label] = log Σ exp(x_c − max) − (x_label − max)
-void ReferenceBackend::cross_entropy(ConstView logits, ConstView labels, View loss, View dlogits) {
+void ReferenceBackend::cross_entropy(In logits, In labels, Out loss, Out dlogits) {
   const std::int64_t rows = logits.shape[0], columns = logits.shape[1];
   dispatch_real("cross_entropy", logits.dtype, [&]<class T>() {
     for (std::int64_t r = 0; r < rows; ++r) {
@@ -61,7 +61,7 @@ void ReferenceBackend::cross_entropy(ConstView logits, ConstView labels, View lo
 }
 
 // k passes, each taking the first of the largest that are left.
-void ReferenceBackend::top_k(ConstView x, View values, View indices) {
+void ReferenceBackend::top_k(In x, Out values, Out indices) {
   const std::int64_t rows = x.shape[0], columns = x.shape[1], k = values.shape[1];
   dispatch_real("top_k", x.dtype, [&]<class T>() {
     for (std::int64_t r = 0; r < rows; ++r) {

@@ -2,7 +2,7 @@
 
 namespace mec::reference {
 
-void ReferenceBackend::tsne_forces(ConstView p, ConstView y, View attraction, View repulsion, View weights) {
+void ReferenceBackend::tsne_forces(In p, In y, Out attraction, Out repulsion, Out weights) {
   const std::int64_t n = p.shape[0];
   dispatch_real("tsne_forces", p.dtype, [&]<class T>() {
     const T* x0 = y.as<T>();

@@ -5,8 +5,8 @@
 namespace mec {
 namespace {
 
-ConvolutionCalls one_call(const char* name, ConvolutionCalls::Kernel kernel, const ConstView& a, const ConstView& b,
-                          const View& result, const Conv2dArgs& args) {
+ConvolutionCalls one_call(const char* name, ConvolutionCalls::Kernel kernel, const In& a, const In& b, const Out& result,
+                          const Conv2dArgs& args) {
   return {.name = name,
           .kernel = kernel,
           .shapes = {a.shape, b.shape, result.shape},
@@ -22,17 +22,17 @@ void ConvolutionCounter::start() {
   counting_ = true;
 }
 
-void ConvolutionCounter::conv2d(ConstView x, ConstView w, View y, const Conv2dArgs& args) {
+void ConvolutionCounter::conv2d(In x, In w, Out y, const Conv2dArgs& args) {
   count(one_call("conv2d", &Backend::conv2d, x, w, y, args));
   ForwardingBackend::conv2d(x, w, y, args);
 }
 
-void ConvolutionCounter::conv2d_grad_input(ConstView dy, ConstView w, View dx, const Conv2dArgs& args) {
+void ConvolutionCounter::conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs& args) {
   count(one_call("conv2d_grad_input", &Backend::conv2d_grad_input, dy, w, dx, args));
   ForwardingBackend::conv2d_grad_input(dy, w, dx, args);
 }
 
-void ConvolutionCounter::conv2d_grad_weight(ConstView dy, ConstView x, View dw, const Conv2dArgs& args) {
+void ConvolutionCounter::conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs& args) {
   count(one_call("conv2d_grad_weight", &Backend::conv2d_grad_weight, dy, x, dw, args));
   ForwardingBackend::conv2d_grad_weight(dy, x, dw, args);
 }

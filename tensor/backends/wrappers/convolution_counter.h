@@ -12,7 +12,7 @@ namespace mec {
 // All calls of one convolution, or of one of its gradients, with one set of sizes, dtypes and
 // options.
 struct ConvolutionCalls {
-  using Kernel = void (Backend::*)(ConstView, ConstView, View, const Conv2dArgs&);
+  using Kernel = void (Backend::*)(In, In, Out, const Conv2dArgs&);
 
   const char* name = "";  // that of the member of Backend
   Kernel kernel = nullptr;
@@ -36,9 +36,9 @@ class ConvolutionCounter final : public ForwardingBackend {
   // In the order of their first calls.
   const std::vector<ConvolutionCalls>& counted() const { return counted_; }
 
-  void conv2d(ConstView x, ConstView w, View y, const Conv2dArgs& args) override;
-  void conv2d_grad_input(ConstView dy, ConstView w, View dx, const Conv2dArgs& args) override;
-  void conv2d_grad_weight(ConstView dy, ConstView x, View dw, const Conv2dArgs& args) override;
+  void conv2d(In x, In w, Out y, const Conv2dArgs& args) override;
+  void conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs& args) override;
+  void conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs& args) override;
 
  private:
   void count(const ConvolutionCalls& call);

@@ -38,13 +38,13 @@ class RecordingCapture final : public Capture {
 
 RecordingBackend::RecordingBackend(Device inner) : ForwardingBackend(inner), memory_(memory_of(inner)) {}
 
-void RecordingBackend::upload(const void* host, View y) {
+void RecordingBackend::upload(const void* host, Out y) {
   check<ValueError>(state_ != State::recording, "recording: a step copies ", y.shape, " from the host; ",
                     "fill a tensor made before the step instead, between replays");
   ForwardingBackend::upload(host, y);
 }
 
-void RecordingBackend::download(ConstView x, void* host) {
+void RecordingBackend::download(In x, void* host) {
   check<ValueError>(state_ != State::recording, "recording: a step reads ", x.shape, " on the host; ",
                     "read it after the step instead");
   ForwardingBackend::download(x, host);

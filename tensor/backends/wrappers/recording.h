@@ -24,8 +24,8 @@ class RecordingBackend final : public ForwardingBackend {
 
   bool host_readable() const override { return state_ != State::recording && ForwardingBackend::host_readable(); }
   // Host access inside a step cannot be replayed: ValueError while recording.
-  void upload(const void* host, View y) override;
-  void download(ConstView x, void* host) override;
+  void upload(const void* host, Out y) override;
+  void download(In x, void* host) override;
 
   // begin(), end() and replay() below, with the memory frozen in between: a training loop runs here
   // as it does on a GPU.

@@ -282,7 +282,7 @@ template <int C, class T> void run(const Group& g, const Result<T>& out, std::in
 
 }  // namespace
 
-void KernelBackend::make_views(ConstView pixels, ConstView images, ConstView params, View y, const MakeViewsArgs& args) {
+void KernelBackend::make_views(In pixels, In images, In params, Out y, const MakeViewsArgs& args) {
   const std::int64_t n = y.shape[0], height = y.shape[1], width = y.shape[2], values = args.channels * height * width;
   const std::int64_t tiles = ceil_div(width, kTileWidth) * ceil_div(height, kTileHeight);
   const std::int64_t most = 65535;  // that a grid has in y

@@ -70,8 +70,7 @@ template <class A> struct Channels {
   }
 };
 
-template <class A>
-Channels<A> channels_of(ConstView mean, ConstView var, ConstView gamma, ConstView beta, const BatchNormArgs& args) {
+template <class A> Channels<A> channels_of(In mean, In var, In gamma, In beta, const BatchNormArgs& args) {
   return {mean.as<A>(), var.as<A>(), gamma.as<A>(), beta.as<A>(), A(args.eps)};
 }
 
@@ -112,7 +111,7 @@ enum class Mask : std::uint8_t { none, output, input };
 
 // Calls f.template operator()<Mask>() for the mask of a call: a kernel that knows it has registers
 // for more rows at a time.
-template <class F> void with_mask(ConstView y, const BatchNormArgs& args, F&& f) {
+template <class F> void with_mask(In y, const BatchNormArgs& args, F&& f) {
   if (!args.relu) f.template operator()<Mask::none>();
   else if (y) f.template operator()<Mask::output>();
   else f.template operator()<Mask::input>();
@@ -222,7 +221,7 @@ constexpr std::int64_t kRowsPerThread = 8;
 
 }  // namespace
 
-void KernelBackend::batch_norm_statistics(ConstView x, View mean, View var) {
+void KernelBackend::batch_norm_statistics(In x, Out mean, Out var) {
   const std::int64_t channels = mean.numel(), rows = x.numel() / channels;
   dispatch_floating("batch_norm_statistics", x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
@@ -233,21 +232,19 @@ void KernelBackend::batch_norm_statistics(ConstView x, View mean, View var) {
   });
 }
 
-void KernelBackend::batch_norm_apply(ConstView x, ConstView mean, ConstView var, ConstView gamma, ConstView beta, ConstView add,
-                                     View y, const BatchNormArgs& args) {
+void KernelBackend::batch_norm_apply(In x, In mean, In var, In gamma, In beta, In add, Out y, const BatchNormArgs& args) {
   const std::int64_t channels = mean.numel(), rows = x.numel() / channels;
   dispatch_floating("batch_norm_apply", x.dtype, [&]<class T>() {
     with_pack_size<T>(rows_of_packs<T>(channels, x.data, add.data, y.data), [&]<int V>() {
       const Columns matrix = columns_of(rows, channels, V);
-      simt::launch("batch_norm_apply", apply_kernel<V, T>, grid_for_rows(matrix, chunks_of(matrix, kRowsPerThread)),
-                   stream(), matrix, x.as<T>(), channels_of<Accumulator<T>>(mean, var, gamma, beta, args), add.as<T>(),
-                   y.as<T>(), args.relu);
+      simt::launch("batch_norm_apply", apply_kernel<V, T>, grid_for_rows(matrix, chunks_of(matrix, kRowsPerThread)), stream(),
+                   matrix, x.as<T>(), channels_of<Accumulator<T>>(mean, var, gamma, beta, args), add.as<T>(), y.as<T>(),
+                   args.relu);
     });
   });
 }
 
-void KernelBackend::batch_norm_grad_reduce(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var,
-                                           ConstView gamma, ConstView beta, View dgamma, View dbeta,
+void KernelBackend::batch_norm_grad_reduce(In dy, In x, In y, In mean, In var, In gamma, In beta, Out dgamma, Out dbeta,
                                            const BatchNormArgs& args) {
   const std::int64_t channels = mean.numel(), rows = x.numel() / channels;
   dispatch_floating("batch_norm_grad_reduce", x.dtype, [&]<class T>() {
@@ -262,9 +259,8 @@ void KernelBackend::batch_norm_grad_reduce(ConstView dy, ConstView x, ConstView 
   });
 }
 
-void KernelBackend::batch_norm_grad_apply(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var,
-                                          ConstView gamma, ConstView beta, ConstView dgamma, ConstView dbeta, double count,
-                                          View dx, View dadd, const BatchNormArgs& args) {
+void KernelBackend::batch_norm_grad_apply(In dy, In x, In y, In mean, In var, In gamma, In beta, In dgamma, In dbeta,
+                                          double count, Out dx, Out dadd, const BatchNormArgs& args) {
   const std::int64_t channels = mean.numel(), rows = x.numel() / channels;
   dispatch_floating("batch_norm_grad_apply", x.dtype, [&]<class T>() {
     using A = Accumulator<T>;

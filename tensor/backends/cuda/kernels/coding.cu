@@ -126,7 +126,7 @@ template <class T> SIMT_KERNEL coding_loss_kernel(const T* traces, const T* scal
 
 }  // namespace
 
-void KernelBackend::power_traces(std::span<const ConstView> powers, View traces) {
+void KernelBackend::power_traces(std::span<const In> powers, Out traces) {
   const std::int64_t n = powers[0].shape[0], order = traces.numel();
   const auto highest = static_cast<std::int64_t>(powers.size());
   dispatch_real("power_traces", traces.dtype, [&]<class T>() {
@@ -147,7 +147,7 @@ void KernelBackend::power_traces(std::span<const ConstView> powers, View traces)
   });
 }
 
-void KernelBackend::matrix_polynomial(std::span<const ConstView> powers, std::span<const double> coefficients, View y) {
+void KernelBackend::matrix_polynomial(std::span<const In> powers, std::span<const double> coefficients, Out y) {
   const std::int64_t n = y.shape[0];
   dispatch_real("matrix_polynomial", y.dtype, [&]<class T>() {
     Polynomial<T> p{{}, {}, T(coefficients[0]), 0};
@@ -175,21 +175,21 @@ void KernelBackend::matrix_polynomial(std::span<const ConstView> powers, std::sp
   });
 }
 
-void KernelBackend::symmetrize(ConstView x, View y) {
+void KernelBackend::symmetrize(In x, Out y) {
   const std::int64_t n = x.shape[0];
   dispatch_real("symmetrize", x.dtype, [&]<class T>() {
     simt::launch("symmetrize", symmetrize_kernel<T>, grid_of_pieces(Tile::count(n, n)), stream(), x.as<T>(), y.as<T>(), n);
   });
 }
 
-void KernelBackend::coding_scale(ConstView lambda, ConstView u, ConstView v, View scale, const CodingScaleArgs& args) {
+void KernelBackend::coding_scale(In lambda, In u, In v, Out scale, const CodingScaleArgs& args) {
   dispatch_real("coding_scale", u.dtype, [&]<class T>() {
     simt::launch("coding_scale", coding_scale_kernel<T>, {.threads = 2 * kBlock}, stream(), lambda.as<T>(), u.as<T>(),
                  u.numel(), v.as<T>(), v.numel(), scale.as<T>(), functor::CodingScale<T>{args.adapt, T(args.limit)});
   });
 }
 
-void KernelBackend::coding_loss(ConstView traces, ConstView scale, View result, const CodingLossArgs& args) {
+void KernelBackend::coding_loss(In traces, In scale, Out result, const CodingLossArgs& args) {
   dispatch_real("coding_loss", traces.dtype, [&]<class T>() {
     const functor::CodingLoss<T> loss{args.order, T(args.rows), T(args.width), T(args.weight)};
     simt::launch("coding_loss", coding_loss_kernel<T>, {.threads = kWarp}, stream(), traces.as<T>(), scale.as<T>(),

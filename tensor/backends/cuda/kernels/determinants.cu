@@ -68,27 +68,27 @@ template <class T> SIMT_KERNEL cholesky_log_det_kernel(const T* lower, const int
 
 }  // namespace
 
-void KernelBackend::identity(View y) {
+void KernelBackend::identity(Out y) {
   const std::int64_t n = y.shape[0];
   dispatch_real("identity", y.dtype,
                 [&]<class T>() { simt::launch("identity", identity_kernel<T>, grid_for(n * n), stream(), y.as<T>(), n); });
 }
 
-void KernelBackend::lu_log_det(ConstView lu, ConstView pivots, std::int32_t first_row, View log_det) {
+void KernelBackend::lu_log_det(In lu, In pivots, std::int32_t first_row, Out log_det) {
   dispatch_real("lu", lu.dtype, [&]<class T>() {
     simt::launch("lu_log_det", lu_log_det_kernel<T>, {.threads = kBlock}, stream(), lu.as<T>(), pivots.as<std::int32_t>(),
                  first_row, log_det.as<T>(), lu.shape[0]);
   });
 }
 
-void KernelBackend::refuse_singular(ConstView lu, View inverse) {
+void KernelBackend::refuse_singular(In lu, Out inverse) {
   const std::int64_t n = lu.shape[0];
   dispatch_real("lu_inverse", lu.dtype, [&]<class T>() {
     simt::launch("refuse_singular", refuse_singular_kernel<T>, grid_for(n * n), stream(), lu.as<T>(), inverse.as<T>(), n);
   });
 }
 
-void KernelBackend::cholesky_log_det(ConstView lower, const int* info, View log_det) {
+void KernelBackend::cholesky_log_det(In lower, const int* info, Out log_det) {
   dispatch_real("cholesky", lower.dtype, [&]<class T>() {
     simt::launch("cholesky_log_det", cholesky_log_det_kernel<T>, {.threads = kBlock}, stream(), lower.as<T>(), info,
                  log_det.as<T>(), lower.shape[0]);

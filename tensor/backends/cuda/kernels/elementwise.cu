@@ -41,7 +41,7 @@ SIMT_KERNEL axpby_kernel(const X* x, Y* y, std::int64_t n, double factor, const 
 
 }  // namespace
 
-void KernelBackend::unary(UnaryOp op, ConstView x, View y) {
+void KernelBackend::unary(UnaryOp op, In x, Out y) {
   const std::int64_t n = x.numel();
   dispatch_floating("unary", x.dtype, [&]<class T>() {
     dispatch_op(op, [&]<class Op>() {
@@ -52,7 +52,7 @@ void KernelBackend::unary(UnaryOp op, ConstView x, View y) {
   });
 }
 
-void KernelBackend::unary_grad(UnaryOp op, ConstView x, ConstView dy, View dx) {
+void KernelBackend::unary_grad(UnaryOp op, In x, In dy, Out dx) {
   const std::int64_t n = x.numel();
   dispatch_floating("unary_grad", x.dtype, [&]<class T>() {
     dispatch_op(op, [&]<class Op>() {
@@ -63,7 +63,7 @@ void KernelBackend::unary_grad(UnaryOp op, ConstView x, ConstView dy, View dx) {
   });
 }
 
-void KernelBackend::binary(BinaryOp op, ConstView a, ConstView b, View y) {
+void KernelBackend::binary(BinaryOp op, In a, In b, Out y) {
   const std::int64_t n = a.numel(), period = b.numel();
   dispatch_floating("binary", a.dtype, [&]<class T>() {
     dispatch_op(op, [&]<class Op>() {
@@ -79,7 +79,7 @@ void KernelBackend::binary(BinaryOp op, ConstView a, ConstView b, View y) {
   });
 }
 
-void KernelBackend::axpby(ConstView x, View y, const AxpbyArgs& args) {
+void KernelBackend::axpby(In x, Out y, const AxpbyArgs& args) {
   const std::int64_t n = x.numel();
   dispatch_floating("axpby", x.dtype, [&]<class X>() {
     dispatch_floating("axpby", y.dtype, [&]<class Y>() {

@@ -22,64 +22,61 @@ class KernelBackend : public Backend, public ViewMaker {
 
   // augment.cu
   ViewMaker* view_maker() override { return this; }
-  void make_views(ConstView pixels, ConstView images, ConstView params, View y, const MakeViewsArgs& args) override;
+  void make_views(In pixels, In images, In params, Out y, const MakeViewsArgs& args) override;
 
   // memory.cu
-  void copy(ConstView x, View y) override;
-  void fill(View y, double value) override;
-  void fill_random(View y, const RandomArgs& args) override;
-  void transpose(ConstView x, View y) override;
-  void gather_rows(ConstView x, ConstView index, View y) override;
+  void copy(In x, Out y) override;
+  void fill(Out y, double value) override;
+  void fill_random(Out y, const RandomArgs& args) override;
+  void transpose(In x, Out y) override;
+  void gather_rows(In x, In index, Out y) override;
 
   // elementwise.cu
-  void unary(UnaryOp op, ConstView x, View y) override;
-  void unary_grad(UnaryOp op, ConstView x, ConstView dy, View dx) override;
-  void binary(BinaryOp op, ConstView a, ConstView b, View y) override;
-  void axpby(ConstView x, View y, const AxpbyArgs& args) override;
+  void unary(UnaryOp op, In x, Out y) override;
+  void unary_grad(UnaryOp op, In x, In dy, Out dx) override;
+  void binary(BinaryOp op, In a, In b, Out y) override;
+  void axpby(In x, Out y, const AxpbyArgs& args) override;
 
   // reduce.cu
-  void reduce(Reduce how, ConstView x, View y) override;
-  void all_finite(ConstView x, View flag) override;
+  void reduce(Reduce how, In x, Out y) override;
+  void all_finite(In x, Out flag) override;
 
   // batch_norm.cu
-  void batch_norm_statistics(ConstView x, View mean, View var) override;
-  void batch_norm_apply(ConstView x, ConstView mean, ConstView var, ConstView gamma, ConstView beta, ConstView add, View y,
-                        const BatchNormArgs& args) override;
-  void batch_norm_grad_reduce(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var, ConstView gamma,
-                              ConstView beta, View dgamma, View dbeta, const BatchNormArgs& args) override;
-  void batch_norm_grad_apply(ConstView dy, ConstView x, ConstView y, ConstView mean, ConstView var, ConstView gamma,
-                             ConstView beta, ConstView dgamma, ConstView dbeta, double count, View dx, View dadd,
-                             const BatchNormArgs& args) override;
+  void batch_norm_statistics(In x, Out mean, Out var) override;
+  void batch_norm_apply(In x, In mean, In var, In gamma, In beta, In add, Out y, const BatchNormArgs& args) override;
+  void batch_norm_grad_reduce(In dy, In x, In y, In mean, In var, In gamma, In beta, Out dgamma, Out dbeta,
+                              const BatchNormArgs& args) override;
+  void batch_norm_grad_apply(In dy, In x, In y, In mean, In var, In gamma, In beta, In dgamma, In dbeta, double count, Out dx,
+                             Out dadd, const BatchNormArgs& args) override;
 
   // pooling.cu
-  void max_pool2d(ConstView x, View y, View argmax, const Pool2dArgs& args) override;
-  void max_pool2d_grad(ConstView dy, ConstView argmax, View dx, const Pool2dArgs& args) override;
-  void global_avg_pool(ConstView x, View y) override;
-  void global_avg_pool_grad(ConstView dy, View dx) override;
+  void max_pool2d(In x, Out y, Out argmax, const Pool2dArgs& args) override;
+  void max_pool2d_grad(In dy, In argmax, Out dx, const Pool2dArgs& args) override;
+  void global_avg_pool(In x, Out y) override;
+  void global_avg_pool_grad(In dy, Out dx) override;
 
   // rows.cu
-  void normalize_rows(ConstView x, View y, View inv_norm, double eps) override;
-  void normalize_rows_grad(ConstView y, ConstView inv_norm, ConstView dy, View dx) override;
-  void cross_entropy(ConstView logits, ConstView labels, View loss, View dlogits) override;
-  void top_k(ConstView x, View values, View indices) override;
+  void normalize_rows(In x, Out y, Out inv_norm, double eps) override;
+  void normalize_rows_grad(In y, In inv_norm, In dy, Out dx) override;
+  void cross_entropy(In logits, In labels, Out loss, Out dlogits) override;
+  void top_k(In x, Out values, Out indices) override;
 
   // coding.cu
-  void power_traces(std::span<const ConstView> powers, View traces) override;
-  void matrix_polynomial(std::span<const ConstView> powers, std::span<const double> coefficients, View y) override;
-  void symmetrize(ConstView x, View y) override;
-  void coding_scale(ConstView lambda, ConstView u, ConstView v, View scale, const CodingScaleArgs& args) override;
-  void coding_loss(ConstView traces, ConstView scale, View result, const CodingLossArgs& args) override;
+  void power_traces(std::span<const In> powers, Out traces) override;
+  void matrix_polynomial(std::span<const In> powers, std::span<const double> coefficients, Out y) override;
+  void symmetrize(In x, Out y) override;
+  void coding_scale(In lambda, In u, In v, Out scale, const CodingScaleArgs& args) override;
+  void coding_loss(In traces, In scale, Out result, const CodingLossArgs& args) override;
 
   // tsne.cu
-  void tsne_forces(ConstView p, ConstView y, View attraction, View repulsion, View weights) override;
+  void tsne_forces(In p, In y, Out attraction, Out repulsion, Out weights) override;
 
   // optimizer.cu
-  void sgd_update(View w, ConstView g, View v, ConstView rate, ConstView offsets, ConstView segment_rates,
-                  const SgdArgs& args) override;
-  void adamw_update(View w, ConstView g, View m, View v, ConstView rate, ConstView correction, ConstView offsets,
-                    ConstView segment_rates, const AdamWArgs& args) override;
-  void lars_rates(ConstView w, ConstView g, ConstView offsets, View segment_rates, const LarsArgs& args) override;
-  void ema_update(View teacher, ConstView w, ConstView coefficient) override;
+  void sgd_update(Out w, In g, Out v, In rate, In offsets, In segment_rates, const SgdArgs& args) override;
+  void adamw_update(Out w, In g, Out m, Out v, In rate, In correction, In offsets, In segment_rates,
+                    const AdamWArgs& args) override;
+  void lars_rates(In w, In g, In offsets, Out segment_rates, const LarsArgs& args) override;
+  void ema_update(Out teacher, In w, In coefficient) override;
 
  protected:
   virtual simt::Stream stream() const = 0;
@@ -102,7 +99,7 @@ class KernelBackend : public Backend, public ViewMaker {
 
   // tiled_product.cu: as Backend::matmul, of any sizes and alignment, for what a library has no
   // algorithm for. Sums run over k in order.
-  void tiled_product(ConstView a, ConstView b, View c, const MatmulArgs& args);
+  void tiled_product(In a, In b, Out c, const MatmulArgs& args);
 
   // columns.h
   // Groups of channels × `chunks` chunks, or as many as the limit allows.
@@ -113,12 +110,12 @@ class KernelBackend : public Backend, public ViewMaker {
   void fold_columns(const char* name, const Columns& matrix, const Source& source, const Result& result);
 
   // determinants.cu: what is left to do around a library's decompositions.
-  void identity(View y);                                                                  // (n,n)
+  void identity(Out y);  // (n,n)
   // Rows counted from first_row.
-  void lu_log_det(ConstView lu, ConstView pivots, std::int32_t first_row, View log_det);
-  void refuse_singular(ConstView lu, View inverse);                                       // NaN where there is none
+  void lu_log_det(In lu, In pivots, std::int32_t first_row, Out log_det);
+  void refuse_singular(In lu, Out inverse);  // NaN where there is none
   // Info (1): 0 where it went well.
-  void cholesky_log_det(ConstView lower, const int* info, View log_det);
+  void cholesky_log_det(In lower, const int* info, Out log_det);
 
   // Memory for partial results within one kernel. What an earlier call returned may be handed out
   // again; it stays at its address while the backend lives, since a captured step writes there.

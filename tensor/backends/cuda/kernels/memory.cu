@@ -71,7 +71,7 @@ SIMT_KERNEL gather_kernel(const U* x, std::int64_t rows, const std::int64_t* ind
 
 }  // namespace
 
-void KernelBackend::copy(ConstView x, View y) {
+void KernelBackend::copy(In x, Out y) {
   const std::int64_t n = x.numel();
   if (x.dtype == y.dtype) {
     return dispatch_size(size_of(x.dtype), [&]<class T>() {
@@ -99,7 +99,7 @@ void KernelBackend::copy(ConstView x, View y) {
   });
 }
 
-void KernelBackend::fill(View y, double value) {
+void KernelBackend::fill(Out y, double value) {
   const std::int64_t n = y.numel();
   dispatch_any(y.dtype, [&]<class T>() {
     const T element = converted<T>(value);
@@ -113,7 +113,7 @@ void KernelBackend::fill(View y, double value) {
   });
 }
 
-void KernelBackend::fill_random(View y, const RandomArgs& args) {
+void KernelBackend::fill_random(Out y, const RandomArgs& args) {
   const std::int64_t n = y.numel();
   dispatch_real("fill_random", y.dtype, [&]<class T>() {
     with_packs<T>(n, aligned_for_packs(y.data), [&]<int V>(const simt::Grid& grid) {
@@ -122,7 +122,7 @@ void KernelBackend::fill_random(View y, const RandomArgs& args) {
   });
 }
 
-void KernelBackend::transpose(ConstView x, View y) {
+void KernelBackend::transpose(In x, Out y) {
   const std::int64_t rows = x.shape[0], columns = x.shape[1];
   dispatch_size(size_of(x.dtype), [&]<class T>() {
     simt::launch("transpose", transpose_kernel<T>, grid_of_pieces(Tile::count(rows, columns)), stream(), x.as<T>(), y.as<T>(),
@@ -130,7 +130,7 @@ void KernelBackend::transpose(ConstView x, View y) {
   });
 }
 
-void KernelBackend::gather_rows(ConstView x, ConstView index, View y) {
+void KernelBackend::gather_rows(In x, In index, Out y) {
   const std::int64_t count = index.numel();
   if (y.numel() == 0) return;
   const std::int64_t bytes = y.numel() / count * size_of(y.dtype);

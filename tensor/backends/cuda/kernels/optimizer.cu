@@ -142,14 +142,11 @@ template <int V, class T> SIMT_KERNEL ema_kernel(T* teacher, const T* w, std::in
               });
 }
 
-Segments segments_of(const ConstView& offsets, std::int64_t size) {
-  return {offsets.as<std::int64_t>(), offsets.numel() - 1, size};
-}
+Segments segments_of(const In& offsets, std::int64_t size) { return {offsets.as<std::int64_t>(), offsets.numel() - 1, size}; }
 
 }  // namespace
 
-void KernelBackend::sgd_update(View w, ConstView g, View v, ConstView rate, ConstView offsets, ConstView segment_rates,
-                               const SgdArgs& args) {
+void KernelBackend::sgd_update(Out w, In g, Out v, In rate, In offsets, In segment_rates, const SgdArgs& args) {
   const std::int64_t n = w.numel();
   dispatch_real("sgd_update", w.dtype, [&]<class T>() {
     const functor::SgdStep<T> scalars{T(args.rate_factor), T(1), T(args.momentum), T(args.weight_decay)};
@@ -160,8 +157,8 @@ void KernelBackend::sgd_update(View w, ConstView g, View v, ConstView rate, Cons
   });
 }
 
-void KernelBackend::adamw_update(View w, ConstView g, View m, View v, ConstView rate, ConstView correction, ConstView offsets,
-                                 ConstView segment_rates, const AdamWArgs& args) {
+void KernelBackend::adamw_update(Out w, In g, Out m, Out v, In rate, In correction, In offsets, In segment_rates,
+                                 const AdamWArgs& args) {
   const std::int64_t n = w.numel();
   dispatch_real("adamw_update", w.dtype, [&]<class T>() {
     with_packs<T>(n, equally_aligned(w.as<T>(), g.as<T>(), m.as<T>(), v.as<T>()), [&]<int V>(const simt::Grid&) {
@@ -172,7 +169,7 @@ void KernelBackend::adamw_update(View w, ConstView g, View m, View v, ConstView 
   });
 }
 
-void KernelBackend::lars_rates(ConstView w, ConstView g, ConstView offsets, View segment_rates, const LarsArgs& args) {
+void KernelBackend::lars_rates(In w, In g, In offsets, Out segment_rates, const LarsArgs& args) {
   const std::int64_t n = w.numel(), pieces = ceil_div(n, kPiece);
   const Segments segments = segments_of(offsets, n);
   dispatch_real("lars_rates", w.dtype, [&]<class T>() {
@@ -187,7 +184,7 @@ void KernelBackend::lars_rates(ConstView w, ConstView g, ConstView offsets, View
   });
 }
 
-void KernelBackend::ema_update(View teacher, ConstView w, ConstView coefficient) {
+void KernelBackend::ema_update(Out teacher, In w, In coefficient) {
   const std::int64_t n = w.numel();
   dispatch_real("ema_update", w.dtype, [&]<class T>() {
     with_packs<T>(n, equally_aligned(teacher.as<T>(), w.as<T>()), [&]<int V>(const simt::Grid& grid) {

@@ -142,7 +142,7 @@ template <int V, class T> SIMT_KERNEL global_avg_pool_grad_kernel(Columns pixels
 
 }  // namespace
 
-void KernelBackend::max_pool2d(ConstView x, View y, View argmax, const Pool2dArgs& args) {
+void KernelBackend::max_pool2d(In x, Out y, Out argmax, const Pool2dArgs& args) {
   const MaxPool pool = max_pool_of(x.shape, y.shape, args);
   dispatch_floating("max_pool2d", x.dtype, [&]<class T>() {
     with_pack_size<T>(rows_of_packs<T>(pool.channels, x.data, y.data, argmax.data), [&]<int V>() {
@@ -153,7 +153,7 @@ void KernelBackend::max_pool2d(ConstView x, View y, View argmax, const Pool2dArg
   });
 }
 
-void KernelBackend::max_pool2d_grad(ConstView dy, ConstView argmax, View dx, const Pool2dArgs& args) {
+void KernelBackend::max_pool2d_grad(In dy, In argmax, Out dx, const Pool2dArgs& args) {
   const MaxPool pool = max_pool_of(dx.shape, dy.shape, args);
   dispatch_floating("max_pool2d_grad", dy.dtype, [&]<class T>() {
     with_pack_size<T>(rows_of_packs<T>(pool.channels, dy.data, argmax.data, dx.data), [&]<int V>() {
@@ -164,7 +164,7 @@ void KernelBackend::max_pool2d_grad(ConstView dy, ConstView argmax, View dx, con
   });
 }
 
-void KernelBackend::global_avg_pool(ConstView x, View y) {
+void KernelBackend::global_avg_pool(In x, Out y) {
   const std::int64_t images = x.shape[0], rows = x.shape[1] * x.shape[2], channels = x.shape[3];
   dispatch_floating("global_avg_pool", x.dtype, [&]<class T>() {
     with_pack_size<T>(rows_of_packs<T>(channels, x.data, y.data), [&]<int V>() {
@@ -175,13 +175,13 @@ void KernelBackend::global_avg_pool(ConstView x, View y) {
   });
 }
 
-void KernelBackend::global_avg_pool_grad(ConstView dy, View dx) {
+void KernelBackend::global_avg_pool_grad(In dy, Out dx) {
   const std::int64_t images = dx.shape[0], rows = dx.shape[1] * dx.shape[2], channels = dx.shape[3];
   dispatch_floating("global_avg_pool_grad", dy.dtype, [&]<class T>() {
     with_pack_size<T>(rows_of_packs<T>(channels, dy.data, dx.data), [&]<int V>() {
       const Columns pixels = columns_of(rows, channels, V);
-      simt::launch("global_avg_pool_grad", global_avg_pool_grad_kernel<V, T>, grid_for_rows(pixels, images), stream(),
-                   pixels, images, dy.as<T>(), dx.as<T>());
+      simt::launch("global_avg_pool_grad", global_avg_pool_grad_kernel<V, T>, grid_for_rows(pixels, images), stream(), pixels,
+                   images, dy.as<T>(), dx.as<T>());
     });
   });
 }

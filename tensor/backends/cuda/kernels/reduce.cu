@@ -111,7 +111,7 @@ template <class T> void KernelBackend::sum_rows(const T* x, std::int64_t rows, s
   });
 }
 
-void KernelBackend::reduce(Reduce how, ConstView x, View y) {
+void KernelBackend::reduce(Reduce how, In x, Out y) {
   const std::int64_t n = x.numel();
   const std::int64_t columns = x.shape.rank() ? x.shape.dim(-1) : 1;
   const std::int64_t rows = columns ? n / columns : y.numel();
@@ -129,7 +129,7 @@ void KernelBackend::reduce(Reduce how, ConstView x, View y) {
   });
 }
 
-void KernelBackend::all_finite(ConstView x, View flag) {
+void KernelBackend::all_finite(In x, Out flag) {
   const std::int64_t n = x.numel();
   dispatch_floating("all_finite", x.dtype, [&]<class T>() {
     using A = Accumulator<T>;

@@ -243,7 +243,7 @@ std::int64_t blocks_for_rows(std::int64_t rows, bool wide) { return wide ? rows 
 
 }  // namespace
 
-void KernelBackend::normalize_rows(ConstView x, View y, View inv_norm, double eps) {
+void KernelBackend::normalize_rows(In x, Out y, Out inv_norm, double eps) {
   const std::int64_t rows = x.shape[0], columns = x.shape[1];
   dispatch_real("normalize_rows", x.dtype, [&]<class T>() {
     with_teams<T>(columns, equally_aligned(x.as<T>(), y.as<T>()), [&]<bool Wide, int V>(int threads) {
@@ -253,7 +253,7 @@ void KernelBackend::normalize_rows(ConstView x, View y, View inv_norm, double ep
   });
 }
 
-void KernelBackend::normalize_rows_grad(ConstView y, ConstView inv_norm, ConstView dy, View dx) {
+void KernelBackend::normalize_rows_grad(In y, In inv_norm, In dy, Out dx) {
   const std::int64_t rows = y.shape[0], columns = y.shape[1];
   dispatch_real("normalize_rows_grad", y.dtype, [&]<class T>() {
     with_teams<T>(columns, equally_aligned(y.as<T>(), dy.as<T>(), dx.as<T>()), [&]<bool Wide, int V>(int threads) {
@@ -264,7 +264,7 @@ void KernelBackend::normalize_rows_grad(ConstView y, ConstView inv_norm, ConstVi
   });
 }
 
-void KernelBackend::cross_entropy(ConstView logits, ConstView labels, View loss, View dlogits) {
+void KernelBackend::cross_entropy(In logits, In labels, Out loss, Out dlogits) {
   const std::int64_t rows = logits.shape[0], columns = logits.shape[1];
   dispatch_real("cross_entropy", logits.dtype, [&]<class T>() {
     with_teams<T>(columns, equally_aligned(logits.as<T>(), dlogits.as<T>()), [&]<bool Wide, int V>(int threads) {
@@ -274,7 +274,7 @@ void KernelBackend::cross_entropy(ConstView logits, ConstView labels, View loss,
   });
 }
 
-void KernelBackend::top_k(ConstView x, View values, View indices) {
+void KernelBackend::top_k(In x, Out values, Out indices) {
   const std::int64_t rows = x.shape[0], columns = x.shape[1], k = values.shape[1];
   const std::int64_t chunk = std::max(kShortestChunk, kWarp * ceil_div(columns, std::int64_t{kWarp} * kMostChunks));
   const auto warps = std::min<std::int64_t>(kBlock / kWarp, ceil_div(columns, chunk));

@@ -28,8 +28,7 @@ SIMT_DEVICE void load_tile(A* cells, const T* x, const Tile& tile, std::int64_t 
 
 // A block for each tile of the result, in turn; a thread has every eighth element of one of its
 // columns. Each sum runs over k in order.
-template <class T, class R>
-SIMT_KERNEL product_kernel(ProductSizes sizes, MatmulArgs args, const T* a, const T* b, R* c) {
+template <class T, class R> SIMT_KERNEL product_kernel(ProductSizes sizes, MatmulArgs args, const T* a, const T* b, R* c) {
   using A = Accumulator<T>;
   constexpr int kRows = kTile * kWarp / kBlock;
   SIMT_SHARED(A, left, kTileCells);
@@ -60,7 +59,7 @@ SIMT_KERNEL product_kernel(ProductSizes sizes, MatmulArgs args, const T* a, cons
 
 }  // namespace
 
-void KernelBackend::tiled_product(ConstView a, ConstView b, View c, const MatmulArgs& args) {
+void KernelBackend::tiled_product(In a, In b, Out c, const MatmulArgs& args) {
   const ProductSizes sizes{.m = c.shape[0], .k = a.shape[args.trans_a ? 0 : 1], .n = c.shape[1]};
   const simt::Grid grid = grid_of_pieces(Tile::count(sizes.m, sizes.n));
   dispatch_floating("matmul", a.dtype, [&]<class T>() {

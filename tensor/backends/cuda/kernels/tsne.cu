@@ -68,7 +68,7 @@ SIMT_KERNEL tsne_forces_kernel(const T* p, const T* y, T* attraction, T* repulsi
 
 }  // namespace
 
-void KernelBackend::tsne_forces(ConstView p, ConstView y, View attraction, View repulsion, View weights) {
+void KernelBackend::tsne_forces(In p, In y, Out attraction, Out repulsion, Out weights) {
   const std::int64_t n = p.shape[0];
   dispatch_real("tsne_forces", p.dtype, [&]<class T>() {
     simt::launch("tsne_forces", tsne_forces_kernel<T>, grid_of_pieces(ceil_div(n, kBlock / kWarp * kRows)), stream(), p.as<T>(),
