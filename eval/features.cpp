@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "mec/nn/layout.h"
+#include "mec/tensor/backend.h"
 #include "mec/tensor/ops.h"
 #include "mec/tensor/position.h"
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "mec/nn/module.h"
-#include "mec/tensor/backend.h"
+#include "mec/tensor/kernels/convolution.h"
 
 namespace mec {
 
@@ -14,7 +14,7 @@ struct Conv2dOptions {
   std::int64_t pad = 0;
   std::int64_t dilation = 1;
   std::int64_t groups = 1;
-  bool bias = false;           // a batch norm that follows has one
+  bool bias = false;  // a batch norm that follows has one
   // Channels of the input as stored, the last stored_in − in of them zero; 0: in.
   std::int64_t stored_in = 0;
 };

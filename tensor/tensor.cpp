@@ -85,14 +85,14 @@ Tensor Tensor::slice(std::int64_t offset, const Shape& shape) const {
 
 Tensor Tensor::clone() const {
   Tensor t(shape_, dtype_, device());
-  backend().copy(*this, t);
+  backend().run(kernel::Copy{*this, t});
   return t;
 }
 
 Tensor Tensor::to(Dtype dtype) const {
   if (dtype == dtype_) return *this;
   Tensor t(shape_, dtype, device());
-  backend().copy(*this, t);
+  backend().run(kernel::Copy{*this, t});
   return t;
 }
 
@@ -106,7 +106,7 @@ Tensor Tensor::to(const Device& target) const {
 void Tensor::copy_from(const Tensor& source) const {
   check<ShapeError>(shape_ == source.shape_, "copy_from: a tensor ", shape_, " cannot hold one of ", source.shape_);
   if (device() == source.device()) {
-    backend().copy(source, *this);
+    backend().run(kernel::Copy{source, *this});
     return;
   }
   std::vector<std::byte> host(source.bytes());
@@ -114,11 +114,11 @@ void Tensor::copy_from(const Tensor& source) const {
   if (dtype_ == source.dtype_) {
     backend().upload(host.data(), *this);
   } else {
-    backend().copy(from_bytes(host.data(), shape_, source.dtype_, device()), *this);
+    backend().run(kernel::Copy{from_bytes(host.data(), shape_, source.dtype_, device()), *this});
   }
 }
 
-void Tensor::fill(double value) const { backend().fill(*this, value); }
+void Tensor::fill(double value) const { backend().run(kernel::Fill{*this, value}); }
 
 void Tensor::download(void* host) const { backend().download(*this, host); }
 

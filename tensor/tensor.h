@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mec/tensor/dtype.h"
+#include "mec/tensor/in_out.h"
 #include "mec/tensor/shape.h"
 
 namespace mec {
@@ -15,29 +16,6 @@ class Backend;
 // A device is a backend that is shared by the tensors living on it. See devices.h for how to get
 // one.
 using Device = std::shared_ptr<Backend>;
-
-// What a kernel sees of a tensor: address, sizes, type, of memory that it writes (Out) or reads
-// (In). It owns nothing; without data it stands for a tensor that is not given.
-struct Out {
-  void* data = nullptr;
-  Shape shape;
-  Dtype dtype = Dtype::f32;
-
-  template <class T> T* as() const { return static_cast<T*>(data); }
-  std::int64_t numel() const { return shape.numel(); }
-};
-struct In {
-  const void* data = nullptr;
-  Shape shape;
-  Dtype dtype = Dtype::f32;
-
-  In() = default;
-  In(const Out& v) : data(v.data), shape(v.shape), dtype(v.dtype) {}
-  In(const void* d, const Shape& s, Dtype t) : data(d), shape(s), dtype(t) {}
-  explicit operator bool() const { return data != nullptr; }
-  template <class T> const T* as() const { return static_cast<const T*>(data); }
-  std::int64_t numel() const { return shape.numel(); }
-};
 
 // One allocation; given back to its device's allocator when the last tensor on it goes.
 class Storage {

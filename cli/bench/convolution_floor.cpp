@@ -29,7 +29,7 @@ void ConvolutionFloor::time(Alone& alone) {
     buffers[i] = random(call.shapes[i], Dtype::f32, device_, {.seed = i + 1}).to(call.dtypes[i]);
   for (int repetition = 0; repetition <= repetitions_; ++repetition) {
     device_->reset();
-    (static_cast<Backend&>(*device_).*call.kernel)(buffers[0], buffers[1], buffers[2], call.args);
+    call.run(*device_, buffers[0], buffers[1], buffers[2], call.args);
     alone.one = device_->profiles().front();
     if (repetition > 0) alone.seconds.push_back(alone.one.seconds);
   }

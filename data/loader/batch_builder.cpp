@@ -19,11 +19,10 @@ class HostViews final : public BatchBuilder {
   void start(std::int64_t images) override {
     images_ = images;
     std::uint64_t bytes = 0;
-    for (int v = 0; v < transform_->views(); ++v)
-      bytes += static_cast<std::uint64_t>(shape(v).numel()) * sizeof(float);
-    check<MemoryError>(bytes <= machine_memory(), "loader: the views of ", images, " images of ",
-                       shape(0), " take ", bytes >> 20, " MiB, but the machine or its control group has ",
-                       machine_memory() >> 20, " MiB; use a smaller batch or smaller images");
+    for (int v = 0; v < transform_->views(); ++v) bytes += static_cast<std::uint64_t>(shape(v).numel()) * sizeof(float);
+    check<MemoryError>(bytes <= machine_memory(), "loader: the views of ", images, " images of ", shape(0), " take ",
+                       bytes >> 20, " MiB, but the machine or its control group has ", machine_memory() >> 20,
+                       " MiB; use a smaller batch or smaller images");
     for (int v = 0; v < transform_->views(); ++v) of(v).resize(static_cast<std::size_t>(shape(v).numel()));
   }
 
@@ -144,7 +143,7 @@ class DeviceViews final : public BatchBuilder {
 }  // namespace
 
 std::unique_ptr<BatchBuilder> make_batch_builder(TransformPtr transform, int channels, Device device) {
-  if (device->view_maker()) return std::make_unique<DeviceViews>(std::move(transform), channels, std::move(device));
+  if (device->view_kernels()) return std::make_unique<DeviceViews>(std::move(transform), channels, std::move(device));
   return std::make_unique<HostViews>(std::move(transform), channels, std::move(device));
 }
 

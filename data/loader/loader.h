@@ -28,7 +28,7 @@ struct LoaderOptions {
   std::uint64_t seed = 0;
   // Threads; 0 makes each batch in the calling thread when it is asked for.
   int workers = 0;
-  int prefetch = 2;              // batches that workers may be ahead by
+  int prefetch = 2;  // batches that workers may be ahead by
   // Where to start, as after a resume: the rest is the same as without a stop.
   std::int64_t first_epoch = 0;
   std::int64_t first_batch = 0;
@@ -42,7 +42,7 @@ std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, st
 
 // Gives the batches of epochs [first_epoch, epochs) one after another. Their order and every bit of
 // them depend on data set, transform, seed and who makes the views (workers, or a device that has a
-// ViewMaker), not on the number of workers. Each image is decoded once for all of its views.
+// ViewKernels), not on the number of workers. Each image is decoded once for all of its views.
 class Loader {
  public:
   // ValueError for options out of range, such as a batch larger than the data set with drop_last.

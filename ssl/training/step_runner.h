@@ -29,7 +29,7 @@ struct StepRunnerOptions {
 // Where the device offers a Capture: two eager steps bring about memory, plans and workspaces, the
 // third is recorded, and it and all later ones are replayed. Views go through tensors of fixed
 // place, and figures leave before the next step overwrites them. Scalars, and what the objective
-// changes by the calendar, lie in tensors of their own anyway. Any other device runs each step from
+// changes on a schedule, lie in tensors of their own anyway. Any other device runs each step from
 // the views as they are, and its figures stay where they were made until they are read.
 //
 // A device that refuses to record the step (DeviceError) is not asked again: all steps are eager,
@@ -56,7 +56,8 @@ class StepRunner {
   int eager_steps_ = 0;
   std::vector<Tensor> inputs_;
   StepOutput output_;                 // of the recorded step
-  // null: every step is eager. Before the tensors above in going, since it writes to them.
+  // null: every step is eager. Declared after the tensors above so that it is destroyed first: the
+  // recorded step still writes into them.
   std::unique_ptr<Capture> capture_;
   const bool queues_;
   bool recorded_ = false;

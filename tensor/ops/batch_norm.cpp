@@ -43,7 +43,7 @@ BatchNormStatistics batch_norm_statistics(const Tensor& x) {
   check<ShapeError>(x.rank() >= 2 && x.numel() > 0, "batch_norm: the input has rows and channels, but is ", x.shape());
   const Dtype dtype = accumulator_of(x.dtype());
   BatchNormStatistics s{Tensor({x.dim(-1)}, dtype, x.device()), Tensor({x.dim(-1)}, dtype, x.device())};
-  x.backend().batch_norm_statistics(x, s.mean, s.var);
+  x.backend().run(kernel::BatchNormStatistics{x, s.mean, s.var});
   return s;
 }
 
@@ -60,7 +60,7 @@ Tensor batch_norm_apply(const Tensor& x, const BatchNormStatistics& statistics, 
   check_affine("batch_norm", x, gamma, beta);
   if (add) check_like("batch_norm", x, add, "the residual");
   Tensor y(x.shape(), x.dtype(), x.device());
-  x.backend().batch_norm_apply(x, statistics.mean, statistics.var, gamma, beta, add, y, args);
+  x.backend().run(kernel::BatchNormApply{x, statistics.mean, statistics.var, gamma, beta, add, y, args});
   return y;
 }
 
@@ -72,7 +72,8 @@ BatchNormSums batch_norm_grad_reduce(const Tensor& dy, const Tensor& x, const Te
   if (y) check_like("batch_norm_grad", x, y, "the output");
   BatchNormSums sums{Tensor(statistics.mean.shape(), statistics.mean.dtype(), x.device()),
                      Tensor(statistics.mean.shape(), statistics.mean.dtype(), x.device())};
-  x.backend().batch_norm_grad_reduce(dy, x, y, statistics.mean, statistics.var, gamma, beta, sums.dgamma, sums.dbeta, args);
+  x.backend().run(
+      kernel::BatchNormGradReduce{dy, x, y, statistics.mean, statistics.var, gamma, beta, sums.dgamma, sums.dbeta, args});
   return sums;
 }
 
@@ -87,8 +88,8 @@ BatchNormInputGrads batch_norm_grad_apply(const Tensor& dy, const Tensor& x, con
   check_channels("batch_norm_grad", x, sums.dbeta, "dbeta");
   BatchNormInputGrads grads{Tensor(x.shape(), x.dtype(), x.device()),
                             want_dadd ? Tensor(x.shape(), x.dtype(), x.device()) : Tensor()};
-  x.backend().batch_norm_grad_apply(dy, x, y, statistics.mean, statistics.var, gamma, beta, sums.dgamma, sums.dbeta, count,
-                                    grads.dx, grads.dadd, args);
+  x.backend().run(kernel::BatchNormGradApply{dy, x, y, statistics.mean, statistics.var, gamma, beta, sums.dgamma, sums.dbeta,
+                                             count, grads.dx, grads.dadd, args});
   return grads;
 }
 

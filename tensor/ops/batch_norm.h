@@ -5,7 +5,7 @@
 // gradient sums | gradient.
 #pragma once
 
-#include "mec/tensor/backend.h"
+#include "mec/tensor/kernels/batch_norm.h"
 #include "mec/tensor/tensor.h"
 
 namespace mec {

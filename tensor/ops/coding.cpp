@@ -28,7 +28,7 @@ Tensor power_traces(const std::vector<Tensor>& powers, std::int64_t order) {
   check<ValueError>(order >= 1 && static_cast<std::int64_t>(powers.size()) == (order + 1) / 2, "power_traces: order ", order,
                     " needs ", (order + 1) / 2, " powers, but got ", powers.size());
   Tensor traces({order}, powers[0].dtype(), powers[0].device());
-  traces.backend().power_traces(views, traces);
+  traces.backend().run(kernel::PowerTraces{views, traces});
   return traces;
 }
 
@@ -37,14 +37,14 @@ Tensor matrix_polynomial(const std::vector<Tensor>& powers, const std::vector<do
   check<ValueError>(coefficients.size() == powers.size() + 1, "matrix_polynomial: ", powers.size(), " powers need ",
                     powers.size() + 1, " coefficients, but got ", coefficients.size());
   Tensor y(powers[0].shape(), powers[0].dtype(), powers[0].device());
-  y.backend().matrix_polynomial(views, coefficients, y);
+  y.backend().run(kernel::MatrixPolynomial{views, coefficients, y});
   return y;
 }
 
 Tensor symmetrize(const Tensor& x) {
   check_powers("symmetrize", {x});
   Tensor y(x.shape(), x.dtype(), x.device());
-  x.backend().symmetrize(x, y);
+  x.backend().run(kernel::Symmetrize{x, y});
   return y;
 }
 
@@ -55,7 +55,7 @@ Tensor coding_scale(const Tensor& lambda, const Tensor& u, const Tensor& v, cons
   check<ShapeError>(lambda.numel() == 1, "coding_scale: lambda has one element, but got ", lambda.shape());
   check_device("coding_scale", {&lambda, &u, &v});
   Tensor scale({3}, u.dtype(), u.device());
-  u.backend().coding_scale(lambda, u, v, scale, args);
+  u.backend().run(kernel::CodingScale{lambda, u, v, scale, args});
   return scale;
 }
 
@@ -65,7 +65,7 @@ Tensor coding_loss(const Tensor& traces, const Tensor& scale, const CodingLossAr
   check<ShapeError>(traces.numel() >= args.order && scale.numel() == 3, "coding_loss: order ", args.order,
                     " and a scale of 3 values, but got ", traces.shape(), " and ", scale.shape());
   Tensor result({2}, traces.dtype(), traces.device());
-  traces.backend().coding_loss(traces, scale, result, args);
+  traces.backend().run(kernel::CodingLoss{traces, scale, result, args});
   return result;
 }
 

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "mec/tensor/backend.h"
+#include "mec/tensor/kernels/coding.h"
 #include "mec/tensor/tensor.h"
 
 namespace mec {

@@ -52,7 +52,7 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dArgs& args) {
   check_operands("conv2d", x, w);
   check<ValueError>(!args.accumulate, "conv2d: the forward direction does not accumulate");
   Tensor y(conv_shape("conv2d", x.shape(), w.shape(), args), x.dtype(), x.device());
-  x.backend().conv2d(x, w, y, args);
+  x.backend().run(kernel::Conv2d{x, w, y, args});
   return y;
 }
 
@@ -67,7 +67,7 @@ void conv2d_grad_input_into(const Tensor& dy, const Tensor& w, const Tensor& dx,
   check_operands("conv2d_grad_input", dy, w);
   check_result("conv2d_grad_input", dy, dx);
   check_grad("conv2d_grad_input", dy, conv_shape("conv2d_grad_input", dx.shape(), w.shape(), args));
-  dy.backend().conv2d_grad_input(dy, w, dx, args);
+  dy.backend().run(kernel::Conv2dGradInput{dy, w, dx, args});
 }
 
 Tensor conv2d_grad_weight(const Tensor& dy, const Tensor& x, const Shape& w_shape, const Conv2dArgs& args) {
@@ -81,7 +81,7 @@ void conv2d_grad_weight_into(const Tensor& dy, const Tensor& x, const Tensor& dw
   check_operands("conv2d_grad_weight", dy, x);
   check_result("conv2d_grad_weight", dy, dw);
   check_grad("conv2d_grad_weight", dy, conv_shape("conv2d_grad_weight", x.shape(), dw.shape(), args));
-  dy.backend().conv2d_grad_weight(dy, x, dw, args);
+  dy.backend().run(kernel::Conv2dGradWeight{dy, x, dw, args});
 }
 
 }  // namespace mec

@@ -2,7 +2,7 @@
 // weights OHWI.
 #pragma once
 
-#include "mec/tensor/backend.h"
+#include "mec/tensor/kernels/convolution.h"
 #include "mec/tensor/tensor.h"
 
 namespace mec {

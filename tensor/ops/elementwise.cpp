@@ -46,7 +46,7 @@ Tensor with_short_left(BinaryOp op, const Tensor& a, const Tensor& b) {
 Tensor unary(UnaryOp op, const Tensor& x) {
   check_floating("unary", x, "the input");
   Tensor y(x.shape(), x.dtype(), x.device());
-  x.backend().unary(op, x, y);
+  x.backend().run(kernel::Unary{op, x, y});
   return y;
 }
 
@@ -56,7 +56,7 @@ Tensor unary_grad(UnaryOp op, const Tensor& x, const Tensor& dy) {
   check_device("unary_grad", {&x, &dy});
   check_dtype("unary_grad", dy, x.dtype(), "the gradient");
   Tensor dx(x.shape(), x.dtype(), x.device());
-  x.backend().unary_grad(op, x, dy, dx);
+  x.backend().run(kernel::UnaryGrad{op, x, dy, dx});
   return dx;
 }
 
@@ -70,14 +70,14 @@ Tensor binary(BinaryOp op, const Tensor& a, const Tensor& b) {
   check<ShapeError>(is_tail_of(a.shape(), b.shape()), name, ": shapes ", a.shape(), " and ", b.shape(),
                     " are neither equal, nor is one the other's trailing dimensions; reshape or transpose one of them");
   Tensor y(a.shape(), a.dtype(), a.device());
-  a.backend().binary(op, a, b, y);
+  a.backend().run(kernel::Binary{op, a, b, y});
   return y;
 }
 
 Tensor scale(const Tensor& x, double alpha) {
   check_floating("scale", x, "the input");
   Tensor y(x.shape(), x.dtype(), x.device());
-  x.backend().axpby(x, y, {.alpha = alpha});
+  x.backend().run(kernel::Axpby{x, y, {.alpha = alpha}});
   return y;
 }
 
@@ -85,7 +85,7 @@ Tensor scale(const Tensor& x, const Tensor& factor, double alpha) {
   check_floating("scale", x, "the input");
   check_factor("scale", factor, x, x);
   Tensor y(x.shape(), x.dtype(), x.device());
-  x.backend().axpby(x, y, {.alpha = alpha, .alpha_device = factor});
+  x.backend().run(kernel::Axpby{x, y, {.alpha = alpha, .alpha_device = factor}});
   return y;
 }
 
@@ -99,7 +99,7 @@ void axpby(const Tensor& x, const Tensor& y, const AxpbyOptions& options) {
     check_factor("axpby", options.alpha_device, x, y);
     args.alpha_device = options.alpha_device;
   }
-  x.backend().axpby(x, y, args);
+  x.backend().run(kernel::Axpby{x, y, args});
 }
 
 Tensor reduce(Reduce how, const Tensor& x) {
@@ -112,7 +112,7 @@ Tensor reduce(Reduce how, const Tensor& x) {
     shape = Shape{std::accumulate(rows.begin(), rows.end(), std::int64_t{1}, std::multiplies<>())};
   }
   Tensor y(shape, accumulator_of(x.dtype()), x.device());
-  x.backend().reduce(how, x, y);
+  x.backend().run(kernel::Reduce{how, x, y});
   return y;
 }
 
@@ -133,7 +133,7 @@ Tensor mean(const Tensor& x, int dim) {
 Tensor all_finite(const Tensor& x) {
   check_floating("all_finite", x, "the input");
   Tensor flag({1}, Dtype::f32, x.device());
-  x.backend().all_finite(x, flag);
+  x.backend().run(kernel::AllFinite{x, flag});
   return flag;
 }
 
@@ -147,7 +147,7 @@ void fill_random(const Tensor& y, const RandomArgs& args) {
   check_real("fill_random", y, "the tensor");
   check<ShapeError>(y.numel() <= std::int64_t{1} << 32, "fill_random: one stream has 2^32 draws, but ", y.shape(), " has ",
                     y.numel(), " elements; fill it in parts, each with its own stream");
-  y.backend().fill_random(y, args);
+  y.backend().run(kernel::FillRandom{y, args});
 }
 
 }  // namespace mec

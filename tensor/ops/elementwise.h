@@ -1,7 +1,9 @@
 // Element by element, sums and means, and filling with random numbers.
 #pragma once
 
-#include "mec/tensor/backend.h"
+#include "mec/tensor/kernels/elementwise.h"
+#include "mec/tensor/kernels/random.h"
+#include "mec/tensor/kernels/reduce.h"
 #include "mec/tensor/tensor.h"
 
 namespace mec {

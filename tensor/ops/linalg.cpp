@@ -18,7 +18,7 @@ void check_square(const char* op, const Tensor& a) {
 Lu lu(const Tensor& a) {
   check_square("lu", a);
   Lu out{a.clone(), Tensor({a.dim(0)}, Dtype::i32, a.device()), Tensor({2}, a.dtype(), a.device())};
-  a.backend().lu(out.lu, out.pivots, out.log_det);
+  a.backend().run(kernel::Lu{out.lu, out.pivots, out.log_det});
   return out;
 }
 
@@ -31,14 +31,14 @@ Tensor lu_inverse(const Lu& factors) {
                     factors.pivots.shape());
   check_each<std::int32_t>("lu_inverse", factors.pivots, 0, n, "pivot", "rows are [0,", n, "); take what lu() returned");
   Tensor inverse(factors.lu.shape(), factors.lu.dtype(), factors.lu.device());
-  factors.lu.backend().lu_inverse(factors.lu, factors.pivots, inverse);
+  factors.lu.backend().run(kernel::LuInverse{factors.lu, factors.pivots, inverse});
   return inverse;
 }
 
 Cholesky cholesky(const Tensor& a) {
   check_square("cholesky", a);
   Cholesky out{a.clone(), Tensor({2}, a.dtype(), a.device())};
-  a.backend().cholesky(out.lower, out.log_det);
+  a.backend().run(kernel::Cholesky{out.lower, out.log_det});
   return out;
 }
 

@@ -25,7 +25,7 @@ Shape matmul_shape(const Tensor& a, const Tensor& b, const MatmulArgs& args) {
 Tensor matmul(const Tensor& a, const Tensor& b, const MatmulArgs& args) {
   check<ValueError>(!args.accumulate, "matmul: there is no result to add to yet; use matmul_into");
   Tensor c(matmul_shape(a, b, args), a.dtype(), a.device());
-  a.backend().matmul(a, b, c, args);
+  a.backend().run(kernel::Matmul{a, b, c, args});
   return c;
 }
 
@@ -35,13 +35,13 @@ void matmul_into(const Tensor& a, const Tensor& b, const Tensor& c, const Matmul
   check<ShapeError>(c.shape() == shape, "matmul: the product is ", shape, ", but the result given is ", c.shape());
   check<DtypeError>(c.dtype() == a.dtype() || (a.dtype() == Dtype::bf16 && c.dtype() == Dtype::f32), "matmul: operands ",
                     a.dtype(), " cannot be written to ", c.dtype());
-  a.backend().matmul(a, b, c, args);
+  a.backend().run(kernel::Matmul{a, b, c, args});
 }
 
 Tensor transpose(const Tensor& x) {
   check_rank("transpose", x, 2, "the input", "a matrix");
   Tensor y({x.dim(1), x.dim(0)}, x.dtype(), x.device());
-  x.backend().transpose(x, y);
+  x.backend().run(kernel::Transpose{x, y});
   return y;
 }
 

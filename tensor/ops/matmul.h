@@ -1,7 +1,7 @@
 // Matrix products.
 #pragma once
 
-#include "mec/tensor/backend.h"
+#include "mec/tensor/kernels/matmul.h"
 #include "mec/tensor/tensor.h"
 
 namespace mec {

@@ -46,7 +46,7 @@ void sgd_update(const Tensor& w, const Tensor& g, const Tensor& v, const Tensor&
   check_offsets("sgd_update", w, offsets);
   check_scalars("sgd_update", w, rate, 1, "the rate");
   if (segment_rates) check_scalars("sgd_update", w, segment_rates, offsets.numel() - 1, "the rates of the segments");
-  w.backend().sgd_update(w, g, v, rate, offsets, segment_rates, args);
+  w.backend().run(kernel::SgdUpdate{w, g, v, rate, offsets, segment_rates, args});
 }
 
 void adamw_update(const Tensor& w, const Tensor& g, const Tensor& m, const Tensor& v, const Tensor& rate,
@@ -58,21 +58,21 @@ void adamw_update(const Tensor& w, const Tensor& g, const Tensor& m, const Tenso
   check_scalars("adamw_update", w, rate, 1, "the rate");
   check_scalars("adamw_update", w, correction, 2, "the correction");
   if (segment_rates) check_scalars("adamw_update", w, segment_rates, offsets.numel() - 1, "the rates of the segments");
-  w.backend().adamw_update(w, g, m, v, rate, correction, offsets, segment_rates, args);
+  w.backend().run(kernel::AdamWUpdate{w, g, m, v, rate, correction, offsets, segment_rates, args});
 }
 
 Tensor lars_rates(const Tensor& w, const Tensor& g, const Tensor& offsets, const LarsArgs& args) {
   check_flat("lars_rates", w, g, "the gradient");
   check_offsets("lars_rates", w, offsets);
   Tensor rates({offsets.dim(0) - 1}, w.dtype(), w.device());
-  w.backend().lars_rates(w, g, offsets, rates, args);
+  w.backend().run(kernel::LarsRates{w, g, offsets, rates, args});
   return rates;
 }
 
 void ema_update(const Tensor& teacher, const Tensor& w, const Tensor& coefficient) {
   check_flat("ema_update", w, teacher, "the teacher");
   check_scalars("ema_update", w, coefficient, 1, "the coefficient");
-  w.backend().ema_update(teacher, w, coefficient);
+  w.backend().run(kernel::EmaUpdate{teacher, w, coefficient});
 }
 
 }  // namespace mec

@@ -1,7 +1,7 @@
 // Updates of flat parameter buffers, all in place.
 #pragma once
 
-#include "mec/tensor/backend.h"
+#include "mec/tensor/kernels/optimizer.h"
 #include "mec/tensor/tensor.h"
 
 namespace mec {

@@ -22,7 +22,7 @@ MaxPooled max_pool2d(const Tensor& x, const Pool2dArgs& args) {
   check_floating("max_pool2d", x, "the input");
   const Shape shape = pool_shape(x.shape(), args);
   MaxPooled out{Tensor(shape, x.dtype(), x.device()), Tensor(shape, Dtype::u8, x.device())};
-  x.backend().max_pool2d(x, out.y, out.argmax, args);
+  x.backend().run(kernel::MaxPool2d{x, out.y, out.argmax, args});
   return out;
 }
 
@@ -34,7 +34,7 @@ Tensor max_pool2d_grad(const Tensor& dy, const Tensor& argmax, const Shape& x_sh
   const Shape expected = pool_shape(x_shape, args);
   check<ShapeError>(dy.shape() == expected, "max_pool2d_grad: the output is ", expected, ", but its gradient is ", dy.shape());
   Tensor dx(x_shape, dy.dtype(), dy.device());
-  dy.backend().max_pool2d_grad(dy, argmax, dx, args);
+  dy.backend().run(kernel::MaxPool2dGrad{dy, argmax, dx, args});
   return dx;
 }
 
@@ -43,7 +43,7 @@ Tensor global_avg_pool(const Tensor& x) {
   check_rank("global_avg_pool", x, 4, "the input", "(N,H,W,C)");
   check<ShapeError>(x.dim(1) > 0 && x.dim(2) > 0, "global_avg_pool: there are no pixels in ", x.shape());
   Tensor y({x.dim(0), x.dim(3)}, x.dtype(), x.device());
-  x.backend().global_avg_pool(x, y);
+  x.backend().run(kernel::GlobalAvgPool{x, y});
   return y;
 }
 
@@ -53,7 +53,7 @@ Tensor global_avg_pool_grad(const Tensor& dy, const Shape& x_shape) {
   check<ShapeError>(x_shape.rank() == 4 && x_shape[0] == dy.dim(0) && x_shape[3] == dy.dim(1),
                     "global_avg_pool_grad: a gradient ", dy.shape(), " does not belong to an input ", x_shape);
   Tensor dx(x_shape, dy.dtype(), dy.device());
-  dy.backend().global_avg_pool_grad(dy, dx);
+  dy.backend().run(kernel::GlobalAvgPoolGrad{dy, dx});
   return dx;
 }
 

@@ -1,13 +1,13 @@
 // Pooling of images (N,H,W,C).
 #pragma once
 
-#include "mec/tensor/backend.h"
+#include "mec/tensor/kernels/pooling.h"
 #include "mec/tensor/tensor.h"
 
 namespace mec {
 
 struct MaxPooled {
-  Tensor y;       // (N,Ho,Wo,C)
+  Tensor y;  // (N,Ho,Wo,C)
   // u8, the index (row·kernel + column) of the largest pixel within its window: the first of
   // equals, or the last NaN where there is one, as in PyTorch
   Tensor argmax;

@@ -24,7 +24,7 @@ NormalizedRows normalize_rows(const Tensor& x, double eps) {
   check_rank("normalize_rows", x, 2, "the input", "a matrix");
   check_real("normalize_rows", x, "the input");
   NormalizedRows out{Tensor(x.shape(), x.dtype(), x.device()), Tensor({x.dim(0)}, x.dtype(), x.device())};
-  x.backend().normalize_rows(x, out.y, out.inv_norm, eps);
+  x.backend().run(kernel::NormalizeRows{x, out.y, out.inv_norm, eps});
   return out;
 }
 
@@ -37,7 +37,7 @@ Tensor normalize_rows_grad(const NormalizedRows& saved, const Tensor& dy) {
   check<ShapeError>(saved.inv_norm.numel() == saved.y.dim(0), "normalize_rows_grad: the ", saved.y.dim(0),
                     " rows have an inverse norm each, but there are ", saved.inv_norm.shape());
   Tensor dx(dy.shape(), dy.dtype(), dy.device());
-  dy.backend().normalize_rows_grad(saved.y, saved.inv_norm, dy, dx);
+  dy.backend().run(kernel::NormalizeRowsGrad{saved.y, saved.inv_norm, dy, dx});
   return dx;
 }
 
@@ -55,7 +55,7 @@ CrossEntropy cross_entropy(const Tensor& logits, const Tensor& labels) {
                            logits.shape(), " have classes [0,", classes, "); a negative label is none");
   CrossEntropy out{Tensor({logits.dim(0)}, logits.dtype(), logits.device()),
                    Tensor(logits.shape(), logits.dtype(), logits.device())};
-  logits.backend().cross_entropy(logits, labels, out.loss, out.dlogits);
+  logits.backend().run(kernel::CrossEntropy{logits, labels, out.loss, out.dlogits});
   return out;
 }
 
@@ -73,7 +73,7 @@ TopK top_k(const Tensor& x, std::int64_t k) {
   check_real("top_k", x, "the input");
   check<ValueError>(k >= 1 && k <= x.dim(1), "top_k: k lies between 1 and the ", x.dim(1), " columns, but is ", k);
   TopK out{Tensor({x.dim(0), k}, x.dtype(), x.device()), Tensor({x.dim(0), k}, Dtype::i32, x.device())};
-  x.backend().top_k(x, out.values, out.indices);
+  x.backend().run(kernel::TopK{x, out.values, out.indices});
   return out;
 }
 
@@ -85,7 +85,7 @@ Tensor gather_rows(const Tensor& x, const Tensor& index) {
   check_device("gather_rows", {&x, &index});
   check_each<std::int64_t>("gather_rows", index, 0, x.dim(0), "index", "the input ", x.shape(), " has rows [0,", x.dim(0), ")");
   Tensor y(with_rows(x.shape(), index.dim(0)), x.dtype(), x.device());
-  x.backend().gather_rows(x, index, y);
+  x.backend().run(kernel::GatherRows{x, index, y});
   return y;
 }
 

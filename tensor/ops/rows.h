@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "mec/tensor/backend.h"
+#include "mec/tensor/kernels/rows.h"
 #include "mec/tensor/tensor.h"
 
 namespace mec {

@@ -16,7 +16,7 @@ TsneForces tsne_forces(const Tensor& p, const Tensor& y) {
                     " and ", y.shape());
   TsneForces out{Tensor(y.shape(), y.dtype(), y.device()), Tensor(y.shape(), y.dtype(), y.device()),
                  Tensor({n}, y.dtype(), y.device())};
-  p.backend().tsne_forces(p, y, out.attraction, out.repulsion, out.weights);
+  p.backend().run(kernel::TsneForces{p, y, out.attraction, out.repulsion, out.weights});
   return out;
 }
 

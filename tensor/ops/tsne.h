@@ -2,7 +2,7 @@
 // 5), N² pairs in one pass.
 #pragma once
 
-#include "mec/tensor/backend.h"
+#include "mec/tensor/kernels/tsne.h"
 #include "mec/tensor/tensor.h"
 
 namespace mec {

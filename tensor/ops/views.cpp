@@ -30,13 +30,13 @@ Tensor make_views(const ViewInputs& inputs, const ViewFormat& format, const Make
   check<DtypeError>(format.dtype == Dtype::f32 || format.dtype == Dtype::bf16, "make_views: views are f32 or bf16, not ",
                     format.dtype);
   Backend& device = inputs.pixels.backend();
-  ViewMaker* maker = device.view_maker();
-  check<DeviceError>(maker != nullptr, "make_views: the ", device.name(), " device makes no views; see data/augment");
+  check<DeviceError>(device.view_kernels() != nullptr, "make_views: the ", device.name(),
+                     " device makes no views; see data/augment");
   const std::int64_t channels = device.image_channels(args.channels);
   check<ShapeError>(channels % 8 == 0, "make_views: views have a multiple of 8 channels, but the ", device.name(),
                     " device stores images in ", channels);
   Tensor y({n, format.height, format.width, channels}, format.dtype, inputs.pixels.device());
-  if (y.numel() != 0) maker->make_views(inputs.pixels, inputs.images, inputs.params, y, args);
+  if (y.numel() != 0) device.run(kernel::MakeViews{inputs.pixels, inputs.images, inputs.params, y, args});
   return y;
 }
 
@@ -50,19 +50,20 @@ void validate(const ViewParams& p, const ImageRecord& image, const ViewFormat& f
                         format.width <= p.to_width - p.window_left,
                     "make_views: the view of ", format.width, "x", format.height, " at (", p.window_left, ", ", p.window_top,
                     ") does not lie within the resized crop of ", p.to_width, "x", p.to_height);
-  check<ValueError>(crop.height <= std::int64_t{ViewMaker::kMostShrinking} * p.to_height, "make_views: a crop of ", crop.height,
-                    " rows is made into ", p.to_height, ", but shrinks at most by ", ViewMaker::kMostShrinking,
-                    "; take larger views or smaller images");
+  check<ValueError>(crop.height <= std::int64_t{kernel::MakeViews::kMostShrinking} * p.to_height, "make_views: a crop of ",
+                    crop.height, " rows is made into ", p.to_height, ", but shrinks at most by ",
+                    kernel::MakeViews::kMostShrinking, "; take larger views or smaller images");
   constexpr std::array kEach{Jitter::brightness, Jitter::contrast, Jitter::saturation, Jitter::hue};
   check<ValueError>(std::ranges::is_permutation(p.jitter_order, kEach),
                     "make_views: the order of the jitter does not name each of its operations once");
   if (p.blur_sigma == 0.0F) return;
   check<ValueError>(p.blur_sigma > 0.0F && std::isfinite(p.blur_sigma), "make_views: the blur's sigma is ", p.blur_sigma,
                     "; it is positive, or 0 for none");
-  check<ValueError>(
-      p.blur_radius >= 0 && p.blur_radius < std::min(format.height, format.width) && p.blur_radius <= ViewMaker::kMostBlur,
-      "make_views: the blur reaches ", p.blur_radius, " pixels in a view of ", format.width, "x", format.height,
-      "; it reaches at most ", ViewMaker::kMostBlur, " and less than the view; take a smaller sigma or kernel");
+  check<ValueError>(p.blur_radius >= 0 && p.blur_radius < std::min(format.height, format.width) &&
+                        p.blur_radius <= kernel::MakeViews::kMostBlur,
+                    "make_views: the blur reaches ", p.blur_radius, " pixels in a view of ", format.width, "x", format.height,
+                    "; it reaches at most ", kernel::MakeViews::kMostBlur,
+                    " and less than the view; take a smaller sigma or kernel");
 }
 
 }  // namespace mec

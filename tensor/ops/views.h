@@ -1,7 +1,8 @@
-// Views of images, made on a device that can: Backend::view_maker().
+// Views of images, made on a device that can: Backend::view_kernels().
 #pragma once
 
-#include "mec/tensor/view_maker.h"
+#include "mec/tensor/kernels/views.h"
+#include "mec/tensor/tensor.h"
 
 namespace mec {
 
@@ -23,9 +24,9 @@ struct ViewFormat {
 // lie on the device: let them pass validate() before they go there.
 Tensor make_views(const ViewInputs& inputs, const ViewFormat& format, const MakeViewsArgs& args);
 
-// ValueError for a crop or a window that is not within its image, and for what kernels are not made
-// for: a crop more than ViewMaker::kMostShrinking times as high as what it is resized to, a blur
-// that reaches more than ViewMaker::kMostBlur pixels or over the edge.
+// ValueError for a crop or a window that is not within its image, and for what the kernel is not
+// made for (kernel::MakeViews): a crop more than kMostShrinking times as high as what it is resized
+// to, a blur that reaches more than kMostBlur pixels or over the edge.
 void validate(const ViewParams& params, const ImageRecord& image, const ViewFormat& format);
 
 }  // namespace mec

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "mec/autograd/ops.h"
+#include "mec/tensor/backend.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops/matmul.h"
 #include "support/samples.h"

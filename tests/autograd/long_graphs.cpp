@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "mec/autograd/ops.h"
+#include "mec/tensor/backend.h"
 #include "mec/tensor/devices.h"
 #include "support/samples.h"
 

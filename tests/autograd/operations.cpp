@@ -3,6 +3,7 @@
 
 #include "mec/autograd/gradcheck.h"
 #include "mec/autograd/ops.h"
+#include "mec/tensor/backend.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops/batch_norm.h"
 #include "support/samples.h"

@@ -24,20 +24,20 @@ class CollectingDevice final : public ForwardingBackend {
 
   std::int64_t image_channels(std::int64_t) const override { return 8; }
 
-  void conv2d(In x, In w, Out y, const Conv2dArgs& args) override {
-    add(make_key(ConvolutionDirection::forward, x.shape, w.shape, x.dtype, y.dtype, args));
-  }
-  void conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs& args) override {
-    add(make_key(ConvolutionDirection::grad_input, dx.shape, w.shape, dy.dtype, dx.dtype, args));
-  }
-  void conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs& args) override {
-    add(make_key(ConvolutionDirection::grad_weight, x.shape, dw.shape, dy.dtype, dw.dtype, args));
-  }
-
   std::vector<ConvolutionKey> keys;
 
  protected:
-  void on_call(KernelCall) override {}
+  void on_call(KernelCall call) override {
+    if (const auto* k = call.as<kernel::Conv2d>()) {
+      add(make_key(ConvolutionDirection::forward, k->x.shape, k->w.shape, k->x.dtype, k->y.dtype, k->args));
+    }
+    if (const auto* k = call.as<kernel::Conv2dGradInput>()) {
+      add(make_key(ConvolutionDirection::grad_input, k->dx.shape, k->w.shape, k->dy.dtype, k->dx.dtype, k->args));
+    }
+    if (const auto* k = call.as<kernel::Conv2dGradWeight>()) {
+      add(make_key(ConvolutionDirection::grad_weight, k->x.shape, k->dw.shape, k->dy.dtype, k->dw.dtype, k->args));
+    }
+  }
 
  private:
   void add(const ConvolutionKey& key) {

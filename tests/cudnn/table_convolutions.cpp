@@ -23,14 +23,19 @@ class NotingDevice final : public ForwardingBackend {
   std::vector<ConvolutionKey> keys;
 
  private:
-  void conv2d(In x, In w, Out y, const Conv2dArgs& args) override {
-    add(ConvolutionDirection::forward, x.shape, w.shape, x.dtype, y, args);
-  }
-  void conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs& args) override {
-    add(ConvolutionDirection::grad_input, dx.shape, w.shape, dy.dtype, dx, args);
-  }
-  void conv2d_grad_weight(In /*dy*/, In x, Out dw, const Conv2dArgs& args) override {
-    add(ConvolutionDirection::grad_weight, x.shape, dw.shape, x.dtype, dw, args);
+  void on_call(KernelCall call) override {
+    if (const auto* forward = call.as<kernel::Conv2d>()) {
+      const auto& [x, w, y, args] = *forward;
+      add(ConvolutionDirection::forward, x.shape, w.shape, x.dtype, y, args);
+    } else if (const auto* grad_input = call.as<kernel::Conv2dGradInput>()) {
+      const auto& [dy, w, dx, args] = *grad_input;
+      add(ConvolutionDirection::grad_input, dx.shape, w.shape, dy.dtype, dx, args);
+    } else if (const auto* grad_weight = call.as<kernel::Conv2dGradWeight>()) {
+      const auto& [dy, x, dw, args] = *grad_weight;
+      add(ConvolutionDirection::grad_weight, x.shape, dw.shape, x.dtype, dw, args);
+    } else {
+      call.run();
+    }
   }
   void add(ConvolutionDirection direction, const Shape& x, const Shape& w, Dtype operands, Out result, const Conv2dArgs& args) {
     if (x.numel() == 0) return;  // nothing to sum: no library is asked

@@ -4,7 +4,7 @@
 Three kinds of line are orders, each followed by a block of code where it has one:
 
     Make `file`:
-    In `file`, before `a whole line of it`:       (or after)
+    In `file`, before `a whole line of it`:       (or after, or in place of)
     Now `file` compiles.                          (or: does not compile: `words of the compiler`.)
     Now `test_room arguments` passes.             (or: fails: `words of the test`.)
 
@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 from project_tree import copy_project  # noqa: E402
 
 MAKE = re.compile(r"^Make `([^`]+)`:$")
-INSERT = re.compile(r"^In `([^`]+)`, (before|after) `(.+)`:$")
+INSERT = re.compile(r"^In `([^`]+)`, (before|after|in place of) `(.+)`:$")
 NOW = re.compile(r"^Now `([^`]+)` (compiles|does not compile|passes|fails)(?:: `([^`]+)`)?\.")
 
 
@@ -55,8 +55,8 @@ class Tree:
         found = [i for i, line in enumerate(lines) if line.split() == anchor.split()]  # however it is spaced
         if len(found) != 1:
             raise Problem(f"{name} has the line `{anchor}` {len(found)} times, not once")
-        at = found[0] + (where == "after")
-        self.changed[name] = "".join(lines[:at]) + code + "".join(lines[at:])
+        before, behind = found[0] + (where == "after"), found[0] + (where != "before")
+        self.changed[name] = "".join(lines[:before]) + code + "".join(lines[behind:])
 
 
 def code_behind(lines, i):

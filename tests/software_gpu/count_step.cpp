@@ -45,15 +45,15 @@ class CountingDevice final : public ForwardingBackend {
   void on_call(KernelCall call) override {
     const long before = software_gpu::given_operations();
     call.run();
-    Count& count = counts[call.kernel];
+    Count& count = counts[call.name];
     ++count.calls;
-    const std::string_view kernel = call.kernel;
+    const std::string_view kernel = call.name;
     const bool folds = kernel == "batch_norm_statistics" || kernel == "batch_norm_grad_reduce";
     // Over many rows partial sums are folded by a second launch, where a few rows need none.
     const bool many = folds && is_images(call.inputs.front().shape);
     count.launches += many ? 2 : software_gpu::given_operations() - before;
-    for (const In& view : call.inputs) count.bytes += scaled_bytes(view);
-    for (const Out& view : call.outputs) count.bytes += scaled_bytes(view);
+    for (const In& x : call.inputs) count.bytes += scaled_bytes(x);
+    for (const Out& y : call.outputs) count.bytes += scaled_bytes(y);
   }
 };
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <thread>
 
+#include "mec/tensor/backend.h"
 #include "mec/tensor/backends/cuda/runtime/runtime.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
@@ -102,12 +103,14 @@ TEST_CASE("software GPU: a kernel that is given an address of the host is refuse
   const Device device = make_cuda_device();
   std::vector<float> host(64, 1);
   const Out there{host.data(), {64}, Dtype::f32};
-  CHECK_THROWS_WITH_AS(device->fill(there, 2.0), doctest::Contains("fill was given an address of the host"), Error);
+  CHECK_THROWS_WITH_AS(device->run(kernel::Fill{there, 2.0}), doctest::Contains("fill was given an address of the host"),
+                       Error);
   const Tensor x({4, 64}, Dtype::f32, device), y({4, 64}, Dtype::f32, device), mean({64}, Dtype::f32, device);
-  CHECK_THROWS_WITH_AS(device->batch_norm_apply(x, mean, mean, there, {}, {}, y, {}), doctest::Contains("address of the host"),
+  CHECK_THROWS_WITH_AS(device->run(kernel::BatchNormApply{x, mean, mean, there, {}, {}, y, {}}),
+                       doctest::Contains("address of the host"),
                        Error);  // in a struct
   const Out column{host.data(), {64, 1}, Dtype::f32};
-  CHECK_THROWS_WITH_AS(device->matmul(x, column, Tensor({4, 1}, Dtype::f32, device), {}),
+  CHECK_THROWS_WITH_AS(device->run(kernel::Matmul{x, column, Tensor({4, 1}, Dtype::f32, device), {}}),
                        doctest::Contains("address of the host"), Error);
 }
 

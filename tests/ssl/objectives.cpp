@@ -10,6 +10,7 @@
 #include "mec/nn/prototypes.h"
 #include "mec/ssl/methods/mec.h"
 #include "mec/ssl/methods/methods.h"
+#include "mec/tensor/backend.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "support/golden.h"

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "mec/tensor/backend.h"
 #include "mec/tensor/ops.h"
 #include "support/op_cases.h"
 
@@ -86,8 +87,8 @@ void add_gradients(std::vector<OpCase>& table, const Shape& x, const Parts& part
                      const auto grads = batch_norm_grad_apply(in[0], in[1], y, {in[3], in[4]}, gamma, beta, {in[7], in[8]},
                                                               rows, parts.add, args);
                      // In place of dy, which the kernel allows.
-                     in[0].backend().batch_norm_grad_apply(in[0], in[1], y, in[3], in[4], gamma, beta, in[7], in[8], rows,
-                                                           in[0], Out{}, args);
+                     in[0].backend().run(kernel::BatchNormGradApply{in[0], in[1], y, in[3], in[4], gamma, beta, in[7], in[8],
+                                                                    rows, in[0], Out{}, args});
                      Tensors out{grads.dx, in[0]};
                      if (parts.add) out.push_back(grads.dadd);
                      return out;

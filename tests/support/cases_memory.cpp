@@ -1,6 +1,7 @@
 #include <cmath>
 #include <limits>
 
+#include "mec/tensor/backend.h"
 #include "mec/tensor/ops.h"
 #include "support/op_cases.h"
 
@@ -60,7 +61,7 @@ void add_stray_gather(std::vector<OpCase>& table, const Shape& shape) {
          Tensors out;
          for (const Tensor& x : {in[0], in[0].to(Dtype::u8)}) {
            out.emplace_back(to, x.dtype(), x.device());
-           x.backend().gather_rows(x, in[1], out.back());
+           x.backend().run(kernel::GatherRows{x, in[1], out.back()});
          }
          return out;
        },

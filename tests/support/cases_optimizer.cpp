@@ -1,3 +1,4 @@
+#include "mec/tensor/backend.h"
 #include "mec/tensor/ops.h"
 #include "support/op_cases.h"
 
@@ -98,17 +99,17 @@ void add_bounds(std::vector<OpCase>& table, const char* name, std::int64_t size,
                      .run = std::move(run)});
   };
   add("sgd_update", {buffer, buffer, buffer, kFactor, bounds, rates}, [](const Tensors& in) -> Tensors {
-    in[0].backend().sgd_update(in[0], in[1], in[2], in[3], in[4], in[5], {.weight_decay = 0.01});
-    in[0].backend().sgd_update(in[0], in[1], in[2], in[3], in[4], In(), {.weight_decay = 0.01});
+    in[0].backend().run(kernel::SgdUpdate{in[0], in[1], in[2], in[3], in[4], in[5], {.weight_decay = 0.01}});
+    in[0].backend().run(kernel::SgdUpdate{in[0], in[1], in[2], in[3], in[4], In(), {.weight_decay = 0.01}});
     return {in[0], in[2]};
   });
   add("adamw_update", {buffer, buffer, buffer, {.shape = {size}, .fill = Fill::positive}, kFactor, correction, bounds, rates},
       [](const Tensors& in) -> Tensors {
-        in[0].backend().adamw_update(in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7], {.eps = 1e-3});
+        in[0].backend().run(kernel::AdamWUpdate{in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7], {.eps = 1e-3}});
         return {in[0], in[2], in[3]};
       });
   add("lars_rates", {buffer, buffer, bounds, rates}, [](const Tensors& in) -> Tensors {
-    in[0].backend().lars_rates(in[0], in[1], in[2], in[3], {.eta = 0.02});
+    in[0].backend().run(kernel::LarsRates{in[0], in[1], in[2], in[3], {.eta = 0.02}});
     return {in[3]};
   });
   add("ema_update", {buffer, buffer, kFactor}, [](const Tensors& in) -> Tensors {

@@ -9,9 +9,13 @@
 namespace mec::test {
 namespace {
 
+template <class T> void check_identity(const T* y, std::int64_t n) {
+  for (std::int64_t i = 0; i < n * n; ++i) check<Error>(y[i] == T(i / n == i % n), "emulated: no identity");
+}
+
 class EmulatedBackend final : public cuda::MEC_SIMT::KernelBackend {
  public:
-  using KernelBackend::KernelBackend;
+  explicit EmulatedBackend(std::int64_t grid_limit);
 
   std::string name() const override { return "emulated"; }
   CachingAllocator& allocator() override { return allocator_; }
@@ -24,49 +28,48 @@ class EmulatedBackend final : public cuda::MEC_SIMT::KernelBackend {
   }
   void download(In x, void* host) override { std::copy_n(x.as<std::byte>(), bytes(x), static_cast<std::byte*>(host)); }
 
-  void matmul(In a, In b, Out c, const MatmulArgs& args) override { tiled_product(a, b, c, args); }
-  void conv2d(In x, In w, Out y, const Conv2dArgs& args) override { libraries_->conv2d(x, w, y, args); }
-  void conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs& args) override {
-    libraries_->conv2d_grad_input(dy, w, dx, args);
-  }
-  void conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs& args) override {
-    libraries_->conv2d_grad_weight(dy, x, dw, args);
-  }
-  // What is ours of the decompositions, in place of the reference's own.
-  void lu(Out a, Out pivots, Out log_det) override {
-    libraries_->lu(a, pivots, log_det);
-    lu_log_det(a, pivots, 0, log_det);
-  }
-  void lu_inverse(In lu, In pivots, Out inverse) override {
-    identity(inverse);
-    // What a library is given to solve for.
-    dispatch_real("lu_inverse", lu.dtype, [&]<class T>() { check_identity(inverse.as<T>(), inverse.shape[0]); });
-    libraries_->lu_inverse(lu, pivots, inverse);
-    // A library knows no rule for matrices without an inverse.
-    dispatch_real("lu_inverse", lu.dtype, [&]<class T>() {
-      std::replace_if(
-          inverse.as<T>(), inverse.as<T>() + inverse.numel(), [](T x) { return x != x; }, T(7));
-    });
-    refuse_singular(lu, inverse);
-  }
-  void cholesky(Out a, Out log_det) override {
-    libraries_->cholesky(a, log_det);
-    const int info = dispatch_real("cholesky", a.dtype, [&]<class T>() { return log_det.as<T>()[1] == T(1) ? 0 : 3; });
-    cholesky_log_det(a, &info, log_det);
-  }
-
- protected:
   cuda::simt::Stream stream() const override { return nullptr; }
 
+  Device libraries = make_reference_device();
+
  private:
-  template <class T> static void check_identity(const T* y, std::int64_t n) {
-    for (std::int64_t i = 0; i < n * n; ++i) check<Error>(y[i] == T(i / n == i % n), "emulated: no identity");
-  }
   static std::int64_t bytes(const In& x) { return x.numel() * size_of(x.dtype); }
 
   CachingAllocator allocator_;
-  Device libraries_ = make_reference_device();
 };
+
+void run(EmulatedBackend& device, const kernel::Matmul& call) { device.tiled_product(call.a, call.b, call.c, call.args); }
+void run(EmulatedBackend& device, const kernel::Conv2d& call) { device.libraries->run(call); }
+void run(EmulatedBackend& device, const kernel::Conv2dGradInput& call) { device.libraries->run(call); }
+void run(EmulatedBackend& device, const kernel::Conv2dGradWeight& call) { device.libraries->run(call); }
+
+// What is ours of the decompositions, in place of the reference's own.
+void run(EmulatedBackend& device, const kernel::Lu& call) {
+  device.libraries->run(call);
+  device.lu_log_det(call.a, call.pivots, 0, call.log_det);
+}
+void run(EmulatedBackend& device, const kernel::LuInverse& call) {
+  device.identity(call.inverse);
+  dispatch_real(call.name, call.lu.dtype, [&]<class T>() {
+    T* const inverse = call.inverse.as<T>();
+    check_identity(inverse, call.inverse.shape[0]);  // what a library is given to solve for
+    device.libraries->run(call);
+    // A library knows no rule for matrices without an inverse.
+    std::replace_if(
+        inverse, inverse + call.inverse.numel(), [](T x) { return x != x; }, T(7));
+  });
+  device.refuse_singular(call.lu, call.inverse);
+}
+void run(EmulatedBackend& device, const kernel::Cholesky& call) {
+  device.libraries->run(call);
+  const int info = dispatch_real(call.name, call.a.dtype, [&]<class T>() { return call.log_det.as<T>()[1] == T(1) ? 0 : 3; });
+  device.cholesky_log_det(call.a, &info, call.log_det);
+}
+
+EmulatedBackend::EmulatedBackend(std::int64_t grid_limit)
+    : KernelBackend(grid_limit,
+                    {KernelsOf<EmulatedBackend, MatmulKernels>::table, KernelsOf<EmulatedBackend, ConvolutionKernels>::table,
+                     KernelsOf<EmulatedBackend, LinalgKernels>::table}) {}
 
 }  // namespace
 

@@ -59,7 +59,7 @@ void GuardedDevice::on_call(KernelCall call) {
     for (const Out& y : call.outputs) {
       if (inside(y)) std::memcpy(segment.expected.data() + place(y), now_.data() + place(y), size(y));
     }
-    check<Error>(std::memcmp(segment.expected.data(), now_.data(), reach) == 0, "guarded device: ", call.kernel,
+    check<Error>(std::memcmp(segment.expected.data(), now_.data(), reach) == 0, "guarded device: ", call.name,
                  " wrote outside its outputs");
   }
 }

@@ -15,7 +15,7 @@ constexpr std::byte kFillNan{0xff}, kFillLarge{0x7b};
 
 // Wraps any device. Memory that nobody wrote holds `fill`, so that unwritten outputs fail a
 // comparison, also around each segment, as a guard. After every kernel, each byte outside the
-// kernel's output views must be as it was: Error, naming the kernel, otherwise.
+// kernel's outputs must be as it was: Error, naming the kernel, otherwise.
 class GuardedDevice final : public ForwardingBackend {
  public:
   explicit GuardedDevice(Device inner, std::byte fill = kFillNan);

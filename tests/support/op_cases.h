@@ -44,7 +44,7 @@ enum class Special {
 };
 
 struct OpCase {
-  std::string kernel;  // the member of Backend that it is about
+  std::string kernel;  // the name of the kernel that it is about
   std::string name;
   std::vector<Dtype> dtypes;
   Accuracy accuracy = Accuracy::exact;

@@ -115,9 +115,9 @@ Convolution make_convolution(const Geometry& g, std::int64_t images, std::int64_
 
 void run(Backend& backend, ConvDirection direction, In a, In b, Out result, const Conv2dArgs& args) {
   switch (direction) {
-    case ConvDirection::forward: return backend.conv2d(a, b, result, args);
-    case ConvDirection::grad_input: return backend.conv2d_grad_input(a, b, result, args);
-    case ConvDirection::grad_weight: return backend.conv2d_grad_weight(a, b, result, args);
+    case ConvDirection::forward: return backend.run(kernel::Conv2d{a, b, result, args});
+    case ConvDirection::grad_input: return backend.run(kernel::Conv2dGradInput{a, b, result, args});
+    case ConvDirection::grad_weight: return backend.run(kernel::Conv2dGradWeight{a, b, result, args});
   }
 }
 

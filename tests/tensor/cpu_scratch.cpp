@@ -10,28 +10,29 @@ using namespace mec;
 
 namespace {
 
-struct Kernels : cpu::CpuBackend {  // for the name of the protected type; never made
-  static void take(CpuBackend& backend, std::size_t bytes) { const Scratch memory(backend, bytes); }
-  static void take_twice(CpuBackend& backend) {
-    const Scratch first(backend, 64);
-    const Scratch second(backend, 128);
+using cpu::CpuBackend;
+using Scratch = CpuBackend::Scratch;
+
+void take(CpuBackend& backend, std::size_t bytes) { const Scratch memory(backend, bytes); }
+void take_twice(CpuBackend& backend) {
+  const Scratch first(backend, 64);
+  const Scratch second(backend, 128);
+}
+void take_on_two_threads(CpuBackend& backend) {
+  std::thread other;
+  {
+    const Scratch memory(backend, 64);
+    other = std::thread([&] { take(backend, 128); });
   }
-  static void take_on_two_threads(CpuBackend& backend) {
-    std::thread other;
-    {
-      const Scratch memory(backend, 64);
-      other = std::thread([&] { take(backend, 128); });
-    }
-    other.join();
-  }
-};
+  other.join();
+}
 
 }  // namespace
 
 TEST_CASE("cpu: a kernel that takes scratch memory twice is refused instead of waiting for itself") {
-  const std::unique_ptr<cpu::CpuBackend> backend(cpu::supported_isas().back().make({}));
-  CHECK_THROWS_WITH_AS(Kernels::take_twice(*backend),
+  const std::unique_ptr<CpuBackend> backend(cpu::supported_isas().back().make({}));
+  CHECK_THROWS_WITH_AS(take_twice(*backend),
                        doctest::Contains("a kernel asks for 128 bytes of scratch memory while it holds a block of 64;"), Error);
-  CHECK_NOTHROW(Kernels::take(*backend, 256));  // the first was given back
-  CHECK_NOTHROW(Kernels::take_on_two_threads(*backend));
+  CHECK_NOTHROW(take(*backend, 256));  // the first was given back
+  CHECK_NOTHROW(take_on_two_threads(*backend));
 }

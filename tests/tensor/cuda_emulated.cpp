@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "mec/tensor/backend.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "support/compare.h"
@@ -30,8 +31,7 @@ void check_emulated(std::string_view name) {
     ThreadOrder order;
     std::int64_t grid_limit;
   };
-  const Run runs[] = {
-      {ThreadOrder::forward, 1}, {ThreadOrder::reverse, 2}, {ThreadOrder::shuffled, 7}};
+  const Run runs[] = {{ThreadOrder::forward, 1}, {ThreadOrder::reverse, 2}, {ThreadOrder::shuffled, 7}};
   std::uint64_t seed = 0;
   for (const Run& run : runs) {
     CAPTURE(static_cast<int>(run.order));
@@ -53,7 +53,9 @@ Tensor samples(const Shape& shape, const Device& device, double shift = 0) {
 static_assert(std::size(kOpFamilies) == 9, "a family of kernels needs a case here");
 TEST_CASE("emulated: kernels that move and fill agree with the reference") { check_emulated("memory"); }
 TEST_CASE("emulated: kernels element by element agree with the reference") { check_emulated("elementwise"); }
-TEST_CASE("emulated: tiled products agree with the reference, and convolutions reach their library as they are meant") { check_emulated("products"); }
+TEST_CASE("emulated: tiled products agree with the reference, and convolutions reach their library as they are meant") {
+  check_emulated("products");
+}
 TEST_CASE("emulated: kernels of batch norm agree with the reference") { check_emulated("batch_norm"); }
 TEST_CASE("emulated: kernels that pool agree with the reference") { check_emulated("pooling"); }
 TEST_CASE("emulated: kernels on rows agree with the reference") { check_emulated("rows"); }

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "mec/tensor/backend.h"
 #include "mec/tensor/devices.h"
 #include "support/samples.h"
 

@@ -20,7 +20,7 @@ TEST_CASE("a profile counts calls, operations and bytes by phase, kernel and siz
   profiler->begin_phase("second");
   conv2d_grad_input(y, w, x.shape(), {.pad = 1, .groups = 2});
   conv2d_grad_weight(y, x, w.shape(), {.pad = 1, .groups = 2});
-  lu(matmul(w.reshape({12, -1}), w.reshape({12, -1}), {.trans_b = true}));
+  lu_inverse(lu(matmul(w.reshape({12, -1}), w.reshape({12, -1}), {.trans_b = true})));
   profiler->begin_phase("third");
   matmul(x.reshape({2 * 5 * 4, 6}), w.reshape({6, -1}));
 
@@ -43,6 +43,7 @@ TEST_CASE("a profile counts calls, operations and bytes by phase, kernel and siz
   CHECK(find("conv2d_grad_input").phase == "second");
   CHECK(find("conv2d_grad_weight").flops == 2 * macs);
   CHECK(find("lu").flops == doctest::Approx(2.0 / 3.0 * 12 * 12 * 12));
+  CHECK(find("lu_inverse").flops == doctest::Approx(4.0 / 3.0 * 12 * 12 * 12));
   CHECK(find("matmul").flops == doctest::Approx(2.0 * 40 * 6 * 36));
   const auto all = profiler->profiles();
   CHECK(std::ranges::is_sorted(all, std::ranges::greater{}, &KernelProfile::seconds));

@@ -26,11 +26,6 @@ int threads_for(const CpuOptions& options) {
 
 }  // namespace
 
-CpuBackend::CpuBackend(const CpuOptions& options)
-    : threads_(threads_for(options)),
-      portable_(options.portable),
-      widens_bf16_(widens_bf16(options)),
-      onednn_(std::make_unique<OneDnn>()) {}
 CpuBackend::~CpuBackend() = default;
 
 std::string CpuBackend::name() const { return "cpu"; }
@@ -73,28 +68,29 @@ void CpuBackend::download(In x, void* host) {
   if (x.numel()) std::memcpy(host, x.data, static_cast<std::size_t>(x.numel() * size_of(x.dtype)));
 }
 
-void CpuBackend::fill_random(Out y, const RandomArgs& args) {
-  dispatch_real("fill_random", y.dtype, [&]<class T>() {
-    T* const out = y.as<T>();
-    parallel_for(threads_, y.numel(), kGrain, [=](std::int64_t begin, std::int64_t end) {
+void run(CpuBackend& device, const kernel::FillRandom& call) {
+  const RandomArgs args = call.args;
+  dispatch_real(call.name, call.y.dtype, [&]<class T>() {
+    T* const out = call.y.as<T>();
+    parallel_for(device.threads(), call.y.numel(), kGrain, [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) out[i] = random_element<T>(args, static_cast<std::uint32_t>(i));
     });
   });
 }
 
-void CpuBackend::matmul(In a, In b, Out c, const MatmulArgs& args) {
+void run(CpuBackend& device, const kernel::Matmul& call) {
   // Libraries disagree on what a sum over nothing is.
-  const bool empty = c.numel() == 0 || a.numel() == 0;
-  if (portable_ || empty) return portable_matmul(a, b, c, args);
-  const ThreadScope scope(threads_);
+  const bool empty = call.c.numel() == 0 || call.a.numel() == 0;
+  if (device.portable_ || empty) return device.portable_matmul_(device, call);
+  const ThreadScope scope(device.threads_);
   // oneDNN compiles for the processor it finds. OpenBLAS 0.3.21 takes a Sapphire Rapids for a
   // Prescott: 37 instead of 150 GF/s.
-  if (OneDnnPlan* plan = onednn_->matmul(a, c, args)) {
-    const Scratch scratch(*this, plan->workspace_bytes());
-    return plan->run(a.data, b.data, c.data, scratch.data());
+  if (OneDnnPlan* plan = device.onednn_->matmul(call.a, call.c, call.args)) {
+    const CpuBackend::Scratch scratch(device, plan->workspace_bytes());
+    return plan->run(call.a.data, call.b.data, call.c.data, scratch.data());
   }
-  if (kHaveBlas && a.dtype != Dtype::bf16) return blas_matmul(a, b, c, args);
-  portable_matmul(a, b, c, args);
+  if (kHaveBlas && call.a.dtype != Dtype::bf16) return blas_matmul(call.a, call.b, call.c, call.args);
+  device.portable_matmul_(device, call);
 }
 
 std::string CpuBackend::convolution_kernel(ConvDirection direction, In a, In b, In result, const Conv2dArgs& args) {
@@ -112,20 +108,21 @@ void check_portable(const char* op, const Shape& weight) {
 
 }  // namespace
 
-void CpuBackend::conv2d(In x, In w, Out y, const Conv2dArgs& args) {
-  if (library_convolution(ConvDirection::forward, x, w, y, args)) return;
-  check_portable("conv2d", w.shape);
-  portable_conv2d(x, w, y, args);
+void run(CpuBackend& device, const kernel::Conv2d& call) {
+  if (device.library_convolution(ConvDirection::forward, call.x, call.w, call.y, call.args)) return;
+  check_portable(call.name, call.w.shape);
+  device.portable_convolution_(device, call);
 }
 
-void CpuBackend::conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs& args) {
-  if (library_convolution(ConvDirection::grad_input, dy, w, dx, args)) return;
-  check_portable("conv2d_grad_input", w.shape);
-  portable_conv2d_grad_input(dy, w, dx, args);
+void run(CpuBackend& device, const kernel::Conv2dGradInput& call) {
+  if (device.library_convolution(ConvDirection::grad_input, call.dy, call.w, call.dx, call.args)) return;
+  check_portable(call.name, call.w.shape);
+  device.portable_convolution_(device, call);
 }
 
-void CpuBackend::conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs& args) {
-  if (!library_convolution(ConvDirection::grad_weight, dy, x, dw, args)) portable_conv2d_grad_weight(dy, x, dw, args);
+void run(CpuBackend& device, const kernel::Conv2dGradWeight& call) {
+  if (!device.library_convolution(ConvDirection::grad_weight, call.dy, call.x, call.dw, call.args))
+    device.portable_convolution_(device, call);
 }
 
 namespace {
@@ -142,72 +139,92 @@ template <class T, class F> bool all_of_diagonal(const In& a, F f) {
 
 // LAPACK promises nothing of matrices that are not finite, and a pivot found among NaNs may lie
 // anywhere.
-void CpuBackend::lu(Out a, Out pivots, Out log_det) {
-  const std::int64_t n = a.shape[0];
-  auto* const swaps = pivots.as<std::int32_t>();
-  const bool finite =
-      dispatch_real("lu", a.dtype, [&]<class T>() { return std::all_of(a.as<T>(), a.as<T>() + n * n, functor::is_finite<T>); });
+void run(CpuBackend& device, const kernel::Lu& call) {
+  const std::int64_t n = call.a.shape[0];
+  auto* const swaps = call.pivots.as<std::int32_t>();
+  const bool finite = dispatch_real(call.name, call.a.dtype, [&]<class T>() {
+    return std::all_of(call.a.as<T>(), call.a.as<T>() + n * n, functor::is_finite<T>);
+  });
   if (!finite) {
-    fill(a, std::numeric_limits<double>::quiet_NaN());
+    device.run(kernel::Fill{call.a, std::numeric_limits<double>::quiet_NaN()});
     std::iota(swaps, swaps + n, 0);
-  } else if (kHaveBlas && !portable_) {
-    const ThreadScope scope(threads_);
-    const Scratch scratch(*this, static_cast<std::size_t>(n * n * size_of(a.dtype)));
-    const Out columns{scratch.data(), a.shape, a.dtype};
-    transpose(a, columns);
+  } else if (kHaveBlas && !device.portable_) {
+    const ThreadScope scope(device.threads_);
+    const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(n * n * size_of(call.a.dtype)));
+    const Out columns{scratch.data(), call.a.shape, call.a.dtype};
+    device.run(kernel::Transpose{call.a, columns});
     lapack_lu(columns, swaps);
-    transpose(columns, a);
+    device.run(kernel::Transpose{columns, call.a});
     for (std::int64_t k = 0; k < n; ++k) --swaps[k];  // LAPACK counts from 1
   } else {
-    portable_lu(a, pivots);
+    device.portable_lu(call.a, call.pivots);
   }
-  dispatch_real("lu", a.dtype, [&]<class T>() {
+  dispatch_real(call.name, call.a.dtype, [&]<class T>() {
     double log_abs = 0;
     T sign = 1;
     for (std::int64_t k = 0; k < n; ++k) {
-      const T diagonal = a.as<T>()[k * n + k];
+      const T diagonal = call.a.as<T>()[k * n + k];
       log_abs += std::log(std::fabs(static_cast<double>(diagonal)));
       if (diagonal < 0) sign = -sign;
       if (diagonal == 0) sign = 0;
       if (swaps[k] != k) sign = -sign;
     }
-    const bool known = all_of_diagonal<T>(a, functor::is_finite<T>);
-    log_det.as<T>()[0] = known ? T(log_abs) : std::numeric_limits<T>::quiet_NaN();
-    log_det.as<T>()[1] = known ? sign : std::numeric_limits<T>::quiet_NaN();
+    const bool known = all_of_diagonal<T>(call.a, functor::is_finite<T>);
+    call.log_det.as<T>()[0] = known ? T(log_abs) : std::numeric_limits<T>::quiet_NaN();
+    call.log_det.as<T>()[1] = known ? sign : std::numeric_limits<T>::quiet_NaN();
   });
 }
 
-void CpuBackend::lu_inverse(In lu, In pivots, Out inverse) {
-  const std::int64_t n = lu.shape[0];
-  const bool invertible = dispatch_real("lu_inverse", lu.dtype, [&]<class T>() {
-    return all_of_diagonal<T>(lu, [](T diagonal) { return diagonal != 0 && functor::is_finite(diagonal); });
+void run(CpuBackend& device, const kernel::LuInverse& call) {
+  const std::int64_t n = call.lu.shape[0];
+  const bool invertible = dispatch_real(call.name, call.lu.dtype, [&]<class T>() {
+    return all_of_diagonal<T>(call.lu, [](T diagonal) { return diagonal != 0 && functor::is_finite(diagonal); });
   });
-  if (!invertible) return fill(inverse, std::numeric_limits<double>::quiet_NaN());
-  if (!kHaveBlas || portable_) return portable_lu_inverse(lu, pivots, inverse);
-  const ThreadScope scope(threads_);
-  const auto matrix_bytes = static_cast<std::size_t>(n * n * size_of(lu.dtype));
-  const Scratch scratch(*this, matrix_bytes + static_cast<std::size_t>(n) * sizeof(std::int32_t));
-  const Out columns{scratch.data(), lu.shape, lu.dtype};
+  if (!invertible) return device.run(kernel::Fill{call.inverse, std::numeric_limits<double>::quiet_NaN()});
+  if (!kHaveBlas || device.portable_) return device.portable_lu_inverse(call.lu, call.pivots, call.inverse);
+  const ThreadScope scope(device.threads_);
+  const auto matrix_bytes = static_cast<std::size_t>(n * n * size_of(call.lu.dtype));
+  const CpuBackend::Scratch scratch(device, matrix_bytes + static_cast<std::size_t>(n) * sizeof(std::int32_t));
+  const Out columns{scratch.data(), call.lu.shape, call.lu.dtype};
   auto* const from_one = reinterpret_cast<std::int32_t*>(scratch.data() + matrix_bytes);
-  for (std::int64_t k = 0; k < n; ++k) from_one[k] = pivots.as<std::int32_t>()[k] + 1;
-  transpose(lu, columns);
+  for (std::int64_t k = 0; k < n; ++k) from_one[k] = call.pivots.as<std::int32_t>()[k] + 1;
+  device.run(kernel::Transpose{call.lu, columns});
   lapack_lu_inverse(columns, from_one);
-  transpose(columns, inverse);
+  device.run(kernel::Transpose{columns, call.inverse});
 }
 
-void CpuBackend::cholesky(Out a, Out log_det) {
-  const std::int64_t n = a.shape[0];
-  const ThreadScope scope(threads_);
-  const bool factored = kHaveBlas && !portable_ ? lapack_cholesky(a) : portable_cholesky(a);
-  dispatch_real("cholesky", a.dtype, [&]<class T>() {
+void run(CpuBackend& device, const kernel::Cholesky& call) {
+  const std::int64_t n = call.a.shape[0];
+  const ThreadScope scope(device.threads_);
+  const bool factored = kHaveBlas && !device.portable_ ? lapack_cholesky(call.a) : device.portable_cholesky(call.a);
+  dispatch_real(call.name, call.a.dtype, [&]<class T>() {
     double sum = 0;
-    for (std::int64_t k = 0; k < n; ++k) sum += std::log(static_cast<double>(a.as<T>()[k * n + k]));
+    for (std::int64_t k = 0; k < n; ++k) sum += std::log(static_cast<double>(call.a.as<T>()[k * n + k]));
     // LAPACK may find a NaN positive: the diagonal is asked as well.
     const bool positive =
-        factored && all_of_diagonal<T>(a, [](T diagonal) { return diagonal > 0 && functor::is_finite(diagonal); });
-    log_det.as<T>()[0] = positive ? T(2 * sum) : std::numeric_limits<T>::quiet_NaN();
-    log_det.as<T>()[1] = positive ? T(1) : T(0);
+        factored && all_of_diagonal<T>(call.a, [](T diagonal) { return diagonal > 0 && functor::is_finite(diagonal); });
+    call.log_det.as<T>()[0] = positive ? T(2 * sum) : std::numeric_limits<T>::quiet_NaN();
+    call.log_det.as<T>()[1] = positive ? T(1) : T(0);
   });
 }
+
+namespace {
+
+constinit const RandomKernels random_kernels = KernelsOf<CpuBackend, RandomKernels>::table;
+constinit const MatmulKernels matmul_kernels = KernelsOf<CpuBackend, MatmulKernels>::table;
+constinit const ConvolutionKernels convolution_kernels = KernelsOf<CpuBackend, ConvolutionKernels>::table;
+constinit const LinalgKernels linalg_kernels = KernelsOf<CpuBackend, LinalgKernels>::table;
+
+}  // namespace
+
+CpuBackend::CpuBackend(const CpuOptions& options, const Loops& loops)
+    : Backend({loops.memory, random_kernels, loops.elementwise, loops.reduce, matmul_kernels, convolution_kernels,
+               loops.batch_norm, loops.pooling, loops.rows, linalg_kernels, loops.coding, loops.tsne, loops.optimizer}),
+      portable_matmul_(loops.portable_matmul),
+      portable_convolution_(loops.portable_convolution),
+      threads_(threads_for(options)),
+      portable_(options.portable),
+      widens_bf16_(widens_bf16(options)),
+      onednn_(std::make_unique<OneDnn>()) {}
 
 }  // namespace mec::cpu

@@ -17,7 +17,7 @@ namespace mec::cpu {
 class OneDnn;
 
 // Which of a convolution's three tensors is the result; the other two are its operands in the order
-// of the Backend's methods.
+// of its kernel (kernels/convolution.h).
 enum class ConvDirection : std::uint8_t { forward, grad_input, grad_weight };
 
 // Taps of a kernel that the portable convolutions keep on the stack: 16 x 16.
@@ -26,9 +26,25 @@ constexpr std::int64_t kMaxPortableTaps = 256;
 // Rounded up, so that what follows in a block of memory starts a cache line.
 constexpr std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
+// What is compiled for each instruction set. Our own products and convolutions are for what the
+// libraries do not offer.
+struct Loops {
+  MemoryKernels memory;
+  ElementwiseKernels elementwise;
+  ReduceKernels reduce;
+  MatmulKernels portable_matmul;
+  ConvolutionKernels portable_convolution;
+  BatchNormKernels batch_norm;
+  PoolingKernels pooling;
+  RowKernels rows;
+  CodingKernels coding;
+  TsneKernels tsne;
+  OptimizerKernels optimizer;
+};
+
 class CpuBackend : public Backend {
  public:
-  explicit CpuBackend(const CpuOptions& options);
+  CpuBackend(const CpuOptions& options, const Loops& loops);
   ~CpuBackend() override;
 
   std::string name() const override;
@@ -39,20 +55,10 @@ class CpuBackend : public Backend {
 
   void upload(const void* host, Out y) override;
   void download(In x, void* host) override;
-  void fill_random(Out y, const RandomArgs&) override;
-
-  void matmul(In a, In b, Out c, const MatmulArgs&) override;
-  void conv2d(In x, In w, Out y, const Conv2dArgs&) override;
-  void conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs&) override;
-  void conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs&) override;
-  void lu(Out a, Out pivots, Out log_det) override;
-  void lu_inverse(In lu, In pivots, Out inverse) override;
-  void cholesky(Out a, Out log_det) override;
 
   // oneDNN's name for the kernel that it would use, empty when it is our own.
   std::string convolution_kernel(ConvDirection direction, In a, In b, In result, const Conv2dArgs& args);
 
- protected:
   // Memory for the time of one kernel, from a block that grows to the largest request and is kept.
   // Holds the backend's lock: threads that share a device take turns where a kernel needs such
   // memory. Error where the kernel holds some already: it would wait for itself.
@@ -73,20 +79,29 @@ class CpuBackend : public Backend {
 
   int threads() const { return threads_; }
 
-  // The portable kernels: for what the libraries do not offer.
-  virtual void portable_matmul(In a, In b, Out c, const MatmulArgs&) = 0;
-  virtual void portable_conv2d(In x, In w, Out y, const Conv2dArgs&) = 0;
-  virtual void portable_conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs&) = 0;
-  virtual void portable_conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs&) = 0;
+ protected:
   virtual void portable_lu(Out a, Out pivots) = 0;
   virtual void portable_lu_inverse(In lu, In pivots, Out inverse) = 0;
   virtual bool portable_cholesky(Out a) = 0;  // false: not positive definite
 
  private:
+  // The kernels of backend.cpp: what is chosen between libraries and our own, or the same on every
+  // instruction set.
+  friend void run(CpuBackend&, const kernel::FillRandom&);
+  friend void run(CpuBackend&, const kernel::Matmul&);
+  friend void run(CpuBackend&, const kernel::Lu&);
+  friend void run(CpuBackend&, const kernel::LuInverse&);
+  friend void run(CpuBackend&, const kernel::Cholesky&);
+  friend void run(CpuBackend&, const kernel::Conv2d&);
+  friend void run(CpuBackend&, const kernel::Conv2dGradInput&);
+  friend void run(CpuBackend&, const kernel::Conv2dGradWeight&);
+
   // False when oneDNN has nothing for it.
   bool library_convolution(ConvDirection direction, In a, In b, Out result, const Conv2dArgs& args);
   bool widened_convolution(ConvDirection direction, In a, In b, Out result, const Conv2dArgs& args);
 
+  const MatmulKernels portable_matmul_;
+  const ConvolutionKernels portable_convolution_;
   const int threads_;
   const bool portable_;
   const bool widens_bf16_;

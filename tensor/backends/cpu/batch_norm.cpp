@@ -43,17 +43,17 @@ A masked(const T* dy, const T* y, std::int64_t i, A in, const functor::ChannelAf
 
 // Each chunk sums x − k and (x − k)², with k its own first row: then no digits are lost to a large
 // mean.
-void LoopsBackend::batch_norm_statistics(In x, Out mean, Out var) {
-  const Cut cut(numel(x.shape), numel(mean.shape), kSumWidth);
-  with_floating(x.dtype, [&]<class T>() {
+void run(LoopsBackend& device, const kernel::BatchNormStatistics& call) {
+  const Cut cut(numel(call.x.shape), numel(call.mean.shape), kSumWidth);
+  with_floating(call.x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
     const std::size_t values = static_cast<std::size_t>(cut.chunks * cut.width);
-    const Scratch scratch(*this, 2 * values * sizeof(A));
+    const CpuBackend::Scratch scratch(device, 2 * values * sizeof(A));
     // (chunks, width): mean and sum of squared deviations.
     A* const means = reinterpret_cast<A*>(scratch.data());
     A* const squares = means + values;
-    const T* const in = static_cast<const T*>(x.data);
-    parallel_tasks(threads(), cut.tasks(), [=](std::int64_t task) {
+    const T* const in = static_cast<const T*>(call.x.data);
+    parallel_tasks(device.threads(), cut.tasks(), [=](std::int64_t task) {
       const Tile tile(cut, task);
       A centre[kPanel] = {}, sum[kPanel] = {}, square[kPanel] = {};
       const std::int64_t first = tile.top * cut.width + tile.left;
@@ -80,10 +80,10 @@ void LoopsBackend::batch_norm_statistics(In x, Out mean, Out var) {
     });
 
     // Σ (x − m)² = Σ over chunks of their own squares + n·(their mean − m)²
-    A* const mean_out = static_cast<A*>(mean.data);
-    A* const var_out = static_cast<A*>(var.data);
+    A* const mean_out = static_cast<A*>(call.mean.data);
+    A* const var_out = static_cast<A*>(call.var.data);
     const double rows = static_cast<double>(cut.size / cut.channels);
-    parallel_for(threads(), cut.channels, larger(kGrain / (cut.chunks * cut.fold), 1),
+    parallel_for(device.threads(), cut.channels, larger(kGrain / (cut.chunks * cut.fold), 1),
                  [=](std::int64_t begin, std::int64_t end) {
                    const auto for_parts = [&](std::int64_t c, auto f) {
                      for (std::int64_t chunk = 0; chunk < cut.chunks; ++chunk) {
@@ -135,17 +135,17 @@ void apply_tiles(int threads, const Cut& cut_, const T* in, const T* residual, T
 
 }  // namespace
 
-void LoopsBackend::batch_norm_apply(In x, In mean, In var, In gamma, In beta, In add, Out y, const BatchNormArgs& args) {
-  const Cut cut(numel(x.shape), numel(mean.shape), kMapWidth);
-  with_floating(x.dtype, [&]<class T>() {
+void run(LoopsBackend& device, const kernel::BatchNormApply& call) {
+  const Cut cut(numel(call.x.shape), numel(call.mean.shape), kMapWidth);
+  with_floating(call.x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
     using Affine = functor::ChannelAffine<A>;
-    const Scratch scratch(*this, static_cast<std::size_t>(cut.channels) * sizeof(Affine));
+    const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(cut.channels) * sizeof(Affine));
     Affine* const table = reinterpret_cast<Affine*>(scratch.data());
-    fill_affine(table, cut.channels, mean, var, gamma, beta, args.eps);
-    const auto run = add.data ? (args.relu ? apply_tiles<T, true, true> : apply_tiles<T, true, false>)
-                              : (args.relu ? apply_tiles<T, false, true> : apply_tiles<T, false, false>);
-    run(threads(), cut, data_of<T>(x), data_of<T>(add), static_cast<T*>(y.data), table);
+    fill_affine(table, cut.channels, call.mean, call.var, call.gamma, call.beta, call.args.eps);
+    const auto run = call.add.data ? (call.args.relu ? apply_tiles<T, true, true> : apply_tiles<T, true, false>)
+                                   : (call.args.relu ? apply_tiles<T, false, true> : apply_tiles<T, false, false>);
+    run(device.threads(), cut, data_of<T>(call.x), data_of<T>(call.add), static_cast<T*>(call.y.data), table);
   });
 }
 
@@ -189,27 +189,26 @@ void grad_sums(int threads, const Cut& cut_, const T* dy, const T* x, const T* y
 
 }  // namespace
 
-void LoopsBackend::batch_norm_grad_reduce(In dy, In x, In y, In mean, In var, In gamma, In beta, Out dgamma, Out dbeta,
-                                          const BatchNormArgs& args) {
-  const Cut cut(numel(x.shape), numel(mean.shape), kSumWidth);
-  with_floating(x.dtype, [&]<class T>() {
+void run(LoopsBackend& device, const kernel::BatchNormGradReduce& call) {
+  const Cut cut(numel(call.x.shape), numel(call.mean.shape), kSumWidth);
+  with_floating(call.x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
     const std::size_t values = static_cast<std::size_t>(cut.chunks * cut.width);
     using Affine = functor::ChannelAffine<A>;
-    const Scratch scratch(*this, 2 * values * sizeof(A) + static_cast<std::size_t>(cut.channels) * sizeof(Affine));
+    const CpuBackend::Scratch scratch(device, 2 * values * sizeof(A) + static_cast<std::size_t>(cut.channels) * sizeof(Affine));
     A* const sums = reinterpret_cast<A*>(scratch.data());
     A* const products = sums + values;
     Affine* const affine = reinterpret_cast<Affine*>(products + values);
-    fill_affine(affine, cut.channels, mean, var, gamma, beta, args.eps);
-    with_mask(y, args, [&]<Mask kMask>() {
-      grad_sums<T, kMask>(threads(), cut, data_of<T>(dy), data_of<T>(x), data_of<T>(y), data_of<A>(mean), affine, sums,
-                          products);
+    fill_affine(affine, cut.channels, call.mean, call.var, call.gamma, call.beta, call.args.eps);
+    with_mask(call.y, call.args, [&]<Mask kMask>() {
+      grad_sums<T, kMask>(device.threads(), cut, data_of<T>(call.dy), data_of<T>(call.x), data_of<T>(call.y),
+                          data_of<A>(call.mean), affine, sums, products);
     });
-    const A* const variance = data_of<A>(var);
-    A* const dgamma_out = static_cast<A*>(dgamma.data);
-    A* const dbeta_out = static_cast<A*>(dbeta.data);
-    const double eps = args.eps;
-    parallel_for(threads(), cut.channels, larger(kGrain / (cut.chunks * cut.fold), 1),
+    const A* const variance = data_of<A>(call.var);
+    A* const dgamma_out = static_cast<A*>(call.dgamma.data);
+    A* const dbeta_out = static_cast<A*>(call.dbeta.data);
+    const double eps = call.args.eps;
+    parallel_for(device.threads(), cut.channels, larger(kGrain / (cut.chunks * cut.fold), 1),
                  [=](std::int64_t begin, std::int64_t end) {
                    for (std::int64_t c = begin; c < end; ++c) {
                      dbeta_out[c] = A(sum_of_parts(cut, sums, c));
@@ -252,27 +251,29 @@ void grad_tiles(int threads, const Cut& cut_, const T* dy, const T* x, const T* 
 
 }  // namespace
 
-void LoopsBackend::batch_norm_grad_apply(In dy, In x, In y, In mean, In var, In gamma, In beta, In dgamma, In dbeta,
-                                         double count, Out dx, Out dadd, const BatchNormArgs& args) {
-  const Cut cut(numel(x.shape), numel(mean.shape), kMapWidth);
-  with_floating(x.dtype, [&]<class T>() {
+void run(LoopsBackend& device, const kernel::BatchNormGradApply& call) {
+  const Cut cut(numel(call.x.shape), numel(call.mean.shape), kMapWidth);
+  with_floating(call.x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
     using Gradient = functor::BatchNormGrad<A>;
     using Affine = functor::ChannelAffine<A>;
-    const Scratch scratch(*this, static_cast<std::size_t>(cut.channels) * (sizeof(Gradient) + sizeof(Affine)));
+    const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(cut.channels) * (sizeof(Gradient) + sizeof(Affine)));
     Gradient* const table = reinterpret_cast<Gradient*>(scratch.data());
     Affine* const affine = reinterpret_cast<Affine*>(table + cut.channels);
     for (std::int64_t c = 0; c < cut.channels; ++c) {
-      table[c] = Gradient::of(data_of<A>(mean)[c], data_of<A>(var)[c], gamma.data ? data_of<A>(gamma)[c] : A(1), A(args.eps),
-                              data_of<A>(dgamma)[c], data_of<A>(dbeta)[c], A(count));
+      table[c] =
+          Gradient::of(data_of<A>(call.mean)[c], data_of<A>(call.var)[c], call.gamma.data ? data_of<A>(call.gamma)[c] : A(1),
+                       A(call.args.eps), data_of<A>(call.dgamma)[c], data_of<A>(call.dbeta)[c], A(call.count));
     }
-    fill_affine(affine, cut.channels, mean, var, gamma, beta, args.eps);
-    with_mask(y, args, [&]<Mask kMask>() {
-      const auto run = dadd.data ? grad_tiles<T, kMask, true> : grad_tiles<T, kMask, false>;
-      run(threads(), cut, data_of<T>(dy), data_of<T>(x), data_of<T>(y), static_cast<T*>(dx.data), static_cast<T*>(dadd.data),
-          table, affine);
+    fill_affine(affine, cut.channels, call.mean, call.var, call.gamma, call.beta, call.args.eps);
+    with_mask(call.y, call.args, [&]<Mask kMask>() {
+      const auto run = call.dadd.data ? grad_tiles<T, kMask, true> : grad_tiles<T, kMask, false>;
+      run(device.threads(), cut, data_of<T>(call.dy), data_of<T>(call.x), data_of<T>(call.y), static_cast<T*>(call.dx.data),
+          static_cast<T*>(call.dadd.data), table, affine);
     });
   });
 }
+
+constinit const BatchNormKernels batch_norm_kernels = KernelsOf<LoopsBackend, BatchNormKernels>::table;
 
 }  // namespace mec::cpu::MEC_ISA

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "mec/tensor/backend.h"
+#include "mec/tensor/kernels/matmul.h"
 
 namespace mec::cpu {
 

@@ -4,26 +4,26 @@ namespace mec::cpu::MEC_ISA {
 
 // No `omp simd` on these two: some of the functions have no vector form, and clang warns of a
 // promise that it cannot keep.
-void LoopsBackend::unary(UnaryOp op, In x, Out y) {
-  with_floating(x.dtype, [&]<class T>() {
-    dispatch_op(op, [&]<class Op>() {
-      const T* const in = static_cast<const T*>(x.data);
-      T* const out = static_cast<T*>(y.data);
-      parallel_for(threads(), numel(x.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
+void run(LoopsBackend& device, const kernel::Unary& call) {
+  with_floating(call.x.dtype, [&]<class T>() {
+    dispatch_op(call.op, [&]<class Op>() {
+      const T* const in = static_cast<const T*>(call.x.data);
+      T* const out = static_cast<T*>(call.y.data);
+      parallel_for(device.threads(), numel(call.x.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) put(out[i], Op::value(Accumulator<T>(in[i])));
       });
     });
   });
 }
 
-void LoopsBackend::unary_grad(UnaryOp op, In x, In dy, Out dx) {
-  with_floating(x.dtype, [&]<class T>() {
-    dispatch_op(op, [&]<class Op>() {
+void run(LoopsBackend& device, const kernel::UnaryGrad& call) {
+  with_floating(call.x.dtype, [&]<class T>() {
+    dispatch_op(call.op, [&]<class Op>() {
       using A = Accumulator<T>;
-      const T* const in = static_cast<const T*>(x.data);
-      const T* const gradient = static_cast<const T*>(dy.data);
-      T* const out = static_cast<T*>(dx.data);
-      parallel_for(threads(), numel(x.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
+      const T* const in = static_cast<const T*>(call.x.data);
+      const T* const gradient = static_cast<const T*>(call.dy.data);
+      T* const out = static_cast<T*>(call.dx.data);
+      parallel_for(device.threads(), numel(call.x.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) {
           const A at = A(in[i]);
           put(out[i], Op::grad(A(gradient[i]), at, Op::value(at)));
@@ -33,16 +33,16 @@ void LoopsBackend::unary_grad(UnaryOp op, In x, In dy, Out dx) {
   });
 }
 
-void LoopsBackend::binary(BinaryOp op, In a, In b, Out y) {
-  const std::int64_t n = numel(a.shape), period = numel(b.shape);
+void run(LoopsBackend& device, const kernel::Binary& call) {
+  const std::int64_t n = numel(call.a.shape), period = numel(call.b.shape);
   if (n == 0) return;
-  with_floating(a.dtype, [&]<class T>() {
-    dispatch_op(op, [&]<class Op>() {
+  with_floating(call.a.dtype, [&]<class T>() {
+    dispatch_op(call.op, [&]<class Op>() {
       using A = Accumulator<T>;
-      const T* const left = static_cast<const T*>(a.data);
-      const T* const right = static_cast<const T*>(b.data);
-      T* const out = static_cast<T*>(y.data);
-      parallel_for(threads(), n, kGrain, [=](std::int64_t begin, std::int64_t end) {
+      const T* const left = static_cast<const T*>(call.a.data);
+      const T* const right = static_cast<const T*>(call.b.data);
+      T* const out = static_cast<T*>(call.y.data);
+      parallel_for(device.threads(), n, kGrain, [=](std::int64_t begin, std::int64_t end) {
         // Stretches along which neither operand starts again.
         for (std::int64_t start = begin; start < end;) {
           const std::int64_t from = start % period, length = smaller(end - start, period - from);
@@ -60,15 +60,15 @@ void LoopsBackend::binary(BinaryOp op, In a, In b, Out y) {
   });
 }
 
-void LoopsBackend::axpby(In x, Out y, const AxpbyArgs& args) {
-  const double scale = args.alpha_device.data ? args.alpha * scalar(args.alpha_device) : args.alpha;
-  with_floating(x.dtype, [&]<class X>() {
-    with_floating(y.dtype, [&]<class Y>() {
+void run(LoopsBackend& device, const kernel::Axpby& call) {
+  const double scale = call.args.alpha_device.data ? call.args.alpha * scalar(call.args.alpha_device) : call.args.alpha;
+  with_floating(call.x.dtype, [&]<class X>() {
+    with_floating(call.y.dtype, [&]<class Y>() {
       using A = decltype(Accumulator<X>{} + Accumulator<Y>{});
-      const X* const in = static_cast<const X*>(x.data);
-      Y* const out = static_cast<Y*>(y.data);
-      const A alpha = A(scale), beta = A(args.beta);
-      parallel_for(threads(), numel(x.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
+      const X* const in = static_cast<const X*>(call.x.data);
+      Y* const out = static_cast<Y*>(call.y.data);
+      const A alpha = A(scale), beta = A(call.args.beta);
+      parallel_for(device.threads(), numel(call.x.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
         if (beta == A(0)) {  // y may hold anything, even NaN
 #pragma omp simd
           for (std::int64_t i = begin; i < end; ++i) put(out[i], alpha * A(in[i]));
@@ -80,5 +80,7 @@ void LoopsBackend::axpby(In x, Out y, const AxpbyArgs& args) {
     });
   });
 }
+
+constinit const ElementwiseKernels elementwise_kernels = KernelsOf<LoopsBackend, ElementwiseKernels>::table;
 
 }  // namespace mec::cpu::MEC_ISA

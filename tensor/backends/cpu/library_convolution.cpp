@@ -16,14 +16,14 @@ constexpr std::int64_t kPieceBytes = 3 << 20;
 
 std::size_t bytes_of(const Shape& shape, Dtype dtype) { return static_cast<std::size_t>(shape.numel() * size_of(dtype)); }
 
-// Hands out views of one block of memory, one after the other.
+// Divides one block of memory, one after the other.
 class Carver {
  public:
   explicit Carver(std::byte* memory) : next_(memory) {}
   Out take(const Shape& shape, Dtype dtype) {
-    const Out view{next_, shape, dtype};
+    const Out part{next_, shape, dtype};
     next_ += aligned(bytes_of(shape, dtype));
-    return view;
+    return part;
   }
 
  private:
@@ -56,7 +56,7 @@ bool CpuBackend::library_convolution(ConvDirection direction, In a, In b, Out re
   }
   const Out sum{scratch.data() + plan_bytes, result.shape, result.dtype};
   plan->run(a.data, b.data, sum.data, scratch.data());
-  axpby(sum, result, {.alpha = 1.0, .beta = 1.0});
+  run(kernel::Axpby{sum, result, {.alpha = 1.0, .beta = 1.0}});
   return true;
 }
 
@@ -102,20 +102,20 @@ bool CpuBackend::widened_convolution(ConvDirection direction, In a, In b, Out re
   const Out weight = memory.take(weight_shape, Dtype::f32);
   std::byte* const workspace = static_cast<std::byte*>(memory.take({0}, Dtype::u8).data);
 
-  if (!to_weight || adds) copy(to_weight ? In(result) : b, weight);
+  if (!to_weight || adds) run(kernel::Copy{to_weight ? In(result) : b, weight});
   for (const auto& [begin, end, plan] : work) {
     const Out piece_a{wide_a.data, with_images(a.shape, end - begin), Dtype::f32};
     const Out piece_other{wide_other.data, with_images(other.shape, end - begin), Dtype::f32};
-    copy(images_of(a, begin, end), piece_a);
+    run(kernel::Copy{images_of(a, begin, end), piece_a});
     if (to_weight) {
-      copy(images_of(b, begin, end), piece_other);
+      run(kernel::Copy{images_of(b, begin, end), piece_other});
       plan->run(wide_a.data, wide_other.data, weight.data, workspace);
       continue;
     }
     plan->run(wide_a.data, weight.data, wide_other.data, workspace);
-    axpby(piece_other, images_of(result, begin, end), {.alpha = 1.0, .beta = adds ? 1.0 : 0.0});
+    run(kernel::Axpby{piece_other, images_of(result, begin, end), {.alpha = 1.0, .beta = adds ? 1.0 : 0.0}});
   }
-  if (to_weight) copy(weight, result);
+  if (to_weight) run(kernel::Copy{weight, result});
   return true;
 }
 

@@ -32,15 +32,15 @@ template <class T> void transpose_matrix(int threads, const T* x, T* y, std::int
 
 }  // namespace
 
-void LoopsBackend::copy(In x, Out y) {
-  const std::int64_t n = numel(x.shape);
-  if (x.dtype == y.dtype) return copy_bytes(threads(), x.data, y.data, n * size_of(x.dtype));
-  dispatch_any(x.dtype, [&]<class From>() {
-    dispatch_any(y.dtype, [&]<class To>() {
+void run(LoopsBackend& device, const kernel::Copy& call) {
+  const std::int64_t n = numel(call.x.shape);
+  if (call.x.dtype == call.y.dtype) return copy_bytes(device.threads(), call.x.data, call.y.data, n * size_of(call.x.dtype));
+  dispatch_any(call.x.dtype, [&]<class From>() {
+    dispatch_any(call.y.dtype, [&]<class To>() {
       using Value = std::conditional_t<std::is_same_v<To, bf16>, float, To>;  // put() rounds to bf16
-      const From* const in = static_cast<const From*>(x.data);
-      To* const out = static_cast<To*>(y.data);
-      parallel_for(threads(), n, kGrain, [=](std::int64_t begin, std::int64_t end) {
+      const From* const in = static_cast<const From*>(call.x.data);
+      To* const out = static_cast<To*>(call.y.data);
+      parallel_for(device.threads(), n, kGrain, [=](std::int64_t begin, std::int64_t end) {
 #pragma omp simd
         for (std::int64_t i = begin; i < end; ++i) put(out[i], converted<Value>(in[i]));
       });
@@ -48,22 +48,23 @@ void LoopsBackend::copy(In x, Out y) {
   });
 }
 
-void LoopsBackend::fill(Out y, double value) {
-  dispatch_any(y.dtype, [&]<class T>() {
-    T* const out = static_cast<T*>(y.data);
-    const T element = converted<T>(value);
-    parallel_for(threads(), numel(y.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
+void run(LoopsBackend& device, const kernel::Fill& call) {
+  dispatch_any(call.y.dtype, [&]<class T>() {
+    T* const out = static_cast<T*>(call.y.data);
+    const T element = converted<T>(call.value);
+    parallel_for(device.threads(), numel(call.y.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
 #pragma omp simd
       for (std::int64_t i = begin; i < end; ++i) out[i] = element;
     });
   });
 }
 
-void LoopsBackend::transpose(In x, Out y) {
+void run(LoopsBackend& device, const kernel::Transpose& call) {
   const auto run = [&]<class T>() {
-    transpose_matrix(threads(), static_cast<const T*>(x.data), static_cast<T*>(y.data), x.shape[0], x.shape[1]);
+    transpose_matrix(device.threads(), static_cast<const T*>(call.x.data), static_cast<T*>(call.y.data), call.x.shape[0],
+                     call.x.shape[1]);
   };
-  switch (size_of(x.dtype)) {  // only the size of an element matters
+  switch (size_of(call.x.dtype)) {  // only the size of an element matters
     case 1: return run.template operator()<std::uint8_t>();
     case 2: return run.template operator()<std::uint16_t>();
     case 4: return run.template operator()<std::uint32_t>();
@@ -71,21 +72,24 @@ void LoopsBackend::transpose(In x, Out y) {
   }
 }
 
-void LoopsBackend::gather_rows(In x, In index, Out y) {
-  const std::int64_t count = numel(index.shape);
+void run(LoopsBackend& device, const kernel::GatherRows& call) {
+  const std::int64_t count = numel(call.index.shape);
   if (count == 0) return;
-  const std::int64_t row_bytes = numel(y.shape) / count * size_of(y.dtype);
-  const std::int64_t count_in = x.shape[0];
-  const auto* const rows = static_cast<const std::int64_t*>(index.data);
-  const char* const from = static_cast<const char*>(x.data);
-  char* const to = static_cast<char*>(y.data);
-  parallel_for(threads(), count, larger(1, kCopyGrain / larger(row_bytes, 1)), [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const auto size = static_cast<std::size_t>(row_bytes);
-      if (rows[i] >= 0 && rows[i] < count_in) std::memcpy(to + i * row_bytes, from + rows[i] * row_bytes, size);
-      else std::memset(to + i * row_bytes, 0xff, size);
-    }
-  });
+  const std::int64_t row_bytes = numel(call.y.shape) / count * size_of(call.y.dtype);
+  const std::int64_t count_in = call.x.shape[0];
+  const auto* const rows = static_cast<const std::int64_t*>(call.index.data);
+  const char* const from = static_cast<const char*>(call.x.data);
+  char* const to = static_cast<char*>(call.y.data);
+  parallel_for(device.threads(), count, larger(1, kCopyGrain / larger(row_bytes, 1)),
+               [=](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t i = begin; i < end; ++i) {
+                   const auto size = static_cast<std::size_t>(row_bytes);
+                   if (rows[i] >= 0 && rows[i] < count_in) std::memcpy(to + i * row_bytes, from + rows[i] * row_bytes, size);
+                   else std::memset(to + i * row_bytes, 0xff, size);
+                 }
+               });
 }
+
+constinit const MemoryKernels memory_kernels = KernelsOf<LoopsBackend, MemoryKernels>::table;
 
 }  // namespace mec::cpu::MEC_ISA

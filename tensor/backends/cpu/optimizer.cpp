@@ -55,51 +55,52 @@ template <class T> T norm(const T* x, std::int64_t n) {
 
 }  // namespace
 
-void LoopsBackend::sgd_update(Out w, In g, Out v, In rate, In offsets, In segment_rates, const SgdArgs& args) {
-  with_real(w.dtype, [&]<class T>() {
-    const T base = *static_cast<const T*>(rate.data) * T(args.rate_factor);
-    for_each_segment<T>(numel(w.shape), offsets, segment_rates, [&](std::int64_t begin, std::int64_t end, T trust) {
-      sgd_range(threads(), static_cast<T*>(w.data) + begin, static_cast<const T*>(g.data) + begin,
-                static_cast<T*>(v.data) + begin, end - begin,
-                functor::SgdStep<T>{base, trust, T(args.momentum), T(args.weight_decay)});
-    });
+void run(LoopsBackend& device, const kernel::SgdUpdate& call) {
+  with_real(call.w.dtype, [&]<class T>() {
+    const T base = *static_cast<const T*>(call.rate.data) * T(call.args.rate_factor);
+    for_each_segment<T>(
+        numel(call.w.shape), call.offsets, call.segment_rates, [&](std::int64_t begin, std::int64_t end, T trust) {
+          sgd_range(device.threads(), static_cast<T*>(call.w.data) + begin, static_cast<const T*>(call.g.data) + begin,
+                    static_cast<T*>(call.v.data) + begin, end - begin,
+                    functor::SgdStep<T>{base, trust, T(call.args.momentum), T(call.args.weight_decay)});
+        });
   });
 }
 
-void LoopsBackend::adamw_update(Out w, In g, Out m, Out v, In rate, In correction, In offsets, In segment_rates,
-                                const AdamWArgs& args) {
-  with_real(w.dtype, [&]<class T>() {
-    auto step = functor::AdamWStep<T>::of(args);
-    step.read(*static_cast<const T*>(rate.data), static_cast<const T*>(correction.data));
-    for_each_segment<T>(numel(w.shape), offsets, segment_rates, [&](std::int64_t begin, std::int64_t end, T trust) {
-      step.trust = trust;
-      adamw_range(threads(), static_cast<T*>(w.data) + begin, static_cast<const T*>(g.data) + begin,
-                  static_cast<T*>(m.data) + begin, static_cast<T*>(v.data) + begin, end - begin, step);
-    });
+void run(LoopsBackend& device, const kernel::AdamWUpdate& call) {
+  with_real(call.w.dtype, [&]<class T>() {
+    auto step = functor::AdamWStep<T>::of(call.args);
+    step.read(*static_cast<const T*>(call.rate.data), static_cast<const T*>(call.correction.data));
+    for_each_segment<T>(
+        numel(call.w.shape), call.offsets, call.segment_rates, [&](std::int64_t begin, std::int64_t end, T trust) {
+          step.trust = trust;
+          adamw_range(device.threads(), static_cast<T*>(call.w.data) + begin, static_cast<const T*>(call.g.data) + begin,
+                      static_cast<T*>(call.m.data) + begin, static_cast<T*>(call.v.data) + begin, end - begin, step);
+        });
   });
 }
 
-void LoopsBackend::lars_rates(In w, In g, In offsets, Out segment_rates, const LarsArgs& args) {
-  const auto* const ends = static_cast<const std::int64_t*>(offsets.data);
-  with_real(w.dtype, [&]<class T>() {
-    const functor::LarsRate<T> ratio{T(args.eta), T(args.weight_decay), T(args.eps)};
-    const T* const weights = static_cast<const T*>(w.data);
-    const T* const gradients = static_cast<const T*>(g.data);
-    T* const rates = static_cast<T*>(segment_rates.data);
-    const std::int64_t size = numel(w.shape);
-    parallel_tasks(threads(), numel(offsets.shape) - 1, [=](std::int64_t s) {
+void run(LoopsBackend& device, const kernel::LarsRates& call) {
+  const auto* const ends = static_cast<const std::int64_t*>(call.offsets.data);
+  with_real(call.w.dtype, [&]<class T>() {
+    const functor::LarsRate<T> ratio{T(call.args.eta), T(call.args.weight_decay), T(call.args.eps)};
+    const T* const weights = static_cast<const T*>(call.w.data);
+    const T* const gradients = static_cast<const T*>(call.g.data);
+    T* const rates = static_cast<T*>(call.segment_rates.data);
+    const std::int64_t size = numel(call.w.shape);
+    parallel_tasks(device.threads(), numel(call.offsets.shape) - 1, [=](std::int64_t s) {
       const std::int64_t begin = functor::cut_to(size, ends[s]), n = functor::cut_to(size, ends[s + 1]) - begin;
       rates[s] = ratio(norm(weights + begin, n), norm(gradients + begin, n));
     });
   });
 }
 
-void LoopsBackend::ema_update(Out teacher, In w, In coefficient) {
-  with_real(w.dtype, [&]<class T>() {
-    const functor::EmaStep<T> step{*static_cast<const T*>(coefficient.data)};
-    T* const t = static_cast<T*>(teacher.data);
-    const T* const weights = static_cast<const T*>(w.data);
-    parallel_for(threads(), numel(w.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
+void run(LoopsBackend& device, const kernel::EmaUpdate& call) {
+  with_real(call.w.dtype, [&]<class T>() {
+    const functor::EmaStep<T> step{*static_cast<const T*>(call.coefficient.data)};
+    T* const t = static_cast<T*>(call.teacher.data);
+    const T* const weights = static_cast<const T*>(call.w.data);
+    parallel_for(device.threads(), numel(call.w.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
 #pragma omp simd
       for (std::int64_t i = begin; i < end; ++i) {
         T value = t[i];
@@ -109,5 +110,7 @@ void LoopsBackend::ema_update(Out teacher, In w, In coefficient) {
     });
   });
 }
+
+constinit const OptimizerKernels optimizer_kernels = KernelsOf<LoopsBackend, OptimizerKernels>::table;
 
 }  // namespace mec::cpu::MEC_ISA

@@ -1,9 +1,10 @@
 // The one way in which loops of the CPU backend are spread over threads, and small helpers for
 // files that are compiled once for each instruction set.
 //
-// Everything here lives in a namespace of the instruction set. An inline function outside of it
-// might be the copy, AVX-512 and all, that the linker keeps for the whole program; so these files
-// use no std container, string or lock.
+// Everything here lives in a namespace of the instruction set. The linker keeps one copy of an
+// inline function for the whole program: one outside of that namespace could be the copy that was
+// compiled for AVX-512, and run on an older CPU. So these files use no std container, string or
+// lock.
 #pragma once
 
 #include <cstdint>

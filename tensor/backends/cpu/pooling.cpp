@@ -66,33 +66,34 @@ void gather_pixel(const Pooling& p, const T* dy, const std::uint8_t* argmax, std
 
 }  // namespace
 
-void LoopsBackend::max_pool2d(In x, Out y, Out argmax, const Pool2dArgs& args) {
-  const Pooling p(x.shape, y.shape, args);
-  with_floating(x.dtype, [&]<class T>() {
-    const T* const in = static_cast<const T*>(x.data);
-    T* const out = static_cast<T*>(y.data);
-    auto* const winners = static_cast<std::uint8_t*>(argmax.data);
-    const std::int64_t rows = y.shape[0] * p.out_h;
-    parallel_for(threads(), rows, larger(1, kGrain / larger(p.out_w * p.c, 1)), [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t pixel = begin * p.out_w; pixel < end * p.out_w; ++pixel) {
-        const std::int64_t row = pixel / p.out_w, n = row / p.out_h;
-        for (std::int64_t c0 = 0; c0 < p.c; c0 += kPanel) {
-          pool_pixel(p, in + n * p.h * p.w * p.c, row % p.out_h, pixel % p.out_w, c0, smaller(kPanel, p.c - c0),
-                     out + pixel * p.c + c0, winners + pixel * p.c + c0);
-        }
-      }
-    });
+void run(LoopsBackend& device, const kernel::MaxPool2d& call) {
+  const Pooling p(call.x.shape, call.y.shape, call.args);
+  with_floating(call.x.dtype, [&]<class T>() {
+    const T* const in = static_cast<const T*>(call.x.data);
+    T* const out = static_cast<T*>(call.y.data);
+    auto* const winners = static_cast<std::uint8_t*>(call.argmax.data);
+    const std::int64_t rows = call.y.shape[0] * p.out_h;
+    parallel_for(device.threads(), rows, larger(1, kGrain / larger(p.out_w * p.c, 1)),
+                 [=](std::int64_t begin, std::int64_t end) {
+                   for (std::int64_t pixel = begin * p.out_w; pixel < end * p.out_w; ++pixel) {
+                     const std::int64_t row = pixel / p.out_w, n = row / p.out_h;
+                     for (std::int64_t c0 = 0; c0 < p.c; c0 += kPanel) {
+                       pool_pixel(p, in + n * p.h * p.w * p.c, row % p.out_h, pixel % p.out_w, c0, smaller(kPanel, p.c - c0),
+                                  out + pixel * p.c + c0, winners + pixel * p.c + c0);
+                     }
+                   }
+                 });
   });
 }
 
-void LoopsBackend::max_pool2d_grad(In dy, In argmax, Out dx, const Pool2dArgs& args) {
-  const Pooling p(dx.shape, dy.shape, args);
-  with_floating(dy.dtype, [&]<class T>() {
-    const T* const in = static_cast<const T*>(dy.data);
-    T* const out = static_cast<T*>(dx.data);
-    const auto* const winners = static_cast<const std::uint8_t*>(argmax.data);
+void run(LoopsBackend& device, const kernel::MaxPool2dGrad& call) {
+  const Pooling p(call.dx.shape, call.dy.shape, call.args);
+  with_floating(call.dy.dtype, [&]<class T>() {
+    const T* const in = static_cast<const T*>(call.dy.data);
+    T* const out = static_cast<T*>(call.dx.data);
+    const auto* const winners = static_cast<const std::uint8_t*>(call.argmax.data);
     const std::int64_t image = p.out_h * p.out_w * p.c;
-    parallel_for(threads(), dx.shape[0] * p.h, larger(1, kGrain / larger(p.w * p.c, 1)),
+    parallel_for(device.threads(), call.dx.shape[0] * p.h, larger(1, kGrain / larger(p.w * p.c, 1)),
                  [=](std::int64_t begin, std::int64_t end) {
                    for (std::int64_t pixel = begin * p.w; pixel < end * p.w; ++pixel) {
                      const std::int64_t row = pixel / p.w, n = row / p.h;
@@ -105,15 +106,15 @@ void LoopsBackend::max_pool2d_grad(In dy, In argmax, Out dx, const Pool2dArgs& a
   });
 }
 
-void LoopsBackend::global_avg_pool(In x, Out y) {
-  const std::int64_t pixels = x.shape[1] * x.shape[2], channels = x.shape[3];
+void run(LoopsBackend& device, const kernel::GlobalAvgPool& call) {
+  const std::int64_t pixels = call.x.shape[1] * call.x.shape[2], channels = call.x.shape[3];
   const std::int64_t panels = ceil_div(channels, kPanel);
-  with_floating(x.dtype, [&]<class T>() {
+  with_floating(call.x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
-    const T* const in = static_cast<const T*>(x.data);
-    T* const out = static_cast<T*>(y.data);
+    const T* const in = static_cast<const T*>(call.x.data);
+    T* const out = static_cast<T*>(call.y.data);
     const std::int64_t grain = larger(1, kGrain / larger(pixels * smaller(channels, kPanel), 1));
-    parallel_for(threads(), x.shape[0] * panels, grain, [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(device.threads(), call.x.shape[0] * panels, grain, [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t task = begin; task < end; ++task) {
         const std::int64_t n = task / panels, c0 = task % panels * kPanel, width = smaller(kPanel, channels - c0);
         A sum[kPanel] = {};
@@ -128,14 +129,14 @@ void LoopsBackend::global_avg_pool(In x, Out y) {
   });
 }
 
-void LoopsBackend::global_avg_pool_grad(In dy, Out dx) {
-  const std::int64_t pixels = dx.shape[1] * dx.shape[2], channels = dx.shape[3];
-  with_floating(dy.dtype, [&]<class T>() {
+void run(LoopsBackend& device, const kernel::GlobalAvgPoolGrad& call) {
+  const std::int64_t pixels = call.dx.shape[1] * call.dx.shape[2], channels = call.dx.shape[3];
+  with_floating(call.dy.dtype, [&]<class T>() {
     using A = Accumulator<T>;
-    const T* const in = static_cast<const T*>(dy.data);
-    T* const out = static_cast<T*>(dx.data);
+    const T* const in = static_cast<const T*>(call.dy.data);
+    T* const out = static_cast<T*>(call.dx.data);
     const std::int64_t grain = larger(1, kGrain / larger(pixels * channels, 1));
-    parallel_for(threads(), dx.shape[0], grain, [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(device.threads(), call.dx.shape[0], grain, [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t n = begin; n < end; ++n) {
         T* const image = out + n * pixels * channels;
         for (std::int64_t p = 0; p < pixels; ++p) {
@@ -146,5 +147,7 @@ void LoopsBackend::global_avg_pool_grad(In dy, Out dx) {
     });
   });
 }
+
+constinit const PoolingKernels pooling_kernels = KernelsOf<LoopsBackend, PoolingKernels>::table;
 
 }  // namespace mec::cpu::MEC_ISA

@@ -189,45 +189,45 @@ void sum_images(const Direction& d, const T* source, const A* packed, A* plane, 
 
 }  // namespace
 
-void LoopsBackend::portable_conv2d(In x, In w, Out y, const Conv2dArgs& args) {
-  const Conv conv(x.shape, w.shape, y.shape, args);
+void run(LoopsBackend& device, const kernel::Conv2d& call) {
+  const Conv conv(call.x.shape, call.w.shape, call.y.shape, call.args);
   const Direction d{conv.x_plane(), conv.group_c(), conv.group_o(), conv.out_h, conv.out_w, conv.groups, conv.taps()};
-  with_product_types(x.dtype, y.dtype, [&]<class T, class R>() {
+  with_product_types(call.x.dtype, call.y.dtype, [&]<class T, class R>() {
     using A = Accumulator<T>;
-    const std::int64_t workers = smaller(threads(), conv.n), plane_values = d.source.values<A>();
+    const std::int64_t workers = smaller(device.threads(), conv.n), plane_values = d.source.values<A>();
     const std::int64_t packed_values = aligned_count(d.groups * d.panels<A>() * d.taps * d.depth * kTileColumns<A>);
-    const Scratch scratch(*this, static_cast<std::size_t>(packed_values + workers * plane_values) * sizeof(A));
+    const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(packed_values + workers * plane_values) * sizeof(A));
     A* const packed = reinterpret_cast<A*>(scratch.data());
-    const T* const weight = static_cast<const T*>(w.data);
+    const T* const weight = static_cast<const T*>(call.w.data);
     pack_weight(d, packed, [&](std::int64_t group, std::int64_t tap, std::int64_t k, std::int64_t column) {
       return A(weight[((group * d.width + column) * d.taps + tap) * d.depth + k]);
     });
-    const T* const source = static_cast<const T*>(x.data);
-    R* const result = static_cast<R*>(y.data);
-    parallel_tasks(threads(), workers, [=](std::int64_t worker) {
+    const T* const source = static_cast<const T*>(call.x.data);
+    R* const result = static_cast<R*>(call.y.data);
+    parallel_tasks(device.threads(), workers, [=](std::int64_t worker) {
       sum_images(d, source, packed, packed + packed_values + worker * plane_values, result, conv.n * worker / workers,
                  conv.n * (worker + 1) / workers, 1, false, [&](std::int64_t, Phase& phase) { forward_phase(conv, phase); });
     });
   });
 }
 
-void LoopsBackend::portable_conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs& args) {
-  const Conv conv(dx.shape, w.shape, dy.shape, args);
+void run(LoopsBackend& device, const kernel::Conv2dGradInput& call) {
+  const Conv conv(call.dx.shape, call.w.shape, call.dy.shape, call.args);
   const Direction d{conv.dy_plane(), conv.group_o(), conv.group_c(), conv.h, conv.w, conv.groups, conv.taps()};
-  with_product_types(dy.dtype, dx.dtype, [&]<class T, class R>() {
+  with_product_types(call.dy.dtype, call.dx.dtype, [&]<class T, class R>() {
     using A = Accumulator<T>;
-    const std::int64_t workers = smaller(threads(), conv.n), plane_values = d.source.values<A>();
+    const std::int64_t workers = smaller(device.threads(), conv.n), plane_values = d.source.values<A>();
     const std::int64_t packed_values = aligned_count(d.groups * d.panels<A>() * d.taps * d.depth * kTileColumns<A>);
-    const Scratch scratch(*this, static_cast<std::size_t>(packed_values + workers * plane_values) * sizeof(A));
+    const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(packed_values + workers * plane_values) * sizeof(A));
     A* const packed = reinterpret_cast<A*>(scratch.data());
-    const T* const weight = static_cast<const T*>(w.data);
+    const T* const weight = static_cast<const T*>(call.w.data);
     pack_weight(d, packed, [&](std::int64_t group, std::int64_t tap, std::int64_t k, std::int64_t column) {
       return A(weight[((group * d.depth + k) * d.taps + tap) * d.width + column]);
     });
-    const T* const source = static_cast<const T*>(dy.data);
-    R* const result = static_cast<R*>(dx.data);
-    const bool accumulate = args.accumulate;
-    parallel_tasks(threads(), workers, [=](std::int64_t worker) {
+    const T* const source = static_cast<const T*>(call.dy.data);
+    R* const result = static_cast<R*>(call.dx.data);
+    const bool accumulate = call.args.accumulate;
+    parallel_tasks(device.threads(), workers, [=](std::int64_t worker) {
       sum_images(d, source, packed, packed + packed_values + worker * plane_values, result, conv.n * worker / workers,
                  conv.n * (worker + 1) / workers, conv.stride * conv.stride, accumulate,
                  [&](std::int64_t index, Phase& phase) { grad_phase(conv, index, phase); });
@@ -272,18 +272,18 @@ constexpr std::int64_t kParts = 8;
 
 }  // namespace
 
-void LoopsBackend::portable_conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs& args) {
-  const Conv conv(x.shape, dw.shape, dy.shape, args);
+void run(LoopsBackend& device, const kernel::Conv2dGradWeight& call) {
+  const Conv conv(call.x.shape, call.dw.shape, call.dy.shape, call.args);
   const Plane x_plane = conv.x_plane(), dy_plane{conv.out_h, conv.out_w, conv.o, 0, conv.out_h, conv.out_w};
-  with_product_types(x.dtype, dw.dtype, [&]<class T, class R>() {
+  with_product_types(call.x.dtype, call.dw.dtype, [&]<class T, class R>() {
     using A = Accumulator<T>;
-    const std::int64_t parts = smaller(kParts, conv.n), weights = numel(dw.shape), sum_values = aligned_count(weights);
+    const std::int64_t parts = smaller(kParts, conv.n), weights = numel(call.dw.shape), sum_values = aligned_count(weights);
     const std::int64_t x_values = x_plane.values<A>(), part_values = sum_values + x_values + dy_plane.values<A>();
-    const Scratch scratch(*this, static_cast<std::size_t>(parts * part_values) * sizeof(A));
+    const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(parts * part_values) * sizeof(A));
     A* const sums = reinterpret_cast<A*>(scratch.data());
-    const T* const in = static_cast<const T*>(x.data);
-    const T* const gradient = static_cast<const T*>(dy.data);
-    parallel_tasks(threads(), parts, [=](std::int64_t part) {
+    const T* const in = static_cast<const T*>(call.x.data);
+    const T* const gradient = static_cast<const T*>(call.dy.data);
+    parallel_tasks(device.threads(), parts, [=](std::int64_t part) {
       A* const sum = sums + part * part_values;
       A* const wide_x = sum + sum_values;
       A* const wide_dy = wide_x + x_values;
@@ -294,9 +294,9 @@ void LoopsBackend::portable_conv2d_grad_weight(In dy, In x, Out dw, const Conv2d
         add_weight_grad(conv, x_plane, wide_x, wide_dy, sum);
       }
     });
-    R* const result = static_cast<R*>(dw.data);
-    const bool accumulate = args.accumulate;
-    parallel_for(threads(), weights, kGrain, [=](std::int64_t begin, std::int64_t end) {
+    R* const result = static_cast<R*>(call.dw.data);
+    const bool accumulate = call.args.accumulate;
+    parallel_for(device.threads(), weights, kGrain, [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         A sum = accumulate ? A(result[i]) : A(0);
         for (std::int64_t part = 0; part < parts; ++part) sum += sums[part * part_values + i];
@@ -305,5 +305,7 @@ void LoopsBackend::portable_conv2d_grad_weight(In dy, In x, Out dw, const Conv2d
     });
   });
 }
+
+constinit const ConvolutionKernels portable_convolution_kernels = KernelsOf<LoopsBackend, ConvolutionKernels>::table;
 
 }  // namespace mec::cpu::MEC_ISA

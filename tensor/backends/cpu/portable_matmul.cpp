@@ -65,24 +65,26 @@ void product(int threads, const A* a, const A* panels, R* c, std::int64_t m, std
 
 }  // namespace
 
-void LoopsBackend::portable_matmul(In a, In b, Out c, const MatmulArgs& args) {
-  const std::int64_t m = c.shape[0], n = c.shape[1], depth = a.shape[args.trans_a ? 0 : 1];
+void run(LoopsBackend& device, const kernel::Matmul& call) {
+  const std::int64_t m = call.c.shape[0], n = call.c.shape[1], depth = call.a.shape[call.args.trans_a ? 0 : 1];
   if (m * n == 0) return;
-  with_product_types(a.dtype, c.dtype, [&]<class T, class R>() {
+  with_product_types(call.a.dtype, call.c.dtype, [&]<class T, class R>() {
     using A = Accumulator<T>;
     constexpr bool kWiden = sizeof(T) != sizeof(A);
     const std::int64_t panel_values = aligned_count(ceil_div(n, kTileColumns<A>) * kTileColumns<A> * depth);
-    const Scratch scratch(*this, static_cast<std::size_t>(panel_values + (kWiden ? m * depth : 0)) * sizeof(A));
+    const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(panel_values + (kWiden ? m * depth : 0)) * sizeof(A));
     A* const panels = reinterpret_cast<A*>(scratch.data());
-    pack_panels(threads(), static_cast<const T*>(b.data), depth, n, args.trans_b, panels);
-    const A* left = static_cast<const A*>(a.data);
+    pack_panels(device.threads(), static_cast<const T*>(call.b.data), depth, n, call.args.trans_b, panels);
+    const A* left = static_cast<const A*>(call.a.data);
     if constexpr (kWiden) {
       A* const wide = panels + panel_values;
-      copy(a, Out{wide, a.shape, Dtype::f32});
+      device.run(kernel::Copy{call.a, {wide, call.a.shape, Dtype::f32}});
       left = wide;
     }
-    product(threads(), left, panels, static_cast<R*>(c.data), m, n, depth, args);
+    product(device.threads(), left, panels, static_cast<R*>(call.c.data), m, n, depth, call.args);
   });
 }
+
+constinit const MatmulKernels portable_matmul_kernels = KernelsOf<LoopsBackend, MatmulKernels>::table;
 
 }  // namespace mec::cpu::MEC_ISA

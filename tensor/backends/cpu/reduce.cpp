@@ -14,33 +14,34 @@ template <class T> Accumulator<T> sum_of(const T* x, std::int64_t n) {
 
 }  // namespace
 
-void LoopsBackend::reduce(Reduce how, In x, Out y) {
-  const std::int64_t n = numel(x.shape);
-  with_floating(x.dtype, [&]<class T>() {
+void run(LoopsBackend& device, const kernel::Reduce& call) {
+  const std::int64_t n = numel(call.x.shape);
+  with_floating(call.x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
-    const T* const in = static_cast<const T*>(x.data);
-    A* const out = static_cast<A*>(y.data);
+    const T* const in = static_cast<const T*>(call.x.data);
+    A* const out = static_cast<A*>(call.y.data);
     if (n == 0) {
-      for (std::int64_t i = 0; i < numel(y.shape); ++i) out[i] = A(0);
-    } else if (how == Reduce::over_columns) {
-      const std::int64_t columns = columns_of(x.shape);
-      parallel_for(threads(), numel(y.shape), larger(kGrain / columns, 1), [=](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t r = begin; r < end; ++r) out[r] = sum_of(in + r * columns, columns);
-      });
-    } else if (how == Reduce::all) {
+      for (std::int64_t i = 0; i < numel(call.y.shape); ++i) out[i] = A(0);
+    } else if (call.how == Reduce::over_columns) {
+      const std::int64_t columns = columns_of(call.x.shape);
+      parallel_for(device.threads(), numel(call.y.shape), larger(kGrain / columns, 1),
+                   [=](std::int64_t begin, std::int64_t end) {
+                     for (std::int64_t r = begin; r < end; ++r) out[r] = sum_of(in + r * columns, columns);
+                   });
+    } else if (call.how == Reduce::all) {
       const std::int64_t pieces = ceil_div(n, kGrain);
-      const Scratch scratch(*this, static_cast<std::size_t>(pieces) * sizeof(A));
+      const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(pieces) * sizeof(A));
       A* const sums = reinterpret_cast<A*>(scratch.data());
-      parallel_tasks(threads(), pieces,
+      parallel_tasks(device.threads(), pieces,
                      [=](std::int64_t i) { sums[i] = sum_of(in + i * kGrain, smaller(kGrain, n - i * kGrain)); });
       double total = 0;
       for (std::int64_t i = 0; i < pieces; ++i) total += static_cast<double>(sums[i]);
       out[0] = A(total);
     } else {
-      const Cut cut(n, columns_of(x.shape), kSumWidth);
-      const Scratch scratch(*this, static_cast<std::size_t>(cut.chunks * cut.width) * sizeof(A));
+      const Cut cut(n, columns_of(call.x.shape), kSumWidth);
+      const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(cut.chunks * cut.width) * sizeof(A));
       A* const sums = reinterpret_cast<A*>(scratch.data());
-      parallel_tasks(threads(), cut.tasks(), [=](std::int64_t task) {
+      parallel_tasks(device.threads(), cut.tasks(), [=](std::int64_t task) {
         const Tile tile(cut, task);
         A sum[kPanel] = {};
         for_rows<kSumRows>(cut, tile, [&]<class R>(std::int64_t at, std::int64_t columns, R) {
@@ -57,14 +58,14 @@ void LoopsBackend::reduce(Reduce how, In x, Out y) {
   });
 }
 
-void LoopsBackend::all_finite(In x, Out flag) {
-  const std::int64_t n = numel(x.shape), pieces = ceil_div(n, kGrain);
-  const Scratch scratch(*this, static_cast<std::size_t>(pieces) * sizeof(int));
+void run(LoopsBackend& device, const kernel::AllFinite& call) {
+  const std::int64_t n = numel(call.x.shape), pieces = ceil_div(n, kGrain);
+  const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(pieces) * sizeof(int));
   int* const bad = reinterpret_cast<int*>(scratch.data());
-  with_floating(x.dtype, [&]<class T>() {
+  with_floating(call.x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
-    const T* const in = static_cast<const T*>(x.data);
-    parallel_tasks(threads(), pieces, [=](std::int64_t piece) {
+    const T* const in = static_cast<const T*>(call.x.data);
+    parallel_tasks(device.threads(), pieces, [=](std::int64_t piece) {
       int found = 0;
 #pragma omp simd reduction(| : found)
       for (std::int64_t i = piece * kGrain; i < smaller(n, (piece + 1) * kGrain); ++i) {
@@ -76,7 +77,9 @@ void LoopsBackend::all_finite(In x, Out flag) {
   });
   int found = 0;
   for (std::int64_t i = 0; i < pieces; ++i) found |= bad[i];
-  *static_cast<float*>(flag.data) = found ? 0.0F : 1.0F;
+  *static_cast<float*>(call.flag.data) = found ? 0.0F : 1.0F;
 }
+
+constinit const ReduceKernels reduce_kernels = KernelsOf<LoopsBackend, ReduceKernels>::table;
 
 }  // namespace mec::cpu::MEC_ISA

@@ -54,17 +54,18 @@ template <class T> void top_k_row(const T* in, std::int64_t columns, std::int64_
 
 }  // namespace
 
-void LoopsBackend::normalize_rows(In x, Out y, Out inv_norm, double eps) {
-  const std::int64_t columns = x.shape[1];
-  with_real(x.dtype, [&]<class T>() {
-    const T* const in = static_cast<const T*>(x.data);
-    T* const out = static_cast<T*>(y.data);
-    T* const inverses = static_cast<T*>(inv_norm.data);
-    parallel_for(threads(), x.shape[0], row_grain(columns), [=](std::int64_t begin, std::int64_t end) {
+void run(LoopsBackend& device, const kernel::NormalizeRows& call) {
+  const std::int64_t columns = call.x.shape[1];
+  with_real(call.x.dtype, [&]<class T>() {
+    const T* const in = static_cast<const T*>(call.x.data);
+    T* const out = static_cast<T*>(call.y.data);
+    T* const inverses = static_cast<T*>(call.inv_norm.data);
+    const T eps = T(call.eps);
+    parallel_for(device.threads(), call.x.shape[0], row_grain(columns), [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r) {
         const T* const row = in + r * columns;
         const T norm = std::sqrt(dot(row, row, columns));
-        const T inverse = T(1) / (norm < T(eps) ? T(eps) : norm);
+        const T inverse = T(1) / (norm < eps ? eps : norm);
 #pragma omp simd
         for (std::int64_t c = 0; c < columns; ++c) out[r * columns + c] = row[c] * inverse;
         inverses[r] = inverse;
@@ -74,14 +75,14 @@ void LoopsBackend::normalize_rows(In x, Out y, Out inv_norm, double eps) {
 }
 
 // dx = (dy − y·(y·dy))·inv_norm
-void LoopsBackend::normalize_rows_grad(In y, In inv_norm, In dy, Out dx) {
-  const std::int64_t columns = y.shape[1];
-  with_real(y.dtype, [&]<class T>() {
-    const T* const unit = static_cast<const T*>(y.data);
-    const T* const gradient = static_cast<const T*>(dy.data);
-    const T* const inverses = static_cast<const T*>(inv_norm.data);
-    T* const out = static_cast<T*>(dx.data);
-    parallel_for(threads(), y.shape[0], row_grain(columns), [=](std::int64_t begin, std::int64_t end) {
+void run(LoopsBackend& device, const kernel::NormalizeRowsGrad& call) {
+  const std::int64_t columns = call.y.shape[1];
+  with_real(call.y.dtype, [&]<class T>() {
+    const T* const unit = static_cast<const T*>(call.y.data);
+    const T* const gradient = static_cast<const T*>(call.dy.data);
+    const T* const inverses = static_cast<const T*>(call.inv_norm.data);
+    T* const out = static_cast<T*>(call.dx.data);
+    parallel_for(device.threads(), call.y.shape[0], row_grain(columns), [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r) {
         const std::int64_t at = r * columns;
         const T radial = dot(unit + at, gradient + at, columns), inverse = inverses[r];
@@ -92,14 +93,14 @@ void LoopsBackend::normalize_rows_grad(In y, In inv_norm, In dy, Out dx) {
   });
 }
 
-void LoopsBackend::cross_entropy(In logits, In labels, Out loss, Out dlogits) {
-  const std::int64_t columns = logits.shape[1];
-  with_real(logits.dtype, [&]<class T>() {
-    const T* const in = static_cast<const T*>(logits.data);
-    const auto* const label = static_cast<const std::int32_t*>(labels.data);
-    T* const losses = static_cast<T*>(loss.data);
-    T* const gradient = static_cast<T*>(dlogits.data);
-    parallel_for(threads(), logits.shape[0], row_grain(columns * 16), [=](std::int64_t begin, std::int64_t end) {
+void run(LoopsBackend& device, const kernel::CrossEntropy& call) {
+  const std::int64_t columns = call.logits.shape[1];
+  with_real(call.logits.dtype, [&]<class T>() {
+    const T* const in = static_cast<const T*>(call.logits.data);
+    const auto* const label = static_cast<const std::int32_t*>(call.labels.data);
+    T* const losses = static_cast<T*>(call.loss.data);
+    T* const gradient = static_cast<T*>(call.dlogits.data);
+    parallel_for(device.threads(), call.logits.shape[0], row_grain(columns * 16), [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r) {
         cross_entropy_row(in + r * columns, columns, label[r], losses + r, gradient + r * columns);
       }
@@ -107,16 +108,18 @@ void LoopsBackend::cross_entropy(In logits, In labels, Out loss, Out dlogits) {
   });
 }
 
-void LoopsBackend::top_k(In x, Out values, Out indices) {
-  const std::int64_t columns = x.shape[1], k = values.shape[1];
-  with_real(x.dtype, [&]<class T>() {
-    const T* const in = static_cast<const T*>(x.data);
-    T* const best = static_cast<T*>(values.data);
-    auto* const places = static_cast<std::int32_t*>(indices.data);
-    parallel_for(threads(), x.shape[0], row_grain(columns), [=](std::int64_t begin, std::int64_t end) {
+void run(LoopsBackend& device, const kernel::TopK& call) {
+  const std::int64_t columns = call.x.shape[1], k = call.values.shape[1];
+  with_real(call.x.dtype, [&]<class T>() {
+    const T* const in = static_cast<const T*>(call.x.data);
+    T* const best = static_cast<T*>(call.values.data);
+    auto* const places = static_cast<std::int32_t*>(call.indices.data);
+    parallel_for(device.threads(), call.x.shape[0], row_grain(columns), [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r) top_k_row(in + r * columns, columns, k, best + r * k, places + r * k);
     });
   });
 }
+
+constinit const RowKernels row_kernels = KernelsOf<LoopsBackend, RowKernels>::table;
 
 }  // namespace mec::cpu::MEC_ISA

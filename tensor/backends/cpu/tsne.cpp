@@ -27,15 +27,15 @@ template <class T> struct Forces {
 
 // One pass over p, the points staying in cache. Each row is summed by itself, so the bits do not
 // depend on the threads.
-void LoopsBackend::tsne_forces(In p, In y, Out attraction, Out repulsion, Out weights) {
-  const std::int64_t n = p.shape[0];
-  with_real(p.dtype, [&]<class T>() {
-    const T* const rows = static_cast<const T*>(p.data);
-    const T* const x0 = static_cast<const T*>(y.data);
-    T* const attract = static_cast<T*>(attraction.data);
-    T* const repel = static_cast<T*>(repulsion.data);
-    T* const sums = static_cast<T*>(weights.data);
-    parallel_for(threads(), n, larger(1, kGrain / larger(n, 1)), [=](std::int64_t begin, std::int64_t end) {
+void run(LoopsBackend& device, const kernel::TsneForces& call) {
+  const std::int64_t n = call.p.shape[0];
+  with_real(call.p.dtype, [&]<class T>() {
+    const T* const rows = static_cast<const T*>(call.p.data);
+    const T* const x0 = static_cast<const T*>(call.y.data);
+    T* const attract = static_cast<T*>(call.attraction.data);
+    T* const repel = static_cast<T*>(call.repulsion.data);
+    T* const sums = static_cast<T*>(call.weights.data);
+    parallel_for(device.threads(), n, larger(1, kGrain / larger(n, 1)), [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         // Around the point itself: a weight of 1 taken off again would cost the small ones their
         // digits.
@@ -51,5 +51,7 @@ void LoopsBackend::tsne_forces(In p, In y, Out attraction, Out repulsion, Out we
     });
   });
 }
+
+constinit const TsneKernels tsne_kernels = KernelsOf<LoopsBackend, TsneKernels>::table;
 
 }  // namespace mec::cpu::MEC_ISA

@@ -43,27 +43,6 @@ int selected(int device) {
 
 }  // namespace
 
-CudaBackend::CudaBackend(const CudaOptions& options)
-    : KernelBackend(kBlocksEach * attribute_of(selected(options.device), cudaDevAttrMultiProcessorCount)),
-      options_(options),
-      stream_(make_stream()),
-      allocator_(device_upstream(options.device)),
-      transfers_(stream_.get()),
-      products_(options.tf32),
-      decompositions_(stream_.get()),
-      cudnn_(stream_.get()),
-      plans_(DeviceProperties::of_device(options.device), {},
-             options.tune ? PlanTimer([this](const ConvolutionPlan& plan) { return time_plan(plan); }) : PlanTimer()) {
-  if (options.plan_file.empty()) return;
-  // What cannot be used is chosen anew.
-  const std::string reason = plans_.choices().load(options.plan_file);
-  if (!reason.empty() && options.note) options.note(reason);
-  const std::string disagreement =
-      plans_.choices().disagreement({.tf32 = options.tf32, .deterministic = options.deterministic});
-  check<ValueError>(disagreement.empty(), "convolution plans in ", options.plan_file, ": ", disagreement,
-                    "; give the same options, or begin without the file");
-}
-
 // Kernels may still run in memory that goes now.
 CudaBackend::~CudaBackend() { static_cast<void>(cudaStreamSynchronize(stream_.get())); }
 
@@ -102,43 +81,67 @@ std::unique_ptr<HostCopy> CudaBackend::read_later(In x) {
   return transfers_.read_later(x.data, bytes_of(x.shape, x.dtype));
 }
 
-void CudaBackend::matmul(In a, In b, Out c, const MatmulArgs& args) {
-  const Range range("matmul");
-  if (nothing_to_sum(a, b, c, args.accumulate)) return;
-  const Workspace workspace{scratch(Products::kWorkspace), Products::kWorkspace};
-  if (!products_.matmul(a, b, c, args, workspace, stream())) tiled_product(a, b, c, args);
+void run(CudaBackend& device, const kernel::Matmul& call) {
+  const Range range(call.name);
+  if (device.nothing_to_sum(call.a, call.b, call.c, call.args.accumulate)) return;
+  const Workspace workspace{device.scratch(Products::kWorkspace), Products::kWorkspace};
+  if (!device.products_.matmul(call.a, call.b, call.c, call.args, workspace, device.stream()))
+    device.tiled_product(call.a, call.b, call.c, call.args);
 }
 
 // Libraries disagree on what a sum over nothing is. It is 0.
 bool CudaBackend::nothing_to_sum(In a, In b, Out result, bool accumulate) {
   if (result.numel() != 0 && a.numel() != 0 && b.numel() != 0) return false;
-  if (result.numel() != 0 && !accumulate) fill(result, 0.0);
+  if (result.numel() != 0 && !accumulate) run(kernel::Fill{result, 0.0});
   return true;
 }
 
-void CudaBackend::lu(Out a, Out pivots, Out log_det) {
-  const Range range("lu");
-  selected(options_.device);
-  const std::size_t bytes = rounded(decompositions_.lu_workspace(a.shape[0], a.dtype));
-  const SolverMemory memory(scratch(bytes + sizeof(int)), bytes);
-  decompositions_.lu(a, pivots, memory.info, memory.workspace);
-  lu_log_det(a, pivots, 1, log_det);
+void run(CudaBackend& device, const kernel::Lu& call) {
+  const Range range(call.name);
+  selected(device.options_.device);
+  const std::size_t bytes = rounded(device.decompositions_.lu_workspace(call.a.shape[0], call.a.dtype));
+  const SolverMemory memory(device.scratch(bytes + sizeof(int)), bytes);
+  device.decompositions_.lu(call.a, call.pivots, memory.info, memory.workspace);
+  device.lu_log_det(call.a, call.pivots, 1, call.log_det);
 }
 
-void CudaBackend::lu_inverse(In lu, In pivots, Out inverse) {
-  const Range range("lu_inverse");
-  identity(inverse);
-  decompositions_.lu_solve(lu, pivots, inverse, static_cast<int*>(scratch(sizeof(int))));
-  refuse_singular(lu, inverse);
+void run(CudaBackend& device, const kernel::LuInverse& call) {
+  const Range range(call.name);
+  device.identity(call.inverse);
+  device.decompositions_.lu_solve(call.lu, call.pivots, call.inverse, static_cast<int*>(device.scratch(sizeof(int))));
+  device.refuse_singular(call.lu, call.inverse);
 }
 
-void CudaBackend::cholesky(Out a, Out log_det) {
-  const Range range("cholesky");
-  selected(options_.device);
-  const std::size_t bytes = rounded(decompositions_.cholesky_workspace(a.shape[0], a.dtype));
-  const SolverMemory memory(scratch(bytes + sizeof(int)), bytes);
-  decompositions_.cholesky(a, memory.info, memory.workspace);
-  cholesky_log_det(a, memory.info, log_det);
+void run(CudaBackend& device, const kernel::Cholesky& call) {
+  const Range range(call.name);
+  selected(device.options_.device);
+  const std::size_t bytes = rounded(device.decompositions_.cholesky_workspace(call.a.shape[0], call.a.dtype));
+  const SolverMemory memory(device.scratch(bytes + sizeof(int)), bytes);
+  device.decompositions_.cholesky(call.a, memory.info, memory.workspace);
+  device.cholesky_log_det(call.a, memory.info, call.log_det);
+}
+
+CudaBackend::CudaBackend(const CudaOptions& options)
+    : KernelBackend(
+          kBlocksEach * attribute_of(selected(options.device), cudaDevAttrMultiProcessorCount),
+          {KernelsOf<CudaBackend, MatmulKernels>::table, convolution_kernels, KernelsOf<CudaBackend, LinalgKernels>::table}),
+      options_(options),
+      stream_(make_stream()),
+      allocator_(device_upstream(options.device)),
+      transfers_(stream_.get()),
+      products_(options.tf32),
+      decompositions_(stream_.get()),
+      cudnn_(stream_.get()),
+      plans_(DeviceProperties::of_device(options.device), {},
+             options.tune ? PlanTimer([this](const ConvolutionPlan& plan) { return time_plan(plan); }) : PlanTimer()) {
+  if (options.plan_file.empty()) return;
+  // What cannot be used is chosen anew.
+  const std::string reason = plans_.choices().load(options.plan_file);
+  if (!reason.empty() && options.note) options.note(reason);
+  const std::string disagreement =
+      plans_.choices().disagreement({.tf32 = options.tf32, .deterministic = options.deterministic});
+  check<ValueError>(disagreement.empty(), "convolution plans in ", options.plan_file, ": ", disagreement,
+                    "; give the same options, or begin without the file");
 }
 
 }  // namespace mec::cuda

@@ -40,18 +40,18 @@ class CudaBackend final : public MEC_SIMT::KernelBackend {
   void upload(const void* host, Out y) override;
   void download(In x, void* host) override;
 
-  void matmul(In a, In b, Out c, const MatmulArgs& args) override;
-  void conv2d(In x, In w, Out y, const Conv2dArgs& args) override;
-  void conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs& args) override;
-  void conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs& args) override;
-  void lu(Out a, Out pivots, Out log_det) override;
-  void lu_inverse(In lu, In pivots, Out inverse) override;
-  void cholesky(Out a, Out log_det) override;
-
- protected:
   simt::Stream stream() const override;
 
  private:
+  // The kernels of CUDA's libraries: backend.cu, convolution.cu.
+  friend void run(CudaBackend&, const kernel::Matmul&);
+  friend void run(CudaBackend&, const kernel::Conv2d&);
+  friend void run(CudaBackend&, const kernel::Conv2dGradInput&);
+  friend void run(CudaBackend&, const kernel::Conv2dGradWeight&);
+  friend void run(CudaBackend&, const kernel::Lu&);
+  friend void run(CudaBackend&, const kernel::LuInverse&);
+  friend void run(CudaBackend&, const kernel::Cholesky&);
+
   class StreamCapture;
   class Tuning;
 
@@ -74,5 +74,7 @@ class CudaBackend final : public MEC_SIMT::KernelBackend {
   std::unique_ptr<Tuning> tuning_;  // while engines are timed
   bool capturing_ = false;
 };
+
+extern const ConvolutionKernels convolution_kernels;  // convolution.cu
 
 }  // namespace mec::cuda

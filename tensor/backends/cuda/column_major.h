@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "mec/tensor/backend.h"
+#include "mec/tensor/kernels/matmul.h"
 
 namespace mec::cuda {
 

@@ -10,32 +10,36 @@ ConvolutionKey CudaBackend::key_of(ConvolutionDirection direction, In x, In w, I
                   {.tf32 = options_.tf32, .deterministic = options_.deterministic});
 }
 
-void CudaBackend::conv2d(In x, In w, Out y, const Conv2dArgs& args) {
-  const Range range("conv2d");
-  if (nothing_to_sum(x, w, y, false)) return;
-  run_convolution(key_of(ConvolutionDirection::forward, x, w, y, x.dtype, args), {x.data, w.data, y.data});
+void run(CudaBackend& device, const kernel::Conv2d& call) {
+  const Range range(call.name);
+  if (device.nothing_to_sum(call.x, call.w, call.y, false)) return;
+  device.run_convolution(device.key_of(ConvolutionDirection::forward, call.x, call.w, call.y, call.x.dtype, call.args),
+                         {call.x.data, call.w.data, call.y.data});
 }
 
-void CudaBackend::conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs& args) {
-  const Range range("conv2d_grad_input");
-  if (nothing_to_sum(dy, w, dx, args.accumulate)) return;
-  run_convolution(key_of(ConvolutionDirection::grad_input, dx, w, dx, dy.dtype, args), {dy.data, w.data, dx.data});
+void run(CudaBackend& device, const kernel::Conv2dGradInput& call) {
+  const Range range(call.name);
+  if (device.nothing_to_sum(call.dy, call.w, call.dx, call.args.accumulate)) return;
+  device.run_convolution(device.key_of(ConvolutionDirection::grad_input, call.dx, call.w, call.dx, call.dy.dtype, call.args),
+                         {call.dy.data, call.w.data, call.dx.data});
 }
 
-void CudaBackend::conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs& args) {
-  const Range range("conv2d_grad_weight");
-  if (nothing_to_sum(dy, x, dw, args.accumulate)) return;
-  ConvolutionKey key = key_of(ConvolutionDirection::grad_weight, x, dw, dw, x.dtype, args);
-  if (plans_.grad_weight_dtype(key) == dw.dtype) return run_convolution(key, {dy.data, x.data, dw.data});
+void run(CudaBackend& device, const kernel::Conv2dGradWeight& call) {
+  const Range range(call.name);
+  if (device.nothing_to_sum(call.dy, call.x, call.dw, call.args.accumulate)) return;
+  ConvolutionKey key = device.key_of(ConvolutionDirection::grad_weight, call.x, call.dw, call.dw, call.x.dtype, call.args);
+  if (device.plans_.grad_weight_dtype(key) == call.dw.dtype)
+    return device.run_convolution(key, {call.dy.data, call.x.data, call.dw.data});
   // cuDNN writes bf16: widened as it is added.
-  key.result = x.dtype;
+  key.result = call.x.dtype;
   key.accumulate = false;
-  const ConvolutionPlan& plan = plan_of(key);
-  const std::size_t narrow = rounded(static_cast<std::size_t>(dw.numel() * size_of(x.dtype)));
-  auto* const memory = static_cast<std::byte*>(scratch(narrow + static_cast<std::size_t>(plan.workspace_bytes())));
-  static_cast<void>(stream());
-  execute(plan, {dy.data, x.data, memory}, memory + narrow, cudnn_);
-  axpby({memory, dw.shape, x.dtype}, dw, {.alpha = 1.0, .beta = args.accumulate ? 1.0 : 0.0});
+  const ConvolutionPlan& plan = device.plan_of(key);
+  const std::size_t narrow = rounded(static_cast<std::size_t>(call.dw.numel() * size_of(call.x.dtype)));
+  auto* const memory = static_cast<std::byte*>(device.scratch(narrow + static_cast<std::size_t>(plan.workspace_bytes())));
+  static_cast<void>(device.stream());
+  execute(plan, {call.dy.data, call.x.data, memory}, memory + narrow, device.cudnn_);
+  const In rounded_sum{memory, call.dw.shape, call.x.dtype};
+  device.run(kernel::Axpby{rounded_sum, call.dw, {.alpha = 1.0, .beta = call.args.accumulate ? 1.0 : 0.0}});
 }
 
 void CudaBackend::run_convolution(const ConvolutionKey& key, const ConvolutionPointers& pointers) {
@@ -55,5 +59,7 @@ const ConvolutionPlan& CudaBackend::plan_of(const ConvolutionKey& key) {
   }
   return plan;
 }
+
+constinit const ConvolutionKernels convolution_kernels = KernelsOf<CudaBackend, ConvolutionKernels>::table;
 
 }  // namespace mec::cuda

@@ -48,7 +48,7 @@ std::uint32_t alignment_of(const void* pointer) {
   return alignment;
 }
 
-// What an algorithm is chosen for. Views may start anywhere, and the fast kernels want 16 bytes.
+// What an algorithm is chosen for. Operands may start anywhere, and the fast kernels want 16 bytes.
 struct ProductKey {
   ColumnProduct product;
   std::array<std::uint32_t, 3> alignment{};  // of first, second, result

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <memory>
 
-#include "mec/tensor/backend.h"
+#include "mec/tensor/kernels/matmul.h"
 
 namespace mec::cuda {
 
@@ -23,7 +23,7 @@ class Products {
   explicit Products(bool tf32);
   ~Products();
 
-  // As Backend::matmul, of matrices that are not empty, on `stream`, a cudaStream_t. Algorithms are
+  // As kernel::Matmul, of matrices that are not empty, on `stream`, a cudaStream_t. Algorithms are
   // chosen once for each kind of product. False, and nothing is started, where cuBLASLt has none.
   [[nodiscard]] bool matmul(In a, In b, Out c, const MatmulArgs& args, const Workspace& workspace, void* stream);
 

@@ -27,12 +27,12 @@ void* CudaBackend::Tuning::noise(const Shape& shape, Dtype dtype, std::uint64_t 
   };
   const Out values = get(dtype);
   if (dtype != Dtype::bf16) {
-    device_.fill_random(values, {.seed = seed});
+    device_.run(kernel::FillRandom{values, {.seed = seed}});
     return values.data;
   }
   const Out wide = get(Dtype::f32);
-  device_.fill_random(wide, {.seed = seed});
-  device_.copy(wide, values);
+  device_.run(kernel::FillRandom{wide, {.seed = seed}});
+  device_.run(kernel::Copy{wide, values});
   device_.allocator_.deallocate(wide.data);
   memory_.pop_back();
   return values.data;

@@ -23,71 +23,74 @@ Accumulator<T> through_relu(const In& dy, const In& x, const In& y, const Affine
 }  // namespace
 
 // Two passes, since E[x²] − E[x]² loses every digit when the mean is large.
-void ReferenceBackend::batch_norm_statistics(In x, Out mean, Out var) {
-  const std::int64_t channels = mean.numel(), rows = x.numel() / channels;
-  dispatch_floating("batch_norm_statistics", x.dtype, [&]<class T>() {
+void run(ReferenceBackend&, const kernel::BatchNormStatistics& call) {
+  const std::int64_t channels = call.mean.numel(), rows = call.x.numel() / channels;
+  dispatch_floating(call.name, call.x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
     for (std::int64_t c = 0; c < channels; ++c) {
-      const T* column = x.as<T>() + c;
+      const T* column = call.x.as<T>() + c;
       A sum = 0, squares = 0;
       for (std::int64_t r = 0; r < rows; ++r) sum += A(column[r * channels]);
       const A centre = sum / A(rows);
       for (std::int64_t r = 0; r < rows; ++r) squares += functor::Square::value(A(column[r * channels]) - centre);
       const bool finite = functor::is_finite(centre);
-      mean.as<A>()[c] = finite ? centre : std::numeric_limits<A>::quiet_NaN();
-      var.as<A>()[c] = finite ? squares / A(rows) : std::numeric_limits<A>::quiet_NaN();
+      call.mean.as<A>()[c] = finite ? centre : std::numeric_limits<A>::quiet_NaN();
+      call.var.as<A>()[c] = finite ? squares / A(rows) : std::numeric_limits<A>::quiet_NaN();
     }
   });
 }
 
-void ReferenceBackend::batch_norm_apply(In x, In mean, In var, In gamma, In beta, In add, Out y, const BatchNormArgs& args) {
-  const std::int64_t channels = mean.numel();
-  dispatch_floating("batch_norm_apply", x.dtype, [&]<class T>() {
+void run(ReferenceBackend&, const kernel::BatchNormApply& call) {
+  const std::int64_t channels = call.mean.numel();
+  dispatch_floating(call.name, call.x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
-    for (std::int64_t i = 0; i < x.numel(); ++i) {
+    for (std::int64_t i = 0; i < call.x.numel(); ++i) {
       const std::int64_t c = i % channels;
-      A value = affine_of<A>(mean, var, gamma, beta, args.eps, c)(A(x.as<T>()[i]));
-      if (add) value += A(add.as<T>()[i]);
-      y.as<T>()[i] = T(args.relu ? functor::Relu::value(value) : value);
+      A value = affine_of<A>(call.mean, call.var, call.gamma, call.beta, call.args.eps, c)(A(call.x.as<T>()[i]));
+      if (call.add) value += A(call.add.as<T>()[i]);
+      call.y.as<T>()[i] = T(call.args.relu ? functor::Relu::value(value) : value);
     }
   });
 }
 
-void ReferenceBackend::batch_norm_grad_reduce(In dy, In x, In y, In mean, In var, In gamma, In beta, Out dgamma, Out dbeta,
-                                              const BatchNormArgs& args) {
-  const std::int64_t channels = mean.numel(), rows = x.numel() / channels;
-  dispatch_floating("batch_norm_grad_reduce", x.dtype, [&]<class T>() {
+void run(ReferenceBackend&, const kernel::BatchNormGradReduce& call) {
+  const std::int64_t channels = call.mean.numel(), rows = call.x.numel() / channels;
+  dispatch_floating(call.name, call.x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
     for (std::int64_t c = 0; c < channels; ++c) {
-      const A centre = mean.as<A>()[c], inv_std = A(1) / std::sqrt(var.as<A>()[c] + A(args.eps));
-      const auto affine = affine_of<A>(mean, var, gamma, beta, args.eps, c);
+      const A centre = call.mean.as<A>()[c], inv_std = A(1) / std::sqrt(call.var.as<A>()[c] + A(call.args.eps));
+      const auto affine = affine_of<A>(call.mean, call.var, call.gamma, call.beta, call.args.eps, c);
       A sum = 0, product = 0;
       for (std::int64_t r = 0; r < rows; ++r) {
         const std::int64_t i = r * channels + c;
-        const A g = through_relu<T>(dy, x, y, affine, args.relu, i);
+        const A g = through_relu<T>(call.dy, call.x, call.y, affine, call.args.relu, i);
         sum += g;
-        product += g * (A(x.as<T>()[i]) - centre);
+        product += g * (A(call.x.as<T>()[i]) - centre);
       }
-      dgamma.as<A>()[c] = product * inv_std;
-      dbeta.as<A>()[c] = sum;
+      call.dgamma.as<A>()[c] = product * inv_std;
+      call.dbeta.as<A>()[c] = sum;
     }
   });
 }
 
-void ReferenceBackend::batch_norm_grad_apply(In dy, In x, In y, In mean, In var, In gamma, In beta, In dgamma, In dbeta,
-                                             double count, Out dx, Out dadd, const BatchNormArgs& args) {
-  const std::int64_t channels = mean.numel();
-  dispatch_floating("batch_norm_grad_apply", x.dtype, [&]<class T>() {
+void run(ReferenceBackend&, const kernel::BatchNormGradApply& call) {
+  const std::int64_t channels = call.mean.numel();
+  dispatch_floating(call.name, call.x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
-    for (std::int64_t i = 0; i < x.numel(); ++i) {
+    for (std::int64_t i = 0; i < call.x.numel(); ++i) {
       const std::int64_t c = i % channels;
-      const auto gradient = functor::BatchNormGrad<A>::of(mean.as<A>()[c], var.as<A>()[c], gamma ? gamma.as<A>()[c] : A(1),
-                                                          A(args.eps), dgamma.as<A>()[c], dbeta.as<A>()[c], A(count));
-      const A g = through_relu<T>(dy, x, y, affine_of<A>(mean, var, gamma, beta, args.eps, c), args.relu, i);
-      dx.as<T>()[i] = T(gradient(g, A(x.as<T>()[i])));  // dx may be dy: g has been read
-      if (dadd.data) dadd.as<T>()[i] = T(g);
+      const auto gradient =
+          functor::BatchNormGrad<A>::of(call.mean.as<A>()[c], call.var.as<A>()[c], call.gamma ? call.gamma.as<A>()[c] : A(1),
+                                        A(call.args.eps), call.dgamma.as<A>()[c], call.dbeta.as<A>()[c], A(call.count));
+      const A g =
+          through_relu<T>(call.dy, call.x, call.y, affine_of<A>(call.mean, call.var, call.gamma, call.beta, call.args.eps, c),
+                          call.args.relu, i);
+      call.dx.as<T>()[i] = T(gradient(g, A(call.x.as<T>()[i])));  // dx may be dy: g has been read
+      if (call.dadd.data) call.dadd.as<T>()[i] = T(g);
     }
   });
 }
+
+constinit const BatchNormKernels batch_norm_kernels = KernelsOf<ReferenceBackend, BatchNormKernels>::table;
 
 }  // namespace mec::reference

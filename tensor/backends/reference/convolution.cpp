@@ -114,28 +114,33 @@ template <class R, class Sum> void for_each_element(const Out& y, bool accumulat
 
 }  // namespace
 
-void ReferenceBackend::conv2d(In x, In w, Out y, const Conv2dArgs& args) {
-  const Convolution s(x.shape, w.shape, y.shape, args);
-  dispatch_product("conv2d", x.dtype, y.dtype, [&]<class T, class R>() {
-    for_each_element<R>(y, false,
-                        [&](auto n, auto i, auto j, auto o) { return output_sum(s, x.as<T>(), w.as<T>(), n, i, j, o); });
+void run(ReferenceBackend&, const kernel::Conv2d& call) {
+  const Convolution s(call.x.shape, call.w.shape, call.y.shape, call.args);
+  dispatch_product(call.name, call.x.dtype, call.y.dtype, [&]<class T, class R>() {
+    for_each_element<R>(call.y, false, [&](auto n, auto i, auto j, auto o) {
+      return output_sum(s, call.x.as<T>(), call.w.as<T>(), n, i, j, o);
+    });
   });
 }
 
-void ReferenceBackend::conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs& args) {
-  const Convolution s(dx.shape, w.shape, dy.shape, args);
-  dispatch_product("conv2d_grad_input", dy.dtype, dx.dtype, [&]<class T, class R>() {
-    for_each_element<R>(dx, args.accumulate,
-                        [&](auto n, auto h, auto v, auto c) { return input_sum(s, dy.as<T>(), w.as<T>(), n, h, v, c); });
+void run(ReferenceBackend&, const kernel::Conv2dGradInput& call) {
+  const Convolution s(call.dx.shape, call.w.shape, call.dy.shape, call.args);
+  dispatch_product(call.name, call.dy.dtype, call.dx.dtype, [&]<class T, class R>() {
+    for_each_element<R>(call.dx, call.args.accumulate, [&](auto n, auto h, auto v, auto c) {
+      return input_sum(s, call.dy.as<T>(), call.w.as<T>(), n, h, v, c);
+    });
   });
 }
 
-void ReferenceBackend::conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs& args) {
-  const Convolution s(x.shape, dw.shape, dy.shape, args);
-  dispatch_product("conv2d_grad_weight", dy.dtype, dw.dtype, [&]<class T, class R>() {
-    for_each_element<R>(dw, args.accumulate,
-                        [&](auto o, auto p, auto q, auto c) { return weight_sum(s, dy.as<T>(), x.as<T>(), o, p, q, c); });
+void run(ReferenceBackend&, const kernel::Conv2dGradWeight& call) {
+  const Convolution s(call.x.shape, call.dw.shape, call.dy.shape, call.args);
+  dispatch_product(call.name, call.dy.dtype, call.dw.dtype, [&]<class T, class R>() {
+    for_each_element<R>(call.dw, call.args.accumulate, [&](auto o, auto p, auto q, auto c) {
+      return weight_sum(s, call.dy.as<T>(), call.x.as<T>(), o, p, q, c);
+    });
   });
 }
+
+constinit const ConvolutionKernels convolution_kernels = KernelsOf<ReferenceBackend, ConvolutionKernels>::table;
 
 }  // namespace mec::reference

@@ -28,15 +28,15 @@ template <class T> bool invertible(const T* lu, std::int64_t n) {
 
 // Gaussian elimination with partial pivoting. pivots[k] is the row, counted from 0, that was
 // swapped with row k. What is not finite spreads to the last diagonal element at the latest.
-void ReferenceBackend::lu(Out a, Out pivots, Out log_det) {
-  const std::int64_t n = a.shape[0];
-  dispatch_real("lu", a.dtype, [&]<class T>() {
-    T* m = a.as<T>();
+void run(ReferenceBackend&, const kernel::Lu& call) {
+  const std::int64_t n = call.a.shape[0];
+  dispatch_real(call.name, call.a.dtype, [&]<class T>() {
+    T* m = call.a.as<T>();
     T log_abs = 0, sign = 1;
     bool finite = true;
     for (std::int64_t k = 0; k < n; ++k) {
       const std::int64_t pivot = largest_below(m, n, k);
-      pivots.as<std::int32_t>()[k] = static_cast<std::int32_t>(pivot);
+      call.pivots.as<std::int32_t>()[k] = static_cast<std::int32_t>(pivot);
       if (pivot != k) {
         std::swap_ranges(m + k * n, m + (k + 1) * n, m + pivot * n);
         sign = -sign;
@@ -51,25 +51,25 @@ void ReferenceBackend::lu(Out a, Out pivots, Out log_det) {
         for (std::int64_t c = k + 1; c < n; ++c) m[r * n + c] -= factor * m[k * n + c];
       }
     }
-    log_det.as<T>()[0] = finite ? log_abs : std::numeric_limits<T>::quiet_NaN();
-    log_det.as<T>()[1] = finite ? sign : std::numeric_limits<T>::quiet_NaN();
+    call.log_det.as<T>()[0] = finite ? log_abs : std::numeric_limits<T>::quiet_NaN();
+    call.log_det.as<T>()[1] = finite ? sign : std::numeric_limits<T>::quiet_NaN();
   });
 }
 
 // Column j of A⁻¹ solves L U x = P e_j.
-void ReferenceBackend::lu_inverse(In lu, In pivots, Out inverse) {
-  const std::int64_t n = lu.shape[0];
-  dispatch_real("lu_inverse", lu.dtype, [&]<class T>() {
-    const T* m = lu.as<T>();
+void run(ReferenceBackend&, const kernel::LuInverse& call) {
+  const std::int64_t n = call.lu.shape[0];
+  dispatch_real(call.name, call.lu.dtype, [&]<class T>() {
+    const T* m = call.lu.as<T>();
     if (!invertible(m, n)) {
-      std::fill_n(inverse.as<T>(), n * n, std::numeric_limits<T>::quiet_NaN());
+      std::fill_n(call.inverse.as<T>(), n * n, std::numeric_limits<T>::quiet_NaN());
       return;
     }
     std::vector<T> x(static_cast<std::size_t>(n));
     for (std::int64_t j = 0; j < n; ++j) {
       std::fill(x.begin(), x.end(), T(0));
       x[static_cast<std::size_t>(j)] = 1;
-      for (std::int64_t k = 0; k < n; ++k) std::swap(x.data()[k], x.data()[pivots.as<std::int32_t>()[k]]);
+      for (std::int64_t k = 0; k < n; ++k) std::swap(x.data()[k], x.data()[call.pivots.as<std::int32_t>()[k]]);
       for (std::int64_t r = 0; r < n; ++r) {
         for (std::int64_t c = 0; c < r; ++c) x.data()[r] -= m[r * n + c] * x.data()[c];
       }
@@ -77,17 +77,17 @@ void ReferenceBackend::lu_inverse(In lu, In pivots, Out inverse) {
         for (std::int64_t c = r + 1; c < n; ++c) x.data()[r] -= m[r * n + c] * x.data()[c];
         x.data()[r] /= m[r * n + r];
       }
-      for (std::int64_t r = 0; r < n; ++r) inverse.as<T>()[r * n + j] = x.data()[r];
+      for (std::int64_t r = 0; r < n; ++r) call.inverse.as<T>()[r * n + j] = x.data()[r];
     }
   });
 }
 
 // l_jj = √(a_jj − Σ l_jk²), l_ij = (a_ij − Σ l_ik l_jk)/l_jj, column by column.
-void ReferenceBackend::cholesky(Out a, Out log_det) {
-  const std::int64_t n = a.shape[0];
-  dispatch_real("cholesky", a.dtype, [&]<class T>() {
-    T* m = a.as<T>();
-    T* result = log_det.as<T>();
+void run(ReferenceBackend&, const kernel::Cholesky& call) {
+  const std::int64_t n = call.a.shape[0];
+  dispatch_real(call.name, call.a.dtype, [&]<class T>() {
+    T* m = call.a.as<T>();
+    T* result = call.log_det.as<T>();
     result[0] = 0;
     result[1] = 1;
     for (std::int64_t j = 0; j < n; ++j) {
@@ -107,5 +107,7 @@ void ReferenceBackend::cholesky(Out a, Out log_det) {
     }
   });
 }
+
+constinit const LinalgKernels linalg_kernels = KernelsOf<ReferenceBackend, LinalgKernels>::table;
 
 }  // namespace mec::reference

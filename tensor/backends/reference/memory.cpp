@@ -18,43 +18,47 @@ void ReferenceBackend::download(In x, void* host) {
   std::copy_n(x.as<std::byte>(), bytes_of(x), static_cast<std::byte*>(host));
 }
 
-void ReferenceBackend::copy(In x, Out y) {
-  dispatch_any(x.dtype, [&]<class From>() {
-    dispatch_any(y.dtype, [&]<class To>() {
-      if constexpr (std::is_same_v<To, From>) std::copy_n(x.as<From>(), x.numel(), y.as<To>());
-      else std::transform(x.as<From>(), x.as<From>() + x.numel(), y.as<To>(), converted<To, From>);
+void run(ReferenceBackend&, const kernel::Copy& call) {
+  dispatch_any(call.x.dtype, [&]<class From>() {
+    dispatch_any(call.y.dtype, [&]<class To>() {
+      if constexpr (std::is_same_v<To, From>) std::copy_n(call.x.as<From>(), call.x.numel(), call.y.as<To>());
+      else std::transform(call.x.as<From>(), call.x.as<From>() + call.x.numel(), call.y.as<To>(), converted<To, From>);
     });
   });
 }
 
-void ReferenceBackend::fill(Out y, double value) {
-  dispatch_any(y.dtype, [&]<class T>() { std::fill_n(y.as<T>(), y.numel(), converted<T>(value)); });
+void run(ReferenceBackend&, const kernel::Fill& call) {
+  dispatch_any(call.y.dtype, [&]<class T>() { std::fill_n(call.y.as<T>(), call.y.numel(), converted<T>(call.value)); });
 }
 
-void ReferenceBackend::fill_random(Out y, const RandomArgs& args) {
-  dispatch_real("fill_random", y.dtype, [&]<class T>() {
-    for (std::int64_t i = 0; i < y.numel(); ++i) y.as<T>()[i] = random_element<T>(args, static_cast<std::uint32_t>(i));
+void run(ReferenceBackend&, const kernel::FillRandom& call) {
+  dispatch_real(call.name, call.y.dtype, [&]<class T>() {
+    for (std::int64_t i = 0; i < call.y.numel(); ++i)
+      call.y.as<T>()[i] = random_element<T>(call.args, static_cast<std::uint32_t>(i));
   });
 }
 
-void ReferenceBackend::transpose(In x, Out y) {
-  const std::int64_t rows = x.shape[0], columns = x.shape[1];
-  dispatch_any(x.dtype, [&]<class T>() {
+void run(ReferenceBackend&, const kernel::Transpose& call) {
+  const std::int64_t rows = call.x.shape[0], columns = call.x.shape[1];
+  dispatch_any(call.x.dtype, [&]<class T>() {
     for (std::int64_t r = 0; r < rows; ++r) {
-      for (std::int64_t c = 0; c < columns; ++c) y.as<T>()[c * rows + r] = x.as<T>()[r * columns + c];
+      for (std::int64_t c = 0; c < columns; ++c) call.y.as<T>()[c * rows + r] = call.x.as<T>()[r * columns + c];
     }
   });
 }
 
-void ReferenceBackend::gather_rows(In x, In index, Out y) {
-  const std::int64_t count = index.numel();
-  const std::int64_t row_bytes = count ? bytes_of(y) / count : 0;
+void run(ReferenceBackend&, const kernel::GatherRows& call) {
+  const std::int64_t count = call.index.numel();
+  const std::int64_t row_bytes = count ? bytes_of(call.y) / count : 0;
   for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t row = index.as<std::int64_t>()[i];
-    std::byte* const to = y.as<std::byte>() + i * row_bytes;
-    if (row >= 0 && row < x.shape[0]) std::copy_n(x.as<std::byte>() + row * row_bytes, row_bytes, to);
+    const std::int64_t row = call.index.as<std::int64_t>()[i];
+    std::byte* const to = call.y.as<std::byte>() + i * row_bytes;
+    if (row >= 0 && row < call.x.shape[0]) std::copy_n(call.x.as<std::byte>() + row * row_bytes, row_bytes, to);
     else std::fill_n(to, row_bytes, std::byte{0xff});
   }
 }
+
+constinit const MemoryKernels memory_kernels = KernelsOf<ReferenceBackend, MemoryKernels>::table;
+constinit const RandomKernels random_kernels = KernelsOf<ReferenceBackend, RandomKernels>::table;
 
 }  // namespace mec::reference

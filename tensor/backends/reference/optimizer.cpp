@@ -4,55 +4,57 @@
 
 namespace mec::reference {
 
-void ReferenceBackend::sgd_update(Out w, In g, Out v, In rate, In offsets, In segment_rates, const SgdArgs& args) {
-  const auto* ends = offsets.as<std::int64_t>();
-  const auto cut = [n = w.numel()](std::int64_t bound) { return functor::cut_to(n, bound); };
-  dispatch_real("sgd_update", w.dtype, [&]<class T>() {
-    const T base = rate.as<T>()[0] * T(args.rate_factor);
-    for (std::int64_t s = 0; s + 1 < offsets.numel(); ++s) {
-      const functor::SgdStep<T> step{base, segment_rates ? segment_rates.as<T>()[s] : T(1), T(args.momentum),
-                                     T(args.weight_decay)};
-      for (std::int64_t i = cut(ends[s]); i < cut(ends[s + 1]); ++i) step(w.as<T>()[i], g.as<T>()[i], v.as<T>()[i]);
-    }
-  });
-}
-
-void ReferenceBackend::adamw_update(Out w, In g, Out m, Out v, In rate, In correction, In offsets, In segment_rates,
-                                    const AdamWArgs& args) {
-  const auto* ends = offsets.as<std::int64_t>();
-  const auto cut = [n = w.numel()](std::int64_t bound) { return functor::cut_to(n, bound); };
-  dispatch_real("adamw_update", w.dtype, [&]<class T>() {
-    auto step = functor::AdamWStep<T>::of(args);
-    step.read(rate.as<T>()[0], correction.as<T>());
-    for (std::int64_t s = 0; s + 1 < offsets.numel(); ++s) {
-      step.trust = segment_rates ? segment_rates.as<T>()[s] : T(1);
+void run(ReferenceBackend&, const kernel::SgdUpdate& call) {
+  const auto* ends = call.offsets.as<std::int64_t>();
+  const auto cut = [n = call.w.numel()](std::int64_t bound) { return functor::cut_to(n, bound); };
+  dispatch_real(call.name, call.w.dtype, [&]<class T>() {
+    const T base = call.rate.as<T>()[0] * T(call.args.rate_factor);
+    for (std::int64_t s = 0; s + 1 < call.offsets.numel(); ++s) {
+      const functor::SgdStep<T> step{base, call.segment_rates ? call.segment_rates.as<T>()[s] : T(1), T(call.args.momentum),
+                                     T(call.args.weight_decay)};
       for (std::int64_t i = cut(ends[s]); i < cut(ends[s + 1]); ++i)
-        step(w.as<T>()[i], g.as<T>()[i], m.as<T>()[i], v.as<T>()[i]);
+        step(call.w.as<T>()[i], call.g.as<T>()[i], call.v.as<T>()[i]);
     }
   });
 }
 
-void ReferenceBackend::lars_rates(In w, In g, In offsets, Out segment_rates, const LarsArgs& args) {
-  const auto* ends = offsets.as<std::int64_t>();
-  const auto cut = [n = w.numel()](std::int64_t bound) { return functor::cut_to(n, bound); };
-  dispatch_real("lars_rates", w.dtype, [&]<class T>() {
-    const functor::LarsRate<T> ratio{T(args.eta), T(args.weight_decay), T(args.eps)};
-    for (std::int64_t s = 0; s + 1 < offsets.numel(); ++s) {
+void run(ReferenceBackend&, const kernel::AdamWUpdate& call) {
+  const auto* ends = call.offsets.as<std::int64_t>();
+  const auto cut = [n = call.w.numel()](std::int64_t bound) { return functor::cut_to(n, bound); };
+  dispatch_real(call.name, call.w.dtype, [&]<class T>() {
+    auto step = functor::AdamWStep<T>::of(call.args);
+    step.read(call.rate.as<T>()[0], call.correction.as<T>());
+    for (std::int64_t s = 0; s + 1 < call.offsets.numel(); ++s) {
+      step.trust = call.segment_rates ? call.segment_rates.as<T>()[s] : T(1);
+      for (std::int64_t i = cut(ends[s]); i < cut(ends[s + 1]); ++i)
+        step(call.w.as<T>()[i], call.g.as<T>()[i], call.m.as<T>()[i], call.v.as<T>()[i]);
+    }
+  });
+}
+
+void run(ReferenceBackend&, const kernel::LarsRates& call) {
+  const auto* ends = call.offsets.as<std::int64_t>();
+  const auto cut = [n = call.w.numel()](std::int64_t bound) { return functor::cut_to(n, bound); };
+  dispatch_real(call.name, call.w.dtype, [&]<class T>() {
+    const functor::LarsRate<T> ratio{T(call.args.eta), T(call.args.weight_decay), T(call.args.eps)};
+    for (std::int64_t s = 0; s + 1 < call.offsets.numel(); ++s) {
       T w_squares = 0, g_squares = 0;
       for (std::int64_t i = cut(ends[s]); i < cut(ends[s + 1]); ++i) {
-        w_squares += w.as<T>()[i] * w.as<T>()[i];
-        g_squares += g.as<T>()[i] * g.as<T>()[i];
+        w_squares += call.w.as<T>()[i] * call.w.as<T>()[i];
+        g_squares += call.g.as<T>()[i] * call.g.as<T>()[i];
       }
-      segment_rates.as<T>()[s] = ratio(std::sqrt(w_squares), std::sqrt(g_squares));
+      call.segment_rates.as<T>()[s] = ratio(std::sqrt(w_squares), std::sqrt(g_squares));
     }
   });
 }
 
-void ReferenceBackend::ema_update(Out teacher, In w, In coefficient) {
-  dispatch_real("ema_update", w.dtype, [&]<class T>() {
-    const functor::EmaStep<T> step{coefficient.as<T>()[0]};
-    for (std::int64_t i = 0; i < w.numel(); ++i) step(teacher.as<T>()[i], w.as<T>()[i]);
+void run(ReferenceBackend&, const kernel::EmaUpdate& call) {
+  dispatch_real(call.name, call.w.dtype, [&]<class T>() {
+    const functor::EmaStep<T> step{call.coefficient.as<T>()[0]};
+    for (std::int64_t i = 0; i < call.w.numel(); ++i) step(call.teacher.as<T>()[i], call.w.as<T>()[i]);
   });
 }
+
+constinit const OptimizerKernels optimizer_kernels = KernelsOf<ReferenceBackend, OptimizerKernels>::table;
 
 }  // namespace mec::reference

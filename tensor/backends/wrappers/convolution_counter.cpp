@@ -1,46 +1,37 @@
 #include "mec/tensor/backends/wrappers/convolution_counter.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace mec {
-namespace {
-
-ConvolutionCalls one_call(const char* name, ConvolutionCalls::Kernel kernel, const In& a, const In& b, const Out& result,
-                          const Conv2dArgs& args) {
-  return {.name = name,
-          .kernel = kernel,
-          .shapes = {a.shape, b.shape, result.shape},
-          .dtypes = {a.dtype, b.dtype, result.dtype},
-          .args = args,
-          .calls = 1};
-}
-
-}  // namespace
 
 void ConvolutionCounter::start() {
   counted_.clear();
   counting_ = true;
 }
 
-void ConvolutionCounter::conv2d(In x, In w, Out y, const Conv2dArgs& args) {
-  count(one_call("conv2d", &Backend::conv2d, x, w, y, args));
-  ForwardingBackend::conv2d(x, w, y, args);
+void ConvolutionCounter::on_call(KernelCall call) {
+  if (counting_) {
+    count(call.as<kernel::Conv2d>());
+    count(call.as<kernel::Conv2dGradInput>());
+    count(call.as<kernel::Conv2dGradWeight>());
+  }
+  ForwardingBackend::on_call(std::move(call));
 }
 
-void ConvolutionCounter::conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs& args) {
-  count(one_call("conv2d_grad_input", &Backend::conv2d_grad_input, dy, w, dx, args));
-  ForwardingBackend::conv2d_grad_input(dy, w, dx, args);
-}
-
-void ConvolutionCounter::conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs& args) {
-  count(one_call("conv2d_grad_weight", &Backend::conv2d_grad_weight, dy, x, dw, args));
-  ForwardingBackend::conv2d_grad_weight(dy, x, dw, args);
-}
-
-void ConvolutionCounter::count(const ConvolutionCalls& call) {
-  if (!counting_) return;
-  const auto same = [&](const ConvolutionCalls& other) { return other.same_kind(call); };
-  const auto found = std::ranges::find_if(counted_, same);
+template <class K> void ConvolutionCounter::count(const K* k) {
+  if (!k) return;
+  const auto& [a, b, result, args] = *k;
+  const ConvolutionCalls call{.name = K::name,
+                              .run =
+                                  [](Backend& device, const In& x, const In& y, const Out& z, const Conv2dArgs& options) {
+                                    device.run(K{x, y, z, options});
+                                  },
+                              .shapes = {a.shape, b.shape, result.shape},
+                              .dtypes = {a.dtype, b.dtype, result.dtype},
+                              .args = args,
+                              .calls = 1};
+  const auto found = std::ranges::find_if(counted_, [&](const ConvolutionCalls& other) { return other.same_kind(call); });
   if (found == counted_.end()) counted_.push_back(call);
   else ++found->calls;
 }

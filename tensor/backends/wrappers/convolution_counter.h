@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "mec/tensor/backends/wrappers/forwarding.h"
@@ -12,17 +13,16 @@ namespace mec {
 // All calls of one convolution, or of one of its gradients, with one set of sizes, dtypes and
 // options.
 struct ConvolutionCalls {
-  using Kernel = void (Backend::*)(In, In, Out, const Conv2dArgs&);
-
-  const char* name = "";  // that of the member of Backend
-  Kernel kernel = nullptr;
+  const char* name = "";  // of the kernel
+  // Runs it on a device, on both operands and the result.
+  void (*run)(Backend& device, const In& a, const In& b, const Out& result, const Conv2dArgs& args) = nullptr;
   std::array<Shape, 3> shapes;  // of both operands and the result
   std::array<Dtype, 3> dtypes{};
   Conv2dArgs args;
   std::int64_t calls = 0;
 
   bool same_kind(const ConvolutionCalls& other) const {
-    return kernel == other.kernel && shapes == other.shapes && dtypes == other.dtypes && args == other.args;
+    return std::string_view(name) == other.name && shapes == other.shapes && dtypes == other.dtypes && args == other.args;
   }
 };
 
@@ -36,12 +36,11 @@ class ConvolutionCounter final : public ForwardingBackend {
   // In the order of their first calls.
   const std::vector<ConvolutionCalls>& counted() const { return counted_; }
 
-  void conv2d(In x, In w, Out y, const Conv2dArgs& args) override;
-  void conv2d_grad_input(In dy, In w, Out dx, const Conv2dArgs& args) override;
-  void conv2d_grad_weight(In dy, In x, Out dw, const Conv2dArgs& args) override;
+ protected:
+  void on_call(KernelCall call) override;
 
  private:
-  void count(const ConvolutionCalls& call);
+  template <class K> void count(const K* k);
 
   bool counting_ = false;
   std::vector<ConvolutionCalls> counted_;

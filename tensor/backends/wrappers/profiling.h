@@ -19,7 +19,7 @@ struct KernelProfile {
   double seconds = 0;  // until the device was done with it
   // Of products, convolutions (padding counted) and decompositions; 0 for others.
   double flops = 0;
-  double bytes = 0;    // of all views that were read or written, each counted once a call
+  double bytes = 0;  // of all memory that was read or written, each counted once a call
 };
 
 // Kernels run on the inner device as they come; its allocator serves both.

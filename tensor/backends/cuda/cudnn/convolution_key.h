@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <iosfwd>
 
-#include "mec/tensor/backend.h"
 #include "mec/tensor/dtype.h"
+#include "mec/tensor/kernels/convolution.h"
 
 namespace mec::cuda {
 
@@ -33,7 +33,7 @@ struct ConvolutionKey {
   std::int64_t stride = 1, pad = 0, dilation = 1, groups = 1;
   Dtype operands = Dtype::f32;
   Dtype result = Dtype::f32;
-  bool accumulate = false;    // gradients: add to the result
+  bool accumulate = false;  // gradients: add to the result
   // F32 operands may be rounded to 10 bits of mantissa, for the tensor cores.
   bool tf32 = false;
   bool deterministic = true;  // the same bits at every run

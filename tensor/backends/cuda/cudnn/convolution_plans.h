@@ -26,7 +26,7 @@ struct EngineNotes {
   bool runtime_compiled = false;   // compiled for the device when the plan is made
 };
 
-// Device memory, in the order of the backend's methods: x, w, y | dy, w, dx | dy, x, dw.
+// Device memory, in the order of the kernels' members: x, w, y | dy, w, dx | dy, x, dw.
 struct ConvolutionPointers {
   const void* first;
   const void* second;

@@ -18,13 +18,13 @@ using pixel::TriangleFilter;
 // The outputs of a block of kBlock threads.
 constexpr int kTileWidth = 32, kTileHeight = 8;
 // Of a filter down the columns.
-constexpr int kRowTaps = TriangleFilter::most(ViewMaker::kMostShrinking, 1);
+constexpr int kRowTaps = TriangleFilter::most(kernel::MakeViews::kMostShrinking, 1);
 // Of one along the rows, at a time.
 constexpr int kColumnTaps = 64;
 // Colours that a block of the second kernel keeps, with the margins that a blur needs: either one
 // piece of a row, or several rows of up to kBlock pixels, whose blur reaches less far than they are
 // wide.
-constexpr int kLine = kBlock + 2 * ViewMaker::kMostBlur;
+constexpr int kLine = kBlock + 2 * kernel::MakeViews::kMostBlur;
 constexpr int kBlurTurns = 4;  // tiles, one below the other, of a block of the third
 // The images of a group fill the device so many times. What one kernel leaves for the next, 6 KiB
 // for each tile, is then still in the cache.
@@ -207,7 +207,7 @@ template <class T> struct Result {
 // A block has kBlock/lanes rows of up to `lanes` pixels.
 template <int C, class T> SIMT_KERNEL color_kernel(Group g, Result<T> out, int lanes) {
   SIMT_SHARED(float, colors, C* kLine);
-  SIMT_SHARED(float, weights, ViewMaker::kMostBlur + 1);
+  SIMT_SHARED(float, weights, kernel::MakeViews::kMostBlur + 1);
   SIMT_SHARED(double, sums, kWarp);
   const ViewParams& p = g.params[simt::block_y()];
   const bool blurred = p.blur_sigma > 0.0F;
@@ -244,7 +244,7 @@ template <int C, class T> SIMT_KERNEL color_kernel(Group g, Result<T> out, int l
 }
 
 template <int C, class T> SIMT_KERNEL blur_kernel(Group g, Result<T> out) {
-  SIMT_SHARED(float, weights, ViewMaker::kMostBlur + 1);
+  SIMT_SHARED(float, weights, kernel::MakeViews::kMostBlur + 1);
   const ViewParams& p = g.params[simt::block_y()];
   if (!(p.blur_sigma > 0.0F)) return;
   fill_blur_weights(p, weights);
@@ -282,36 +282,39 @@ template <int C, class T> void run(const Group& g, const Result<T>& out, std::in
 
 }  // namespace
 
-void KernelBackend::make_views(In pixels, In images, In params, Out y, const MakeViewsArgs& args) {
-  const std::int64_t n = y.shape[0], height = y.shape[1], width = y.shape[2], values = args.channels * height * width;
+void run(KernelBackend& device, const kernel::MakeViews& call) {
+  const std::int64_t n = call.y.shape[0], height = call.y.shape[1], width = call.y.shape[2],
+                     values = call.args.channels * height * width;
   const std::int64_t tiles = ceil_div(width, kTileWidth) * ceil_div(height, kTileHeight);
   const std::int64_t most = 65535;  // that a grid has in y
-  const std::int64_t group = std::min({n, ceil_div(kFillings * grid_limit_, tiles), most});
+  const std::int64_t group = std::min({n, ceil_div(kFillings * device.grid_limit(), tiles), most});
   // Two floats take a double's place.
-  double* grays = scratch_array<double>(group * (tiles + values));
+  double* grays = device.scratch_array<double>(group * (tiles + values));
   float* planes = reinterpret_cast<float*>(grays + group * tiles);
   const auto run_all = [&]<int C, class T>() {
     for (std::int64_t first = 0; first < n; first += group) {
-      const Group g{.pixels = pixels.as<std::uint8_t>(),
-                    .images = images.as<ImageRecord>() + first,
-                    .params = params.as<ViewParams>() + first,
+      const Group g{.pixels = call.pixels.as<std::uint8_t>(),
+                    .images = call.images.as<ImageRecord>() + first,
+                    .params = call.params.as<ViewParams>() + first,
                     .planes = planes,
                     .rows = planes + group * values,
                     .grays = grays,
                     .height = static_cast<int>(height),
                     .width = static_cast<int>(width),
                     .tiles = static_cast<int>(tiles)};
-      const std::int64_t channels = y.shape[3];
-      const Result<T> out{.views = y.as<T>() + first * height * width * channels, .channels = channels, .args = args};
-      run<C, T>(g, out, std::min(group, n - first), stream());
+      const std::int64_t channels = call.y.shape[3];
+      const Result<T> out{.views = call.y.as<T>() + first * height * width * channels, .channels = channels, .args = call.args};
+      run<C, T>(g, out, std::min(group, n - first), device.stream());
     }
   };
   const auto run_channels = [&]<class T>() {
-    if (args.channels == 1) run_all.template operator()<1, T>();
+    if (call.args.channels == 1) run_all.template operator()<1, T>();
     else run_all.template operator()<3, T>();
   };
-  if (y.dtype == Dtype::bf16) run_channels.template operator()<bf16>();
+  if (call.y.dtype == Dtype::bf16) run_channels.template operator()<bf16>();
   else run_channels.template operator()<float>();
 }
+
+constinit const ViewKernels view_kernels = KernelsOf<KernelBackend, ViewKernels>::table;
 
 }  // namespace mec::cuda::MEC_SIMT

@@ -221,59 +221,63 @@ constexpr std::int64_t kRowsPerThread = 8;
 
 }  // namespace
 
-void KernelBackend::batch_norm_statistics(In x, Out mean, Out var) {
-  const std::int64_t channels = mean.numel(), rows = x.numel() / channels;
-  dispatch_floating("batch_norm_statistics", x.dtype, [&]<class T>() {
+void run(KernelBackend& device, const kernel::BatchNormStatistics& call) {
+  const std::int64_t channels = call.mean.numel(), rows = call.x.numel() / channels;
+  dispatch_floating(call.name, call.x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
-    with_pack_size<T>(rows_of_packs<T>(channels, x.data), [&]<int V>() {
-      fold_columns<V>("batch_norm_statistics", columns_of(rows, channels, V), MomentsSource<T>{x.as<T>()},
-                      MomentsResult<A>{mean.as<A>(), var.as<A>()});
+    device.with_pack_size<T>(rows_of_packs<T>(channels, call.x.data), [&]<int V>() {
+      device.fold_columns<V>(call.name, columns_of(rows, channels, V), MomentsSource<T>{call.x.as<T>()},
+                             MomentsResult<A>{call.mean.as<A>(), call.var.as<A>()});
     });
   });
 }
 
-void KernelBackend::batch_norm_apply(In x, In mean, In var, In gamma, In beta, In add, Out y, const BatchNormArgs& args) {
-  const std::int64_t channels = mean.numel(), rows = x.numel() / channels;
-  dispatch_floating("batch_norm_apply", x.dtype, [&]<class T>() {
-    with_pack_size<T>(rows_of_packs<T>(channels, x.data, add.data, y.data), [&]<int V>() {
+void run(KernelBackend& device, const kernel::BatchNormApply& call) {
+  const std::int64_t channels = call.mean.numel(), rows = call.x.numel() / channels;
+  dispatch_floating(call.name, call.x.dtype, [&]<class T>() {
+    device.with_pack_size<T>(rows_of_packs<T>(channels, call.x.data, call.add.data, call.y.data), [&]<int V>() {
       const Columns matrix = columns_of(rows, channels, V);
-      simt::launch("batch_norm_apply", apply_kernel<V, T>, grid_for_rows(matrix, chunks_of(matrix, kRowsPerThread)), stream(),
-                   matrix, x.as<T>(), channels_of<Accumulator<T>>(mean, var, gamma, beta, args), add.as<T>(), y.as<T>(),
-                   args.relu);
+      simt::launch(call.name, apply_kernel<V, T>, device.grid_for_rows(matrix, chunks_of(matrix, kRowsPerThread)),
+                   device.stream(), matrix, call.x.as<T>(),
+                   channels_of<Accumulator<T>>(call.mean, call.var, call.gamma, call.beta, call.args), call.add.as<T>(),
+                   call.y.as<T>(), call.args.relu);
     });
   });
 }
 
-void KernelBackend::batch_norm_grad_reduce(In dy, In x, In y, In mean, In var, In gamma, In beta, Out dgamma, Out dbeta,
-                                           const BatchNormArgs& args) {
-  const std::int64_t channels = mean.numel(), rows = x.numel() / channels;
-  dispatch_floating("batch_norm_grad_reduce", x.dtype, [&]<class T>() {
+void run(KernelBackend& device, const kernel::BatchNormGradReduce& call) {
+  const std::int64_t channels = call.mean.numel(), rows = call.x.numel() / channels;
+  dispatch_floating(call.name, call.x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
-    const GradientResult<A> result{var.as<A>(), A(args.eps), dgamma.as<A>(), dbeta.as<A>()};
-    with_pack_size<T>(rows_of_packs<T>(channels, dy.data, x.data, y.data), [&]<int V>() {
-      with_mask(y, args, [&]<Mask kMask>() {
-        const GradientSource<T, kMask> source{{dy.as<T>(), x.as<T>(), y.as<T>()}, channels_of<A>(mean, var, gamma, beta, args)};
-        fold_columns<V>("batch_norm_grad_reduce", columns_of(rows, channels, V), source, result);
+    const GradientResult<A> result{call.var.as<A>(), A(call.args.eps), call.dgamma.as<A>(), call.dbeta.as<A>()};
+    device.with_pack_size<T>(rows_of_packs<T>(channels, call.dy.data, call.x.data, call.y.data), [&]<int V>() {
+      with_mask(call.y, call.args, [&]<Mask kMask>() {
+        const GradientSource<T, kMask> source{{call.dy.as<T>(), call.x.as<T>(), call.y.as<T>()},
+                                              channels_of<A>(call.mean, call.var, call.gamma, call.beta, call.args)};
+        device.fold_columns<V>(call.name, columns_of(rows, channels, V), source, result);
       });
     });
   });
 }
 
-void KernelBackend::batch_norm_grad_apply(In dy, In x, In y, In mean, In var, In gamma, In beta, In dgamma, In dbeta,
-                                          double count, Out dx, Out dadd, const BatchNormArgs& args) {
-  const std::int64_t channels = mean.numel(), rows = x.numel() / channels;
-  dispatch_floating("batch_norm_grad_apply", x.dtype, [&]<class T>() {
+void run(KernelBackend& device, const kernel::BatchNormGradApply& call) {
+  const std::int64_t channels = call.mean.numel(), rows = call.x.numel() / channels;
+  dispatch_floating(call.name, call.x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
-    with_pack_size<T>(rows_of_packs<T>(channels, dy.data, x.data, y.data, dx.data, dadd.data), [&]<int V>() {
-      const Columns matrix = columns_of(rows, channels, V);
-      const simt::Grid grid = grid_for_rows(matrix, chunks_of(matrix, kRowsPerThread));
-      with_mask(y, args, [&]<Mask kMask>() {
-        simt::launch("batch_norm_grad_apply", grad_apply_kernel<V, kMask, T>, grid, stream(), matrix,
-                     GradientRows<T, kMask>{dy.as<T>(), x.as<T>(), y.as<T>()}, channels_of<A>(mean, var, gamma, beta, args),
-                     dgamma.as<A>(), dbeta.as<A>(), A(count), dx.as<T>(), dadd.as<T>());
-      });
-    });
+    device.with_pack_size<T>(
+        rows_of_packs<T>(channels, call.dy.data, call.x.data, call.y.data, call.dx.data, call.dadd.data), [&]<int V>() {
+          const Columns matrix = columns_of(rows, channels, V);
+          const simt::Grid grid = device.grid_for_rows(matrix, chunks_of(matrix, kRowsPerThread));
+          with_mask(call.y, call.args, [&]<Mask kMask>() {
+            simt::launch(call.name, grad_apply_kernel<V, kMask, T>, grid, device.stream(), matrix,
+                         GradientRows<T, kMask>{call.dy.as<T>(), call.x.as<T>(), call.y.as<T>()},
+                         channels_of<A>(call.mean, call.var, call.gamma, call.beta, call.args), call.dgamma.as<A>(),
+                         call.dbeta.as<A>(), A(call.count), call.dx.as<T>(), call.dadd.as<T>());
+          });
+        });
   });
 }
+
+constinit const BatchNormKernels batch_norm_kernels = KernelsOf<KernelBackend, BatchNormKernels>::table;
 
 }  // namespace mec::cuda::MEC_SIMT

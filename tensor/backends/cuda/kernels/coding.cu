@@ -126,75 +126,80 @@ template <class T> SIMT_KERNEL coding_loss_kernel(const T* traces, const T* scal
 
 }  // namespace
 
-void KernelBackend::power_traces(std::span<const In> powers, Out traces) {
-  const std::int64_t n = powers[0].shape[0], order = traces.numel();
-  const auto highest = static_cast<std::int64_t>(powers.size());
-  dispatch_real("power_traces", traces.dtype, [&]<class T>() {
+void run(KernelBackend& device, const kernel::PowerTraces& call) {
+  const std::int64_t n = call.powers[0].shape[0], order = call.traces.numel();
+  const auto highest = static_cast<std::int64_t>(call.powers.size());
+  dispatch_real(call.name, call.traces.dtype, [&]<class T>() {
     for (std::int64_t first = 0; first < order; first += kMatrices) {
-      TraceTerms<T> terms{powers.back().as<T>(), {}, 0, static_cast<int>(std::min<std::int64_t>(kMatrices, order - first))};
+      TraceTerms<T> terms{
+          call.powers.back().as<T>(), {}, 0, static_cast<int>(std::min<std::int64_t>(kMatrices, order - first))};
       for (int t = 0; t < terms.count; ++t) {
         const std::int64_t k = first + t;  // the trace of power k + 1
         if (k < highest) ++terms.plain;
-        terms.b[t] = powers[static_cast<std::size_t>(k < highest ? k : k - highest)].as<T>();
+        terms.b[t] = call.powers[static_cast<std::size_t>(k < highest ? k : k - highest)].as<T>();
       }
-      simt::Grid grid = grid_of_pieces(Tile::count(n, n));
+      simt::Grid grid = device.grid_of_pieces(Tile::count(n, n));
       grid.loop = simt::LoopAxis::none;  // each block leaves a sum
-      T* const partial = scratch_array<T>(grid.x * kMatrices);
-      simt::launch("power_traces", power_traces_kernel<T>, grid, stream(), terms, n, partial);
-      simt::launch("power_traces", power_traces_finish_kernel<T>, {.threads = kMatrices * kWarp}, stream(), partial, grid.x,
-                   traces.as<T>() + first, terms.count);
+      T* const partial = device.scratch_array<T>(grid.x * kMatrices);
+      simt::launch(call.name, power_traces_kernel<T>, grid, device.stream(), terms, n, partial);
+      simt::launch(call.name, power_traces_finish_kernel<T>, {.threads = kMatrices * kWarp}, device.stream(), partial, grid.x,
+                   call.traces.as<T>() + first, terms.count);
     }
   });
 }
 
-void KernelBackend::matrix_polynomial(std::span<const In> powers, std::span<const double> coefficients, Out y) {
-  const std::int64_t n = y.shape[0];
-  dispatch_real("matrix_polynomial", y.dtype, [&]<class T>() {
-    Polynomial<T> p{{}, {}, T(coefficients[0]), 0};
+void run(KernelBackend& device, const kernel::MatrixPolynomial& call) {
+  const std::int64_t n = call.y.shape[0];
+  dispatch_real(call.name, call.y.dtype, [&]<class T>() {
+    Polynomial<T> p{{}, {}, T(call.coefficients[0]), 0};
     bool packs = true;
     const auto launch = [&] {
-      with_packs<T>(n * n, packs, [&]<int V>(const simt::Grid& grid) {
-        simt::launch("matrix_polynomial", matrix_polynomial_kernel<V, T>, grid, stream(), p, y.as<T>(), n);
+      device.with_packs<T>(n * n, packs, [&]<int V>(const simt::Grid& grid) {
+        simt::launch(call.name, matrix_polynomial_kernel<V, T>, grid, device.stream(), p, call.y.as<T>(), n);
       });
     };
     const auto add = [&](const T* power, T coefficient) {
-      packs = packs && equally_aligned(y.as<T>(), power);
+      packs = packs && equally_aligned(call.y.as<T>(), power);
       p.powers[p.count] = power;
       p.coefficients[p.count++] = coefficient;
     };
-    for (std::size_t j = 0; j < powers.size(); ++j) {
+    for (std::size_t j = 0; j < call.powers.size(); ++j) {
       if (p.count == kMatrices) {  // goes on from the sum so far
         launch();
         p.constant = T(0);
         p.count = 0;
-        add(y.as<T>(), T(1));
+        add(call.y.as<T>(), T(1));
       }
-      add(powers[j].as<T>(), T(coefficients[j + 1]));
+      add(call.powers[j].as<T>(), T(call.coefficients[j + 1]));
     }
     launch();
   });
 }
 
-void KernelBackend::symmetrize(In x, Out y) {
-  const std::int64_t n = x.shape[0];
-  dispatch_real("symmetrize", x.dtype, [&]<class T>() {
-    simt::launch("symmetrize", symmetrize_kernel<T>, grid_of_pieces(Tile::count(n, n)), stream(), x.as<T>(), y.as<T>(), n);
+void run(KernelBackend& device, const kernel::Symmetrize& call) {
+  const std::int64_t n = call.x.shape[0];
+  dispatch_real(call.name, call.x.dtype, [&]<class T>() {
+    simt::launch(call.name, symmetrize_kernel<T>, device.grid_of_pieces(Tile::count(n, n)), device.stream(), call.x.as<T>(),
+                 call.y.as<T>(), n);
   });
 }
 
-void KernelBackend::coding_scale(In lambda, In u, In v, Out scale, const CodingScaleArgs& args) {
-  dispatch_real("coding_scale", u.dtype, [&]<class T>() {
-    simt::launch("coding_scale", coding_scale_kernel<T>, {.threads = 2 * kBlock}, stream(), lambda.as<T>(), u.as<T>(),
-                 u.numel(), v.as<T>(), v.numel(), scale.as<T>(), functor::CodingScale<T>{args.adapt, T(args.limit)});
+void run(KernelBackend& device, const kernel::CodingScale& call) {
+  dispatch_real(call.name, call.u.dtype, [&]<class T>() {
+    simt::launch(call.name, coding_scale_kernel<T>, {.threads = 2 * kBlock}, device.stream(), call.lambda.as<T>(),
+                 call.u.as<T>(), call.u.numel(), call.v.as<T>(), call.v.numel(), call.scale.as<T>(),
+                 functor::CodingScale<T>{call.args.adapt, T(call.args.limit)});
   });
 }
 
-void KernelBackend::coding_loss(In traces, In scale, Out result, const CodingLossArgs& args) {
-  dispatch_real("coding_loss", traces.dtype, [&]<class T>() {
-    const functor::CodingLoss<T> loss{args.order, T(args.rows), T(args.width), T(args.weight)};
-    simt::launch("coding_loss", coding_loss_kernel<T>, {.threads = kWarp}, stream(), traces.as<T>(), scale.as<T>(),
-                 result.as<T>(), loss);
+void run(KernelBackend& device, const kernel::CodingLoss& call) {
+  dispatch_real(call.name, call.traces.dtype, [&]<class T>() {
+    const functor::CodingLoss<T> loss{call.args.order, T(call.args.rows), T(call.args.width), T(call.args.weight)};
+    simt::launch(call.name, coding_loss_kernel<T>, {.threads = kWarp}, device.stream(), call.traces.as<T>(), call.scale.as<T>(),
+                 call.result.as<T>(), loss);
   });
 }
+
+constinit const CodingKernels coding_kernels = KernelsOf<KernelBackend, CodingKernels>::table;
 
 }  // namespace mec::cuda::MEC_SIMT

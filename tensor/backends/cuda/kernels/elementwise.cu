@@ -41,56 +41,60 @@ SIMT_KERNEL axpby_kernel(const X* x, Y* y, std::int64_t n, double factor, const 
 
 }  // namespace
 
-void KernelBackend::unary(UnaryOp op, In x, Out y) {
-  const std::int64_t n = x.numel();
-  dispatch_floating("unary", x.dtype, [&]<class T>() {
-    dispatch_op(op, [&]<class Op>() {
-      with_packs<T>(n, aligned_for_packs(x.data, y.data), [&]<int V>(const simt::Grid& grid) {
-        simt::launch("unary", unary_kernel<Op, V, T>, grid, stream(), x.as<T>(), y.as<T>(), n);
+void run(KernelBackend& device, const kernel::Unary& call) {
+  const std::int64_t n = call.x.numel();
+  dispatch_floating(call.name, call.x.dtype, [&]<class T>() {
+    dispatch_op(call.op, [&]<class Op>() {
+      device.with_packs<T>(n, aligned_for_packs(call.x.data, call.y.data), [&]<int V>(const simt::Grid& grid) {
+        simt::launch(call.name, unary_kernel<Op, V, T>, grid, device.stream(), call.x.as<T>(), call.y.as<T>(), n);
       });
     });
   });
 }
 
-void KernelBackend::unary_grad(UnaryOp op, In x, In dy, Out dx) {
-  const std::int64_t n = x.numel();
-  dispatch_floating("unary_grad", x.dtype, [&]<class T>() {
-    dispatch_op(op, [&]<class Op>() {
-      with_packs<T>(n, aligned_for_packs(x.data, dy.data, dx.data), [&]<int V>(const simt::Grid& grid) {
-        simt::launch("unary_grad", unary_grad_kernel<Op, V, T>, grid, stream(), x.as<T>(), dy.as<T>(), dx.as<T>(), n);
+void run(KernelBackend& device, const kernel::UnaryGrad& call) {
+  const std::int64_t n = call.x.numel();
+  dispatch_floating(call.name, call.x.dtype, [&]<class T>() {
+    dispatch_op(call.op, [&]<class Op>() {
+      device.with_packs<T>(n, aligned_for_packs(call.x.data, call.dy.data, call.dx.data), [&]<int V>(const simt::Grid& grid) {
+        simt::launch(call.name, unary_grad_kernel<Op, V, T>, grid, device.stream(), call.x.as<T>(), call.dy.as<T>(),
+                     call.dx.as<T>(), n);
       });
     });
   });
 }
 
-void KernelBackend::binary(BinaryOp op, In a, In b, Out y) {
-  const std::int64_t n = a.numel(), period = b.numel();
-  dispatch_floating("binary", a.dtype, [&]<class T>() {
-    dispatch_op(op, [&]<class Op>() {
+void run(KernelBackend& device, const kernel::Binary& call) {
+  const std::int64_t n = call.a.numel(), period = call.b.numel();
+  dispatch_floating(call.name, call.a.dtype, [&]<class T>() {
+    dispatch_op(call.op, [&]<class Op>() {
       if (period != n) {
-        simt::launch("binary", binary_repeated_kernel<Op, T>, grid_for(n), stream(), a.as<T>(), b.as<T>(), y.as<T>(), n,
-                     period);
+        simt::launch(call.name, binary_repeated_kernel<Op, T>, device.grid_for(n), device.stream(), call.a.as<T>(),
+                     call.b.as<T>(), call.y.as<T>(), n, period);
         return;
       }
-      with_packs<T>(n, aligned_for_packs(a.data, b.data, y.data), [&]<int V>(const simt::Grid& grid) {
-        simt::launch("binary", binary_kernel<Op, V, T>, grid, stream(), a.as<T>(), b.as<T>(), y.as<T>(), n);
+      device.with_packs<T>(n, aligned_for_packs(call.a.data, call.b.data, call.y.data), [&]<int V>(const simt::Grid& grid) {
+        simt::launch(call.name, binary_kernel<Op, V, T>, grid, device.stream(), call.a.as<T>(), call.b.as<T>(), call.y.as<T>(),
+                     n);
       });
     });
   });
 }
 
-void KernelBackend::axpby(In x, Out y, const AxpbyArgs& args) {
-  const std::int64_t n = x.numel();
-  dispatch_floating("axpby", x.dtype, [&]<class X>() {
-    dispatch_floating("axpby", y.dtype, [&]<class Y>() {
+void run(KernelBackend& device, const kernel::Axpby& call) {
+  const std::int64_t n = call.x.numel();
+  dispatch_floating(call.name, call.x.dtype, [&]<class X>() {
+    dispatch_floating(call.name, call.y.dtype, [&]<class Y>() {
       using A = decltype(Accumulator<X>{} + Accumulator<Y>{});
       using Narrow = std::conditional_t<sizeof(X) < sizeof(Y), X, Y>;
-      with_packs<Narrow>(n, aligned_for_packs(x.data, y.data), [&]<int V>(const simt::Grid& grid) {
-        simt::launch("axpby", axpby_kernel<A, V, X, Y>, grid, stream(), x.as<X>(), y.as<Y>(), n, args.alpha,
-                     args.alpha_device.as<A>(), args.beta);
+      device.with_packs<Narrow>(n, aligned_for_packs(call.x.data, call.y.data), [&]<int V>(const simt::Grid& grid) {
+        simt::launch(call.name, axpby_kernel<A, V, X, Y>, grid, device.stream(), call.x.as<X>(), call.y.as<Y>(), n,
+                     call.args.alpha, call.args.alpha_device.as<A>(), call.args.beta);
       });
     });
   });
 }
+
+constinit const ElementwiseKernels elementwise_kernels = KernelsOf<KernelBackend, ElementwiseKernels>::table;
 
 }  // namespace mec::cuda::MEC_SIMT

@@ -6,6 +6,14 @@
 
 namespace mec::cuda::MEC_SIMT {
 
+KernelBackend::KernelBackend(std::int64_t grid_limit, const LibraryKernels& libraries)
+    : Backend({memory_kernels, random_kernels, elementwise_kernels, reduce_kernels, libraries.matmul, libraries.convolution,
+               batch_norm_kernels, pooling_kernels, row_kernels, libraries.linalg, coding_kernels, tsne_kernels,
+               optimizer_kernels}),
+      grid_limit_(grid_limit) {}
+
+const ViewKernels* KernelBackend::view_kernels() const { return &MEC_SIMT::view_kernels; }
+
 void* KernelBackend::scratch(std::size_t bytes) {
   if (bytes > scratch_bytes_ || scratch_.empty()) {
     const std::size_t larger = std::max(bytes, 2 * scratch_bytes_);

@@ -13,72 +13,24 @@ namespace mec::cuda::MEC_SIMT {
 
 struct Columns;
 
-class KernelBackend : public Backend, public ViewMaker {
+// What CUDA's libraries compute.
+struct LibraryKernels {
+  MatmulKernels matmul;
+  ConvolutionKernels convolution;
+  LinalgKernels linalg;
+};
+
+class KernelBackend : public Backend {
  public:
   // A grid has at most `grid_limit` blocks: as many as a device can ever run at a time. Sums that
   // follow from the grid follow from this number; grids that share out a loop (Grid::loop) are made
   // smaller where the kernel's registers allow fewer blocks.
-  explicit KernelBackend(std::int64_t grid_limit) : grid_limit_(grid_limit) {}
+  KernelBackend(std::int64_t grid_limit, const LibraryKernels& libraries);
 
-  // augment.cu
-  ViewMaker* view_maker() override { return this; }
-  void make_views(In pixels, In images, In params, Out y, const MakeViewsArgs& args) override;
+  const ViewKernels* view_kernels() const override;
+  std::int64_t grid_limit() const { return grid_limit_; }
 
-  // memory.cu
-  void copy(In x, Out y) override;
-  void fill(Out y, double value) override;
-  void fill_random(Out y, const RandomArgs& args) override;
-  void transpose(In x, Out y) override;
-  void gather_rows(In x, In index, Out y) override;
-
-  // elementwise.cu
-  void unary(UnaryOp op, In x, Out y) override;
-  void unary_grad(UnaryOp op, In x, In dy, Out dx) override;
-  void binary(BinaryOp op, In a, In b, Out y) override;
-  void axpby(In x, Out y, const AxpbyArgs& args) override;
-
-  // reduce.cu
-  void reduce(Reduce how, In x, Out y) override;
-  void all_finite(In x, Out flag) override;
-
-  // batch_norm.cu
-  void batch_norm_statistics(In x, Out mean, Out var) override;
-  void batch_norm_apply(In x, In mean, In var, In gamma, In beta, In add, Out y, const BatchNormArgs& args) override;
-  void batch_norm_grad_reduce(In dy, In x, In y, In mean, In var, In gamma, In beta, Out dgamma, Out dbeta,
-                              const BatchNormArgs& args) override;
-  void batch_norm_grad_apply(In dy, In x, In y, In mean, In var, In gamma, In beta, In dgamma, In dbeta, double count, Out dx,
-                             Out dadd, const BatchNormArgs& args) override;
-
-  // pooling.cu
-  void max_pool2d(In x, Out y, Out argmax, const Pool2dArgs& args) override;
-  void max_pool2d_grad(In dy, In argmax, Out dx, const Pool2dArgs& args) override;
-  void global_avg_pool(In x, Out y) override;
-  void global_avg_pool_grad(In dy, Out dx) override;
-
-  // rows.cu
-  void normalize_rows(In x, Out y, Out inv_norm, double eps) override;
-  void normalize_rows_grad(In y, In inv_norm, In dy, Out dx) override;
-  void cross_entropy(In logits, In labels, Out loss, Out dlogits) override;
-  void top_k(In x, Out values, Out indices) override;
-
-  // coding.cu
-  void power_traces(std::span<const In> powers, Out traces) override;
-  void matrix_polynomial(std::span<const In> powers, std::span<const double> coefficients, Out y) override;
-  void symmetrize(In x, Out y) override;
-  void coding_scale(In lambda, In u, In v, Out scale, const CodingScaleArgs& args) override;
-  void coding_loss(In traces, In scale, Out result, const CodingLossArgs& args) override;
-
-  // tsne.cu
-  void tsne_forces(In p, In y, Out attraction, Out repulsion, Out weights) override;
-
-  // optimizer.cu
-  void sgd_update(Out w, In g, Out v, In rate, In offsets, In segment_rates, const SgdArgs& args) override;
-  void adamw_update(Out w, In g, Out m, Out v, In rate, In correction, In offsets, In segment_rates,
-                    const AdamWArgs& args) override;
-  void lars_rates(In w, In g, In offsets, Out segment_rates, const LarsArgs& args) override;
-  void ema_update(Out teacher, In w, In coefficient) override;
-
- protected:
+  // For the kernels of this folder, as all that follows.
   virtual simt::Stream stream() const = 0;
   // Blocks for `n` pieces of work, one for each thread and turn of for_each_index.
   simt::Grid grid_for(std::int64_t n) const;
@@ -97,7 +49,7 @@ class KernelBackend : public Backend, public ViewMaker {
     with_pack_size<T>(aligned, [&]<int V>() { f.template operator()<V>(grid_for(ceil_div(n, V))); });
   }
 
-  // tiled_product.cu: as Backend::matmul, of any sizes and alignment, for what a library has no
+  // tiled_product.cu: as kernel::Matmul, of any sizes and alignment, for what a library has no
   // algorithm for. Sums run over k in order.
   void tiled_product(In a, In b, Out c, const MatmulArgs& args);
 
@@ -124,14 +76,27 @@ class KernelBackend : public Backend, public ViewMaker {
     return static_cast<T*>(scratch(static_cast<std::size_t>(count) * sizeof(T)));
   }
 
- private:
   // reduce.cu
   simt::Grid grid_for_long_rows(std::int64_t rows, std::int64_t packs) const;
   template <class T> void sum_rows(const T* x, std::int64_t rows, std::int64_t columns, Accumulator<T>* y);
 
+ private:
   std::int64_t grid_limit_;
   std::vector<void*> scratch_;  // the last is the largest
   std::size_t scratch_bytes_ = 0;
 };
+
+// The kernels, each family in the file of its name where no other is named.
+extern const MemoryKernels memory_kernels;
+extern const RandomKernels random_kernels;  // memory.cu
+extern const ElementwiseKernels elementwise_kernels;
+extern const ReduceKernels reduce_kernels;
+extern const BatchNormKernels batch_norm_kernels;
+extern const PoolingKernels pooling_kernels;
+extern const RowKernels row_kernels;
+extern const CodingKernels coding_kernels;
+extern const TsneKernels tsne_kernels;
+extern const OptimizerKernels optimizer_kernels;
+extern const ViewKernels view_kernels;  // augment.cu
 
 }  // namespace mec::cuda::MEC_SIMT

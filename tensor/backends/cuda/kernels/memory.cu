@@ -71,76 +71,81 @@ SIMT_KERNEL gather_kernel(const U* x, std::int64_t rows, const std::int64_t* ind
 
 }  // namespace
 
-void KernelBackend::copy(In x, Out y) {
-  const std::int64_t n = x.numel();
-  if (x.dtype == y.dtype) {
-    return dispatch_size(size_of(x.dtype), [&]<class T>() {
-      with_packs<T>(n, equally_aligned(x.as<T>(), y.as<T>()), [&]<int V>(const simt::Grid& grid) {
-        simt::launch("copy", move_kernel<V, T>, grid, stream(), x.as<T>(), y.as<T>(), n);
+void run(KernelBackend& device, const kernel::Copy& call) {
+  const std::int64_t n = call.x.numel();
+  if (call.x.dtype == call.y.dtype) {
+    return dispatch_size(size_of(call.x.dtype), [&]<class T>() {
+      device.with_packs<T>(n, equally_aligned(call.x.as<T>(), call.y.as<T>()), [&]<int V>(const simt::Grid& grid) {
+        simt::launch(call.name, move_kernel<V, T>, grid, device.stream(), call.x.as<T>(), call.y.as<T>(), n);
       });
     });
   }
-  dispatch_any(x.dtype, [&]<class From>() {
-    dispatch_any(y.dtype, [&]<class To>() {
+  dispatch_any(call.x.dtype, [&]<class From>() {
+    dispatch_any(call.y.dtype, [&]<class To>() {
       if constexpr (!std::is_same_v<From, To>) {
         const auto convert = [&]<int V>(const simt::Grid& grid) {
-          simt::launch("copy", convert_kernel<V, From, To>, grid, stream(), x.as<From>(), y.as<To>(), n);
+          simt::launch(call.name, convert_kernel<V, From, To>, grid, device.stream(), call.x.as<From>(), call.y.as<To>(), n);
         };
         // Packs of the narrower type; eight at a time, as of a type of two bytes, do better for
         // single bytes. Only what training does with much memory has them: there are thirty pairs.
         if constexpr (is_floating(dtype_of<To>()) && (is_floating(dtype_of<From>()) || sizeof(From) == 1)) {
           using Narrow = std::conditional_t<sizeof(From) < sizeof(To), From, To>;
-          with_packs<std::conditional_t<sizeof(Narrow) == 1, bf16, Narrow>>(n, aligned_for_packs(x.data, y.data), convert);
+          device.with_packs<std::conditional_t<sizeof(Narrow) == 1, bf16, Narrow>>(
+              n, aligned_for_packs(call.x.data, call.y.data), convert);
         } else {
-          convert.template operator()<1>(grid_for(n));
+          convert.template operator()<1>(device.grid_for(n));
         }
       }
     });
   });
 }
 
-void KernelBackend::fill(Out y, double value) {
-  const std::int64_t n = y.numel();
-  dispatch_any(y.dtype, [&]<class T>() {
-    const T element = converted<T>(value);
-    dispatch_size(size_of(y.dtype), [&]<class Bits>() {
+void run(KernelBackend& device, const kernel::Fill& call) {
+  const std::int64_t n = call.y.numel();
+  dispatch_any(call.y.dtype, [&]<class T>() {
+    const T element = converted<T>(call.value);
+    dispatch_size(size_of(call.y.dtype), [&]<class Bits>() {
       if constexpr (sizeof(Bits) == sizeof(T)) {
-        with_packs<Bits>(n, aligned_for_packs(y.data), [&]<int V>(const simt::Grid& grid) {
-          simt::launch("fill", fill_kernel<V, Bits>, grid, stream(), y.as<Bits>(), n, std::bit_cast<Bits>(element));
+        device.with_packs<Bits>(n, aligned_for_packs(call.y.data), [&]<int V>(const simt::Grid& grid) {
+          simt::launch(call.name, fill_kernel<V, Bits>, grid, device.stream(), call.y.as<Bits>(), n,
+                       std::bit_cast<Bits>(element));
         });
       }
     });
   });
 }
 
-void KernelBackend::fill_random(Out y, const RandomArgs& args) {
-  const std::int64_t n = y.numel();
-  dispatch_real("fill_random", y.dtype, [&]<class T>() {
-    with_packs<T>(n, aligned_for_packs(y.data), [&]<int V>(const simt::Grid& grid) {
-      simt::launch("fill_random", random_kernel<V, T>, grid, stream(), y.as<T>(), n, args);
+void run(KernelBackend& device, const kernel::FillRandom& call) {
+  const std::int64_t n = call.y.numel();
+  dispatch_real(call.name, call.y.dtype, [&]<class T>() {
+    device.with_packs<T>(n, aligned_for_packs(call.y.data), [&]<int V>(const simt::Grid& grid) {
+      simt::launch(call.name, random_kernel<V, T>, grid, device.stream(), call.y.as<T>(), n, call.args);
     });
   });
 }
 
-void KernelBackend::transpose(In x, Out y) {
-  const std::int64_t rows = x.shape[0], columns = x.shape[1];
-  dispatch_size(size_of(x.dtype), [&]<class T>() {
-    simt::launch("transpose", transpose_kernel<T>, grid_of_pieces(Tile::count(rows, columns)), stream(), x.as<T>(), y.as<T>(),
-                 rows, columns);
+void run(KernelBackend& device, const kernel::Transpose& call) {
+  const std::int64_t rows = call.x.shape[0], columns = call.x.shape[1];
+  dispatch_size(size_of(call.x.dtype), [&]<class T>() {
+    simt::launch(call.name, transpose_kernel<T>, device.grid_of_pieces(Tile::count(rows, columns)), device.stream(),
+                 call.x.as<T>(), call.y.as<T>(), rows, columns);
   });
 }
 
-void KernelBackend::gather_rows(In x, In index, Out y) {
-  const std::int64_t count = index.numel();
-  if (y.numel() == 0) return;
-  const std::int64_t bytes = y.numel() / count * size_of(y.dtype);
+void run(KernelBackend& device, const kernel::GatherRows& call) {
+  const std::int64_t count = call.index.numel();
+  if (call.y.numel() == 0) return;
+  const std::int64_t bytes = call.y.numel() / count * size_of(call.y.dtype);
   const auto gather = [&]<class U>() {
     const std::int64_t width = bytes / static_cast<std::int64_t>(sizeof(U));
-    simt::launch("gather_rows", gather_kernel<U>, grid_for(count * width), stream(), x.as<U>(), x.shape[0],
-                 index.as<std::int64_t>(), y.as<U>(), count, width);
+    simt::launch(call.name, gather_kernel<U>, device.grid_for(count * width), device.stream(), call.x.as<U>(), call.x.shape[0],
+                 call.index.as<std::int64_t>(), call.y.as<U>(), count, width);
   };
-  if (bytes % 16 == 0 && aligned_for_packs(x.data, y.data)) gather.template operator()<Unit>();
-  else dispatch_size(size_of(y.dtype), gather);
+  if (bytes % 16 == 0 && aligned_for_packs(call.x.data, call.y.data)) gather.template operator()<Unit>();
+  else dispatch_size(size_of(call.y.dtype), gather);
 }
+
+constinit const MemoryKernels memory_kernels = KernelsOf<KernelBackend, MemoryKernels>::table;
+constinit const RandomKernels random_kernels = KernelsOf<KernelBackend, RandomKernels>::table;
 
 }  // namespace mec::cuda::MEC_SIMT

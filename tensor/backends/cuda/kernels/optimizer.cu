@@ -146,51 +146,56 @@ Segments segments_of(const In& offsets, std::int64_t size) { return {offsets.as<
 
 }  // namespace
 
-void KernelBackend::sgd_update(Out w, In g, Out v, In rate, In offsets, In segment_rates, const SgdArgs& args) {
-  const std::int64_t n = w.numel();
-  dispatch_real("sgd_update", w.dtype, [&]<class T>() {
-    const functor::SgdStep<T> scalars{T(args.rate_factor), T(1), T(args.momentum), T(args.weight_decay)};
-    with_packs<T>(n, equally_aligned(w.as<T>(), g.as<T>(), v.as<T>()), [&]<int V>(const simt::Grid&) {
-      simt::launch("sgd_update", sgd_kernel<V, T>, grid_of_pieces(ceil_div(n, kPiece)), stream(), w.as<T>(), g.as<T>(),
-                   v.as<T>(), n, rate.as<T>(), segments_of(offsets, n), segment_rates.as<T>(), scalars);
+void run(KernelBackend& device, const kernel::SgdUpdate& call) {
+  const std::int64_t n = call.w.numel();
+  dispatch_real(call.name, call.w.dtype, [&]<class T>() {
+    const functor::SgdStep<T> scalars{T(call.args.rate_factor), T(1), T(call.args.momentum), T(call.args.weight_decay)};
+    device.with_packs<T>(n, equally_aligned(call.w.as<T>(), call.g.as<T>(), call.v.as<T>()), [&]<int V>(const simt::Grid&) {
+      simt::launch(call.name, sgd_kernel<V, T>, device.grid_of_pieces(ceil_div(n, kPiece)), device.stream(), call.w.as<T>(),
+                   call.g.as<T>(), call.v.as<T>(), n, call.rate.as<T>(), segments_of(call.offsets, n),
+                   call.segment_rates.as<T>(), scalars);
     });
   });
 }
 
-void KernelBackend::adamw_update(Out w, In g, Out m, Out v, In rate, In correction, In offsets, In segment_rates,
-                                 const AdamWArgs& args) {
-  const std::int64_t n = w.numel();
-  dispatch_real("adamw_update", w.dtype, [&]<class T>() {
-    with_packs<T>(n, equally_aligned(w.as<T>(), g.as<T>(), m.as<T>(), v.as<T>()), [&]<int V>(const simt::Grid&) {
-      simt::launch("adamw_update", adamw_kernel<V, T>, grid_of_pieces(ceil_div(n, kPiece)), stream(), w.as<T>(), g.as<T>(),
-                   m.as<T>(), v.as<T>(), n, rate.as<T>(), correction.as<T>(), segments_of(offsets, n), segment_rates.as<T>(),
-                   functor::AdamWStep<T>::of(args));
+void run(KernelBackend& device, const kernel::AdamWUpdate& call) {
+  const std::int64_t n = call.w.numel();
+  dispatch_real(call.name, call.w.dtype, [&]<class T>() {
+    device.with_packs<T>(n, equally_aligned(call.w.as<T>(), call.g.as<T>(), call.m.as<T>(), call.v.as<T>()),
+                         [&]<int V>(const simt::Grid&) {
+                           simt::launch(call.name, adamw_kernel<V, T>, device.grid_of_pieces(ceil_div(n, kPiece)),
+                                        device.stream(), call.w.as<T>(), call.g.as<T>(), call.m.as<T>(), call.v.as<T>(), n,
+                                        call.rate.as<T>(), call.correction.as<T>(), segments_of(call.offsets, n),
+                                        call.segment_rates.as<T>(), functor::AdamWStep<T>::of(call.args));
+                         });
+  });
+}
+
+void run(KernelBackend& device, const kernel::LarsRates& call) {
+  const std::int64_t n = call.w.numel(), pieces = ceil_div(n, kPiece);
+  const Segments segments = segments_of(call.offsets, n);
+  dispatch_real(call.name, call.w.dtype, [&]<class T>() {
+    auto* const partial = device.scratch_array<SquareSums<T>>(pieces + segments.count);
+    device.with_packs<T>(n, equally_aligned(call.w.as<T>(), call.g.as<T>()), [&]<int V>(const simt::Grid&) {
+      simt::launch(call.name, lars_squares_kernel<V, T>, device.grid_of_pieces(pieces), device.stream(), call.w.as<T>(),
+                   call.g.as<T>(), n, segments, partial);
+    });
+    const functor::LarsRate<T> ratio{T(call.args.eta), T(call.args.weight_decay), T(call.args.eps)};
+    simt::launch(call.name, lars_rates_kernel<T>, device.grid_for(segments.count * kWarp), device.stream(), partial, segments,
+                 call.segment_rates.as<T>(), ratio);
+  });
+}
+
+void run(KernelBackend& device, const kernel::EmaUpdate& call) {
+  const std::int64_t n = call.w.numel();
+  dispatch_real(call.name, call.w.dtype, [&]<class T>() {
+    device.with_packs<T>(n, equally_aligned(call.teacher.as<T>(), call.w.as<T>()), [&]<int V>(const simt::Grid& grid) {
+      simt::launch(call.name, ema_kernel<V, T>, grid, device.stream(), call.teacher.as<T>(), call.w.as<T>(), n,
+                   call.coefficient.as<T>());
     });
   });
 }
 
-void KernelBackend::lars_rates(In w, In g, In offsets, Out segment_rates, const LarsArgs& args) {
-  const std::int64_t n = w.numel(), pieces = ceil_div(n, kPiece);
-  const Segments segments = segments_of(offsets, n);
-  dispatch_real("lars_rates", w.dtype, [&]<class T>() {
-    auto* const partial = scratch_array<SquareSums<T>>(pieces + segments.count);
-    with_packs<T>(n, equally_aligned(w.as<T>(), g.as<T>()), [&]<int V>(const simt::Grid&) {
-      simt::launch("lars_rates", lars_squares_kernel<V, T>, grid_of_pieces(pieces), stream(), w.as<T>(), g.as<T>(), n, segments,
-                   partial);
-    });
-    const functor::LarsRate<T> ratio{T(args.eta), T(args.weight_decay), T(args.eps)};
-    simt::launch("lars_rates", lars_rates_kernel<T>, grid_for(segments.count * kWarp), stream(), partial, segments,
-                 segment_rates.as<T>(), ratio);
-  });
-}
-
-void KernelBackend::ema_update(Out teacher, In w, In coefficient) {
-  const std::int64_t n = w.numel();
-  dispatch_real("ema_update", w.dtype, [&]<class T>() {
-    with_packs<T>(n, equally_aligned(teacher.as<T>(), w.as<T>()), [&]<int V>(const simt::Grid& grid) {
-      simt::launch("ema_update", ema_kernel<V, T>, grid, stream(), teacher.as<T>(), w.as<T>(), n, coefficient.as<T>());
-    });
-  });
-}
+constinit const OptimizerKernels optimizer_kernels = KernelsOf<KernelBackend, OptimizerKernels>::table;
 
 }  // namespace mec::cuda::MEC_SIMT

@@ -142,48 +142,50 @@ template <int V, class T> SIMT_KERNEL global_avg_pool_grad_kernel(Columns pixels
 
 }  // namespace
 
-void KernelBackend::max_pool2d(In x, Out y, Out argmax, const Pool2dArgs& args) {
-  const MaxPool pool = max_pool_of(x.shape, y.shape, args);
-  dispatch_floating("max_pool2d", x.dtype, [&]<class T>() {
-    with_pack_size<T>(rows_of_packs<T>(pool.channels, x.data, y.data, argmax.data), [&]<int V>() {
-      const std::int64_t packs = y.numel() / V;
-      simt::launch("max_pool2d", max_pool_kernel<V, T>, grid_for(packs), stream(), pool, packs, x.as<T>(), y.as<T>(),
-                   argmax.as<std::uint8_t>());
+void run(KernelBackend& device, const kernel::MaxPool2d& call) {
+  const MaxPool pool = max_pool_of(call.x.shape, call.y.shape, call.args);
+  dispatch_floating(call.name, call.x.dtype, [&]<class T>() {
+    device.with_pack_size<T>(rows_of_packs<T>(pool.channels, call.x.data, call.y.data, call.argmax.data), [&]<int V>() {
+      const std::int64_t packs = call.y.numel() / V;
+      simt::launch(call.name, max_pool_kernel<V, T>, device.grid_for(packs), device.stream(), pool, packs, call.x.as<T>(),
+                   call.y.as<T>(), call.argmax.as<std::uint8_t>());
     });
   });
 }
 
-void KernelBackend::max_pool2d_grad(In dy, In argmax, Out dx, const Pool2dArgs& args) {
-  const MaxPool pool = max_pool_of(dx.shape, dy.shape, args);
-  dispatch_floating("max_pool2d_grad", dy.dtype, [&]<class T>() {
-    with_pack_size<T>(rows_of_packs<T>(pool.channels, dy.data, argmax.data, dx.data), [&]<int V>() {
-      const std::int64_t packs = dx.numel() / V;
-      simt::launch("max_pool2d_grad", max_pool_grad_kernel<V, T>, grid_for(packs), stream(), pool, packs, dy.as<T>(),
-                   argmax.as<std::uint8_t>(), dx.as<T>());
+void run(KernelBackend& device, const kernel::MaxPool2dGrad& call) {
+  const MaxPool pool = max_pool_of(call.dx.shape, call.dy.shape, call.args);
+  dispatch_floating(call.name, call.dy.dtype, [&]<class T>() {
+    device.with_pack_size<T>(rows_of_packs<T>(pool.channels, call.dy.data, call.argmax.data, call.dx.data), [&]<int V>() {
+      const std::int64_t packs = call.dx.numel() / V;
+      simt::launch(call.name, max_pool_grad_kernel<V, T>, device.grid_for(packs), device.stream(), pool, packs, call.dy.as<T>(),
+                   call.argmax.as<std::uint8_t>(), call.dx.as<T>());
     });
   });
 }
 
-void KernelBackend::global_avg_pool(In x, Out y) {
-  const std::int64_t images = x.shape[0], rows = x.shape[1] * x.shape[2], channels = x.shape[3];
-  dispatch_floating("global_avg_pool", x.dtype, [&]<class T>() {
-    with_pack_size<T>(rows_of_packs<T>(channels, x.data, y.data), [&]<int V>() {
+void run(KernelBackend& device, const kernel::GlobalAvgPool& call) {
+  const std::int64_t images = call.x.shape[0], rows = call.x.shape[1] * call.x.shape[2], channels = call.x.shape[3];
+  dispatch_floating(call.name, call.x.dtype, [&]<class T>() {
+    device.with_pack_size<T>(rows_of_packs<T>(channels, call.x.data, call.y.data), [&]<int V>() {
       const Columns pixels = columns_of(rows, channels, V);
-      simt::launch("global_avg_pool", global_avg_pool_kernel<V, T>, grid_for_rows(pixels, images), stream(), pixels, images,
-                   x.as<T>(), y.as<T>());
+      simt::launch(call.name, global_avg_pool_kernel<V, T>, device.grid_for_rows(pixels, images), device.stream(), pixels,
+                   images, call.x.as<T>(), call.y.as<T>());
     });
   });
 }
 
-void KernelBackend::global_avg_pool_grad(In dy, Out dx) {
-  const std::int64_t images = dx.shape[0], rows = dx.shape[1] * dx.shape[2], channels = dx.shape[3];
-  dispatch_floating("global_avg_pool_grad", dy.dtype, [&]<class T>() {
-    with_pack_size<T>(rows_of_packs<T>(channels, dy.data, dx.data), [&]<int V>() {
+void run(KernelBackend& device, const kernel::GlobalAvgPoolGrad& call) {
+  const std::int64_t images = call.dx.shape[0], rows = call.dx.shape[1] * call.dx.shape[2], channels = call.dx.shape[3];
+  dispatch_floating(call.name, call.dy.dtype, [&]<class T>() {
+    device.with_pack_size<T>(rows_of_packs<T>(channels, call.dy.data, call.dx.data), [&]<int V>() {
       const Columns pixels = columns_of(rows, channels, V);
-      simt::launch("global_avg_pool_grad", global_avg_pool_grad_kernel<V, T>, grid_for_rows(pixels, images), stream(), pixels,
-                   images, dy.as<T>(), dx.as<T>());
+      simt::launch(call.name, global_avg_pool_grad_kernel<V, T>, device.grid_for_rows(pixels, images), device.stream(), pixels,
+                   images, call.dy.as<T>(), call.dx.as<T>());
     });
   });
 }
+
+constinit const PoolingKernels pooling_kernels = KernelsOf<KernelBackend, PoolingKernels>::table;
 
 }  // namespace mec::cuda::MEC_SIMT

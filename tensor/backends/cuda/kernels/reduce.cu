@@ -111,35 +111,38 @@ template <class T> void KernelBackend::sum_rows(const T* x, std::int64_t rows, s
   });
 }
 
-void KernelBackend::reduce(Reduce how, In x, Out y) {
-  const std::int64_t n = x.numel();
-  const std::int64_t columns = x.shape.rank() ? x.shape.dim(-1) : 1;
-  const std::int64_t rows = columns ? n / columns : y.numel();
-  dispatch_floating("reduce", x.dtype, [&]<class T>() {
+void run(KernelBackend& device, const kernel::Reduce& call) {
+  const std::int64_t n = call.x.numel();
+  const std::int64_t columns = call.x.shape.rank() ? call.x.shape.dim(-1) : 1;
+  const std::int64_t rows = columns ? n / columns : call.y.numel();
+  dispatch_floating(call.name, call.x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
-    if (how == Reduce::all || (how == Reduce::over_rows && columns == 1)) {
-      sum_rows(x.as<T>(), 1, n, y.as<A>());
-    } else if (how == Reduce::over_columns) {
-      sum_rows(x.as<T>(), rows, columns, y.as<A>());
+    if (call.how == Reduce::all || (call.how == Reduce::over_rows && columns == 1)) {
+      device.sum_rows(call.x.as<T>(), 1, n, call.y.as<A>());
+    } else if (call.how == Reduce::over_columns) {
+      device.sum_rows(call.x.as<T>(), rows, columns, call.y.as<A>());
     } else {
-      with_pack_size<T>(rows_of_packs<T>(columns, x.data), [&]<int V>() {
-        fold_columns<V>("reduce", columns_of(rows, columns, V), SumSource<T>{x.as<T>()}, SumResult<A>{y.as<A>()});
+      device.with_pack_size<T>(rows_of_packs<T>(columns, call.x.data), [&]<int V>() {
+        device.fold_columns<V>(call.name, columns_of(rows, columns, V), SumSource<T>{call.x.as<T>()},
+                               SumResult<A>{call.y.as<A>()});
       });
     }
   });
 }
 
-void KernelBackend::all_finite(In x, Out flag) {
-  const std::int64_t n = x.numel();
-  dispatch_floating("all_finite", x.dtype, [&]<class T>() {
+void run(KernelBackend& device, const kernel::AllFinite& call) {
+  const std::int64_t n = call.x.numel();
+  dispatch_floating(call.name, call.x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
-    with_pack_size<T>(aligned_for_packs(x.data), [&]<int V>() {
-      const simt::Grid grid = grid_for_long_rows(1, ceil_div(n, V));
-      A* const counts = scratch_array<A>(grid.x);
-      simt::launch("all_finite", sum_long_rows_kernel<NotFinite, V, T>, grid, stream(), x.as<T>(), 1, n, counts);
-      simt::launch("all_finite", none_kernel<A>, {.threads = kBlock}, stream(), counts, grid.x, flag.as<float>());
+    device.with_pack_size<T>(aligned_for_packs(call.x.data), [&]<int V>() {
+      const simt::Grid grid = device.grid_for_long_rows(1, ceil_div(n, V));
+      A* const counts = device.scratch_array<A>(grid.x);
+      simt::launch(call.name, sum_long_rows_kernel<NotFinite, V, T>, grid, device.stream(), call.x.as<T>(), 1, n, counts);
+      simt::launch(call.name, none_kernel<A>, {.threads = kBlock}, device.stream(), counts, grid.x, call.flag.as<float>());
     });
   });
 }
+
+constinit const ReduceKernels reduce_kernels = KernelsOf<KernelBackend, ReduceKernels>::table;
 
 }  // namespace mec::cuda::MEC_SIMT

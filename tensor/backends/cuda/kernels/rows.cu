@@ -243,45 +243,49 @@ std::int64_t blocks_for_rows(std::int64_t rows, bool wide) { return wide ? rows 
 
 }  // namespace
 
-void KernelBackend::normalize_rows(In x, Out y, Out inv_norm, double eps) {
-  const std::int64_t rows = x.shape[0], columns = x.shape[1];
-  dispatch_real("normalize_rows", x.dtype, [&]<class T>() {
-    with_teams<T>(columns, equally_aligned(x.as<T>(), y.as<T>()), [&]<bool Wide, int V>(int threads) {
-      simt::launch("normalize_rows", normalize_rows_kernel<Wide, V, T>, grid_of_pieces(blocks_for_rows(rows, Wide), threads),
-                   stream(), x.as<T>(), y.as<T>(), inv_norm.as<T>(), rows, columns, T(eps));
+void run(KernelBackend& device, const kernel::NormalizeRows& call) {
+  const std::int64_t rows = call.x.shape[0], columns = call.x.shape[1];
+  dispatch_real(call.name, call.x.dtype, [&]<class T>() {
+    with_teams<T>(columns, equally_aligned(call.x.as<T>(), call.y.as<T>()), [&]<bool Wide, int V>(int threads) {
+      simt::launch(call.name, normalize_rows_kernel<Wide, V, T>, device.grid_of_pieces(blocks_for_rows(rows, Wide), threads),
+                   device.stream(), call.x.as<T>(), call.y.as<T>(), call.inv_norm.as<T>(), rows, columns, T(call.eps));
     });
   });
 }
 
-void KernelBackend::normalize_rows_grad(In y, In inv_norm, In dy, Out dx) {
-  const std::int64_t rows = y.shape[0], columns = y.shape[1];
-  dispatch_real("normalize_rows_grad", y.dtype, [&]<class T>() {
-    with_teams<T>(columns, equally_aligned(y.as<T>(), dy.as<T>(), dx.as<T>()), [&]<bool Wide, int V>(int threads) {
-      simt::launch("normalize_rows_grad", normalize_rows_grad_kernel<Wide, V, T>,
-                   grid_of_pieces(blocks_for_rows(rows, Wide), threads), stream(), y.as<T>(), inv_norm.as<T>(), dy.as<T>(),
-                   dx.as<T>(), rows, columns);
+void run(KernelBackend& device, const kernel::NormalizeRowsGrad& call) {
+  const std::int64_t rows = call.y.shape[0], columns = call.y.shape[1];
+  dispatch_real(call.name, call.y.dtype, [&]<class T>() {
+    with_teams<T>(columns, equally_aligned(call.y.as<T>(), call.dy.as<T>(), call.dx.as<T>()),
+                  [&]<bool Wide, int V>(int threads) {
+                    simt::launch(call.name, normalize_rows_grad_kernel<Wide, V, T>,
+                                 device.grid_of_pieces(blocks_for_rows(rows, Wide), threads), device.stream(), call.y.as<T>(),
+                                 call.inv_norm.as<T>(), call.dy.as<T>(), call.dx.as<T>(), rows, columns);
+                  });
+  });
+}
+
+void run(KernelBackend& device, const kernel::CrossEntropy& call) {
+  const std::int64_t rows = call.logits.shape[0], columns = call.logits.shape[1];
+  dispatch_real(call.name, call.logits.dtype, [&]<class T>() {
+    with_teams<T>(columns, equally_aligned(call.logits.as<T>(), call.dlogits.as<T>()), [&]<bool Wide, int V>(int threads) {
+      simt::launch(call.name, cross_entropy_kernel<Wide, V, T>, device.grid_of_pieces(blocks_for_rows(rows, Wide), threads),
+                   device.stream(), call.logits.as<T>(), call.labels.as<std::int32_t>(), call.loss.as<T>(),
+                   call.dlogits.as<T>(), rows, columns);
     });
   });
 }
 
-void KernelBackend::cross_entropy(In logits, In labels, Out loss, Out dlogits) {
-  const std::int64_t rows = logits.shape[0], columns = logits.shape[1];
-  dispatch_real("cross_entropy", logits.dtype, [&]<class T>() {
-    with_teams<T>(columns, equally_aligned(logits.as<T>(), dlogits.as<T>()), [&]<bool Wide, int V>(int threads) {
-      simt::launch("cross_entropy", cross_entropy_kernel<Wide, V, T>, grid_of_pieces(blocks_for_rows(rows, Wide), threads),
-                   stream(), logits.as<T>(), labels.as<std::int32_t>(), loss.as<T>(), dlogits.as<T>(), rows, columns);
-    });
-  });
-}
-
-void KernelBackend::top_k(In x, Out values, Out indices) {
-  const std::int64_t rows = x.shape[0], columns = x.shape[1], k = values.shape[1];
+void run(KernelBackend& device, const kernel::TopK& call) {
+  const std::int64_t rows = call.x.shape[0], columns = call.x.shape[1], k = call.values.shape[1];
   const std::int64_t chunk = std::max(kShortestChunk, kWarp * ceil_div(columns, std::int64_t{kWarp} * kMostChunks));
   const auto warps = std::min<std::int64_t>(kBlock / kWarp, ceil_div(columns, chunk));
-  dispatch_real("top_k", x.dtype, [&]<class T>() {
-    simt::launch("top_k", top_k_kernel<T>, grid_of_pieces(rows, static_cast<int>(warps) * kWarp), stream(), x.as<T>(),
-                 values.as<T>(), indices.as<std::int32_t>(), rows, columns, k, chunk);
+  dispatch_real(call.name, call.x.dtype, [&]<class T>() {
+    simt::launch(call.name, top_k_kernel<T>, device.grid_of_pieces(rows, static_cast<int>(warps) * kWarp), device.stream(),
+                 call.x.as<T>(), call.values.as<T>(), call.indices.as<std::int32_t>(), rows, columns, k, chunk);
   });
 }
+
+constinit const RowKernels row_kernels = KernelsOf<KernelBackend, RowKernels>::table;
 
 }  // namespace mec::cuda::MEC_SIMT

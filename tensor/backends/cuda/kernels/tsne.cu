@@ -68,12 +68,14 @@ SIMT_KERNEL tsne_forces_kernel(const T* p, const T* y, T* attraction, T* repulsi
 
 }  // namespace
 
-void KernelBackend::tsne_forces(In p, In y, Out attraction, Out repulsion, Out weights) {
-  const std::int64_t n = p.shape[0];
-  dispatch_real("tsne_forces", p.dtype, [&]<class T>() {
-    simt::launch("tsne_forces", tsne_forces_kernel<T>, grid_of_pieces(ceil_div(n, kBlock / kWarp * kRows)), stream(), p.as<T>(),
-                 y.as<T>(), attraction.as<T>(), repulsion.as<T>(), weights.as<T>(), n);
+void run(KernelBackend& device, const kernel::TsneForces& call) {
+  const std::int64_t n = call.p.shape[0];
+  dispatch_real(call.name, call.p.dtype, [&]<class T>() {
+    simt::launch(call.name, tsne_forces_kernel<T>, device.grid_of_pieces(ceil_div(n, kBlock / kWarp * kRows)), device.stream(),
+                 call.p.as<T>(), call.y.as<T>(), call.attraction.as<T>(), call.repulsion.as<T>(), call.weights.as<T>(), n);
   });
 }
+
+constinit const TsneKernels tsne_kernels = KernelsOf<KernelBackend, TsneKernels>::table;
 
 }  // namespace mec::cuda::MEC_SIMT

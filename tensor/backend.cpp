@@ -1,9 +1,7 @@
-#include "mec/tensor/capture.h"
+#include "mec/tensor/backend.h"
 
 #include <cstring>
 #include <vector>
-
-#include "mec/tensor/backend.h"
 
 namespace mec {
 
@@ -21,10 +19,10 @@ class ReadAtOnce final : public HostCopy {
 
 }  // namespace
 
-// What a device without a queue or kernels for views answers. Here, not in the class: files
-// compiled for one processor would keep copies.
+// What a device without a queue or kernels for views answers. Out of line: an inline body could be
+// emitted from an AVX-512 object file and run on an older CPU.
 void Backend::synchronize() {}
-ViewMaker* Backend::view_maker() { return nullptr; }
+const ViewKernels* Backend::view_kernels() const { return nullptr; }
 bool Backend::host_readable() const { return false; }
 std::unique_ptr<Capture> Backend::make_capture() { return nullptr; }
 

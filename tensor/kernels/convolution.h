@@ -1,0 +1,69 @@
+// Convolutions and their gradients: f32 accumulation for bf16, where the result may be
+// f32.
+//
+// NaN and infinities reach all results whose sums have them; NaN may reach others as well, where
+// zeros of padding, or of a library's own, are multiplied by them.
+#pragma once
+
+#include <cstdint>
+
+#include "mec/tensor/in_out.h"
+#include "mec/tensor/kernels/kernel.h"
+
+namespace mec {
+
+// Applies to both spatial axes; kernel sizes come from the weight.
+struct Conv2dArgs {
+  std::int64_t stride = 1;
+  std::int64_t pad = 0;
+  std::int64_t dilation = 1;
+  std::int64_t groups = 1;
+  // Gradients only: add into the result instead of overwriting it. A bf16 gradient may be rounded
+  // before it is added.
+  bool accumulate = false;
+
+  bool operator==(const Conv2dArgs&) const = default;
+};
+
+namespace kernel {
+
+// Two for each multiplication with its addition, padding included. Of a convolution and of both its
+// gradients: each element of y meets the weights (O,Kh,Kw,C/groups) of its own channel.
+template <class Y, class W> double convolution_flops(const Y& y, const W& w) {
+  return 2.0 * static_cast<double>(y.numel()) * static_cast<double>(w.numel()) / static_cast<double>(w.shape[0]);
+}
+
+// NHWC, OHWI -> NHWC
+struct Conv2d {
+  static constexpr auto name = "conv2d";
+  In x, w;
+  Out y;
+  Conv2dArgs args;
+
+  double flops() const { return convolution_flops(y, w); }
+};
+
+struct Conv2dGradInput {
+  static constexpr auto name = "conv2d_grad_input";
+  In dy, w;
+  Out dx;
+  Conv2dArgs args;
+
+  double flops() const { return convolution_flops(dy, w); }
+};
+
+// dw (O,Kh,Kw,C/groups)
+struct Conv2dGradWeight {
+  static constexpr auto name = "conv2d_grad_weight";
+  In dy, x;
+  Out dw;
+  Conv2dArgs args;
+
+  double flops() const { return convolution_flops(dy, dw); }
+};
+
+}  // namespace kernel
+
+using ConvolutionKernels = Family<kernel::Conv2d, kernel::Conv2dGradInput, kernel::Conv2dGradWeight>;
+
+}  // namespace mec

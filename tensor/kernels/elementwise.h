@@ -1,0 +1,54 @@
+// Kernels that go element by element.
+#pragma once
+
+#include "mec/tensor/functors.h"
+#include "mec/tensor/in_out.h"
+#include "mec/tensor/kernels/kernel.h"
+
+namespace mec {
+
+// Scalars known when a step is recorded; `alpha_device`, where given, multiplies alpha by a
+// one-element tensor.
+struct AxpbyArgs {
+  double alpha = 1.0;
+  double beta = 0.0;
+  In alpha_device = {};
+};
+
+namespace kernel {
+
+struct Unary {
+  static constexpr auto name = "unary";
+  UnaryOp op;
+  In x;
+  Out y;
+};
+
+struct UnaryGrad {
+  static constexpr auto name = "unary_grad";
+  UnaryOp op;
+  In x, dy;
+  Out dx;
+};
+
+// b may be shorter: it is repeated along a.
+struct Binary {
+  static constexpr auto name = "binary";
+  BinaryOp op;
+  In a, b;
+  Out y;
+};
+
+// y = alpha·x + beta·y; beta 0 never reads y.
+struct Axpby {
+  static constexpr auto name = "axpby";
+  In x;
+  Out y;
+  AxpbyArgs args;
+};
+
+}  // namespace kernel
+
+using ElementwiseKernels = Family<kernel::Unary, kernel::UnaryGrad, kernel::Binary, kernel::Axpby>;
+
+}  // namespace mec

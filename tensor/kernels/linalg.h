@@ -1,0 +1,44 @@
+// Decompositions of square matrices, f32 and f64.
+#pragma once
+
+#include <cmath>
+
+#include "mec/tensor/in_out.h"
+#include "mec/tensor/kernels/kernel.h"
+
+namespace mec {
+namespace kernel {
+
+// In place: a becomes LU of PA = LU; pivots i32, counted as the device likes, for its own
+// LuInverse; log_det (2) = {log|det|, sign of det}, {−∞, 0} when singular, {NaN, NaN} when a factor
+// is not finite, as it is when an element is not; the factors themselves are undetermined then.
+struct Lu {
+  static constexpr auto name = "lu";
+  Out a, pivots, log_det;
+
+  double flops() const { return 2.0 / 3.0 * std::pow(static_cast<double>(a.shape[0]), 3); }
+};
+
+// NaN throughout for sign 0 or NaN.
+struct LuInverse {
+  static constexpr auto name = "lu_inverse";
+  In lu, pivots;
+  Out inverse;
+
+  double flops() const { return 4.0 / 3.0 * std::pow(static_cast<double>(lu.shape[0]), 3); }
+};
+
+// In place: the lower triangle becomes L of A = LLᵀ; log_det (2) = {log det, 1}, or {NaN, 0} when A
+// is not positive definite or not finite, and L is undetermined.
+struct Cholesky {
+  static constexpr auto name = "cholesky";
+  Out a, log_det;
+
+  double flops() const { return 1.0 / 3.0 * std::pow(static_cast<double>(a.shape[0]), 3); }
+};
+
+}  // namespace kernel
+
+using LinalgKernels = Family<kernel::Lu, kernel::LuInverse, kernel::Cholesky>;
+
+}  // namespace mec
