@@ -9,8 +9,9 @@ namespace mec {
 namespace {
 
 void add_gradient(Tensor& sum, const Tensor& gradient) {
-  if (sum) add_into(gradient, sum);
-  else sum = gradient;
+  if (!sum) sum = gradient;
+  else if (sum.is_unique()) add_into(gradient, sum);
+  else sum = add(sum, gradient);  // pair() may return one tensor as both gradients
 }
 
 Tensor spread_of(const Tensor& projection) {  // shape ()

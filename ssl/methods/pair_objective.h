@@ -18,7 +18,7 @@ struct PairResult {
 
 struct PairTraits {
   // Of a record, "loss" first: a step's metric is their sum. Empty: summarize() is overridden.
-  std::vector<std::string> figures;
+  std::vector<std::string> figures = {"loss"};
   bool symmetric = false;  // both sides carry a gradient, and a pair is counted once
   bool ema_teacher = false;
 };

@@ -102,47 +102,14 @@ TEST_CASE("each method trains, and a run twice gives the same bits") {
   }
 }
 
-namespace {
-
-template <class Prepare>
-std::vector<double> train_steps(const std::string& method, const std::string& precision, const Device& device,
-                                Prepare prepare) {
-  PretrainSettings settings = tiny_settings_of(method);
-  settings.train.precision = precision;
-  const auto objective = make_objective(settings, device);
-  Learner learner(learner_options(settings, Dtype::f32, objective->ema_teacher()), device);
-  const StepScalars scalars(Dtype::f32, device);
-  std::vector<Tensor> views;
-  for (std::uint64_t view = 0; view < 2; ++view) views.push_back(random({8, 10, 10, 1}, Dtype::f32, device, {.seed = view}));
-  StepOutput output;  // kept: a replay writes into it
-  const auto once = prepare([&] { output = training_step(learner, *objective, views, scalars); });
-  for (int step = 0; step < 4; ++step) {
-    for (std::uint64_t view = 0; view < 2; ++view) {
-      fill_random(views[view], {.seed = 100 + 2 * static_cast<std::uint64_t>(step) + view});
-    }
-    scalars.set({.rate = 0.05 + 0.01 * step, .ema = 0.9 + 0.01 * step});
-    objective->before_step(step, 2);
-    once();
-  }
-  return snapshot_of(learner, *objective);
-}
-
-}  // namespace
-
 TEST_CASE("K replays of a recorded step equal K eager steps to the bit, for each method") {
   for (const Method& method : methods()) {
     for (const char* precision : {"f32", "bf16"}) {
       CAPTURE(method.name);
       CAPTURE(precision);
-      const auto eager = train_steps(method.name, precision, make_cpu_device(), [](auto step) { return step; });
-      const auto recorder = std::make_shared<RecordingBackend>(make_cpu_device());
-      const auto replayed = train_steps(method.name, precision, recorder, [&](auto step) {
-        recorder->begin();
-        step();
-        recorder->end();
-        return [&] { recorder->replay(); };
-      });
-      CHECK(eager == replayed);
+      PretrainSettings settings = tiny_settings_of(method.name);
+      settings.train.precision = precision;
+      check_replayed_steps(settings, [&](const Device& device) { return make_objective(settings, device); });
     }
   }
 }

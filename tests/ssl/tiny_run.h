@@ -8,7 +8,9 @@
 
 #include "mec/data/loader/loader.h"
 #include "mec/ssl/methods/methods.h"
+#include "mec/ssl/training/step.h"
 #include "mec/ssl/training/trainer.h"
+#include "mec/tensor/backends/wrappers/recording.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "mec/tensor/philox.h"
@@ -137,6 +139,46 @@ inline std::vector<double> train_tiny(const PretrainSettings& settings, Losses& 
   for (const NamedBuffer& state : objective->state()) CHECK_MESSAGE(sum(state.tensor).item() != before[i++], state.name);
   CHECK((learner.teacher != nullptr) == objective->ema_teacher());
   return snapshot_of(learner, *objective);
+}
+
+// All that four steps on two views change, and what they report. prepare() takes the step and
+// returns what stands for it.
+template <class Prepare>
+std::vector<double> train_steps(const PretrainSettings& settings, Objective& objective, const Device& device, Prepare prepare) {
+  Learner learner(learner_options(settings, Dtype::f32, objective.ema_teacher()), device);
+  const StepScalars scalars(Dtype::f32, device);
+  std::vector<Tensor> views;
+  for (std::uint64_t view = 0; view < 2; ++view) views.push_back(random({8, 10, 10, 1}, Dtype::f32, device, {.seed = view}));
+  StepOutput output;  // kept: a replay writes into it
+  const auto once = prepare([&] { output = training_step(learner, objective, views, scalars); });
+  for (int step = 0; step < 4; ++step) {
+    for (std::uint64_t view = 0; view < 2; ++view) {
+      fill_random(views[view], {.seed = 100 + 2 * static_cast<std::uint64_t>(step) + view});
+    }
+    scalars.set({.rate = 0.05 + 0.01 * step, .ema = 0.9 + 0.01 * step});
+    objective.before_step(step, 2);
+    once();
+  }
+  std::vector<double> values = snapshot_of(learner, objective);
+  for (const Tensor& record : output.records) {
+    const auto figures = record.to(Dtype::f64).to_vector<double>();
+    values.insert(values.end(), figures.begin(), figures.end());
+  }
+  return values;
+}
+
+// make(device) gives the objective. Steps that are replayed have the bits of eager ones.
+template <class Make> void check_replayed_steps(const PretrainSettings& settings, Make make) {
+  const Device cpu = make_cpu_device();
+  const auto recorder = std::make_shared<RecordingBackend>(make_cpu_device());
+  const auto eager = train_steps(settings, *make(cpu), cpu, [](auto step) { return step; });
+  const auto replayed = train_steps(settings, *make(recorder), recorder, [&](auto step) {
+    recorder->begin();
+    step();
+    recorder->end();
+    return [&] { recorder->replay(); };
+  });
+  CHECK(eager == replayed);
 }
 
 }  // namespace mec::test
