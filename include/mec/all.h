@@ -1,5 +1,6 @@
 // What a first program needs: tensors and their operations, gradients, layers, residual networks,
-// optimisers, devices, files of weights. A larger program includes what it uses.
+// optimisers, objectives in Variables, devices, files of weights. A larger program includes what it
+// uses.
 #pragma once
 
 #include "mec/autograd/gradcheck.h"
@@ -15,5 +16,6 @@
 #include "mec/nn/parameter_table.h"
 #include "mec/nn/resnet.h"
 #include "mec/nn/sequential.h"
+#include "mec/ssl/methods/autograd_objective.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
