@@ -41,4 +41,8 @@ TEST_CASE("convolutions are counted by kernel, sizes, dtypes and options, from s
   CHECK(gradient.shapes == std::array{y.shape(), x.shape(), dw.shape()});
   counter->start();
   CHECK(counter->counted().empty());
+  const Tensor square = make({3, 3, 3, 3});  // sizes that two kernels share
+  conv2d(x, square, {.pad = 1});
+  conv2d_grad_input(x, square, x.shape(), {.pad = 1});
+  CHECK(counter->counted().size() == 2);
 }

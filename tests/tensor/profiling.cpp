@@ -21,6 +21,7 @@ TEST_CASE("a profile counts calls, operations and bytes by phase, kernel and siz
   conv2d_grad_input(y, w, x.shape(), {.pad = 1, .groups = 2});
   conv2d_grad_weight(y, x, w.shape(), {.pad = 1, .groups = 2});
   lu_inverse(lu(matmul(w.reshape({12, -1}), w.reshape({12, -1}), {.trans_b = true})));
+  matmul(x.reshape({6, 40}), w.reshape({6, -1}), {.trans_a = true});
   profiler->begin_phase("third");
   matmul(x.reshape({2 * 5 * 4, 6}), w.reshape({6, -1}));
 
@@ -46,5 +47,8 @@ TEST_CASE("a profile counts calls, operations and bytes by phase, kernel and siz
   CHECK(find("lu_inverse").flops == doctest::Approx(4.0 / 3.0 * 12 * 12 * 12));
   CHECK(find("matmul").flops == doctest::Approx(2.0 * 40 * 6 * 36));
   const auto all = profiler->profiles();
+  const auto turned = std::ranges::find(all, std::string("(6,40) f32, (6,36) f32 -> (40,36) f32"), &KernelProfile::sizes);
+  REQUIRE(turned != all.end());
+  CHECK(turned->flops == 2.0 * 40 * 6 * 36);
   CHECK(std::ranges::is_sorted(all, std::ranges::greater{}, &KernelProfile::seconds));
 }
