@@ -74,7 +74,8 @@ void run(LoopsBackend& device, const kernel::Matmul& call) {
     const std::int64_t panel_values = aligned_count(ceil_div(n, kTileColumns<A>) * kTileColumns<A> * depth);
     const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(panel_values + (kWiden ? m * depth : 0)) * sizeof(A));
     A* const panels = reinterpret_cast<A*>(scratch.data());
-    pack_panels(device.threads(), static_cast<const T*>(call.b.data), depth, n, call.args.trans_b, panels);
+    // A sum over nothing has no panels, nor memory for them.
+    if (depth > 0) pack_panels(device.threads(), static_cast<const T*>(call.b.data), depth, n, call.args.trans_b, panels);
     const A* left = static_cast<const A*>(call.a.data);
     if constexpr (kWiden) {
       A* const wide = panels + panel_values;
