@@ -1,14 +1,10 @@
-// Methods in Variables beside their forms with gradients by hand: the same numbers, and what the
-// latter save.
+// Methods in Variables beside their forms with gradients by hand: the same numbers. What the latter
+// save: bench/gradient_by_hand.cpp.
 #include <doctest/doctest.h>
 
-#include <chrono>
-#include <ctime>
-#include <iostream>
-
-#include "mec/autograd/ops.h"
-#include "mec/ssl/methods/autograd_objective.h"
+#include "mec/tensor/devices.h"
 #include "ssl/coding_samples.h"
+#include "ssl/methods_in_variables.h"
 #include "ssl/tiny_run.h"
 
 using namespace mec;
@@ -37,66 +33,6 @@ class DistanceByHand : public PairObjective {
             .dz = options.dz ? -2 * per_row * difference : Tensor()};
   }
 };
-
-class AutogradVicReg : public AutogradObjective {
- public:
-  AutogradVicReg() : AutogradObjective({.figures = {"loss", "invariance", "variance", "covariance"}, .symmetric = true}) {}
-  std::string name() const override { return "vicreg"; }
-  std::vector<Variable> forward(const Variable& p, const Variable& z) const override {
-    const Variable invariance = 25 * mean(square(p - z));
-    const Terms a = regularize(p), b = regularize(z);
-    const Variable variance = 25 * (a.variance + b.variance);
-    const Variable covariance = a.covariance + b.covariance;
-    return {invariance + variance + covariance, invariance, variance, covariance};
-  }
-
- private:
-  struct Terms {
-    Variable variance, covariance;
-  };
-  static Terms regularize(const Variable& side) {
-    const auto m = static_cast<double>(side.shape()[0]), d = static_cast<double>(side.shape()[1]);
-    const Variable x = side - mean(side, 0);
-    const Variable variances = sum(square(x), 0) / (m - 1);
-    const Variable covariance = matmul(transpose(x), x) / (m - 1);
-    return {.variance = mean(relu(1 - sqrt(variances + 1e-4))),
-            .covariance = (sum(square(covariance)) - sum(square(variances))) / d};
-  }
-};
-
-class AutogradSimClr : public AutogradObjective {
- public:
-  AutogradSimClr(std::int64_t batch, Dtype dtype, const Device& device)
-      : AutogradObjective({.figures = {"loss", "cosine"}, .symmetric = true}) {
-    std::vector<std::int32_t> partners;
-    for (std::int64_t i = 0; i < 2 * batch; ++i) partners.push_back(static_cast<std::int32_t>((i + batch) % (2 * batch)));
-    partners_ = Tensor::from(partners, {2 * batch}, device);
-    self_ = Variable(matrix_polynomial({Tensor::zeros({2 * batch, 2 * batch}, dtype, device)}, {1e5, 0.0}));
-  }
-  std::string name() const override { return "simclr"; }
-  std::vector<Variable> forward(const Variable& p, const Variable& z) const override {
-    const std::int64_t m = p.shape()[0];
-    const Variable y = normalize_rows(cat({p, z}));
-    const Variable logits = matmul(y, transpose(y)) / 0.2 - self_;
-    return {cross_entropy(logits, partners_, 2 * m), mean(sum(slice(y, 0, m) * slice(y, m, 2 * m), 1))};
-  }
-
- private:
-  Tensor partners_;  // (2m) i32
-  Variable self_;    // (2m,2m), large where a row meets itself
-};
-
-std::unique_ptr<PairObjective> published(const std::string& method, std::int64_t batch, Dtype dtype, const Device& device) {
-  PretrainSettings settings;
-  choose_method(settings, method);
-  settings.train.batch = batch;
-  return make_objective(settings, device, dtype);
-}
-
-std::unique_ptr<PairObjective> in_variables(const std::string& method, std::int64_t batch, Dtype dtype, const Device& device) {
-  if (method == "vicreg") return std::make_unique<AutogradVicReg>();
-  return std::make_unique<AutogradSimClr>(batch, dtype, device);
-}
 
 double largest(const Tensor& x) { return largest_difference(x, Tensor::zeros(x.shape(), x.dtype(), x.device())); }
 
@@ -148,49 +84,5 @@ TEST_CASE("K replays of a recorded step with a method in Variables equal K eager
     CAPTURE(method);
     check_replayed_steps(tiny_settings_of(method),
                          [&](const Device& device) { return in_variables(method, 8, Dtype::f32, device); });
-  }
-}
-
-namespace {
-
-struct Cost {
-  double seconds = 1e9, processor_seconds = 1e9;  // the least
-  std::size_t peak = 0;                           // bytes of tensors beside p and z
-};
-
-void measure(const PairObjective& objective, const Tensor& p, const Tensor& z, Cost& cost) {
-  CachingAllocator& allocator = p.device()->allocator();
-  const std::size_t before = allocator.stats().in_use;
-  allocator.reset_high_water();
-  const auto begin = std::chrono::steady_clock::now();
-  const std::clock_t processor = std::clock();
-  objective.pair(p, z, {.dp = true, .dz = true});
-  cost.processor_seconds = std::min(cost.processor_seconds, static_cast<double>(std::clock() - processor) / CLOCKS_PER_SEC);
-  cost.seconds = std::min(cost.seconds, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
-  cost.peak = allocator.stats().high_water - before;
-}
-
-}  // namespace
-
-// OMP_NUM_THREADS=1 test_ssl --no-skip --test-case='what a gradient by hand saves'
-TEST_CASE("what a gradient by hand saves" * doctest::skip()) {
-  for (const auto& [method, shape] : {std::pair{"vicreg", Shape{256, 2048}}, std::pair{"simclr", Shape{512, 128}}}) {
-    const Device device = make_cpu_device();
-    const Tensor p = random(shape, Dtype::f32, device, {.seed = 1}), z = random(shape, Dtype::f32, device, {.seed = 2});
-    const auto by_hand = published(method, shape[0], Dtype::f32, device);
-    const auto ours = in_variables(method, shape[0], Dtype::f32, device);
-    Cost hand, autograd;
-    for (int round = 0; round < 30; ++round) {
-      measure(*by_hand, p, z, hand);
-      measure(*ours, p, z, autograd);
-    }
-    const auto line = [](const char* form, const Cost& cost) {
-      std::cout << "  " << form << ": " << cost.seconds * 1e3 << " ms, " << cost.processor_seconds * 1e3
-                << " ms of processors, " << static_cast<double>(cost.peak) / (1 << 20) << " MiB\n";
-    };
-    std::cout << method << " " << shape << "\n";
-    line("by hand", hand);
-    line("in Variables", autograd);
-    CHECK(hand.peak > 0);
   }
 }
