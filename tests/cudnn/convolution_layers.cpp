@@ -14,8 +14,8 @@ namespace mec::test {
 
 namespace {
 
-using cuda::ConvolutionDirection;
 using cuda::ConvolutionKey;
+using cuda::make_key;
 
 // Computes nothing: what a network asks for depends on shapes alone.
 class CollectingDevice final : public ForwardingBackend {
@@ -28,15 +28,9 @@ class CollectingDevice final : public ForwardingBackend {
 
  protected:
   void on_call(KernelCall call) override {
-    if (const auto* k = call.as<kernel::Conv2d>()) {
-      add(make_key(ConvolutionDirection::forward, k->x.shape, k->w.shape, k->x.dtype, k->y.dtype, k->args));
-    }
-    if (const auto* k = call.as<kernel::Conv2dGradInput>()) {
-      add(make_key(ConvolutionDirection::grad_input, k->dx.shape, k->w.shape, k->dy.dtype, k->dx.dtype, k->args));
-    }
-    if (const auto* k = call.as<kernel::Conv2dGradWeight>()) {
-      add(make_key(ConvolutionDirection::grad_weight, k->x.shape, k->dw.shape, k->dy.dtype, k->dw.dtype, k->args));
-    }
+    if (const auto* forward = call.as<kernel::Conv2d>()) add(make_key(*forward));
+    if (const auto* grad_input = call.as<kernel::Conv2dGradInput>()) add(make_key(*grad_input));
+    if (const auto* grad_weight = call.as<kernel::Conv2dGradWeight>()) add(make_key(*grad_weight));
   }
 
  private:

@@ -24,22 +24,13 @@ class NotingDevice final : public ForwardingBackend {
 
  private:
   void on_call(KernelCall call) override {
-    if (const auto* forward = call.as<kernel::Conv2d>()) {
-      const auto& [x, w, y, args] = *forward;
-      add(ConvolutionDirection::forward, x.shape, w.shape, x.dtype, y, args);
-    } else if (const auto* grad_input = call.as<kernel::Conv2dGradInput>()) {
-      const auto& [dy, w, dx, args] = *grad_input;
-      add(ConvolutionDirection::grad_input, dx.shape, w.shape, dy.dtype, dx, args);
-    } else if (const auto* grad_weight = call.as<kernel::Conv2dGradWeight>()) {
-      const auto& [dy, x, dw, args] = *grad_weight;
-      add(ConvolutionDirection::grad_weight, x.shape, dw.shape, x.dtype, dw, args);
-    } else {
-      call.run();
-    }
+    if (const auto* forward = call.as<kernel::Conv2d>()) add(forward->x, make_key(*forward));
+    else if (const auto* grad_input = call.as<kernel::Conv2dGradInput>()) add(grad_input->dx, make_key(*grad_input));
+    else if (const auto* grad_weight = call.as<kernel::Conv2dGradWeight>()) add(grad_weight->x, make_key(*grad_weight));
+    else call.run();
   }
-  void add(ConvolutionDirection direction, const Shape& x, const Shape& w, Dtype operands, Out result, const Conv2dArgs& args) {
-    if (x.numel() == 0) return;  // nothing to sum: no library is asked
-    keys.push_back(make_key(direction, x, w, operands, result.dtype, args));
+  void add(const In& x, const ConvolutionKey& key) {
+    if (x.numel() != 0) keys.push_back(key);  // nothing to sum: no library is asked
   }
 };
 

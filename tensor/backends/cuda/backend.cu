@@ -138,8 +138,7 @@ CudaBackend::CudaBackend(const CudaOptions& options)
   // What cannot be used is chosen anew.
   const std::string reason = plans_.choices().load(options.plan_file);
   if (!reason.empty() && options.note) options.note(reason);
-  const std::string disagreement =
-      plans_.choices().disagreement({.tf32 = options.tf32, .deterministic = options.deterministic});
+  const std::string disagreement = plans_.choices().disagreement(policy());
   check<ValueError>(disagreement.empty(), "convolution plans in ", options.plan_file, ": ", disagreement,
                     "; give the same options, or begin without the file");
 }

@@ -56,7 +56,7 @@ class CudaBackend final : public MEC_SIMT::KernelBackend {
   class Tuning;
 
   void refuse_in_capture(const char* what, const Shape& shape) const;
-  ConvolutionKey key_of(ConvolutionDirection direction, In x, In w, In result, Dtype operands, const Conv2dArgs& args) const;
+  ConvolutionPolicy policy() const { return {.tf32 = options_.tf32, .deterministic = options_.deterministic}; }
   bool nothing_to_sum(In a, In b, Out result, bool accumulate);
   void run_convolution(const ConvolutionKey& key, const ConvolutionPointers& pointers);
   const ConvolutionPlan& plan_of(const ConvolutionKey& key);

@@ -4,30 +4,22 @@
 
 namespace mec::cuda {
 
-ConvolutionKey CudaBackend::key_of(ConvolutionDirection direction, In x, In w, In result, Dtype operands,
-                                   const Conv2dArgs& args) const {
-  return make_key(direction, x.shape, w.shape, operands, result.dtype, args,
-                  {.tf32 = options_.tf32, .deterministic = options_.deterministic});
-}
-
 void run(CudaBackend& device, const kernel::Conv2d& call) {
   const Range range(call.name);
   if (device.nothing_to_sum(call.x, call.w, call.y, false)) return;
-  device.run_convolution(device.key_of(ConvolutionDirection::forward, call.x, call.w, call.y, call.x.dtype, call.args),
-                         {call.x.data, call.w.data, call.y.data});
+  device.run_convolution(make_key(call, device.policy()), {call.x.data, call.w.data, call.y.data});
 }
 
 void run(CudaBackend& device, const kernel::Conv2dGradInput& call) {
   const Range range(call.name);
   if (device.nothing_to_sum(call.dy, call.w, call.dx, call.args.accumulate)) return;
-  device.run_convolution(device.key_of(ConvolutionDirection::grad_input, call.dx, call.w, call.dx, call.dy.dtype, call.args),
-                         {call.dy.data, call.w.data, call.dx.data});
+  device.run_convolution(make_key(call, device.policy()), {call.dy.data, call.w.data, call.dx.data});
 }
 
 void run(CudaBackend& device, const kernel::Conv2dGradWeight& call) {
   const Range range(call.name);
   if (device.nothing_to_sum(call.dy, call.x, call.dw, call.args.accumulate)) return;
-  ConvolutionKey key = device.key_of(ConvolutionDirection::grad_weight, call.x, call.dw, call.dw, call.x.dtype, call.args);
+  ConvolutionKey key = make_key(call, device.policy());
   if (device.plans_.grad_weight_dtype(key) == call.dw.dtype)
     return device.run_convolution(key, {call.dy.data, call.x.data, call.dw.data});
   // cuDNN writes bf16: widened as it is added.

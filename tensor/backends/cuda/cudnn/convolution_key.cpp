@@ -36,6 +36,19 @@ ConvolutionKey make_key(ConvolutionDirection direction, const Shape& x, const Sh
           .deterministic = policy.deterministic};
 }
 
+ConvolutionKey make_key(const kernel::Conv2d& call, const ConvolutionPolicy& policy) {
+  const auto& [x, w, y, args] = call;
+  return make_key(ConvolutionDirection::forward, x.shape, w.shape, x.dtype, y.dtype, args, policy);
+}
+ConvolutionKey make_key(const kernel::Conv2dGradInput& call, const ConvolutionPolicy& policy) {
+  const auto& [dy, w, dx, args] = call;
+  return make_key(ConvolutionDirection::grad_input, dx.shape, w.shape, dy.dtype, dx.dtype, args, policy);
+}
+ConvolutionKey make_key(const kernel::Conv2dGradWeight& call, const ConvolutionPolicy& policy) {
+  const auto& [dy, x, dw, args] = call;
+  return make_key(ConvolutionDirection::grad_weight, x.shape, dw.shape, x.dtype, dw.dtype, args, policy);
+}
+
 Shape input_shape(const ConvolutionKey& key) { return {key.n, key.h, key.w, key.c}; }
 Shape weight_shape(const ConvolutionKey& key) { return {key.o, key.kh, key.kw, key.c / key.groups}; }
 Shape output_shape(const ConvolutionKey& key) {

@@ -90,6 +90,9 @@ struct ConvolutionPolicy {
 // The key of a backend's call. x and w are the shapes of input and weight in every direction.
 ConvolutionKey make_key(ConvolutionDirection direction, const Shape& x, const Shape& w, Dtype operands, Dtype result,
                         const Conv2dArgs& args, const ConvolutionPolicy& policy = {});
+ConvolutionKey make_key(const kernel::Conv2d& call, const ConvolutionPolicy& policy = {});
+ConvolutionKey make_key(const kernel::Conv2dGradInput& call, const ConvolutionPolicy& policy = {});
+ConvolutionKey make_key(const kernel::Conv2dGradWeight& call, const ConvolutionPolicy& policy = {});
 
 // (N,H,W,C), (O,Kh,Kw,C/groups) and (N,Ho,Wo,O); the last a ShapeError where the window does not
 // fit.
