@@ -1,5 +1,4 @@
-// Convolutions and their gradients: f32 accumulation for bf16, where the result may be
-// f32.
+// Convolutions and their gradients: f32 accumulation for bf16, where the result may be f32.
 //
 // NaN and infinities reach all results whose sums have them; NaN may reach others as well, where
 // zeros of padding, or of a library's own, are multiplied by them.

@@ -7,12 +7,10 @@
 
 namespace mec {
 
-// Scalars known when a step is recorded; `alpha_device`, where given, multiplies alpha by a
-// one-element tensor.
+// Scalars known when a step is recorded.
 struct AxpbyArgs {
   double alpha = 1.0;
   double beta = 0.0;
-  In alpha_device = {};
 };
 
 namespace kernel {
@@ -39,12 +37,13 @@ struct Binary {
   Out y;
 };
 
-// y = alpha·x + beta·y; beta 0 never reads y.
+// y = alpha·x + beta·y; beta 0 never reads y. factor (1), where given, multiplies alpha.
 struct Axpby {
   static constexpr auto name = "axpby";
   In x;
   Out y;
   AxpbyArgs args;
+  In factor = {};
 };
 
 }  // namespace kernel

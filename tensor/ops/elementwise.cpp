@@ -85,7 +85,7 @@ Tensor scale(const Tensor& x, const Tensor& factor, double alpha) {
   check_floating("scale", x, "the input");
   check_factor("scale", factor, x, x);
   Tensor y(x.shape(), x.dtype(), x.device());
-  x.backend().run(kernel::Axpby{x, y, {.alpha = alpha, .alpha_device = factor}});
+  x.backend().run(kernel::Axpby{x, y, {.alpha = alpha}, factor});
   return y;
 }
 
@@ -94,12 +94,8 @@ void axpby(const Tensor& x, const Tensor& y, const AxpbyOptions& options) {
   check_floating("axpby", y, "the result");
   check_device("axpby", {&x, &y});
   check_same_shape("axpby", x, y);
-  AxpbyArgs args{.alpha = options.alpha, .beta = options.beta};
-  if (options.alpha_device) {
-    check_factor("axpby", options.alpha_device, x, y);
-    args.alpha_device = options.alpha_device;
-  }
-  x.backend().run(kernel::Axpby{x, y, args});
+  if (options.alpha_device) check_factor("axpby", options.alpha_device, x, y);
+  x.backend().run(kernel::Axpby{x, y, {.alpha = options.alpha, .beta = options.beta}, options.alpha_device});
 }
 
 Tensor reduce(Reduce how, const Tensor& x) {

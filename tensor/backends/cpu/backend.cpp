@@ -121,8 +121,8 @@ void run(CpuBackend& device, const kernel::Conv2dGradInput& call) {
 }
 
 void run(CpuBackend& device, const kernel::Conv2dGradWeight& call) {
-  if (!device.library_convolution(ConvDirection::grad_weight, call.dy, call.x, call.dw, call.args))
-    device.portable_convolution_(device, call);
+  if (device.library_convolution(ConvDirection::grad_weight, call.dy, call.x, call.dw, call.args)) return;
+  device.portable_convolution_(device, call);
 }
 
 namespace {

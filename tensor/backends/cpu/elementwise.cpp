@@ -61,7 +61,7 @@ void run(LoopsBackend& device, const kernel::Binary& call) {
 }
 
 void run(LoopsBackend& device, const kernel::Axpby& call) {
-  const double scale = call.args.alpha_device.data ? call.args.alpha * scalar(call.args.alpha_device) : call.args.alpha;
+  const double scale = call.factor.data ? call.args.alpha * scalar(call.factor) : call.args.alpha;
   with_floating(call.x.dtype, [&]<class X>() {
     with_floating(call.y.dtype, [&]<class Y>() {
       using A = decltype(Accumulator<X>{} + Accumulator<Y>{});

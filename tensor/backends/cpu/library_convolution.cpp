@@ -16,7 +16,7 @@ constexpr std::int64_t kPieceBytes = 3 << 20;
 
 std::size_t bytes_of(const Shape& shape, Dtype dtype) { return static_cast<std::size_t>(shape.numel() * size_of(dtype)); }
 
-// Divides one block of memory, one after the other.
+// Hands out parts of one block of memory, one after the other.
 class Carver {
  public:
   explicit Carver(std::byte* memory) : next_(memory) {}

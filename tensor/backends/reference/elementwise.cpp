@@ -37,12 +37,11 @@ void run(ReferenceBackend&, const kernel::Binary& call) {
 }
 
 void run(ReferenceBackend&, const kernel::Axpby& call) {
-  const auto& factor = call.args.alpha_device;
   dispatch_floating(call.name, call.x.dtype, [&]<class X>() {
     dispatch_floating(call.name, call.y.dtype, [&]<class Y>() {
       using A = std::common_type_t<Accumulator<X>, Accumulator<Y>>;
       A alpha = A(call.args.alpha);
-      if (factor) dispatch_real(call.name, factor.dtype, [&]<class F>() { alpha *= A(factor.as<F>()[0]); });
+      if (call.factor) dispatch_real(call.name, call.factor.dtype, [&]<class F>() { alpha *= A(call.factor.as<F>()[0]); });
       const A beta = A(call.args.beta);
       for (std::int64_t i = 0; i < call.x.numel(); ++i) {
         Y& out = call.y.as<Y>()[i];

@@ -14,8 +14,7 @@ namespace mec {
 // One call of a kernel, or a copy between host and device ("upload", "download").
 struct KernelCall {
   const char* name;
-  // The memory it reads, but for AxpbyArgs::alpha_device.
-  std::vector<In> inputs;
+  std::vector<In> inputs;     // the memory it reads
   std::vector<Out> outputs;   // the memory it may write
   double flops = 0;           // of products, convolutions (padding counted) and decompositions
   std::function<void()> run;  // has a copy of the arguments: can run now, later, or again

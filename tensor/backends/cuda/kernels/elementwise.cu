@@ -89,7 +89,7 @@ void run(KernelBackend& device, const kernel::Axpby& call) {
       using Narrow = std::conditional_t<sizeof(X) < sizeof(Y), X, Y>;
       device.with_packs<Narrow>(n, aligned_for_packs(call.x.data, call.y.data), [&]<int V>(const simt::Grid& grid) {
         simt::launch(call.name, axpby_kernel<A, V, X, Y>, grid, device.stream(), call.x.as<X>(), call.y.as<Y>(), n,
-                     call.args.alpha, call.args.alpha_device.as<A>(), call.args.beta);
+                     call.args.alpha, call.factor.as<A>(), call.args.beta);
       });
     });
   });
