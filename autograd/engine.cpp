@@ -1,4 +1,5 @@
-// The walk over the graph. Iterative throughout: a chain of a million operations needs no stack.
+// The backward walk over the graph. Without recursion: a chain of a million operations does not
+// overflow the stack.
 #include <algorithm>
 
 #include "mec/autograd/node.h"
@@ -24,7 +25,7 @@ void Node::accumulate(const Tensor& contribution) {
   } else if (fixed_buffer || grad.is_unique()) {
     add_into(contribution, grad);
   } else {
-    // Shared with another node: an in-place sum would leak into that one.
+    // Another node holds the same tensor: adding in place would change that node's gradient too.
     grad = add(grad, contribution);
   }
   has_grad = true;
@@ -51,7 +52,8 @@ namespace {
 
 using NodePtr = std::shared_ptr<Node>;
 
-// Sets `pending` of every node below the roots to its number of consumers there. Returns the nodes.
+// Returns all nodes reachable from the roots, and sets `pending` of each to its number of consumers
+// among them.
 std::vector<NodePtr> count_consumers(const std::vector<NodePtr>& roots) {
   std::vector<NodePtr> nodes, stack;
   const auto visit = [&](const NodePtr& node) {
@@ -112,7 +114,7 @@ void run_backward(const std::vector<NodePtr>& roots, const std::vector<Tensor>& 
   const std::vector<NodePtr> nodes = count_consumers(roots);
   for (const NodePtr& node : nodes) {
     node->visited = false;
-    // What a walk that ended in an exception may have left.
+    // A walk that ended in an exception may have left a partial gradient.
     if (!node->is_leaf) node->has_grad = false;
   }
   for (const NodePtr& node : nodes) {

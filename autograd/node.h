@@ -22,15 +22,15 @@ struct Node {
   Rule rule;                                  // empty in a leaf, and after it ran
   std::vector<std::function<void(const Tensor&)>> hooks;
 
-  Tensor grad;                // so far
+  Tensor grad;                // the sum of the contributions so far
   bool has_grad = false;      // false: grad is undefined or, in a fixed buffer, stale
   bool fixed_buffer = false;  // grad's memory is a leaf's own and stays where it is
   int pending = 0;            // consumers whose contribution is still to come, during a walk
   bool visited = false;
 };
 
-// Walks from roots, which get the cotangents, to the leaves; each node once all its consumers are
-// done.
+// Walks from the roots, which get the cotangents, to the leaves. A node's rule runs once all its
+// consumers have run.
 void run_backward(const std::vector<std::shared_ptr<Node>>& roots, const std::vector<Tensor>& cotangents);
 
 }  // namespace mec

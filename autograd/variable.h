@@ -17,8 +17,8 @@ class Needs;
 using Grads = std::vector<Tensor>;
 using Rule = std::function<Grads(const Tensor& dy, const Needs& need)>;
 
-// A value as a backward rule keeps it: the tensor, or how to make it again from what is kept
-// anyway.
+// A value that a backward rule will read: the tensor itself, or a function that computes it again
+// from tensors that are kept anyway.
 class Saved {
  public:
   explicit Saved(Tensor kept) : kept_(std::move(kept)) {}
@@ -30,8 +30,8 @@ class Saved {
   std::function<Tensor()> remake_;
 };
 
-// A handle: copies share data, gradient and graph position. Made directly it is a leaf; record()
-// makes the others.
+// A handle: copies share data, gradient and graph position. The constructor makes a leaf; record()
+// makes the results of operations.
 class Variable {
  public:
   Variable() = default;
@@ -42,11 +42,12 @@ class Variable {
   const Shape& shape() const { return data().shape(); }
   bool requires_grad() const;
 
-  // Leaves only. ValueError for the result of an operation.
+  // The next three are for leaves only: ValueError for the result of an operation.
   void set_data(Tensor replacement);  // same shape and dtype: moves a parameter into another buffer
   void assign(const Tensor& values);  // copies values into the data
   void set_requires_grad(bool requires_grad);
-  // Same shape and dtype: gradients are written here from now on, in place.
+  // From now on this leaf's gradients are written into `buffer`, which has the same shape and
+  // dtype.
   void set_grad_buffer(Tensor buffer);
   void clear_grad();                    // the next gradient overwrites instead of adding
 
@@ -77,10 +78,10 @@ class Variable {
   friend void backward(const std::vector<Variable>&, const std::vector<Tensor>&);
 };
 
-// What a backward rule is asked for.
+// Tells a backward rule which inputs need a gradient, and where it may write each.
 class Needs {
  public:
-  // The engine offers to let input i's gradient be written where it belongs.
+  // Memory that the engine offers for input i's gradient, so that no temporary is needed.
   struct Destination {
     Tensor tensor;            // undefined: nothing is offered, return a fresh tensor
     bool accumulate = false;  // add to what is there
@@ -88,8 +89,8 @@ class Needs {
 
   explicit Needs(const Node& node);
   bool operator[](std::size_t input) const;
-  // A rule that wrote into the destination returns its tensor; one that ignores it returns another,
-  // and the engine adds.
+  // A rule that wrote into the destination returns the destination's tensor. A rule that ignores
+  // the offer returns a fresh tensor, which the engine adds.
   Destination destination(std::size_t input) const;
   // Whether `grad` is the destination that was handed out for input i.
   bool was_written(std::size_t input, const Tensor& grad) const;
@@ -101,17 +102,17 @@ class Needs {
 
 // Puts an operation into the graph: `value` was computed from `inputs`, `rule` maps its gradient to
 // theirs. A rule captures tensors, never variables. Where no input requires a gradient, or under
-// NoGrad, it is dropped at once, and with it all that it saved.
+// NoGrad, the rule is dropped at once, with all the tensors that it captured.
 Variable record(const char* name, Tensor value, const std::vector<Variable>& inputs, Rule rule);
 
-// Adds to every leaf the gradient of Σ_i ⟨cotangents[i], outputs[i]⟩. Closures are freed as they
-// run, so a graph is walked once. ShapeError or DtypeError, under the operation's name, for a rule
-// whose gradients do not fit; ValueError for outputs without a graph.
+// Adds to every leaf the gradient of Σ_i ⟨cotangents[i], outputs[i]⟩. Rules are freed as they run,
+// so a graph can be walked only once. ShapeError or DtypeError, under the operation's name, for a
+// rule whose gradients do not fit; ValueError for outputs without a graph.
 void backward(const std::vector<Variable>& outputs, const std::vector<Tensor>& cotangents);
 // The same for one output of one element, with cotangent 1.
 void backward(const Variable& loss);
 
-// While one lives, operations of this thread are not recorded.
+// While a NoGrad object lives, operations of this thread are not recorded.
 class NoGrad {
  public:
   NoGrad();

@@ -9,7 +9,7 @@ namespace {
 Tensor data_of(const Variable& v) { return v ? v.data() : Tensor(); }
 
 // In evaluation the statistics are constants, so only the affine map's gradient remains: dx =
-// g·γ/√(var + eps). With sums of zero the training rule is exactly that.
+// g·γ/√(var + eps). The training rule gives exactly this when both sums are zero.
 BatchNormSums zero_sums(const Tensor& like) {
   return {Tensor::zeros(like.shape(), like.dtype(), like.device()), Tensor::zeros(like.shape(), like.dtype(), like.device())};
 }
@@ -28,8 +28,8 @@ Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& be
   const Tensor y = batch_norm_apply(X, statistics, gamma_data, beta_data, data_of(residual), args);
   if (options.training && options.update_running) batch_norm_update_running(statistics, running, rows, options.momentum);
 
-  // Without a residual nothing needs y to be kept: x tells where ReLU let the gradient through, and
-  // y is one pass away.
+  // y is kept only with a residual. Without one, x and the statistics tell where ReLU let the
+  // gradient through, and one pass over x computes y again.
   Variable out = record("batch_norm", y, {x, gamma, beta, residual},
                         [X = x.saved(), Y = options.relu && residual ? y : Tensor(), statistics, G = gamma_data, B = beta_data,
                          rows, args, training = options.training](const Tensor& dy, const Needs& need) -> Grads {

@@ -70,7 +70,8 @@ Variable sum(const Variable& x, int dim) {
   const bool over_rows = x.shape().rank() == 2 && (dim == 0 || dim == -2);
   return record("sum", sum(x.data(), dim), {x},
                 [shape = x.shape(), dtype = x.data().dtype(), over_rows](const Tensor& dy, const Needs&) -> Grads {
-                  // A row repeats along a matrix; a column does so along its transpose.
+                  // Broadcasting repeats dy as the rows of a matrix. Where dy stands for a column,
+                  // dx is therefore built transposed.
                   const Shape repeated = over_rows ? shape : Shape{shape[1], shape[0]};
                   const Tensor dx = mul(Tensor::full(repeated, 1.0, dtype, dy.device()), dy.to(dtype));
                   return {over_rows ? dx : transpose(dx)};
