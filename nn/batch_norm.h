@@ -17,7 +17,7 @@ struct BatchNormLayerOptions {
 
 // What follows the normalisation within the same pass over memory.
 struct BatchNormFusion {
-  Variable residual = {};  // added, where defined; as x
+  Variable residual = {};  // added where defined; shape and dtype of x
   bool relu = false;
 };
 

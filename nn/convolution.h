@@ -15,7 +15,7 @@ struct Conv2dOptions {
   std::int64_t dilation = 1;
   std::int64_t groups = 1;
   bool bias = false;  // a batch norm that follows has one
-  // Channels of the input as stored, the last stored_in − in of them zero; 0: in.
+  // Channels that the input is stored with; the last stored_in − in of them are zeros. 0: as `in`.
   std::int64_t stored_in = 0;
 };
 
@@ -26,7 +26,7 @@ struct Conv2d : Module {
   void visit(const std::string& prefix, Visitor& visitor) override;
 
   Conv2dArgs args;
-  Parameter weight;  // (out,kernel,kernel,in/groups)
+  Parameter weight;  // (out,kernel,kernel,stored_in/groups)
   Parameter bias;    // (out), or undefined
 };
 

@@ -10,9 +10,9 @@ namespace mec {
 
 class Ema {
  public:
-  // Both tables were made with the same groups, and in each the teacher's parameters are the first
-  // of the online network's (whose further parts, a predictor, are visited last). ValueError names
-  // the first entry that breaks this. Both outlive it.
+  // Both tables were made with the same group rules. In each group the online network has the
+  // teacher's parameters first; parts that only the online network has (a predictor) are visited
+  // last. ValueError names the first entry that breaks this. Both tables outlive the Ema.
   Ema(ParameterTable& teacher, const ParameterTable& online);
 
   // t ← c·t + (1 − c)·w, c (1) in device memory, in the parameters' dtype. DtypeError otherwise.

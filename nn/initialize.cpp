@@ -10,7 +10,7 @@ namespace mec {
 
 namespace {
 
-// FNV-1a, 64 bits: the name's place among the streams.
+// FNV-1a, 64 bits. The hash of a parameter's name selects its random stream.
 std::uint64_t hash_of(const std::string& name) {
   std::uint64_t hash = 0xcbf29ce484222325U;
   for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
@@ -34,7 +34,8 @@ Tensor draw(const Parameter& parameter, std::uint64_t seed, const std::string& n
     args.shift = -value;
   }
   if (!parameter.file_channels) return random(data.shape(), data.dtype(), data.device(), args);
-  // Drawn as in files and then padded, so that the values do not depend on what the device stores.
+  // Drawn in the shape that files have, then padded: the values do not depend on how many channels
+  // the device stores.
   const Shape shape = with_channels(data.shape(), parameter.file_channels);
   return with_channels(random(shape, data.dtype(), data.device(), args), data.dim(-1));
 }

@@ -5,10 +5,10 @@
 
 namespace mec {
 
-// Draws every parameter anew by its Initializer, from Philox under `seed` and a stream of its full
-// name, so that a layer starts the same on every device and whatever other layers there are.
-// `prefix` is the module's place in a larger one ("encoder."). Buffers (running statistics) are
-// left alone.
+// Draws every parameter anew by its Initializer, from Philox with `seed` and a stream of its own,
+// selected by its full name. A layer therefore starts the same on every device, whatever other
+// layers there are. `prefix` is the module's place in a larger one ("encoder."). Buffers (running
+// statistics) are left alone.
 void initialize(Module& module, std::uint64_t seed, const std::string& prefix = "");
 
 // Kaiming normal with fan-out for ReLU (He et al. 2015), torchvision's choice for convolutions:

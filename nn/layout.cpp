@@ -9,7 +9,7 @@ namespace mec {
 
 namespace {
 
-// t seen as (n,a,b) with its inner two dimensions exchanged, as `shape`.
+// Sees t as (n,a,b), exchanges the inner two dimensions, and returns the result with `shape`.
 Tensor exchange_inner(const Tensor& t, std::int64_t a, std::int64_t b, const Shape& shape) {
   const std::int64_t bytes = size_of(t.dtype()), n = a > 0 && b > 0 ? t.numel() / (a * b) : 0;
   std::vector<std::byte> from(t.bytes()), to(t.bytes());

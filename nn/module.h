@@ -36,18 +36,18 @@ struct Parameter {
 
 // Where a layer's parameters live, and their dtype.
 struct Placement {
-  // implicit: a device is mostly enough.
+  // Implicit: most callers give a device alone.
   Placement(Device d, Dtype t = Dtype::f32) : device(std::move(d)), dtype(t) {}
   Device device;
   Dtype dtype;
 };
 
-// A parameter that requires a gradient. Constants are in place at once; what is to be drawn stays
-// NaN until initialize() or load_weights() fills it, so that forgetting both shows in the first
-// loss.
+// A parameter that requires a gradient. Constants are filled in at once. Values to be drawn stay
+// NaN until initialize() or load_weights() fills them: if both are forgotten, the first loss is
+// NaN.
 Parameter make_parameter(const Shape& shape, const Placement& where, ParameterKind kind, const Initializer& init);
 
-// How a forward pass treats what differs between training and evaluation.
+// The settings in which a forward pass in training differs from one in evaluation.
 struct Pass {
   bool training = true;        // batch norm uses the batch's statistics
   bool update_running = true;  // and folds them into its running ones
@@ -71,8 +71,8 @@ class Module {
   // several threads may use it at once, and no forgotten eval() can spoil an evaluation.
   Variable operator()(const Variable& x, const Pass& pass = kTraining) const { return forward(x, pass); }
   Variable operator()(const Tensor& x, const Pass& pass = kTraining) const { return forward(Variable(x), pass); }
-  // Calls the visitor for every parameter and buffer, in a fixed order, each name behind prefix,
-  // empty or ending in a dot ("layer1.0." makes "layer1.0.conv1.weight").
+  // Calls the visitor for every parameter and buffer, in a fixed order. Each name is preceded by
+  // `prefix`, which is empty or ends in a dot ("layer1.0." makes "layer1.0.conv1.weight").
   virtual void visit(const std::string& prefix, Visitor& visitor) = 0;
 };
 
@@ -89,13 +89,13 @@ struct NamedBuffer {
 std::vector<NamedParameter> parameters_of(Module& module, const std::string& prefix = "");
 std::vector<NamedBuffer> buffers_of(Module& module, const std::string& prefix = "");
 
-// No parameter requires a gradient from now on: a teacher, a finished encoder. Before a table is
-// made of it, if at all.
+// From now on no parameter requires a gradient (a teacher's, a finished encoder's). If a
+// ParameterTable is made of the module, freeze it before.
 void freeze(Module& module);
 
 // Copies every parameter and buffer of `source` into `target`: a teacher starts as its student.
-// ValueError unless both have the same names in the same order, ShapeError unless in the same
-// sizes.
+// ValueError unless both have the same names in the same order, ShapeError unless the shapes are
+// the same.
 void copy_state(Module& source, Module& target);
 
 }  // namespace mec

@@ -6,8 +6,8 @@ namespace mec {
 
 namespace {
 
-// Elements that an entry's size is rounded up to: 64 bytes of bf16, and so a multiple of 64 bytes
-// in f32 and f64.
+// An entry's size is rounded up to a multiple of this many elements: 64 bytes of bf16, and so a
+// multiple of 64 bytes in f32 and f64.
 constexpr std::int64_t kAlignment = 32;
 
 std::int64_t aligned(std::int64_t elements) { return (elements + kAlignment - 1) / kAlignment * kAlignment; }

@@ -35,7 +35,7 @@ class ParameterTable {
     GroupRule rule;
     std::int64_t begin, end;              // elements of the flat buffer
     std::size_t first_entry, last_entry;  // [first, last) of entries()
-    // (S+1) i64: its entries' bounds, counted from begin; undefined in an empty group.
+    // (S+1) i64 for S entries: their bounds, in elements from `begin`. Undefined in an empty group.
     Tensor offsets;
 
     Tensor of(const Tensor& flat) const { return flat.slice(begin, {end - begin}); }

@@ -1,4 +1,4 @@
-// Cosines with learnt directions.
+// Cosine similarities with learnt directions.
 #pragma once
 
 #include "mec/nn/module.h"
@@ -11,8 +11,8 @@ struct PrototypesOptions {
 };
 
 // (N,in) -> (N,count): the cosine of each row with each row of the weight, in the weight's dtype.
-// Both are brought to unit length in the forward pass, so a prototype's length is free and no
-// gradient goes along it.
+// The forward pass scales both rows to unit length. A prototype's own length therefore has no
+// effect, and its gradient is orthogonal to it.
 struct Prototypes : Module {
   Prototypes(const PrototypesOptions& options, const Placement& where);
   Variable forward(const Variable& x, const Pass& pass) const override;

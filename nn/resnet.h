@@ -17,7 +17,8 @@ enum class Stem { imagenet, cifar };  // 7x7 stride 2 and max pool | 3x3 stride 
 const char* name_of(Stem stem);
 Stem stem_of(const std::string& name);  // ValueError names what exists
 
-// Of width and in_channels: more is a mistake, and the numbers of elements stay far from overflow.
+// Largest width and in_channels. More is a mistake; up to here the numbers of elements stay far
+// from overflow.
 inline constexpr std::int64_t kMaxResNetChannels = 8192;
 
 std::string resnet_archs();  // "resnet10, … and resnet152"

@@ -23,9 +23,9 @@ struct MaxPool2d : Module {
   Pool2dArgs args;
 };
 
-// Runs its layers in order. Each counts in the names, with or without parameters, as in
-// torch.nn.Sequential: Linear, BatchNorm, ReLU, Linear have "0.weight", "1.weight", "3.weight". A
-// ReLU right behind a BatchNorm is folded into it.
+// Runs its layers in order. Every layer takes a number in the names, even one without parameters,
+// as in torch.nn.Sequential: Linear, BatchNorm, ReLU, Linear have "0.weight", "1.weight",
+// "3.weight". A ReLU right behind a BatchNorm is folded into it.
 class Sequential : public Module {
  public:
   template <class Layer> Sequential& add(Layer layer) {

@@ -18,8 +18,8 @@ constexpr const char* kVersionKey = "mec_checkpoint";
 constexpr const char* kVersion = "1";
 constexpr const char* kChecksumKey = "checksum";
 
-// FNV-1a over words of eight bytes, with a rotation. Each step maps the running value one to one,
-// so any one changed word changes the end.
+// FNV-1a over words of eight bytes, with a rotation. Each step is a bijection of the running value,
+// so a change of any one word changes the result.
 std::uint64_t digest(const std::string& name, const void* data, std::size_t bytes) {
   std::uint64_t hash = 0xcbf29ce484222325U;
   const auto take = [&](const char* at, std::size_t left) {
@@ -40,17 +40,17 @@ std::uint64_t digest_of(const NamedTensor& named) {
   return digest(named.name, bytes.data(), bytes.size());
 }
 
-// Of one length, so that all checkpoints of a run have one size.
+// Always 16 digits, so that all checkpoints of a run have the same size.
 std::string checksum_text(const NamedTensor& named) {
   std::ostringstream text;
   text << std::hex << std::setw(16) << std::setfill('0') << digest_of(named);
   return text.str();
 }
 
-// Each tensor's own, so that a damaged one can be named.
+// One checksum for each tensor, so that an error can name the damaged one.
 std::string checksum_key(const NamedTensor& named) { return concat(kChecksumKey, ".", named.name); }
 
-// Of everything. A sum, so that the order of the entries does not matter.
+// The checksum of the whole content. It is a sum, so that the order of the entries does not matter.
 std::string checksum_of(const SafetensorsFile& content) {
   std::uint64_t sum = 0;
   for (const NamedTensor& named : content.tensors) sum += digest_of(named);
@@ -60,7 +60,7 @@ std::string checksum_of(const SafetensorsFile& content) {
   return std::to_string(sum);
 }
 
-// Where a file is damaged whose checksum is not its content's.
+// Which part is damaged, in a file whose checksum does not match its content.
 std::string damaged_part(const SafetensorsFile& content) {
   for (const NamedTensor& named : content.tensors) {
     const auto found = content.metadata.find(checksum_key(named));
@@ -100,7 +100,7 @@ State state_of(const Optimizer& optimizer, const ParameterTable& table, Module& 
 }
 
 void save_state(const std::filesystem::path& path, const State& state, const std::map<std::string, std::string>& metadata) {
-  // Copies in the device's own memory would stay in its allocator.
+  // Copied to the host: copies in the device's memory would stay in the device's allocator.
   const Device host = make_reference_device();
   SafetensorsFile content{.metadata = metadata, .tensors = {}};
   for (const auto& [name, tensor, channels] : state) {

@@ -1,4 +1,5 @@
-// Named tensors to and from a safetensors file, to the bit: what checkpoints are made of.
+// Writes named tensors to a safetensors file and reads them back, bit for bit: what checkpoints are
+// made of.
 //
 // Convolution weights, and what an optimiser keeps for them, stand in the file as in PyTorch
 // (O,I,H,W).
@@ -17,25 +18,27 @@ namespace mec {
 struct StateTensor {
   std::string name;
   Tensor tensor;                   // restoring writes into it
-  std::int64_t file_channels = 0;  // as Parameter's
+  std::int64_t file_channels = 0;  // see Parameter
 };
 using State = std::vector<StateTensor>;
 
-// Parameters and buffers of the module, each name behind prefix.
+// Parameters and buffers of the module, each name preceded by `prefix`.
 State state_of(Module& module, const std::string& prefix);
 // What the optimiser keeps, for each parameter of the module that `table` was made of
 // ("momentum.encoder.conv1.weight") or for all.
 State state_of(const Optimizer& optimizer, const ParameterTable& table, Module& module);
 
-// Replaces the file atomically. Checksums of each tensor and of everything go along.
+// Replaces the file atomically. The metadata also gets a checksum of each tensor and one of the
+// whole content.
 void save_state(const std::filesystem::path& path, const State& state, const std::map<std::string, std::string>& metadata);
 // The file, read into the host's memory. IoError where it is missing, cut short, damaged by one
 // byte (it names the tensor), or not made by save_state().
 SafetensorsFile load_state(const std::filesystem::path& path);
-// What does not fit, as errors tell it: the first three findings, and how many more there are.
+// The findings as one line for an error message: the first three, and how many more there are.
 std::string first_few(const std::vector<std::string>& findings);
-// Fills every tensor. IoError, naming `file`, where names, shapes or dtypes are not exactly these,
-// or a value is one that no network can have (weight_values.h); then nothing has been changed.
+// Fills every tensor. IoError, naming `file`, where names, shapes or dtypes are not exactly those
+// of `state`, or a value is one that no network can have (weight_values.h); then nothing has been
+// changed.
 void restore_state(const SafetensorsFile& content, const std::string& file, const State& state);
 
 }  // namespace mec

@@ -11,7 +11,7 @@ namespace mec {
 
 namespace {
 
-// How many of the module's names stand behind each beginning.
+// For each prefix in the file: how many of the module's names follow it.
 std::map<std::string, std::size_t> count_prefixes(const std::vector<std::string>& in_file,
                                                   const Names& of_module) {
   std::map<std::string, std::size_t> counts{{"", 0}};

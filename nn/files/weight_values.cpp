@@ -9,7 +9,7 @@ namespace mec {
 
 namespace {
 
-// By PyTorch's names, and by AdamW's in checkpoints.
+// Recognised by PyTorch's names for buffers, and by AdamW's for its state in checkpoints.
 bool is_never_negative(const std::string& name) {
   return name.ends_with("running_var") || name.ends_with("num_batches_tracked") ||
          name.starts_with("second_moment");

@@ -35,7 +35,7 @@ struct Saver : Visitor {
   std::vector<NamedTensor> tensors, counters;
 };
 
-// What the module wants of the file, in its order.
+// What the module needs from the file, in the module's order.
 struct Wanted : Visitor {
   struct Entry {
     std::string name;
@@ -58,7 +58,8 @@ struct Wanted : Visitor {
   Names names, counters;
 };
 
-// The kinds of what does not fit, each with a count and its first example, as one short line.
+// Collects what does not fit, by kind, each kind with a count and its first example. The error is
+// one short line.
 class Misfits {
  public:
   void missing(const std::string& name) { missing_.add(shortened(name)); }
@@ -111,7 +112,7 @@ class Misfits {
       if (count++ == 0) example = text;
     }
   };
-  static constexpr std::size_t kLongest = 280;  // of the line, where the file's own name allows it
+  static constexpr std::size_t kLongest = 280;  // characters, if the file's name allows it
 
   static std::string shortened(const std::string& name) {
     constexpr std::size_t kLetters = 32;
@@ -153,7 +154,7 @@ Matched match(const SafetensorsReader& reader, const Wanted& wanted, LoadReport&
   return matched;
 }
 
-// Looked at before anything is converted.
+// The values are checked as they are in the file, before they are converted to the module's dtype.
 Tensor read_checked(SafetensorsReader& reader, const SafetensorsEntry& entry, const Device& host) {
   Tensor tensor = reader.read(entry, host);
   check_weight_values(reader.file(), entry.name, tensor);

@@ -19,21 +19,22 @@ void save_weights(const std::filesystem::path& path, Module& module,
                   const std::map<std::string, std::string>& metadata = {});
 
 struct LoadOptions {
-  // What comes before the module's names in the file: "backbone.". None: the one under which most
-  // of them are found. Where two networks in the file fit alike, it has to be given.
+  // What comes before the module's names in the file: "backbone.". Not set: the prefix after which
+  // most of those names are found. It has to be given where two networks in the file fit equally
+  // well.
   std::optional<std::string> prefix = {};
 };
 struct LoadReport {
-  std::string prefix;  // that was taken off
+  std::string prefix;  // removed from the file's names
   // Names in the file that are another network's: a classifier's, say.
   std::vector<std::string> left_out;
 };
 
 // Fills every parameter and buffer from the file. Floats of other types are converted, and
-// num_batches_tracked is not needed. Names under another prefix, and those that begin with no part
-// of the module ("fc."; but "layer5." is like "layer4."), are left out. IoError counts what is
-// missing, unknown, misshapen or not floating, with examples, or names a value that no network can
-// have (weight_values.h); then nothing has been changed.
+// num_batches_tracked is not needed. Names under another prefix are left out, and so are names that
+// begin unlike any of the module's: "fc." is left out, but "layer5." is like "layer4." and an
+// error. IoError counts what is missing, unknown, misshapen or not floating, with examples, or
+// names a value that no network can have (weight_values.h); then nothing has been changed.
 LoadReport load_weights(const std::filesystem::path& path, Module& module,
                         const LoadOptions& options = {});
 

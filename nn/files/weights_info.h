@@ -12,7 +12,7 @@ namespace mec {
 
 struct WeightsInfo {
   ResNetConfig encoder;           // arch, stem, width and in_channels
-  std::int64_t image_size = 224;  // up to kMaxImageSize; pixels on a side that it is used at
+  std::int64_t image_size = 224;  // side of its images in pixels, up to kMaxImageSize
   // Of each channel, in units where a pixel lies in [0,1]; the network sees (pixel − mean)/std.
   std::vector<double> mean, std;
 };

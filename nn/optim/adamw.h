@@ -30,7 +30,7 @@ class AdamW final : public Optimizer {
   AdamWOptions options_;
   Tensor first_, second_;  // (P)
   Tensor betas_, rest_;    // (2): β₁ and β₂; 1−β₁ and 1−β₂
-  // (2): 1−β₁ᵗ and 1−β₂ᵗ, on the device, since a step that is replayed counts on.
+  // (2): 1−β₁ᵗ and 1−β₂ᵗ. They are in device memory because a replayed step must advance them.
   Tensor correction_;
 };
 

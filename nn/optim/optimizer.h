@@ -45,7 +45,7 @@ class Optimizer {
   };
 
   virtual void begin_step() {}
-  // trainable: as above.
+  // trainable: see GroupState.
   virtual void update(const ParameterTable::Group& group, const Tensor& gradients, const Tensor& rate,
                       const Tensor& trainable) = 0;
 
