@@ -14,7 +14,7 @@ namespace mec {
 namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
-// up to here a block comes from the segments of small blocks.
+// Largest block, in bytes, that comes from the segments for small blocks.
 constexpr std::size_t kSmall = std::size_t{64} << 10;
 
 std::size_t round_up(std::size_t bytes, std::size_t to) { return (bytes + to - 1) / to * to; }
@@ -23,10 +23,10 @@ class HostSegments {
  public:
   void* allocate(std::size_t bytes) {
     if (bytes > machine_ - writable_) return nullptr;
-    // Address space alone, as much as the machine has memory: it costs nothing until it is made
-    // writable.
+    // Reserves address space only, as much as the machine has memory. It costs nothing until it is
+    // made writable.
     for (const std::size_t room :
-         {machine_, bytes}) {  // the second where a limit on address space is set
+         {machine_, bytes}) {  // `bytes` alone where the address space is limited
       const std::size_t length = round_up(room, kHugePage) + kHugePage;
       void* const range = mmap(nullptr, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
       if (range == MAP_FAILED) continue;
@@ -87,7 +87,7 @@ CachingAllocator::~CachingAllocator() {
   }
 }
 
-// A free block of at least `bytes`, for which the system had to be asked.
+// Takes memory from the system. Returns a free block of at least `bytes`.
 CachingAllocator::Blocks::iterator CachingAllocator::more_memory(Pool& pool, std::size_t bytes) {
   check<MemoryError>(!frozen_, "allocator: ", bytes, " bytes asked for after freeze(), and no cached block is large enough; ",
                      "run one warm-up step with the same shapes before freezing");
@@ -95,8 +95,8 @@ CachingAllocator::Blocks::iterator CachingAllocator::more_memory(Pool& pool, std
   return block != pool.blocks.end() ? block : new_segment(pool, bytes);
 }
 
-// The same by making the segment of the highest address longer, by no more than its free end lacks;
-// end() where that cannot be.
+// The same by extending the segment with the highest address, by no more than its free end lacks;
+// end() where that is not possible.
 CachingAllocator::Blocks::iterator CachingAllocator::extended_segment(Pool& pool, std::size_t bytes) {
   if (pool.segments.empty() || !upstream_.extend) return pool.blocks.end();
   auto& [memory, size] = *pool.segments.rbegin();

@@ -1,10 +1,11 @@
 // Caching allocator: memory is taken from the system in large segments and never given back while
 // the allocator lives.
 //
-// Where the system can, a segment grows: whatever is freed side by side then serves a larger
-// request. Small blocks have segments of their own, since one that stays, statistics of a batch
-// norm say, would keep large neighbours apart. A step of ResNet-50 held 480 MiB more than it used
-// with a segment for every new size, 100 with one that grows, and 3 with small blocks apart.
+// Where the system allows it, a segment grows: adjacent freed blocks then merge and serve a larger
+// request. Small blocks have segments of their own, since a long-lived small block (the statistics
+// of a batch norm, say) would keep its large neighbours from merging. A step of ResNet-50 held 480
+// MiB more than it used with a segment for every new size, 100 with one that grows, and 3 with
+// small blocks apart.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +20,7 @@ namespace mec {
 
 struct AllocatorStats {
   std::size_t in_use = 0;      // bytes handed out now, rounded up
-  std::size_t high_water = 0;  // largest in_use so far
+  std::size_t high_water = 0;  // largest in_use since the last reset
   std::size_t reserved = 0;    // bytes taken from the system
   std::uint64_t allocations = 0;
   std::uint64_t segments = 0;
@@ -30,17 +31,18 @@ struct AllocatorStats {
 struct Upstream {
   std::function<void*(std::size_t)> allocate;  // null when there is none
   std::function<void(void*, std::size_t)> release;
-  // Makes the segment of `size` bytes at `memory` longer by `more`, in place; false where that
-  // cannot be. May be empty.
+  // Makes the segment of `size` bytes at `memory` longer by `more`, in place; false where that is
+  // not possible. May be empty.
   std::function<bool(void* memory, std::size_t size, std::size_t more)> extend = {};
-  // Blocks start at, and are rounded up to, multiples of so many bytes, a power of two: one cache
-  // line, one AVX-512 register.
+  // Blocks start at multiples of this many bytes, and their sizes are rounded up to multiples of
+  // it. A power of two; 64 is one cache line and one AVX-512 register.
   std::size_t granule = 64;
 };
 Upstream host_upstream();
 
-// Best fit over free blocks, split and coalesced; the upstream's granules in segments of 2 MiB
-// multiples. The same sequence of calls from a fresh allocator gives the same offsets. Thread-safe.
+// Best fit over free blocks, which are split and coalesced. Blocks are multiples of the upstream's
+// granule, segments multiples of 2 MiB. The same sequence of calls from a fresh allocator gives the
+// same offsets. Thread-safe.
 class CachingAllocator {
  public:
   explicit CachingAllocator(Upstream upstream = host_upstream());
@@ -53,10 +55,11 @@ class CachingAllocator {
   void* allocate(std::size_t bytes);
   void deallocate(void* pointer) noexcept;
 
-  // Refuse further segments: a step that is captured must not move its memory.
+  // From now on no memory is taken from the system: a step that is captured must find all its
+  // memory in the cache.
   void freeze(bool frozen = true);
-  // Does not hand out again what is free now, since a recording that is replayed writes there.
-  // Whoever drops the recording gives each of these blocks to deallocate().
+  // Marks every free block as used and returns them all: a recording that is replayed writes into
+  // them. Whoever drops the recording gives each of these blocks to deallocate().
   std::vector<void*> retire_free_blocks();
   AllocatorStats stats() const;
   void reset_high_water();

@@ -19,8 +19,8 @@ class ReadAtOnce final : public HostCopy {
 
 }  // namespace
 
-// What a device without a queue or kernels for views answers. Out of line: an inline body could be
-// emitted from an AVX-512 object file and run on an older CPU.
+// Defaults, for a device without a queue and without kernels for views. Out of line: an inline body
+// could be emitted from an AVX-512 object file and run on an older CPU.
 void Backend::synchronize() {}
 const ViewKernels* Backend::view_kernels() const { return nullptr; }
 bool Backend::host_readable() const { return false; }

@@ -6,14 +6,15 @@
 // one-element tensor in device memory, never a number: a recorded step reads it afresh at each
 // replay.
 //
-// Numbers that are not finite. A kernel gives what its formula gives in IEEE arithmetic, NaN where
-// that has NaN, on every device alike; where a formula leaves a choice, the comment of the kernel
-// makes it, as PyTorch does where PyTorch has one. Sums may add in any order: none hides a NaN, and
-// infinities of both signs make one. Tensors of no rows are allowed; a sum over nothing is 0.
+// Numbers that are not finite. On every device a kernel gives what its formula gives in IEEE
+// arithmetic, NaN included. Where the formula leaves a choice, the kernel's comment states it;
+// where PyTorch has made that choice, it is PyTorch's. Sums may add in any order, but never drop a
+// NaN, and infinities of both signs add up to NaN. Tensors with no rows are allowed; a sum over
+// nothing is 0.
 //
-// Labels, indices and bounds. ops/ checks them where the host can read them. Elsewhere, and for
-// whoever runs a kernel himself, one that is out of range is never followed: what it would have
-// given is NaN.
+// Labels, indices and bounds. ops/ checks them where the host can read them. Where the host cannot
+// read them, and for callers that run a kernel directly, an index out of range is never used as an
+// address: the result that it would have selected is NaN.
 //
 // Letters: N batch, H W C image, O output channels, K kernel size; (R,C) rows and columns of a
 // matrix.
@@ -56,12 +57,12 @@ class Backend {
 
   virtual std::string name() const = 0;  // "cpu", "reference", …
   virtual CachingAllocator& allocator() = 0;
-  // Channels in which images of `file_channels` channels are stored; the rest are zeros (GPUs want
-  // 8).
+  // How many channels images of `file_channels` channels are stored with; the further ones are
+  // zeros (GPUs want 8).
   virtual std::int64_t image_channels(std::int64_t file_channels) const { return file_channels; }
   virtual bool supports(Dtype dtype) const = 0;  // as a dtype of activations
-  // Whether the host may read a tensor's memory at any time: no kernel is on its way, nor only
-  // recorded.
+  // Whether the host may read tensors' memory directly now: kernels run at once, and are neither
+  // queued nor only recorded.
   virtual bool host_readable() const;
 
   // --- Kernels: device.run(kernel::NormalizeRows{x, y, inv_norm, eps}) ---------------------------
@@ -78,11 +79,11 @@ class Backend {
   virtual const ViewKernels* view_kernels() const;
 
   // --- Work that is started, not waited for, where the device has a queue ------------------------
-  virtual void synchronize();  // until all that was started is done
-  // Null where a device gains nothing from running a step out of a recording.
+  virtual void synchronize();  // waits until all started work is done
+  // Null where a device gains nothing from replaying a recorded step.
   virtual std::unique_ptr<Capture> make_capture();
-  // x as it is once the work given so far is done. Who waits for it later does not wait for work
-  // that was given since.
+  // Copies x to the host once the work started so far is done. wait() on the copy does not wait for
+  // work that was started after it.
   virtual std::unique_ptr<HostCopy> read_later(In x);
 
   // --- The host's memory -------------------------------------------------------------------------

@@ -18,7 +18,7 @@ constexpr double kNone = std::numeric_limits<double>::infinity();
 // A hierarchy of groups that has a controller, and the process's place in it.
 struct Hierarchy {
   fs::path mount;        // where it is mounted
-  fs::path root;         // the group that is seen there
+  fs::path root;         // the group that the mount shows
   fs::path group;        // of the process
   bool unified = false;  // version 2
 };
@@ -96,12 +96,12 @@ double memory_of(const fs::path& group, bool unified) {
   return is_number && bytes < 0x1p62 ? bytes : kNone;
 }
 
-// Of the process's groups, from its own up to the one that is mounted.
+// The smallest limit among the process's groups, from its own up to the one that is mounted.
 double least_limit(const fs::path& root, const std::string& controller, double (*limit_of)(const fs::path&, bool)) {
   double least = kNone;
   for (const Hierarchy& hierarchy : hierarchies(root, controller)) {
-    // In a container the group may lie outside of what is mounted; what is mounted then is the
-    // container's own.
+    // In a container the process's group may lie outside the mounted one; the mounted one is then
+    // the container's own.
     const fs::path below = hierarchy.group.lexically_relative(hierarchy.root);
     const bool outside = below.empty() || *below.begin() == "..";
     const fs::path mount = root / hierarchy.mount.relative_path();

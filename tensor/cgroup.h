@@ -5,8 +5,8 @@
 
 namespace mec {
 
-// Each is the least of the groups that the process lies in, of version 1 or 2; infinity where there
-// is no limit. `root` is the folder that holds proc and sys.
+// Each is the smallest limit among the groups that the process is in, of cgroup version 1 or 2;
+// infinity where there is no limit. `root` is the folder that holds proc and sys.
 
 // Processors whose time the process may use.
 double cgroup_processors(const std::filesystem::path& root = "/");

@@ -11,7 +11,7 @@ inline double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// Seconds of each of so many rounds of f.
+// Runs f `rounds` times, and returns the seconds that each run took.
 template <class F> std::vector<double> time_rounds(int rounds, F f) {
   std::vector<double> seconds;
   for (int round = 0; round < rounds; ++round) {

@@ -21,7 +21,7 @@ struct CpuOptions {
   // Our own kernels only, even where oneDNN and OpenBLAS are there (to test them).
   bool portable = false;
   Bf16Convolution bf16 = Bf16Convolution::automatic;
-  // Is told of threads that cannot be had, or that wait for processors.
+  // Called with a warning where threads cannot be had, or wait for processors.
   std::function<void(const std::string&)> note = {};
 };
 
@@ -29,17 +29,17 @@ struct CpuOptions {
 // kernels where not.
 Device make_cpu_device(const CpuOptions& options = {});
 
-// What make_cpu_device() takes on this machine.
+// What make_cpu_device() uses on this machine.
 struct CpuDescription {
   std::string instruction_set;  // of our own loops: baseline, avx2 or avx512
   int threads = 1;
-  std::string threads_reason = {};  // what their number follows from
+  std::string threads_reason = {};  // where their number comes from
   bool widens_bf16 = false;         // oneDNN gets bf16 convolutions in f32
 };
 CpuDescription describe_cpu(const CpuOptions& options = {});
 
-// f32 operations a second that multiply-adds in registers reach on all threads, measured: what no
-// kernel can exceed.
+// The measured peak, in f32 operations a second: multiply-adds in registers on all threads. No
+// kernel can exceed it.
 double peak_flops(const CpuOptions& options = {});
 
 // Plain loops in the order of the formulas: the specification that every other backend is tested
@@ -47,24 +47,24 @@ double peak_flops(const CpuOptions& options = {});
 Device make_reference_device();
 
 struct CudaOptions {
-  int device = 0;     // its number among those that describe_cuda() lists
+  int device = 0;     // its number in describe_cuda().devices
   // F32 operands of products and convolutions may be rounded to 10 bits of mantissa, for the tensor
   // cores.
   bool tf32 = false;
   bool deterministic = true;  // only convolutions that give the same bits at every run
-  // Each convolution on the engine that is fastest on this device, rather than the one cuDNN
-  // expects to be.
+  // Measures cuDNN's engines for each convolution and uses the fastest, rather than the one that
+  // cuDNN expects to be fastest.
   bool tune = false;
-  // Where not empty: chosen engines are read from it, and kept in it. ValueError where they were
-  // chosen under other values of tf32 or deterministic.
+  // Where not empty: a file that chosen engines are read from and kept in. ValueError where they
+  // were chosen under other values of tf32 or deterministic.
   std::string plan_file = {};
-  // Is told why a plan file is not used: results may then have other bits.
+  // Called with the reason why a plan file is not used: results may then differ in their last bits.
   std::function<void(const std::string&)> note = {};
 };
 
 // An NVIDIA GPU: cuDNN's convolutions, cuBLASLt's products, cuSOLVER's decompositions, and
-// hand-written kernels. Activations are f32 or bf16. Kernels are started, not waited for; one host
-// thread at a time. DeviceError, with the reason, where there is none.
+// hand-written kernels. Activations are f32 or bf16. Kernels run asynchronously. Only one host
+// thread at a time may use the device. DeviceError, with the reason, where there is none.
 Device make_cuda_device(const CudaOptions& options = {});
 
 struct CudaDeviceDescription {

@@ -14,8 +14,8 @@
 namespace mec {
 
 // Brain float: the upper half of an f32. Conversion from f32 rounds to nearest even, with the same
-// bits on every device, and keeps NaN. Which NaN differs: the host keeps sign and upper half, made
-// quiet; a GPU, whose own instruction this is, gives 0x7fff.
+// bits on every device, and keeps NaN. The bits of a NaN differ: the host keeps sign and upper half
+// and sets the quiet bit; a GPU's instruction gives 0x7fff.
 struct bf16 {
   std::uint16_t bits = 0;
 
@@ -60,7 +60,8 @@ constexpr const char* name_of(Dtype dtype) {
   return "?";
 }
 
-// A value that f32 holds, and does not round to 0 or to a subnormal number.
+// Whether f32 holds the positive number `value`: without overflow, and not as 0 or a subnormal
+// number.
 constexpr bool fits_f32(double value) {
   return value >= std::numeric_limits<float>::min() && value <= std::numeric_limits<float>::max();
 }
@@ -79,8 +80,9 @@ template <class T> constexpr Dtype dtype_of() {
   else static_assert(sizeof(T) == 0, "not an element type");
 }
 
-// value as a To, rounded to nearest where To has fewer digits. A number that an integer cannot hold
-// becomes the nearest that it can, its fraction dropped; NaN becomes 0. bf16 goes by way of f32.
+// value as a To, rounded to nearest where To has fewer digits. An integer type drops the fraction,
+// and takes a number outside its range as its nearest bound, NaN as 0. bf16 is converted by way of
+// f32.
 template <class To, class From> MEC_HOST_DEVICE inline To converted(From value) {
   if constexpr (std::is_same_v<From, bf16>) {
     return converted<To>(static_cast<float>(value));
@@ -89,7 +91,7 @@ template <class To, class From> MEC_HOST_DEVICE inline To converted(From value) 
   } else if constexpr (std::is_floating_point_v<To>) {
     return static_cast<To>(value);
   } else {
-    // Both bounds are exact in From, or round up to a power of two, which does not fit either.
+    // Each bound is exact in From, or rounds up to a power of two, which To cannot hold either.
     constexpr To kLow = std::numeric_limits<To>::lowest(), kHigh = std::numeric_limits<To>::max();
     using Wide = std::conditional_t<std::is_floating_point_v<From>, From, std::int64_t>;
     const Wide wide = static_cast<Wide>(value);

@@ -1,5 +1,5 @@
-// Element-wise bodies, written once for every backend: the CPU tests exercise the very expressions
-// that a GPU runs.
+// Element-wise functions, written once for every backend: the CPU tests exercise the same
+// expressions that a GPU runs.
 //
 // T is float or double: bf16 values are widened before and rounded after.
 #pragma once
@@ -21,8 +21,8 @@ namespace functor {
 struct Relu {
   template <class T> static MEC_HOST_DEVICE T value(T x) { return x > T(0) || x != x ? x : T(0); }  // NaN stays NaN
   template <class T> static MEC_HOST_DEVICE T grad(T dy, T x, T) { return passes(x) ? dy : T(0); }
-  // Whether the gradient goes through, told from the input or the output: also where that is NaN,
-  // as in PyTorch. Where it does not, it is 0, whatever dy is.
+  // Whether the gradient passes, from ReLU's input or output x. At NaN it passes, as in PyTorch.
+  // Where it does not pass, the gradient is 0, whatever dy is.
   template <class T> static MEC_HOST_DEVICE bool passes(T x) { return !(x <= T(0)); }
 };
 struct Neg {
@@ -47,7 +47,7 @@ struct Square {
 };
 struct Abs {
   template <class T> static MEC_HOST_DEVICE T value(T x) { return std::fabs(x); }
-  template <class T> static MEC_HOST_DEVICE T grad(T dy, T x, T) {  // 0 has no sign, nor has NaN
+  template <class T> static MEC_HOST_DEVICE T grad(T dy, T x, T) {  // the sign of 0 and of NaN is 0
     return dy * (x > T(0) ? T(1) : (x < T(0) ? T(-1) : T(0)));
   }
 };
@@ -73,17 +73,17 @@ struct Div {
   template <class T> static MEC_HOST_DEVICE T value(T a, T b) { return a / b; }
 };
 
-// Whether a comes before b in falling order: NaN is the largest of numbers, as in PyTorch, and NaNs
-// are equals, like zeros of both signs.
+// Whether a comes before b in descending order. NaN ranks above every number, as in PyTorch; NaNs
+// are equal to each other, and so are zeros of both signs.
 template <class T> MEC_HOST_DEVICE inline bool ranks_above(T a, T b) { return a > b || (a != a && b == b); }
 
 template <class T> MEC_HOST_DEVICE inline bool is_finite(T x) { return x - x == T(0); }
 
-// A bound of a segment, cut to a buffer of n elements: an offset may come from a device that nobody
+// A segment's bound, clamped to a buffer of n elements: offsets in device memory may not have been
 // checked.
 MEC_HOST_DEVICE inline std::int64_t cut_to(std::int64_t n, std::int64_t bound) { return bound < 0 ? 0 : bound > n ? n : bound; }
 
-// a/√x. On a GPU without the branches that correct rounding takes there, which would make one
+// a/√x. On a GPU by rsqrt(): a correctly rounded division and root would branch there, and make one
 // channel wait for another.
 template <class T> MEC_HOST_DEVICE inline T over_sqrt(T a, T x) {
 #ifdef __CUDA_ARCH__

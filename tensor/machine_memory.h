@@ -6,8 +6,7 @@
 namespace mec {
 
 // Bytes of memory and swap that the machine has, or that the control group (a container, a batch
-// job) may have, if that is less. More can never be written to, though the system promises it:
-// Linux then ends the program.
+// job) may have, if that is less. Linux may grant more, but kills the program that writes to it.
 std::uint64_t machine_memory();
 
 }  // namespace mec

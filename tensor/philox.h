@@ -51,7 +51,7 @@ struct RandomArgs {
 };
 
 // Element i of a tensor filled with random numbers: a function of args and i alone, on every
-// device. There are 2^32 of them.
+// device. The tensor has at most 2^32 elements.
 template <class T> MEC_HOST_DEVICE T random_element(const RandomArgs& args, std::uint32_t i) {
   const Philox4 words = philox(args.seed, {i, args.stream[0], args.stream[1], args.stream[2]});
   const T draw = args.distribution == Distribution::uniform ? T(uniform01(words[0])) : box_muller<T>(words[0], words[1]);

@@ -22,7 +22,7 @@ MEC_HOST_DEVICE inline float luma(Rgb x) { return 0.2989F * x.r + 0.587F * x.g +
 
 MEC_HOST_DEVICE inline float brightened(float x, float factor) { return clamp255(factor * x); }
 
-// Blends with `other` as far as factor is from 1; rest = (1 − factor)·other.
+// Blends x with another value o, which is passed as rest = (1 − factor)·o.
 MEC_HOST_DEVICE inline float blended(float x, float factor, float rest) { return clamp255(factor * x + rest); }
 
 MEC_HOST_DEVICE inline Rgb saturated(Rgb x, float factor) {
@@ -30,7 +30,7 @@ MEC_HOST_DEVICE inline Rgb saturated(Rgb x, float factor) {
   return {blended(x.r, factor, rest), blended(x.g, factor, rest), blended(x.b, factor, rest)};
 }
 
-// A hue in [0, 6), if it was less than six away from there.
+// Wraps a hue from [−6, 12) into [0, 6).
 MEC_HOST_DEVICE inline float wrapped(float x) {
   x = x >= 6.0F ? x - 6.0F : x;
   return x < 0.0F ? x + 6.0F : x;
@@ -64,14 +64,14 @@ MEC_HOST_DEVICE inline Rgb turned(Rgb x, float turn) {
 
 MEC_HOST_DEVICE inline float solarized(float x, float threshold) { return x >= threshold ? 255.0F - x : x; }
 
-// What a Gaussian has at a distance, before its weights are made to sum to 1.
+// A Gaussian's weight at a distance, before the weights are scaled to sum to 1.
 MEC_HOST_DEVICE inline float gaussian(float distance, float sigma) {
   const float scaled = distance / sigma;
   return std::exp(-0.5F * scaled * scaled);
 }
 
-// Index i of a line of `size` pixels that is continued by its mirror image, less than `size` to
-// either side.
+// The pixel at index i of a line of `size` pixels that is continued by its mirror image on both
+// sides; i lies less than `size` outside.
 MEC_HOST_DEVICE inline int reflected(int i, int size) {
   if (i < 0) return -i;
   return i >= size ? 2 * (size - 1) - i : i;
@@ -103,7 +103,7 @@ struct TriangleFilter {
   }
   MEC_HOST_DEVICE float weight(int k) const { return static_cast<float>(triangle(k) / total); }
 
-  // No output of the line has a larger count.
+  // Upper bound of `count` over all outputs of a line.
   static constexpr MEC_HOST_DEVICE int most(int in, int out) { return in > out ? (in + out - 1) / out * 2 + 1 : 3; }
 };
 

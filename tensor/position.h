@@ -1,4 +1,4 @@
-// Where in a tensor an element stands, as errors tell it.
+// The position of an element in a tensor, as error messages write it.
 #pragma once
 
 #include <string>

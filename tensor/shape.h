@@ -18,8 +18,8 @@ class Shape {
 
   Shape() = default;
   Shape(std::initializer_list<std::int64_t> dims) : Shape(std::span(dims.begin(), dims.size())) {}
-  // ShapeError for a negative size, more than six of them, or more than 2^48 elements (damaged
-  // files ask for such things).
+  // ShapeError for a negative size, more than six of them, or more than 2^48 elements (which a
+  // damaged file may ask for).
   explicit Shape(std::span<const std::int64_t> dims) : rank_(static_cast<int>(dims.size())) {
     check<ShapeError>(dims.size() <= kMaxRank, "shape: at most 6 dimensions, but got ", dims.size());
     for (int i = 0; i < rank_; ++i) {

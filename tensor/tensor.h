@@ -17,7 +17,8 @@ class Backend;
 // one.
 using Device = std::shared_ptr<Backend>;
 
-// One allocation; given back to its device's allocator when the last tensor on it goes.
+// One allocation; given back to its device's allocator when the last tensor that uses it is
+// destroyed.
 class Storage {
  public:
   Storage(Device device, std::size_t bytes);
@@ -40,7 +41,7 @@ class Storage {
 class Tensor {
  public:
   Tensor() = default;
-  // Memory of undetermined content.
+  // Allocates memory, whose content is undetermined.
   Tensor(const Shape& shape, Dtype dtype, const Device& device);
 
   static Tensor zeros(const Shape& shape, Dtype dtype, const Device& device);
@@ -72,7 +73,7 @@ class Tensor {
 
   // Rows [begin, end) of the leading dimension, sharing memory.
   Tensor rows(std::int64_t begin, std::int64_t end) const;
-  // The same memory with other sizes; one of them may be -1 and is worked out.
+  // The same memory with other sizes. In a list, one of them may be -1: it is inferred.
   Tensor reshape(const Shape& shape) const;
   Tensor reshape(std::initializer_list<std::int64_t> dims) const;
   // `numel` elements from element `offset` of the flattened tensor, as `shape`, sharing memory.
@@ -84,7 +85,8 @@ class Tensor {
   void copy_from(const Tensor& source) const;  // same shape; converts the dtype and crosses devices
   void fill(double value) const;
 
-  // Host copies. They wait for the device: never inside a training step.
+  // Copies to the host. They wait for the device, so they must not be called inside a training
+  // step.
   template <class T> std::vector<T> to_vector() const {
     check<DtypeError>(dtype_ == dtype_of<T>(), "to_vector: the tensor is ", dtype_, ", not ", dtype_of<T>());
     std::vector<T> host(static_cast<std::size_t>(numel()));
@@ -94,7 +96,8 @@ class Tensor {
   void download(void* host) const;
   double item() const;  // the one element, as a double. ShapeError when there are more.
 
-  // No other handle or view shares the memory, and this one covers it all: it may be overwritten.
+  // Whether no other handle or view shares the memory and this one covers all of it: then it may be
+  // overwritten.
   bool is_unique() const;
   bool same_memory(const Tensor& other) const;
 

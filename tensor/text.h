@@ -1,4 +1,4 @@
-// Text for a person: names of files above all, which may hold any bytes.
+// Text for terminals and error messages. File names in it may hold any bytes.
 #pragma once
 
 #include <cstddef>
@@ -8,13 +8,13 @@
 
 namespace mec {
 
-// Bytes of the UTF-8 character at the beginning; 0 where there is none: a stray byte, a longer form
-// than needed, a surrogate.
+// Length in bytes of the UTF-8 character that the text begins with; 0 where there is none: a stray
+// byte, an overlong form, a surrogate.
 std::size_t utf8_length(std::string_view text);
 bool is_utf8(std::string_view text);
 
-// For a person's terminal, on one line: control characters and what is not UTF-8 become \n, \t,
-// \x1b, \xff.
+// The text for a terminal, on one line: control characters and bytes that are not UTF-8 become \n,
+// \t, \x1b, \xff.
 std::string printable(std::string_view text);
 
 // A limit as people write it: 1048576 rather than 1.04858e+06.
@@ -24,7 +24,7 @@ std::string digits_of(double number);
 std::string joined(const std::vector<std::string>& words, std::string_view between = ", ");
 std::string listed(const std::vector<std::string>& words);
 
-// The first so many characters.
+// The first `columns` characters.
 std::string first_columns(std::string_view text, std::size_t columns);
 
 }  // namespace mec

@@ -1,5 +1,5 @@
-// What is random in a view of an image: drawn by the host, consumed by whoever makes the pixels, on
-// any device.
+// The random parameters of a view (an augmented image). The host draws them; the loader's workers
+// or a kernel on the device make the pixels from them.
 #pragma once
 
 #include <array>
@@ -17,16 +17,16 @@ struct CropBox {
 
 enum class Jitter : std::uint8_t { brightness, contrast, saturation, hue };
 
-// All that makes one view of one image, in the order in which it is done. Plain data: kernels read
-// arrays of these as they are.
+// The parameters of one view of one image, in the order in which its steps are done. Plain data:
+// kernels read arrays of these as they are.
 struct ViewParams {
-  CropBox crop;                // of the image, which is
-  std::int32_t to_height = 0;  // resized to this;
+  CropBox crop;                // the part of the image that is cut out,
+  std::int32_t to_height = 0;  // resized to this size;
   std::int32_t to_width = 0;
-  std::int32_t window_top = 0;  // the view is the part of that which begins here
+  std::int32_t window_top = 0;  // the view is the part of the result that begins here
   std::int32_t window_left = 0;
   std::array<Jitter, 4> jitter_order{Jitter::brightness, Jitter::contrast, Jitter::saturation, Jitter::hue};
-  // Indexed by Jitter; these values change nothing.
+  // Indexed by Jitter. The defaults change nothing.
   std::array<float, 4> jitter{1.0F, 1.0F, 1.0F, 0.0F};
   bool gray = false;
   float blur_sigma = 0.0F;  // 0: no blur

@@ -23,8 +23,8 @@ constexpr const char* kTemporary = ".tmp";  // ends the names of temporary files
 
 fs::path folder_of(const fs::path& target) { return target.has_parent_path() ? target.parent_path() : fs::path("."); }
 
-// N where the path is an entry of /proc/self/fd, as /dev/stdout and /dev/fd/N lead to: a link that
-// leads nowhere by name.
+// N where the path is /proc/self/fd/N, to which /dev/stdout and /dev/fd/N lead. That entry is a
+// link as well, but its target need not be a path (a pipe).
 std::optional<int> own_descriptor(const fs::path& path) {
   std::error_code ignored;
   const fs::path own = fs::canonical("/proc/self/fd", ignored);
@@ -35,9 +35,9 @@ std::optional<int> own_descriptor(const fs::path& path) {
   return fs::canonical(folder_of(path), ignored) == own ? std::optional(descriptor) : std::nullopt;
 }
 
-// Where the links of a name lead, also when nothing is there yet.
+// Follows symbolic links to the last name, which need not exist yet.
 fs::path follow_links(fs::path path) {
-  constexpr int kMostLinks = 40;  // the kernel's own limit; opening then says why
+  constexpr int kMostLinks = 40;  // the kernel's own limit; beyond it, opening fails and says why
   std::error_code ignored;
   for (int links = 0; links < kMostLinks && fs::is_symlink(path, ignored) && !own_descriptor(path); ++links) {
     path = folder_of(path) / fs::read_symlink(path, ignored);
@@ -59,7 +59,7 @@ AtomicFile::AtomicFile(fs::path target) : target_(std::move(target)), replaced_(
 
 int AtomicFile::open_target() {
   struct stat found {};
-  // Its position and its mode of appending hold on.
+  // Duplicated, not opened again: position and O_APPEND are kept.
   if (const auto descriptor = own_descriptor(replaced_)) {
     const int fd = ::fcntl(*descriptor, F_DUPFD_CLOEXEC, 0);
     if (fd < 0) fail("write");
@@ -83,8 +83,8 @@ int AtomicFile::open_temporary() {
   struct stat old {};
   const bool exists = ::stat(replaced_.c_str(), &old) == 0;
   if (exists && ::access(replaced_.c_str(), W_OK) != 0) fail("replace");
-  // Created exclusively, so that two writers of one target (also on two hosts with one process
-  // number) never share it.
+  // Created exclusively, so that two writers of one target (also on two hosts with equal process
+  // ids) never share it.
   int fd = -1;
   for (int attempt = 0; fd < 0; ++attempt) {
     temporary_ = replaced_;
@@ -123,8 +123,8 @@ void AtomicFile::commit() {
   if (::rename(temporary_.c_str(), replaced_.c_str()) != 0) fail("replace");
   std::fclose(std::exchange(file_, nullptr));
 
-  // The new name itself reaches the disk with its folder; file systems that refuse this have no
-  // need of it.
+  // The new name reaches the disk when its folder is synced; file systems that refuse to sync a
+  // folder do not need it.
   const int fd = ::open(folder_of(replaced_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd >= 0) {
     ::fsync(fd);

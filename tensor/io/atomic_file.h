@@ -13,8 +13,8 @@ namespace mec {
 // removed. A symbolic link stays, and what it leads to is replaced. The new file has the old one's
 // mode, and its owner where the system allows that.
 //
-// What is no regular file cannot be replaced and is written as it stands, byte after byte: a
-// device, a pipe, a descriptor of this process (/dev/stdout, /dev/fd/3).
+// A target that is not a regular file cannot be replaced, and is written directly: a device, a
+// pipe, a descriptor of this process (/dev/stdout, /dev/fd/3).
 class AtomicFile {
  public:
   // IoError when the folder is missing or cannot be written, or when the target is a folder or
@@ -32,8 +32,8 @@ class AtomicFile {
   void commit();
 
  private:
-  int open_target();                               // what is not replaced; -1 for what is
-  int open_temporary();                            // beside what is to be replaced
+  int open_target();                               // a target written directly, or -1
+  int open_temporary();                            // beside the file to replace
   [[noreturn]] void fail(const char* what) const;  // from errno
 
   std::filesystem::path target_;     // as it was given
@@ -42,8 +42,8 @@ class AtomicFile {
   std::FILE* file_ = nullptr;
 };
 
-// What processes that were killed while they replaced the target left beside it. No other process
-// may be writing it.
+// Removes the temporary files of processes that were killed while they wrote the target. No other
+// process may be writing it now.
 void remove_leftovers(const std::filesystem::path& target);
 
 // What was written to the file so far reaches the disk before this returns. IoError when it cannot.

@@ -20,7 +20,7 @@ float from_half(std::uint16_t bits) {
   return std::bit_cast<float>(sign | wide << 23 | mantissa << 13);
 }
 
-// Each element of type From, in place of `bytes`, as the result of `convert`.
+// Replaces each element of type From in `bytes` by the result of `convert`.
 template <class From, class Convert>
 void widen(std::vector<std::uint8_t>& bytes, const Convert& convert) {
   using To = decltype(convert(From{}));

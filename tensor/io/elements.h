@@ -1,5 +1,5 @@
-// Element types that array and weights files have, more than tensors do, and the way from one to
-// the other.
+// The element types of array and weights files (more than tensors have), and how they are read into
+// tensors.
 #pragma once
 
 #include <cstdint>
@@ -28,9 +28,9 @@ enum class Element : std::uint8_t {
 };
 
 std::int64_t size_of(Element element);
-// Of the tensor that such values are read into: the same, or the next that holds each of them
-// exactly. f16 becomes f32; small integers and truth values become i32 (u8 stays what it is:
-// pixels), u32 and u64 i64.
+// The dtype of the tensor that such values are read into: the same type, or the next that holds
+// each of them exactly. f16 becomes f32; small integers and truth values become i32 (u8 stays what
+// it is: pixels), u32 and u64 i64.
 Dtype dtype_of(Element element);
 
 // Sizes from a file as a shape, or an IoError that begins with `where`: too many of them, or too
@@ -39,8 +39,8 @@ Shape to_shape(const std::vector<std::int64_t>& sizes, const std::string& where)
 
 enum class ByteOrder { little, big };
 
-// The next shape.numel() elements of the file, `what` for its errors. IoError for a u64 above i64's
-// range, MemoryError where there is no memory for them.
+// Reads the next shape.numel() elements of the file; errors call them `what`. IoError for a u64
+// above i64's range, MemoryError where there is no memory for them.
 Tensor read_elements(InputFile& file, Element element, ByteOrder order, const Shape& shape,
                      const std::string& what, const Device& device);
 

@@ -67,15 +67,14 @@ Ends read_ends(const std::filesystem::path& path) {
   return {first, read(std::max<std::streamoff>(size - kLast, 0), std::min(size, kLast))};
 }
 
-// As one word of a shell.
+// Quoted as one word for a shell.
 std::string quoted(const std::string& text) {
   std::string result = "'";
   for (const char c : text) result += c == '\'' ? "'\\''"s : std::string(1, c);
   return result + "'";
 }
 
-// A line for the shell, with the three lines of Python that make a safetensors file of a PyTorch
-// one.
+// A shell command that converts a PyTorch file to safetensors, by a few statements of Python.
 std::string conversion(const std::filesystem::path& path, const std::string& load) {
   std::filesystem::path target = path;
   target.replace_extension(".safetensors");
@@ -109,8 +108,8 @@ std::string describe_zip(const std::filesystem::path& path, const Ends& ends) {
   return "a zip archive; unpack it first";
 }
 
-// What torch.save wrote before PyTorch 1.6 begins with this number in a pickle, other pickles with
-// their version alone.
+// Files that torch.save wrote before PyTorch 1.6 are pickles that begin with this magic number;
+// other pickles begin with their version alone.
 std::string describe_pickle(const std::filesystem::path& path, const std::string& first) {
   if (first.substr(2, 12) == "\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"s)
     return describe_pytorch(path);

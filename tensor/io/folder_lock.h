@@ -5,8 +5,8 @@
 
 namespace mec {
 
-// Held until it goes, or the process ends, however it ends; leaves no file. Where a file system
-// knows no locks, nothing is held.
+// The lock is held until this object is destroyed or the process ends, however it ends. It leaves
+// no file. On a file system without locks, nothing is held.
 class FolderLock {
  public:
   // IoError where another process holds it.

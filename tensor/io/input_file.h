@@ -24,10 +24,10 @@ class InputFile {
   // Reads exactly `bytes` bytes. IoError ("truncated") when the file ends before; `what` says what
   // was to be read.
   void read(void* to, std::uint64_t bytes, const char* what);
-  // The same in memory of its own, with room for `room` bytes or more. MemoryError where there is
-  // none.
+  // The same into a new vector, with capacity for `room` bytes or more. MemoryError where memory
+  // does not suffice.
   std::vector<std::uint8_t> read(std::uint64_t bytes, const char* what, std::uint64_t room = 0);
-  // The next byte to be read, counted from the file's beginning.
+  // Sets the next byte to be read, counted from the file's beginning.
   void seek(std::uint64_t position);
 
  private:

@@ -203,8 +203,8 @@ Element element_of(std::string_view type, const std::string& descr, const std::s
                        "' are not supported; f2, f4, f8, i1 to i8, u1 to u8 and b1 are"));
 }
 
-// In rows: of Fortran's order, where the first index runs fastest, it is the transpose of the
-// reversed shape.
+// t has the elements of `shape` in Fortran order, where the first index runs fastest. Returns them
+// in C order.
 Tensor from_fortran_order(const Tensor& t, const Shape& shape) {
   const auto bytes = static_cast<std::size_t>(size_of(t.dtype()));
   std::vector<std::byte> from(t.bytes()), to(t.bytes());

@@ -9,9 +9,10 @@
 namespace mec {
 
 // f4, f8, u1, i4 and i8 become f32, f64, u8, i32 and i64; other floats, whole numbers and truth
-// values the next type that holds them exactly (dtype_of in elements.h). Of either byte order, and
-// in C order whatever the file's is. IoError for complex numbers, strings, objects and records,
-// more than six dimensions, a damaged or truncated file, and bytes after the array.
+// values become the next type that holds them exactly (dtype_of in elements.h). The file may have
+// either byte order, and C or Fortran order; the tensor is in C order. IoError for complex numbers,
+// strings, objects and records, more than six dimensions, a damaged or truncated file, and bytes
+// after the array.
 Tensor read_npy(const std::filesystem::path& path, const Device& device);
 
 // Replaces the file atomically. bf16, which NumPy does not know, is written as f32.

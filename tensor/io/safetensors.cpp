@@ -47,7 +47,7 @@ constexpr std::array<Type, 21> kTypes{{{"F64", 64, Element::f64},
                                        {"F4", 4, {}},
                                        {"F8_E4M3FNUZ", 8, {}}}};
 
-// The library keeps the last of two equal names; here the second is an error.
+// The JSON library keeps the last of two equal names; here the second is an error.
 class DuplicateNames {
  public:
   explicit DuplicateNames(const std::string& file) : file_(file) {}
@@ -88,7 +88,8 @@ bool is_object(const std::string& text) {
   return first != std::string::npos && text[first] == '{' && text[last] == '}';
 }
 
-// Where the file is none of ours at all, that is the error; else what is wrong with its header.
+// IoError unless ok. Where the file is of another format, the error names that format; else it says
+// `what` is wrong with the header.
 void check_header(bool ok, const std::filesystem::path& path, const std::string& what) {
   if (ok) return;
   const std::string other = describe_other_format(path);

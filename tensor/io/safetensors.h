@@ -64,7 +64,7 @@ class SafetensorsReader {
   std::uint64_t data_ = 0;  // where the tensors' bytes begin
 };
 
-// All of it.
+// The whole file.
 SafetensorsFile read_safetensors(const std::filesystem::path& path, const Device& device);
 // The metadata alone: what a file says of itself.
 std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path);

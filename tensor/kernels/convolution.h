@@ -1,7 +1,9 @@
-// Convolutions and their gradients: f32 accumulation for bf16, where the result may be f32.
+// Convolutions and their gradients. bf16 operands are accumulated in f32, and their result may be
+// f32.
 //
-// NaN and infinities reach all results whose sums have them; NaN may reach others as well, where
-// zeros of padding, or of a library's own, are multiplied by them.
+// A NaN or an infinity reaches every result whose sum contains it. NaN may reach other results as
+// well, where a NaN or an infinity is multiplied by zeros of the padding or by zeros that a library
+// adds.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +28,8 @@ struct Conv2dArgs {
 
 namespace kernel {
 
-// Two for each multiplication with its addition, padding included. Of a convolution and of both its
-// gradients: each element of y meets the weights (O,Kh,Kw,C/groups) of its own channel.
+// Operations of a convolution, and of each of its two gradients: two for each multiply-add, padding
+// included. Each element of y takes the weights (Kh,Kw,C/groups) of its own output channel.
 template <class Y, class W> double convolution_flops(const Y& y, const W& w) {
   return 2.0 * static_cast<double>(y.numel()) * static_cast<double>(w.numel()) / static_cast<double>(w.shape[0]);
 }

@@ -1,4 +1,4 @@
-// Kernels that go element by element.
+// Element-wise kernels.
 #pragma once
 
 #include "mec/tensor/functors.h"
@@ -7,7 +7,7 @@
 
 namespace mec {
 
-// Scalars known when a step is recorded.
+// Scalars whose values are fixed when a step is recorded.
 struct AxpbyArgs {
   double alpha = 1.0;
   double beta = 0.0;
@@ -29,7 +29,7 @@ struct UnaryGrad {
   Out dx;
 };
 
-// b may be shorter: it is repeated along a.
+// b's shape may be the trailing dimensions of a's: b is then repeated.
 struct Binary {
   static constexpr auto name = "binary";
   BinaryOp op;

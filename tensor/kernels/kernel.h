@@ -34,7 +34,8 @@ template <class... Ks> struct Family : Entry<Ks>... {
   template <class K> void operator()(Backend& device, const K& k) const { static_cast<const Entry<K>&>(*this).run(device, k); }
 };
 
-// Stands for D& and for nothing else: a function for a base of D is none for D.
+// Converts to D& and to nothing else, so that a function run() for a base class of D does not count
+// as one for D.
 template <class D> struct Exactly {
   D& device;
   template <class T>
@@ -42,7 +43,7 @@ template <class D> struct Exactly {
   operator T&() const { return device; }
 };
 
-// The functions run(D&, const K&), by argument-dependent lookup.
+// The table of D's functions run(D&, const K&), which argument-dependent lookup finds.
 template <class D, class F> struct KernelsOf;
 template <class D, class... Ks> struct KernelsOf<D, Family<Ks...>> {
   template <class K> static void run_on(Backend& device, const K& k) { run(Exactly<D>{static_cast<D&>(device)}, k); }

@@ -9,9 +9,9 @@
 namespace mec {
 namespace kernel {
 
-// In place: a becomes LU of PA = LU; pivots i32, counted as the device likes, for its own
-// LuInverse; log_det (2) = {log|det|, sign of det}, {−∞, 0} when singular, {NaN, NaN} when a factor
-// is not finite, as it is when an element is not; the factors themselves are undetermined then.
+// In place: a becomes LU of PA = LU; pivots i32, numbered as the device's own LuInverse expects
+// them; log_det (2) = {log|det|, sign of det}, {−∞, 0} when singular, {NaN, NaN} when a factor is
+// not finite, which is so whenever an element of a is not; the factors are undetermined then.
 struct Lu {
   static constexpr auto name = "lu";
   Out a, pivots, log_det;
@@ -19,7 +19,7 @@ struct Lu {
   double flops() const { return 2.0 / 3.0 * std::pow(static_cast<double>(a.shape[0]), 3); }
 };
 
-// NaN throughout for sign 0 or NaN.
+// All NaN where the determinant's sign is 0 or NaN.
 struct LuInverse {
   static constexpr auto name = "lu_inverse";
   In lu, pivots;

@@ -14,7 +14,7 @@ struct MatmulArgs {
 
 namespace kernel {
 
-// (M,K)(K,N) -> (M,N). f32 accumulation for bf16, where c may be f32.
+// (M,K)(K,N) -> (M,N). bf16 is accumulated in f32, and c may then be f32.
 struct Matmul {
   static constexpr auto name = "matmul";
   In a, b;

@@ -14,7 +14,7 @@ struct Copy {
   Out y;
 };
 
-// Any dtype, converted likewise.
+// Any dtype; the value is converted in the same way.
 struct Fill {
   static constexpr auto name = "fill";
   Out y;

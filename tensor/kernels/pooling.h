@@ -25,7 +25,7 @@ struct MaxPool2d {
   Pool2dArgs args;
 };
 
-// An argmax that names no pixel of its window gives its gradient to none.
+// Where argmax names no pixel of its window, that gradient is dropped.
 struct MaxPool2dGrad {
   static constexpr auto name = "max_pool2d_grad";
   In dy, argmax;

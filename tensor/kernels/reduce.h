@@ -1,4 +1,4 @@
-// Kernels that make one number of many.
+// Reduction kernels.
 #pragma once
 
 #include <cstdint>

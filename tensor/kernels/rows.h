@@ -1,4 +1,4 @@
-// Kernels that take each row of (R,C) by itself.
+// Kernels that treat each row of (R,C) on its own.
 #pragma once
 
 #include "mec/tensor/in_out.h"
@@ -31,8 +31,8 @@ struct CrossEntropy {
   Out loss, dlogits;
 };
 
-// The k largest of each row, in falling order, NaN before all, ties by lower index (NaNs are
-// equals, and so are −0 and 0). values (R,k), indices i32 (R,k).
+// The k largest of each row, in descending order, NaN first, ties by lower index (NaNs are equals,
+// and so are −0 and 0). values (R,k), indices i32 (R,k).
 struct TopK {
   static constexpr auto name = "top_k";
   In x;

@@ -1,6 +1,6 @@
-// The kernel that makes the views of a batch from images as they are decoded. Only a device where
-// this pays has it: elsewhere the loader's workers make the views (data/augment), which is also
-// what it is tested against.
+// The kernel that makes the views of a batch from images as they are decoded. Only devices where
+// this pays have the kernel. Elsewhere the loader's workers make the views (data/augment); the
+// kernel is tested against them.
 #pragma once
 
 #include <array>
@@ -20,7 +20,7 @@ struct ImageRecord {
 };
 
 struct MakeViewsArgs {
-  int channels = 3;  // of the images, 1 or 3; those that y has more are zeros
+  int channels = 3;  // of the images, 1 or 3; further channels of y are zeros
   // y = scale·x + shift of a pixel value x in [0, 255], for each channel.
   std::array<float, 3> scale = {};
   std::array<float, 3> shift = {};
@@ -37,9 +37,9 @@ struct MakeViews {
   Out y;
   MakeViewsArgs args;
 
-  // The height of a crop, in multiples of the height that it is resized to.
+  // Largest height of a crop, in multiples of the height that it is resized to.
   static constexpr int kMostShrinking = 255;
-  static constexpr int kMostBlur = 256;  // a blur's radius
+  static constexpr int kMostBlur = 256;  // largest radius of a blur
 };
 
 }  // namespace kernel

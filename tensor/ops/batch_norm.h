@@ -1,8 +1,8 @@
 // Batch norm (Ioffe & Szegedy 2015) over the rows of x seen as (R,C), C the last dimension, with
 // residual add and ReLU folded in.
 //
-// Four kernels, so that ranks can meet between the two of each direction: statistics | apply,
-// gradient sums | gradient.
+// Four kernels, two in each direction: statistics and apply, gradient sums and gradient. In
+// between, statistics or sums can be combined across processes.
 #pragma once
 
 #include "mec/tensor/kernels/batch_norm.h"

@@ -15,7 +15,7 @@ inline void check_defined(const char* op, const Tensor& t, const char* what) {
   check<ValueError>(static_cast<bool>(t), op, ": ", what, " is an undefined tensor");
 }
 
-// All defined tensors live on one device.
+// ValueError unless all defined tensors live on one device.
 inline void check_device(const char* op, std::initializer_list<const Tensor*> tensors) {
   const Tensor* first = nullptr;
   for (const Tensor* t : tensors) {
@@ -42,7 +42,7 @@ inline void check_same_shape(const char* op, const Tensor& a, const Tensor& b) {
   check<ShapeError>(a.shape() == b.shape(), op, ": shapes ", a.shape(), " and ", b.shape(), " differ");
 }
 
-// A floating dtype that the device computes in.
+// DtypeError unless t has a floating dtype that its device computes in.
 inline void check_floating(const char* op, const Tensor& t, const char* what) {
   check_defined(op, t, what);
   check<DtypeError>(is_floating(t.dtype()) && t.backend().supports(t.dtype()), op, ": ", what, " is ", t.dtype(),
@@ -55,14 +55,15 @@ inline void check_real(const char* op, const Tensor& t, const char* what) {
                     " must be f32 or f64, but is bf16; convert it with to(Dtype::f32)");
 }
 
-// The values of labels, indices or bounds, where the host can read them. Where it cannot, there are
-// none to look at, and kernels keep to their own rule (backend.h).
+// The values of labels, indices or bounds, where the host can read them. Where it cannot, the span
+// is empty, and kernels follow their own rule (backend.h).
 template <class T> std::span<const T> readable(const Tensor& t) {
   if (!t.backend().host_readable()) return {};
   return {In(t).as<T>(), static_cast<std::size_t>(t.numel())};
 }
 
-// Each of them is one of [low, high): "gather_rows: index 2 is 7, but " and the parts of the rule.
+// ValueError unless each value is in [low, high): "gather_rows: index 2 is 7, but " and the parts
+// of the rule.
 template <class T, class... Parts>
 void check_each(const char* op, const Tensor& t, std::int64_t low, std::int64_t high, const char* what, const Parts&... rule) {
   const std::span<const T> values = readable<T>(t);

@@ -11,7 +11,7 @@ using namespace ops;
 
 namespace {
 
-// One element of the dtype in which x and y meet.
+// The factor must have one element: f64 where x or y is f64, else f32.
 void check_factor(const char* op, const Tensor& factor, const Tensor& x, const Tensor& y) {
   const bool wide = x.dtype() == Dtype::f64 || y.dtype() == Dtype::f64;
   check_dtype(op, factor, wide ? Dtype::f64 : Dtype::f32, "the factor in device memory");
@@ -33,7 +33,8 @@ bool is_tail_of(const Shape& whole, const Shape& part) {
   return std::ranges::equal(whole.dims().last(static_cast<std::size_t>(part.rank())), part.dims());
 }
 
-// Kernels repeat the second operand. Where the first is the shorter, these give the same bits.
+// Kernels can repeat the second operand only. Where the first is the shorter one, these expressions
+// give the same bits.
 Tensor with_short_left(BinaryOp op, const Tensor& a, const Tensor& b) {
   if (op == BinaryOp::sub) return binary(BinaryOp::add, neg(b), a);  // a − b = −b + a
   if (op != BinaryOp::div) return binary(op, b, a);

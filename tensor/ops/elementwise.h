@@ -1,4 +1,4 @@
-// Element by element, sums and means, and filling with random numbers.
+// Element-wise operations, sums and means, and filling with random numbers.
 #pragma once
 
 #include "mec/tensor/kernels/elementwise.h"
@@ -23,7 +23,7 @@ inline Tensor tanh(const Tensor& x) { return unary(UnaryOp::tanh, x); }
 inline Tensor sigmoid(const Tensor& x) { return unary(UnaryOp::sigmoid, x); }
 
 // y = a ∘ b. The shapes are equal, or one is the other's trailing dimensions and is repeated.
-// ShapeError otherwise. operators.h writes them as + − · /, with numbers too.
+// ShapeError otherwise. operators.h has them as the operators + - * /, with numbers too.
 Tensor binary(BinaryOp op, const Tensor& a, const Tensor& b);
 inline Tensor add(const Tensor& a, const Tensor& b) { return binary(BinaryOp::add, a, b); }
 inline Tensor sub(const Tensor& a, const Tensor& b) { return binary(BinaryOp::sub, a, b); }
@@ -48,10 +48,10 @@ inline void add_into(const Tensor& x, const Tensor& y) { axpby(x, y, {.alpha = 1
 // else f32.
 Tensor reduce(Reduce how, const Tensor& x);
 inline Tensor sum(const Tensor& x) { return reduce(Reduce::all, x); }
-// Of a matrix (R,C), over the dimension that goes: 0 gives (C), 1 or -1 gives (R). ShapeError for
-// another rank or dimension.
+// Of a matrix (R,C), over dimension `dim`, which is dropped: 0 gives (C), 1 or -1 gives (R).
+// ShapeError for another rank or dimension.
 Tensor sum(const Tensor& x, int dim);
-// The sum over the number of elements that went into it; of none, NaN.
+// The sum divided by the number of its elements; NaN where there are none.
 Tensor mean(const Tensor& x);
 Tensor mean(const Tensor& x, int dim);
 

@@ -7,7 +7,7 @@ using namespace ops;
 
 namespace {
 
-// Of `shape`, in the dtype in which x's elements are computed.
+// A tensor of `shape` filled with `number`, in the dtype in which x's elements are computed.
 Tensor number_beside(const Tensor& x, double number, const Shape& shape) {
   return Tensor::full(shape, number, accumulator_of(x.dtype()), x.device());
 }

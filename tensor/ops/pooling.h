@@ -12,7 +12,7 @@ struct MaxPooled {
   // equals, or the last NaN where there is one, as in PyTorch
   Tensor argmax;
 };
-// Padding never wins. ShapeError unless 2·pad ≤ kernel ≤ 15.
+// Padding is never the maximum. ShapeError unless 2·pad ≤ kernel ≤ 15.
 MaxPooled max_pool2d(const Tensor& x, const Pool2dArgs& args = {});
 Tensor max_pool2d_grad(const Tensor& dy, const Tensor& argmax, const Shape& x_shape, const Pool2dArgs& args = {});
 

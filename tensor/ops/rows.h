@@ -29,13 +29,13 @@ CrossEntropy cross_entropy(const Tensor& logits, const Tensor& labels);
 std::int64_t count_labelled(const Tensor& labels);
 
 struct TopK {
-  Tensor values;   // (R,k), falling, NaN first
+  Tensor values;   // (R,k), descending, NaN first
   Tensor indices;  // (R,k) i32; of equals (−0 and 0, NaN and NaN) the lower index first
 };
 TopK top_k(const Tensor& x, std::int64_t k);  // f32 or f64; ValueError unless 1 ≤ k ≤ C
 
-// (R,…) any dtype, (M) i64 within [0,R) -> (M,…). ValueError for an index outside where the host
-// can read them; elsewhere its row becomes NaN, or -1 in whole numbers.
+// (R,…) any dtype, (M) i64 within [0,R) -> (M,…). ValueError for an index out of range where the
+// host can read the indices; elsewhere its row becomes NaN, or -1 in whole numbers.
 Tensor gather_rows(const Tensor& x, const Tensor& index);
 
 // One below the other, as torch.cat in dimension 0: (R₁,…) and (R₂,…) any dtype -> (R₁+R₂,…).

@@ -19,9 +19,9 @@ struct ViewFormat {
   Dtype dtype = Dtype::f32;
 };
 
-// (N,height,width,C) f32 or bf16, C being what the device stores images of args.channels in.
-// DeviceError where the device makes no views. The records' values are not looked at, since they
-// lie on the device: let them pass validate() before they go there.
+// (N,height,width,C) f32 or bf16, with the C channels in which the device stores images of
+// args.channels. DeviceError where the device makes no views. The records' values are not looked
+// at, since they lie on the device: let them pass validate() before they go there.
 Tensor make_views(const ViewInputs& inputs, const ViewFormat& format, const MakeViewsArgs& args);
 
 // ValueError for a crop or a window that is not within its image, and for what the kernel is not

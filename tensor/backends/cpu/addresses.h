@@ -1,13 +1,13 @@
-// Room for what libraries take without asking.
+// Checks that the address space has room for what libraries map themselves.
 #pragma once
 
 #include <cstddef>
 
 namespace mec::cpu {
 
-// MemoryError where a limit on addresses (ulimit -v) leaves fewer than so many bytes. To be called
-// before a library that does not bear a refusal: oneDNN then runs code that is not there, and
-// OpenBLAS asks for ever.
+// MemoryError where a limit on the address space (ulimit -v) leaves fewer than `bytes`. Call it
+// before a library that does not survive a failed mapping: oneDNN then jumps to code that does not
+// exist, and OpenBLAS retries for ever.
 void check_addresses(std::size_t bytes, const char* what);
 
 }  // namespace mec::cpu

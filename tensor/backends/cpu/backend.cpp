@@ -35,7 +35,7 @@ bool CpuBackend::supports(Dtype dtype) const { return is_floating(dtype); }
 bool CpuBackend::host_readable() const { return true; }
 
 CpuBackend::Scratch::Scratch(CpuBackend& backend, std::size_t bytes) : backend_(backend) {
-  // No other thread stores this one's id.
+  // Needs no lock: only this thread stores its own id.
   check<Error>(backend_.holder_ != std::this_thread::get_id(), "cpu: a kernel asks for ", bytes,
                " bytes of scratch memory while it holds a block of ", backend_.scratch_bytes_,
                "; take one block of both sizes and divide it, and call no kernel that needs scratch memory meanwhile");
@@ -137,8 +137,8 @@ template <class T, class F> bool all_of_diagonal(const In& a, F f) {
 
 }  // namespace
 
-// LAPACK promises nothing of matrices that are not finite, and a pivot found among NaNs may lie
-// anywhere.
+// LAPACK promises nothing for matrices that are not finite: a pivot found among NaNs may be any
+// number.
 void run(CpuBackend& device, const kernel::Lu& call) {
   const std::int64_t n = call.a.shape[0];
   auto* const swaps = call.pivots.as<std::int32_t>();
@@ -200,7 +200,7 @@ void run(CpuBackend& device, const kernel::Cholesky& call) {
   dispatch_real(call.name, call.a.dtype, [&]<class T>() {
     double sum = 0;
     for (std::int64_t k = 0; k < n; ++k) sum += std::log(static_cast<double>(call.a.as<T>()[k * n + k]));
-    // LAPACK may find a NaN positive: the diagonal is asked as well.
+    // LAPACK may take a NaN for positive, so the diagonal is checked as well.
     const bool positive =
         factored && all_of_diagonal<T>(call.a, [](T diagonal) { return diagonal > 0 && functor::is_finite(diagonal); });
     call.log_det.as<T>()[0] = positive ? T(2 * sum) : std::numeric_limits<T>::quiet_NaN();

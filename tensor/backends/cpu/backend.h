@@ -20,14 +20,15 @@ class OneDnn;
 // of its kernel (kernels/convolution.h).
 enum class ConvDirection : std::uint8_t { forward, grad_input, grad_weight };
 
-// Taps of a kernel that the portable convolutions keep on the stack: 16 x 16.
+// Most taps (Kh·Kw) that a kernel of the portable convolutions may have, since they lie on the
+// stack: 16 x 16.
 constexpr std::int64_t kMaxPortableTaps = 256;
 
-// Rounded up, so that what follows in a block of memory starts a cache line.
+// Rounds up, so that the next part of a block of memory starts at a cache line.
 constexpr std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-// What is compiled for each instruction set. Our own products and convolutions are for what the
-// libraries do not offer.
+// The kernels that are compiled once for each instruction set. Our own products and convolutions
+// run where the libraries have none.
 struct Loops {
   MemoryKernels memory;
   ElementwiseKernels elementwise;
@@ -59,9 +60,9 @@ class CpuBackend : public Backend {
   // oneDNN's name for the kernel that it would use, empty when it is our own.
   std::string convolution_kernel(ConvDirection direction, In a, In b, In result, const Conv2dArgs& args);
 
-  // Memory for the time of one kernel, from a block that grows to the largest request and is kept.
+  // Temporary memory of one kernel, from a block that grows to the largest request and is kept.
   // Holds the backend's lock: threads that share a device take turns where a kernel needs such
-  // memory. Error where the kernel holds some already: it would wait for itself.
+  // memory. Error where the kernel holds a Scratch already: it would wait for itself.
   class Scratch {
    public:
     Scratch(CpuBackend& backend, std::size_t bytes);
@@ -85,8 +86,8 @@ class CpuBackend : public Backend {
   virtual bool portable_cholesky(Out a) = 0;  // false: not positive definite
 
  private:
-  // The kernels of backend.cpp: what is chosen between libraries and our own, or the same on every
-  // instruction set.
+  // The kernels in backend.cpp: those that choose between a library and our own code, and those
+  // that are the same for every instruction set.
   friend void run(CpuBackend&, const kernel::FillRandom&);
   friend void run(CpuBackend&, const kernel::Matmul&);
   friend void run(CpuBackend&, const kernel::Lu&);
@@ -96,7 +97,7 @@ class CpuBackend : public Backend {
   friend void run(CpuBackend&, const kernel::Conv2dGradInput&);
   friend void run(CpuBackend&, const kernel::Conv2dGradWeight&);
 
-  // False when oneDNN has nothing for it.
+  // False when oneDNN has no kernel for it.
   bool library_convolution(ConvDirection direction, In a, In b, Out result, const Conv2dArgs& args);
   bool widened_convolution(ConvDirection direction, In a, In b, Out result, const Conv2dArgs& args);
 
@@ -106,7 +107,7 @@ class CpuBackend : public Backend {
   const bool portable_;
   const bool widens_bf16_;
   CachingAllocator allocator_;
-  std::mutex mutex_;                     // guards scratch_ and what plans keep
+  std::mutex mutex_;                     // guards scratch_ and plans that run
   std::atomic<std::thread::id> holder_;  // of the mutex
   std::byte* scratch_ = nullptr;
   std::size_t scratch_bytes_ = 0;

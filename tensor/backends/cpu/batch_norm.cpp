@@ -30,7 +30,7 @@ template <class F> void with_mask(const In& y, const BatchNormArgs& args, F&& f)
   else f.template operator()<Mask::input>();
 }
 
-// dy[i] where the ReLU lets it through.
+// dy[i] where the ReLU lets it through, else 0.
 template <Mask kMask, class T, class A>
 A masked(const T* dy, const T* y, std::int64_t i, A in, const functor::ChannelAffine<A>& affine) {
   const A g = A(dy[i]);

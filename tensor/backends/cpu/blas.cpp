@@ -17,8 +17,9 @@ namespace mec::cpu {
 
 namespace {
 
-// OpenBLAS maps a buffer for each thread once their number grows, and another for the caller, and
-// keeps them for the life of the process: as long as this number lives.
+// When the number of threads grows, OpenBLAS maps a buffer for each new thread and one for the
+// caller, and keeps them until the process ends. The count of threads that have one is therefore
+// static.
 void check_buffers() {
   static std::atomic<int> threads_with_buffers{0};
   constexpr std::size_t kBuffer = std::size_t{128} << 20;

@@ -16,8 +16,8 @@ constexpr bool kHaveBlas = false;
 
 void blas_matmul(const In& a, const In& b, const Out& c, const MatmulArgs& args);
 
-// LAPACK knows columns only: `columns` is the transposed matrix, (n,n). The results count as if
-// rows were columns.
+// LAPACK takes column-major matrices only: `columns` holds the transposed matrix, (n,n), and the
+// results are column-major as well.
 void lapack_lu(const Out& columns, std::int32_t* pivots);                // pivots from 1
 void lapack_lu_inverse(const Out& columns, const std::int32_t* pivots);  // in place
 // Row-major: the lower triangle becomes L; false: not positive definite.

@@ -76,7 +76,7 @@ void run(LoopsBackend& device, const kernel::MatrixPolynomial& call) {
     T* const out = static_cast<T*>(call.y.data);
     parallel_for(device.threads(), n, larger(1, kGrain / n), [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r) {
-        T* const row = out + r * n;  // stays in cache while the powers pass by
+        T* const row = out + r * n;  // stays in cache while the powers are added
         for (std::int64_t c = 0; c < n; ++c) row[c] = T(0);
         row[r] = T(call.coefficients[0]);
         for (std::size_t j = 0; j < call.powers.size(); ++j) {

@@ -2,8 +2,8 @@
 
 namespace mec::cpu::MEC_ISA {
 
-// No `omp simd` on these two: some of the functions have no vector form, and clang warns of a
-// promise that it cannot keep.
+// No `omp simd` on the next two: some of the functions have no vector form, and clang warns where
+// it cannot vectorise a loop.
 void run(LoopsBackend& device, const kernel::Unary& call) {
   with_floating(call.x.dtype, [&]<class T>() {
     dispatch_op(call.op, [&]<class Op>() {
@@ -43,7 +43,7 @@ void run(LoopsBackend& device, const kernel::Binary& call) {
       const T* const right = static_cast<const T*>(call.b.data);
       T* const out = static_cast<T*>(call.y.data);
       parallel_for(device.threads(), n, kGrain, [=](std::int64_t begin, std::int64_t end) {
-        // Stretches along which neither operand starts again.
+        // In stretches within which b's index does not wrap around.
         for (std::int64_t start = begin; start < end;) {
           const std::int64_t from = start % period, length = smaller(end - start, period - from);
           if (period == 1) break;

@@ -13,7 +13,7 @@ namespace mec {
 namespace cpu {
 namespace {
 
-// How many of the sets below the environment allows.
+// How many of the instruction sets below the environment allows.
 std::size_t allowed_isas() {
   constexpr const char* names[] = {"baseline", "avx2", "avx512"};
   const char* const wanted = std::getenv("MEC_MAX_CPU_ISA");
@@ -29,7 +29,8 @@ std::size_t allowed_isas() {
 
 std::vector<IsaVariant> supported_isas() {
   std::vector<IsaVariant> isas{{"baseline", baseline::make_backend, baseline::multiply_adds}};
-  // The same sets as the levels v3 and v4 of x86-64, without what no loop of ours can use.
+  // The same features as the levels v3 and v4 of x86-64, without those that no loop of ours can
+  // use.
 #if MEC_ISA_AVX2
   const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
                   __builtin_cpu_supports("bmi2");

@@ -10,7 +10,8 @@ namespace mec::cpu {
 
 namespace baseline {
 CpuBackend* make_backend(const CpuOptions& options);  // the caller owns it, here and below
-// Floating-point operations done, on one thread.
+// Runs `steps` rounds of multiply-adds on the calling thread. Returns the number of floating-point
+// operations.
 double multiply_adds(std::int64_t steps) noexcept;
 }  // namespace baseline
 #if MEC_ISA_AVX2

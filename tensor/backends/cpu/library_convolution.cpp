@@ -10,8 +10,8 @@
 namespace mec::cpu {
 namespace {
 
-// Of f32 operands and result that are at hand at a time: they stay in the second-level caches of
-// two cores.
+// Most bytes of f32 operands and results in one piece: they stay in the second-level caches of two
+// cores.
 constexpr std::int64_t kPieceBytes = 3 << 20;
 
 std::size_t bytes_of(const Shape& shape, Dtype dtype) { return static_cast<std::size_t>(shape.numel() * size_of(dtype)); }
@@ -60,11 +60,11 @@ bool CpuBackend::library_convolution(ConvDirection direction, In a, In b, Out re
   return true;
 }
 
-// Some images at a time, so that their f32 copies never leave the cache. The pieces depend on the
-// sizes alone.
+// Some images at a time (a piece), so that their f32 copies stay in the cache. The pieces depend on
+// the sizes alone.
 bool CpuBackend::widened_convolution(ConvDirection direction, In a, In b, Out result, const Conv2dArgs& args) {
   const bool to_weight = direction == ConvDirection::grad_weight;
-  const In other = to_weight ? b : In(result);  // beside a, what is cut into pieces
+  const In other = to_weight ? b : In(result);  // what is cut into pieces along with a
   const std::int64_t images = a.shape[0], image_bytes = 4 * (a.numel() + other.numel()) / images;
   const std::int64_t pieces = std::min(images, (images * image_bytes + kPieceBytes - 1) / kPieceBytes);
   const std::int64_t most = (images + pieces - 1) / pieces;

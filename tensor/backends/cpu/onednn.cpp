@@ -43,7 +43,7 @@ bool widens_bf16(const CpuOptions& options) {
   return !multiplies_bf16_faster();
 }
 
-// More than the code of any plan with what is allocated to make it.
+// More address space than any plan takes, for its code and for what is allocated to make it.
 constexpr std::size_t kPlanAddresses = std::size_t{64} << 20;
 
 struct OneDnn::State {

@@ -1,4 +1,5 @@
-// Convolutions and bf16 products by oneDNN. Without it every request is answered "not available".
+// Convolutions and products by oneDNN, f32 and bf16. In a build without oneDNN every request
+// returns null.
 #pragma once
 
 #include <cstddef>
@@ -9,14 +10,14 @@
 
 namespace mec::cpu {
 
-// What makes a convolution a plan of its own.
+// The key of a convolution's plan: all that the plan depends on.
 struct ConvKey {
   ConvDirection direction;
   Shape x, w, y;
   Dtype operands, result;
   std::int64_t stride, pad, dilation, groups;
   bool accumulate;
-  int threads = 1;  // that a plan divides its work for, and waits for
+  int threads = 1;  // that the plan divides its work among
   bool operator==(const ConvKey&) const = default;
 };
 
@@ -25,7 +26,7 @@ class OneDnnPlan {
  public:
   virtual ~OneDnnPlan() = default;
   virtual std::size_t workspace_bytes() const = 0;
-  // Takes turns: not thread-safe.
+  // Not thread-safe: callers take turns.
   virtual void run(const void* a, const void* b, void* result, std::byte* workspace) = 0;
   virtual std::string kernel() const = 0;  // oneDNN's name for it
 };
@@ -34,15 +35,15 @@ class OneDnnPlan {
 // bf16 no faster.
 bool widens_bf16(const CpuOptions& options);
 
-// Plans by sizes. Making one costs up to 20 ms; finding it again costs nothing.
+// Keeps plans by their keys. Making one costs up to 20 ms; finding it again costs nothing.
 class OneDnn {
  public:
   OneDnn();
   ~OneDnn();
 
   // Null when oneDNN has nothing but its reference kernel, which is a hundred times slower than our
-  // portable one, and for what its kernel gets wrong (onednn_defects.h).
-  // To be called, and its plans run, under a ThreadScope.
+  // portable one, and for what its kernel gets wrong (onednn_defects.h). Call these, and run their
+  // plans, within a ThreadScope.
   OneDnnPlan* convolution(ConvDirection, const In& a, const In& b, const In& result, const Conv2dArgs&);
   OneDnnPlan* matmul(const In& a, const In& result, const MatmulArgs&);
 

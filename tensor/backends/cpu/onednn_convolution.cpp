@@ -31,7 +31,8 @@ memory::dims weight_dims(const ConvKey& key) {
 Dtype dtype_of_part(const ConvKey& key, ConvDirection part) { return key.direction == part ? key.result : key.operands; }
 
 // With 16 channels, oneDNN's blocked layout nChw16c is byte for byte NHWC, and one channel makes
-// NHWC the same as NCHW. Said so, it has faster kernels: ResNet-18's first stage gains a quarter.
+// NHWC the same as NCHW. Described in that way, they get faster kernels: ResNet-18's first stage
+// gains a quarter.
 bool same_as_blocked(const Shape& s) { return s[3] == 16 || s[3] == 1; }
 Tag blocked_tag(const Shape& s) { return s[3] == 16 ? Tag::nChw16c : Tag::nchw; }
 
@@ -42,7 +43,7 @@ Descs make_descs(const ConvKey& key, bool blocked) {
 }
 
 api::ConvGeometry make_geometry(const ConvKey& key) {
-  // What lies after the image follows from the output size: it may be less than the padding, even
+  // The padding after the image follows from the output size: it may be less than `pad`, even
   // negative.
   const auto after = [&](int axis) {
     return (key.y[axis] - 1) * key.stride + key.dilation * (key.w[axis] - 1) + 1 - key.x[axis] - key.pad;
@@ -53,7 +54,7 @@ api::ConvGeometry make_geometry(const ConvKey& key) {
           .pad_after = {after(1), after(2)}};
 }
 
-// Whether we want the kernel: not oneDNN's reference, and right for these sizes.
+// Whether the kernel is not oneDNN's reference kernel, and has no known defect for these sizes.
 bool usable(const ConvKey& key, const std::string& kernel) {
   const dnnl::version_t& version = *dnnl::version();
   return kernel.find("ref") == std::string::npos &&
@@ -160,8 +161,8 @@ std::unique_ptr<OneDnnPlan> make_plan(const dnnl::engine& engine, const ConvKey&
       auto plan = std::make_unique<ConvPlan>(engine, key, blocked);
       if (plan->can_run()) return plan;
     } catch (const dnnl::error&) {
-      // This combination of types, sizes and processor is not implemented: the next one, or our own
-      // kernel, is.
+      // Not implemented for these types, sizes and this processor: the next layout is tried, and
+      // then our own kernel runs.
     }
   }
   return nullptr;

@@ -8,17 +8,18 @@ namespace {
 bool begins(const std::string& kernel, const char* start) { return kernel.rfind(start, 0) == 0; }
 
 // A strided 1x1 kernel copies the pixels that it reads into its workspace. The weight gradient
-// counts a whole block of channels for each pixel there, but only those of the image were reserved:
-// with fewer, it writes past the end, into what other threads wait for. Wrong sums, other ones each
-// time, or a hang.
+// counts a whole block of channels for each pixel there, but memory was reserved for the image's
+// channels only. With fewer channels than a block, it writes past the end, over memory on which
+// other threads wait. The sums are wrong, differently each time, or it hangs.
 bool writes_past_workspace(const ConvKey& key, const std::string& kernel) {
   if (!begins(kernel, "jit_1x1:") && !begins(kernel, "jit_bf16_1x1:")) return false;
   const std::int64_t block = kernel.find("avx512") == std::string::npos ? 8 : 16;
   return key.direction == ConvDirection::grad_weight && key.stride > 1 && key.x[3] < block;
 }
 
-// The kernel multiplies pairs of channels. It makes the last pair of an odd number in register 30,
-// where the weights are when it takes 30 pixels at a time (images of 5x6 or 10x12, among others).
+// The kernel multiplies pairs of channels. With an odd number of channels it puts the last pair
+// together in register 30, which holds weights when it takes 30 pixels at a time (images of 5x6 or
+// 10x12, among others).
 bool loses_the_odd_channel(const ConvKey& key, const std::string& kernel) {
   if (!begins(kernel, "jit_bf16_1x1:avx512_core_bf16")) return false;
   const bool forward = key.direction == ConvDirection::forward,
@@ -27,8 +28,8 @@ bool loses_the_odd_channel(const ConvKey& key, const std::string& kernel) {
 }
 
 // The weight gradient sorts each row's pixels by their column modulo the stride. A row that is
-// shorter than the stride leaves remainders without a pixel, and their memory as it was: zero times
-// that is NaN when it held NaN.
+// shorter than the stride leaves some remainders without a pixel, and their memory unwritten: zero
+// times that memory is NaN where it held NaN.
 bool reads_unwritten_memory(const ConvKey& key, const std::string& kernel) {
   return begins(kernel, "jit_bf16:") && key.direction == ConvDirection::grad_weight &&
          key.x[2] < key.stride;
@@ -45,8 +46,9 @@ bool overflows_offsets(const ConvKey& key, const std::string&) {
 
 constexpr int kNoVersionYet = std::numeric_limits<int>::max();
 
-// Issues and pull requests of github.com/uxlfoundation/oneDNN. What nobody reported was found by
-// tests/tensor/cpu_convolutions.cpp, which fails without any one of the first three entries.
+// Issues and pull requests of github.com/uxlfoundation/oneDNN. The defects that are not reported
+// were found by tests/tensor/cpu_convolutions.cpp, which fails without any one of the first three
+// entries.
 const OneDnnDefect kDefects[] = {
     {"writes past its workspace", kNoVersionYet, writes_past_workspace},  // issue 6035
     {"loses the odd channel", kNoVersionYet, loses_the_odd_channel},      // not reported

@@ -1,4 +1,4 @@
-// Product plans: bf16 operands, and f32 where there is no BLAS.
+// Plans of matrix products: bf16 and f32 operands.
 #if MEC_HAVE_ONEDNN
 
 #include "mec/tensor/backends/cpu/onednn_plan.h"
@@ -63,7 +63,7 @@ std::unique_ptr<OneDnnPlan> make_plan(const dnnl::engine& engine, const MatmulKe
     auto plan = std::make_unique<MatmulPlan>(engine, key);
     if (plan->kernel().find("ref") == std::string::npos) return plan;
   } catch (const dnnl::error&) {
-    // Not implemented for this processor: our own kernel is.
+    // Not implemented for this processor: BLAS or our own kernel runs instead.
   }
   return nullptr;
 }

@@ -23,8 +23,8 @@ struct MatmulKey {
   bool operator==(const MatmulKey&) const = default;
 };
 
-// Some dozens of plans at most, each worth milliseconds: a search from the front is not felt. A
-// null plan is remembered too.
+// There are some dozens of plans at most, and each runs for milliseconds: a linear search costs
+// nothing beside that. A null plan is kept too.
 template <class Key> using Plans = std::vector<std::pair<Key, std::unique_ptr<OneDnnPlan>>>;
 
 // Null when there is no optimised kernel.

@@ -76,7 +76,7 @@ template <class T, class A> inline void put(T& y, A value) {
   else y = static_cast<T>(value);
 }
 
-// A one-element tensor in f32 or f64.
+// The value of a one-element tensor in f32 or f64.
 inline double scalar(const In& v) {
   return v.dtype == Dtype::f64 ? *static_cast<const double*>(v.data) : static_cast<double>(*static_cast<const float*>(v.data));
 }

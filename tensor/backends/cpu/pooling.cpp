@@ -42,8 +42,8 @@ void pool_pixel(const Pooling& p, const T* image, std::int64_t i, std::int64_t j
   }
 }
 
-// Each pixel gathers the gradients of the windows that it won. Only those windows are visited that
-// cover it.
+// Each pixel gathers the gradients of the windows whose maximum it is. Only windows that cover it
+// are visited.
 template <class T>
 void gather_pixel(const Pooling& p, const T* dy, const std::uint8_t* argmax, std::int64_t row, std::int64_t column,
                   std::int64_t c0, std::int64_t channels, T* dx) {

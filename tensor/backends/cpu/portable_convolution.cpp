@@ -18,7 +18,7 @@ struct Plane {
   std::int64_t at(std::int64_t row, std::int64_t column) const {
     return ((row + before) * full_w + column + before) * channels;
   }
-  // Vectors that start on the last pixel read past it.
+  // With room at the end: vectors that start on the last pixel read past it.
   template <class A> std::int64_t values() const { return aligned_count(full_h * full_w * channels + kTileColumns<A>); }
 };
 
@@ -76,7 +76,7 @@ struct Conv {
 // Result pixels that use the same taps in the same way: pixel (i,j) sums taps around source pixel
 // (i,j)·source_step and is written to (first_row, first_column) + (i,j)·result_step. All pixels of
 // the forward direction are one phase; in the gradient of the input, the position modulo the stride
-// decides which taps meet.
+// decides which taps contribute.
 struct Phase {
   std::int64_t rows, columns, source_step, result_step, first_row, first_column;
   std::int64_t taps;
@@ -100,7 +100,8 @@ void forward_phase(const Conv& conv, Phase& phase) {
   }
 }
 
-// Input row r meets output row (r + pad − kh·dilation)/stride where that is a whole number.
+// Through tap row kh, input row r contributes to output row (r + pad − kh·dilation)/stride where
+// that is a whole number.
 void grad_phase(const Conv& conv, std::int64_t index, Phase& phase) {
   phase.first_row = index / conv.stride;
   phase.first_column = index % conv.stride;
@@ -178,7 +179,7 @@ void sum_images(const Direction& d, const T* source, const A* packed, A* plane, 
     for (std::int64_t index = 0; index < phases; ++index) {
       Phase phase;
       make_phase(index, phase);
-      // A panel stays in cache while the pixels pass by.
+      // A panel stays in cache while all pixels are summed.
       for (std::int64_t gp = 0; gp < d.groups * d.panels<A>(); ++gp) {
         sum_phase(d, phase, plane, packed + gp * panel_values, gp / d.panels<A>(), gp % d.panels<A>() * kTileColumns<A>,
                   result + n * d.result_h * d.result_w * d.result_channels(), accumulate);
@@ -237,8 +238,8 @@ void run(LoopsBackend& device, const kernel::Conv2dGradInput& call) {
 
 namespace {
 
-// Adds one image's share: for each tap, the inner dimension runs over the output pixels, a stretch
-// for each row of them.
+// Adds one image's contribution to dw: for each tap, the inner dimension runs over the output
+// pixels, a stretch for each row of them.
 template <class A> void add_weight_grad(const Conv& conv, const Plane& x_plane, const A* x, const A* dy, A* dw) {
   Tile2d<A> tile;
   Stretch stretches[kMaxTaps];
@@ -267,7 +268,8 @@ template <class A> void add_weight_grad(const Conv& conv, const Plane& x_plane, 
   }
 }
 
-// Sums over images are kept apart in so many parts: a number that no thread count changes.
+// Sums over images are kept in this many separate parts, whatever the number of threads: the result
+// does not depend on it.
 constexpr std::int64_t kParts = 8;
 
 }  // namespace

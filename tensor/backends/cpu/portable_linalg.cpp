@@ -1,5 +1,5 @@
-// Decompositions without LAPACK: the textbook's elimination, row by row so that the inner loops are
-// vectors.
+// Decompositions without LAPACK: textbook elimination, row by row so that the inner loops
+// vectorise.
 #include <cmath>
 
 #include "mec/tensor/backends/cpu/loops.h"

@@ -34,8 +34,7 @@ template <class T> void cross_entropy_row(const T* in, std::int64_t columns, std
   gradient[label] -= T(1);
 }
 
-// Keeps the k best so far in order. Most elements of a long row only meet the comparison with the
-// k-th.
+// Keeps the k best so far in order. Most elements of a long row are compared with the k-th only.
 template <class T> void top_k_row(const T* in, std::int64_t columns, std::int64_t k, T* values, std::int32_t* indices) {
   for (std::int64_t c = 0; c < columns; ++c) {
     const std::int64_t kept = smaller(c, k);

@@ -28,7 +28,8 @@ struct Processors {
   std::string reason;
 };
 
-// Where OpenMP binds threads to processors (OMP_PLACES, GOMP_CPU_AFFINITY), those that it binds to.
+// The number of processors that OpenMP binds threads to (OMP_PLACES, GOMP_CPU_AFFINITY); all of
+// them where it binds none.
 int bound_processors() {
   int bound = 0;
   for (int place = 0; place < omp_get_num_places(); ++place) bound += omp_get_place_num_procs(place);
@@ -36,7 +37,7 @@ int bound_processors() {
 }
 
 Processors usable_processors() {
-  const int allowed = omp_get_num_procs();  // from before OpenMP bound any thread
+  const int allowed = omp_get_num_procs();  // counted before OpenMP bound any thread
   const int bound = std::min(allowed, bound_processors());
   const auto online = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
   const double quota = cgroup_processors();
@@ -49,7 +50,7 @@ Processors usable_processors() {
   return {allowed, "one for each processor"};
 }
 
-// As many as the system makes of `wanted` threads that live at a time, the calling one included.
+// How many of `wanted` simultaneous threads the system can create, the calling one included.
 int count_makeable(int wanted) {
   std::promise<void> enough;
   const std::shared_future<void> wait = enough.get_future().share();
@@ -65,7 +66,8 @@ int count_makeable(int wanted) {
   return static_cast<int>(threads.size()) + 1;
 }
 
-// From here on they stand ready.
+// Starts one parallel region, so that OpenMP creates its threads now and keeps them. Returns their
+// number.
 int make_region(int wanted) {
   const ThreadScope scope(wanted);
   int got = 1;

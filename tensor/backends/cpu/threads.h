@@ -8,24 +8,25 @@ namespace mec::cpu {
 struct Threads {
   int count = 1;
   int processors = 1;     // that this process may use at a time
-  std::string reason;     // what the count follows from, for a person
-  // Where fewer are had than were asked for, or more than there are processors; empty: neither.
+  std::string reason;     // where the count comes from, as a text
+  // A warning where there are fewer threads than asked for, or more than processors; else empty.
   std::string complaint;
 };
 
-// `requested`, or what OMP_NUM_THREADS or the caller asks OpenMP for, or one for each processor,
-// where it is 0; but no more than OpenMP gives a parallel region here and the system makes. OpenMP
-// ends the process where a thread cannot be made, and oneDNN and OpenBLAS wait for ever for one
-// that OpenMP keeps back: so they are made, and counted, before anything leans on them.
+// `requested` threads. Where that is 0: as many as OMP_NUM_THREADS or the caller asks OpenMP for,
+// or one for each processor. Never more than OpenMP gives a parallel region here, or than the
+// system can create. OpenMP ends the process where a thread cannot be created, and oneDNN and
+// OpenBLAS wait for ever for a thread that OpenMP withholds: so the threads are created, and
+// counted, before anything relies on them.
 Threads choose_threads(int requested);
 
-// What a parallel region gets that asks for so many: one inside of another, since whoever began
-// that one has spread the work.
+// How many threads a parallel region gets that asks for `wanted`. Inside another parallel region it
+// is one, since the outer region has spread the work already.
 int threads_of_region(int wanted);
 
 // oneDNN and OpenBLAS ask OpenMP how many threads they may use, and rely on getting as many. While
-// this lives, the calling thread's answer is threads_of_region(wanted), and OpenMP keeps it (with
-// OMP_DYNAMIC it may not).
+// a ThreadScope lives, OpenMP answers the calling thread threads_of_region(wanted), and gives it
+// that many (under OMP_DYNAMIC it may give fewer).
 class ThreadScope {
  public:
   explicit ThreadScope(int wanted);
@@ -33,7 +34,7 @@ class ThreadScope {
   ThreadScope(const ThreadScope&) = delete;
   ThreadScope& operator=(const ThreadScope&) = delete;
 
-  static int current();  // the calling thread's answer
+  static int current();  // OpenMP's answer to the calling thread
 
  private:
   int threads_before_;

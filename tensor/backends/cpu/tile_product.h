@@ -34,9 +34,9 @@ template <class A> struct TileTask {
 
 template <class A> struct Tile2d { A at[kTileRows][kTileColumns<A>]; };
 
-// The sums stay in registers only where every access to them has a constant index and no address:
-// whence the unrolled loops, and the loads and stores through a type that may lie anywhere instead
-// of memcpy. tile[r][c] = Σ over stretches and k of left(r,k)·right(k,c), c < kVectors·kLanes.
+// tile[r][c] = Σ over stretches and k of left(r,k)·right(k,c), c < kVectors·kLanes. The sums stay
+// in registers only where every access to them has a constant index and takes no address: hence the
+// unrolled loops, and loads and stores through an unaligned vector type instead of memcpy.
 // noexcept, like whatever a parallel region calls: otherwise clang adds a shared helper to this
 // file (see parallel.h).
 template <int kVectors, class A> void sum_tile(const TileTask<A>& task, Tile2d<A>& tile) noexcept {

@@ -6,7 +6,7 @@ namespace {
 template <class T> struct Forces {
   T attract0 = 0, attract1 = 0, repel0 = 0, repel1 = 0, weight = 0;
 
-  // Of points [begin, end) on the point (a0,a1), whose row of p is `row`.
+  // Adds the forces of points [begin, end) on the point (a0,a1), whose row of p is `row`.
   void add(const T* row, const T* x0, const T* x1, T a0, T a1, std::int64_t begin, std::int64_t end) {
     T f0 = 0, f1 = 0, r0 = 0, r1 = 0, sum = 0;
 #pragma omp simd reduction(+ : f0, f1, r0, r1, sum)
@@ -37,8 +37,8 @@ void run(LoopsBackend& device, const kernel::TsneForces& call) {
     T* const sums = static_cast<T*>(call.weights.data);
     parallel_for(device.threads(), n, larger(1, kGrain / larger(n, 1)), [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
-        // Around the point itself: a weight of 1 taken off again would cost the small ones their
-        // digits.
+        // Leaves out the point itself: its weight of 1, added and subtracted again, would cost the
+        // small weights their digits.
         Forces<T> forces;
         forces.add(rows + i * n, x0, x0 + n, x0[i], x0[n + i], 0, i);
         forces.add(rows + i * n, x0, x0 + n, x0[i], x0[n + i], i + 1, n);

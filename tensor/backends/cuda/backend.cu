@@ -21,13 +21,13 @@ Device make_cuda_device(const CudaOptions& options) {
 namespace mec::cuda {
 namespace {
 
-// Blocks of 256 threads that a multiprocessor holds at most. A kernel's registers may allow fewer
+// The most blocks of 256 threads that a multiprocessor holds. A kernel's registers may allow fewer
 // (simt::resident_blocks).
 constexpr std::int64_t kBlocksEach = 8;
 
 std::size_t bytes_of(const Shape& shape, Dtype dtype) { return static_cast<std::size_t>(shape.numel() * size_of(dtype)); }
 
-// The workspace of a decomposition, with one number behind it: whether it went well.
+// The workspace of a decomposition, followed by cuSOLVER's status.
 struct SolverMemory {
   SolverMemory(void* memory, std::size_t bytes)
       : workspace{memory, bytes}, info(reinterpret_cast<int*>(static_cast<std::byte*>(memory) + bytes)) {}
@@ -35,7 +35,8 @@ struct SolverMemory {
   int* info;
 };
 
-// For what is made in the constructor, too.
+// Makes `device` the calling thread's device. Returns it, so that the constructor can do this
+// before it makes any member.
 int selected(int device) {
   MEC_CHECK_CUDA(cudaSetDevice(device));
   return device;
@@ -43,10 +44,11 @@ int selected(int device) {
 
 }  // namespace
 
-// Kernels may still run in memory that goes now.
+// Kernels may still use memory that is freed now.
 CudaBackend::~CudaBackend() { static_cast<void>(cudaStreamSynchronize(stream_.get())); }
 
-// Every kernel passes here. A thread that was not told which device to use would take the first.
+// Every kernel asks for the stream here, so the device is selected here: a thread that selected
+// none would use the first one.
 simt::Stream CudaBackend::stream() const {
   selected(options_.device);
   return stream_.get();
@@ -135,7 +137,7 @@ CudaBackend::CudaBackend(const CudaOptions& options)
       plans_(DeviceProperties::of_device(options.device), {},
              options.tune ? PlanTimer([this](const ConvolutionPlan& plan) { return time_plan(plan); }) : PlanTimer()) {
   if (options.plan_file.empty()) return;
-  // What cannot be used is chosen anew.
+  // Where the file cannot be used, engines are chosen anew.
   const std::string reason = plans_.choices().load(options.plan_file);
   if (!reason.empty() && options.note) options.note(reason);
   const std::string disagreement = plans_.choices().disagreement(policy());

@@ -1,8 +1,8 @@
 // The GPU backend: NVIDIA's libraries around our own kernels.
 //
-// Everything is started on one stream, in the order of the calls, and nothing waits but download().
-// So memory that a tensor gave back may be handed out at once: whoever gets it comes later in the
-// stream.
+// All work is started on one stream, in the order of the calls. Only synchronize() and reading on
+// the host wait for it (and upload(), where all its staging blocks are in use). So memory that a
+// tensor gave back may be handed out at once: its next user comes later in the stream.
 #pragma once
 
 #include <memory>
@@ -19,7 +19,7 @@
 
 namespace mec::cuda {
 
-// Bytes after which another part of the same scratch memory may begin.
+// Rounds up to where another part of the same scratch memory may begin.
 constexpr std::size_t rounded(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
 
 class CudaBackend final : public MEC_SIMT::KernelBackend {
@@ -70,7 +70,7 @@ class CudaBackend final : public MEC_SIMT::KernelBackend {
   Decompositions decompositions_;
   CudnnStream cudnn_;
   ConvolutionPlans plans_;
-  std::size_t saved_changes_ = 0;   // of plans_.choices(), when the plan file was written
+  std::size_t saved_changes_ = 0;   // changes() when the plan file was written
   std::unique_ptr<Tuning> tuning_;  // while engines are timed
   bool capturing_ = false;
 };

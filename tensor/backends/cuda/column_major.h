@@ -1,4 +1,4 @@
-// A product of row-major matrices in the words of libraries that store matrices column by column.
+// Describes a product of row-major matrices to libraries that store matrices column by column.
 //
 // A row-major (R,C) matrix is, read column by column, its transpose (C,R): nothing moves. So C =
 // op(A) op(B), row-major, is Cᵀ = op(B)ᵀ op(A)ᵀ, column-major, and the library is given B's memory
@@ -13,8 +13,8 @@
 
 namespace mec::cuda {
 
-// Elements from the start of one column to that of the next; libraries want at least 1 where a
-// matrix is empty.
+// leading: elements from the start of one column to that of the next; libraries want at least 1
+// even where a matrix is empty.
 struct ColumnMatrix {
   std::int64_t rows = 0, columns = 0, leading = 0;
   bool operator==(const ColumnMatrix&) const = default;

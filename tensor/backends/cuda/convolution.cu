@@ -22,7 +22,8 @@ void run(CudaBackend& device, const kernel::Conv2dGradWeight& call) {
   ConvolutionKey key = make_key(call, device.policy());
   if (device.plans_.grad_weight_dtype(key) == call.dw.dtype)
     return device.run_convolution(key, {call.dy.data, call.x.data, call.dw.data});
-  // cuDNN writes bf16: widened as it is added.
+  // cuDNN has only a bf16 result: it goes to scratch memory, and is widened as it is copied or
+  // added to dw.
   key.result = call.x.dtype;
   key.accumulate = false;
   const ConvolutionPlan& plan = device.plan_of(key);

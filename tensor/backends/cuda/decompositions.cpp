@@ -47,7 +47,7 @@ template <> struct Solver<double> {
   static constexpr auto& potrf = cusolverDnDpotrf;
 };
 
-// The library counts in int.
+// The library takes sizes as int.
 int order_of(std::int64_t n) {
   check<ShapeError>(n <= 32768, "decompositions: cuSOLVER is given matrices up to (32768,32768), but this one has ", n,
                     " rows");

@@ -48,7 +48,8 @@ std::uint32_t alignment_of(const void* pointer) {
   return alignment;
 }
 
-// What an algorithm is chosen for. Operands may start anywhere, and the fast kernels want 16 bytes.
+// What an algorithm is chosen for. Alignment counts: operands may start anywhere, and the fast
+// kernels want 16 bytes.
 struct ProductKey {
   ColumnProduct product;
   std::array<std::uint32_t, 3> alignment{};  // of first, second, result
@@ -124,7 +125,7 @@ Preference make_preference(const ProductKey& key) {
 struct Plan {
   Operation operation;
   Layout first, second, result;
-  std::optional<cublasLtMatmulAlgo_t> algorithm = {};  // none: the library does not do this
+  std::optional<cublasLtMatmulAlgo_t> algorithm = {};  // none: the library has none
 };
 
 Plan make_plan(cublasLtHandle_t library, const ProductKey& key, bool tf32) {

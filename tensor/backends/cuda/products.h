@@ -1,4 +1,4 @@
-// Matrix products through cuBLASLt. No type of it shows here.
+// Matrix products by cuBLASLt, none of whose types shows here.
 #pragma once
 
 #include <cstddef>

@@ -2,12 +2,13 @@
 
 namespace mec::cuda {
 
-// A CUDA graph of what was given to the backend's stream.
+// A CUDA graph of the work that was given to the backend's stream.
 class CudaBackend::StreamCapture final : public Capture {
  public:
   explicit StreamCapture(CudaBackend& device) : device_(device) {}
   ~StreamCapture() override {
-    // What was kept so far goes with the graph that is dropped here.
+    // A capture that has not ended: leave() ends it, and the graph of what was captured so far is
+    // dropped.
     if (device_.capturing_) leave();
     graph_.reset();
     // A replay may still write to the retired memory.

@@ -18,7 +18,7 @@ CudaBackend::Tuning::~Tuning() {
   for (void* memory : memory_) device_.allocator_.deallocate(memory);
 }
 
-// Random numbers are drawn in f32 and f64.
+// FillRandom draws f32 and f64 only, so bf16 is converted from f32.
 void* CudaBackend::Tuning::noise(const Shape& shape, Dtype dtype, std::uint64_t seed) {
   const auto elements = static_cast<std::size_t>(shape.numel());
   const auto get = [&](Dtype type) {
@@ -42,7 +42,7 @@ double CudaBackend::Tuning::milliseconds(const ConvolutionPlan& plan) {
   const auto bytes = static_cast<std::size_t>(plan.workspace_bytes());
   void* const workspace = bytes ? device_.scratch(bytes) : nullptr;
   auto* const stream = static_cast<cudaStream_t>(device_.stream());
-  // Keeps the device busy while the host prepares the run that is timed.
+  // A first run keeps the device busy while the host prepares the run that is timed.
   execute(plan, pointers_, workspace, device_.cudnn_);
   MEC_CHECK_CUDA(cudaEventRecord(begin_.get(), stream));
   execute(plan, pointers_, workspace, device_.cudnn_);

@@ -1,5 +1,5 @@
-// Memory for the operands of one convolution, filled with noise, to time engines on: zeros would
-// flatter them.
+// Memory for the operands of one convolution, filled with noise, to time engines on. With zeros,
+// engines would seem faster than they are.
 #pragma once
 
 #include "mec/tensor/backends/cuda/backend.h"

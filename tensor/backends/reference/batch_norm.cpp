@@ -12,7 +12,7 @@ functor::ChannelAffine<A> affine_of(const In& mean, const In& var, const In& gam
                                        beta ? beta.as<A>()[c] : A(0), A(eps));
 }
 
-// dy where the ReLU lets it through, or dy itself without ReLU.
+// dy[i] where the ReLU lets it through, else 0; without ReLU, dy[i] itself.
 template <class T, class Affine>
 Accumulator<T> through_relu(const In& dy, const In& x, const In& y, const Affine& affine, bool relu, std::int64_t i) {
   using A = Accumulator<T>;

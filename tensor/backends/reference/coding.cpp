@@ -12,7 +12,6 @@ template <class T> T norm(const In& x) {
   return std::sqrt(squares);
 }
 
-// tr A
 template <class T> T trace(const In& a) {
   const std::int64_t n = a.shape[0];
   T sum = 0;
@@ -46,7 +45,7 @@ void run(ReferenceBackend&, const kernel::MatrixPolynomial& call) {
   const std::int64_t n = call.y.shape[0];
   dispatch_real(call.name, call.y.dtype, [&]<class T>() {
     for (std::int64_t i = 0; i < n * n; ++i) {
-      // Every n + 1 elements lies the diagonal.
+      // Every (n + 1)th element lies on the diagonal.
       T sum = i % (n + 1) == 0 ? T(call.coefficients[0]) : T(0);
       for (std::size_t j = 0; j < call.powers.size(); ++j) sum += T(call.coefficients[j + 1]) * call.powers[j].as<T>()[i];
       call.y.as<T>()[i] = sum;

@@ -27,7 +27,8 @@ template <class T> bool invertible(const T* lu, std::int64_t n) {
 }  // namespace
 
 // Gaussian elimination with partial pivoting. pivots[k] is the row, counted from 0, that was
-// swapped with row k. What is not finite spreads to the last diagonal element at the latest.
+// swapped with row k. A value that is not finite spreads to the last diagonal element at the
+// latest.
 void run(ReferenceBackend&, const kernel::Lu& call) {
   const std::int64_t n = call.a.shape[0];
   dispatch_real(call.name, call.a.dtype, [&]<class T>() {

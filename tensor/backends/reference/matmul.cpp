@@ -6,7 +6,7 @@ namespace mec::reference {
 // c[i,j] = Σ_k a[i,k]·b[k,j]
 void run(ReferenceBackend&, const kernel::Matmul& call) {
   const std::int64_t m = call.c.shape[0], n = call.c.shape[1], inner = call.a.shape[call.args.trans_a ? 0 : 1];
-  // Steps from one element to the next along the product's own axes.
+  // Strides along the product's own axes.
   const std::int64_t a_row = call.args.trans_a ? 1 : inner, a_inner = call.args.trans_a ? m : 1;
   const std::int64_t b_column = call.args.trans_b ? inner : 1, b_inner = call.args.trans_b ? 1 : n;
   dispatch_product(call.name, call.a.dtype, call.c.dtype, [&]<class T, class R>() {

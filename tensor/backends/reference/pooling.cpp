@@ -44,7 +44,7 @@ void run(ReferenceBackend&, const kernel::MaxPool2d& call) {
   });
 }
 
-// Each pixel gathers the gradients of the windows that it won.
+// Each pixel gathers the gradients of the windows whose maximum it is.
 void run(ReferenceBackend&, const kernel::MaxPool2dGrad& call) {
   const Window window{call.args.stride, call.args.pad, 1};
   dispatch_floating(call.name, call.dy.dtype, [&]<class T>() {

@@ -1,5 +1,5 @@
 // The reference backend: every kernel as plain loops in the order of its formula. It is the
-// textbook, the oracle of every test, and the f64 path of gradient checks. Sums are kept in
+// specification, the oracle of every test, and the f64 device of gradient checks. Sums are kept in
 // Accumulator<T>: bf16 is widened to f32 and rounded once, on writing.
 #pragma once
 

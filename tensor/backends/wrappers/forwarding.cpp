@@ -30,7 +30,7 @@ template <class K> class KeptKernel {
   std::vector<std::shared_ptr<void>> kept_;
 };
 
-// Without what is not there.
+// A list of x, or an empty one where x is not given.
 template <class T> std::vector<T> if_given(const T& x) { return x.data ? std::vector<T>{x} : std::vector<T>{}; }
 
 }  // namespace
@@ -52,7 +52,7 @@ template <class K> void ForwardingBackend::forward(const K& k) {
   on_call(std::move(call));
 }
 
-// What KernelsOf finds, for every kernel.
+// The one run() that KernelsOf finds for every kernel.
 template <class K> void run(ForwardingBackend& device, const K& k) { device.forward(k); }
 
 namespace {

@@ -19,7 +19,7 @@ struct KernelCall {
   double flops = 0;           // of products, convolutions (padding counted) and decompositions
   std::function<void()> run;  // has a copy of the arguments: can run now, later, or again
 
-  // The arguments, where it is a call of K; null otherwise. For as long as on_call() lasts.
+  // The arguments, where this is a call of K; null otherwise. Valid only while on_call() runs.
   template <class K> const K* as() const { return type && *type == typeid(K) ? static_cast<const K*>(arguments) : nullptr; }
   const std::type_info* type = nullptr;
   const void* arguments = nullptr;

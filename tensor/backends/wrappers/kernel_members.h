@@ -16,14 +16,14 @@ template <class K, std::size_t... Is> constexpr bool has_members(std::index_sequ
   return requires { K{(static_cast<void>(Is), AnyMember{})...}; };
 }
 
-// How many members K has, which are values and no arrays: it can be made from as many values, and
-// from no more.
+// How many members K has, none of which is an array: K can be made from that many values, and from
+// no more.
 template <class K, std::size_t N = 1> constexpr std::size_t member_count() {
   if constexpr (has_members<K>(std::make_index_sequence<N + 1>())) return member_count<K, N + 1>();
   else return N;
 }
 
-// f(members of k...). They get letters that nothing else here has.
+// Calls f(members of k...). The members' names leave out f, k and n, which are in use.
 template <class K, class F> auto with_members(K& k, F&& f) {
   constexpr std::size_t n = member_count<std::remove_const_t<K>>();
   static_assert(n >= 2 && n <= 13, "a kernel has 2 to 13 members; add a line here for more");

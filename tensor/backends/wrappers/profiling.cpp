@@ -30,7 +30,7 @@ void ProfilingBackend::on_call(KernelCall call) {
   profile.calls += 1;
   profile.flops += call.flops;
   profile.bytes += bytes_of(call.inputs) + bytes_of(call.outputs);
-  inner()->synchronize();  // what was started otherwise
+  inner()->synchronize();  // so that earlier work is not timed
   const auto start = std::chrono::steady_clock::now();
   call.run();
   inner()->synchronize();

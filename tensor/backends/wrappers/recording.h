@@ -19,7 +19,7 @@ class RecordingBackend final : public ForwardingBackend {
   explicit RecordingBackend(Device inner);
   ~RecordingBackend() override;
 
-  // Memory of its own, so that nothing outside can be given what a replay writes to.
+  // An allocator of its own, so that memory that a replay writes to is given to nothing else.
   CachingAllocator& allocator() override { return memory_; }
 
   bool host_readable() const override { return state_ != State::recording && ForwardingBackend::host_readable(); }

@@ -32,7 +32,7 @@ ConvolutionKey make_key(ConvolutionDirection direction, const Shape& x, const Sh
           .operands = operands,
           .result = result,
           .accumulate = args.accumulate,
-          .tf32 = policy.tf32 && operands == Dtype::f32,  // of other types the setting says nothing
+          .tf32 = policy.tf32 && operands == Dtype::f32,  // means nothing for other types
           .deterministic = policy.deterministic};
 }
 

@@ -1,5 +1,5 @@
-// What a convolution plan is made for, and remembered under.
-// Letters: N batch, H W C image, O output channels, Kh Kw kernel.
+// The key of a convolution plan: all that the plan depends on. Letters: N batch, H W C image, O
+// output channels, Kh Kw kernel.
 #pragma once
 
 #include <cstddef>
@@ -38,7 +38,8 @@ struct ConvolutionKey {
   bool tf32 = false;
   bool deterministic = true;  // the same bits at every run
 
-  // Of the tensor that the direction `written` would write.
+  // The dtype of the tensor that the direction `written` writes: forward y, grad_input x,
+  // grad_weight w.
   Dtype dtype_of(ConvolutionDirection written) const { return direction == written ? result : operands; }
   bool operator==(const ConvolutionKey&) const = default;
 };

@@ -28,7 +28,8 @@ cudnnDataType_t cudnn_type(Dtype dtype) {
   }
 }
 
-// A dense (A,H,W,B), as cuDNN counts it: (A,B,H,W). Our images and weights both lie like this.
+// Describes a dense (A,H,W,B) to cuDNN, which lists its sizes as (A,B,H,W). Our images and weights
+// both have this layout.
 Descriptor channels_last(std::int64_t id, Dtype dtype, const Shape& s) {
   return make_tensor({.id = id,
                       .type = cudnn_type(dtype),
@@ -98,7 +99,8 @@ EngineNotes notes_of(const EngineConfig& config) {
           .runtime_compiled = config.has(CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION)};
 }
 
-// Sums are f32 whatever the operands. A tensor core multiplies f32 only after rounding it to TF32.
+// Whether the key allows such an engine. Sums are f32 whatever the operands. A tensor core
+// multiplies f32 only after rounding it to TF32.
 bool allowed(const ConvolutionKey& key, const EngineNotes& notes) {
   const bool strict = key.operands == Dtype::f32 && !key.tf32;
   return !notes.reduced_reduction && !(key.deterministic && !notes.deterministic) &&
@@ -217,7 +219,7 @@ std::unique_ptr<ConvolutionPlan> ConvolutionPlans::remembered(const ConvolutionK
   try {
     const EngineConfig config = make_engine_config(make_graph(key), choice->engine, device_.descriptor());
     auto plan = finish(key, config, device_.descriptor());
-    // The choice may come from a file, and the cap is of this run.
+    // The choice may come from a file, but the workspace cap is this run's.
     if (allowed(key, plan->notes()) && plan->workspace_bytes() <= options_.workspace_cap) return plan;
   } catch (const CudnnError&) {
     // cuDNN no longer makes it: choose again.

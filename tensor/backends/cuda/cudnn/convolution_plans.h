@@ -1,5 +1,5 @@
 // Convolutions through cuDNN: for each key the engine is chosen once, by cuDNN's heuristics or by
-// the clock, and remembered. No cuDNN type shows here.
+// timing, and remembered. No cuDNN type shows here.
 #pragma once
 
 #include <array>
@@ -57,17 +57,17 @@ class ConvolutionPlan {
 // aligned as the plan was promised; DeviceError where cuDNN fails.
 void execute(const ConvolutionPlan& plan, const ConvolutionPointers& pointers, void* workspace, const CudnnStream& stream);
 
-// Runs a plan once and says how many milliseconds it took. One that throws DeviceError rules the
-// plan out. Clocks differ from run to run, and so do the bits of two engines: who wants the bits of
-// an earlier run takes over its choices (PlanChoices).
+// Runs a plan once and returns how many milliseconds it took; a DeviceError rules the plan out.
+// Times differ from run to run, and results of two engines differ in their bits: to get the bits of
+// an earlier run, take over its choices (PlanChoices).
 using PlanTimer = std::function<double(const ConvolutionPlan&)>;
 
 struct PlanOptions {
   // Bytes; an engine that wants more is not taken.
   std::int64_t workspace_cap = std::int64_t{256} << 20;
-  int candidates = 12;                                   // the first so many are timed,
-  int warm_ups = 2;                                      // each after so many runs,
-  int timed_runs = 5;                                    // by the median of so many
+  int candidates = 12;                                   // this many engines are timed,
+  int warm_ups = 2;                                      // each after this many runs,
+  int timed_runs = 5;                                    // by the median of this many
 };
 
 // One engine that cuDNN proposed and the rules of the key allow.
@@ -82,8 +82,8 @@ struct PlanCandidate {
 
 class ConvolutionPlans {
  public:
-  // Without a timer the first plan that can be finished is taken: tests, short runs, machines
-  // without a device.
+  // Without a timer (in tests, short runs, on machines without a device) the first plan that can be
+  // finished is taken.
   explicit ConvolutionPlans(DeviceProperties device, const PlanOptions& options = {}, PlanTimer timer = {});
 
   // Made on first demand (never while a step is captured: a timer synchronises). DeviceError, with
@@ -96,9 +96,9 @@ class ConvolutionPlans {
   // `most` are finished.
   std::vector<PlanCandidate> candidates(const ConvolutionKey& key, int most) const;
 
-  // The dtype that dw must have in a plan of this key: f32, which is what a weight's gradient is,
-  // where an engine writes it, and else that of the operands, to be widened as it is added. (cuDNN
-  // 9.19 has none from bf16 to f32.)
+  // The dtype that dw must have in a plan of this key. It is f32, the dtype of weights' gradients,
+  // where an engine can write that, and else the operands' dtype: the result is then widened as it
+  // is added. (cuDNN 9.19 has none from bf16 to f32.)
   Dtype grad_weight_dtype(ConvolutionKey key);
 
   std::int64_t largest_workspace() const;  // of the plans made so far, bytes

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::int64_t kMostEngines = 256;  // of one heuristic mode; the longest list seen has 43
 
-// The name of the file alone: where a build lay is nobody's business.
+// The file's name without its folder: messages do not show where the program was built.
 std::string_view file_name(std::string_view path) { return path.substr(path.find_last_of('/') + 1); }
 
 EngineChoice choice_of(const Descriptor& config, const Descriptor& engine) {
@@ -48,7 +48,7 @@ void check_cudnn(cudnnStatus_t status, const char* expression, const char* file,
 
 Descriptor::Descriptor(cudnnBackendDescriptorType_t type) { MEC_CHECK_CUDNN(cudnnBackendCreateDescriptor(type, &handle_)); }
 
-// A destructor has nobody to tell.
+// A destructor cannot report an error.
 void Descriptor::destroy() noexcept {
   if (handle_) static_cast<void>(cudnnBackendDestroyDescriptor(handle_));
 }

@@ -1,5 +1,5 @@
-// cuDNN's backend graph API under owning descriptors, as much of it as convolutions need. Whoever
-// includes this sees cudnn.h: it stays in the files that talk to cuDNN.
+// cuDNN's backend graph API under owning descriptors, as much of it as convolutions need. It
+// includes cudnn.h, so only the files that call cuDNN include it.
 //
 // A descriptor keeps what it was made from alive by itself (cuDNN copies), so the order of
 // destruction does not matter.
@@ -34,8 +34,8 @@ struct CudnnError : DeviceError {
 void check_cudnn(cudnnStatus_t status, const char* expression, const char* file, int line);
 #define MEC_CHECK_CUDNN(expression) ::mec::cuda::check_cudnn((expression), #expression, __FILE__, __LINE__)
 
-// Owns one backend descriptor. Setters of the C API take arrays of untyped bytes; these take what
-// the attribute is.
+// Owns one backend descriptor. Setters of the C API take arrays of untyped bytes; these take values
+// of the attribute's type.
 class Descriptor {
  public:
   explicit Descriptor(cudnnBackendDescriptorType_t type);
@@ -59,14 +59,14 @@ class Descriptor {
   template <class T> Descriptor& set(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, T value) {
     return set_raw(name, type, 1, &value);
   }
-  // Ends the setting of attributes. CudnnError where the descriptor makes no sense, or is nothing
-  // cuDNN can do.
+  // Ends the setting of attributes. CudnnError where the descriptor is inconsistent, or asks for
+  // what cuDNN cannot do.
   Descriptor& finalize();
 
   std::int64_t get(cudnnBackendAttributeName_t name) const;
   std::string get_text(cudnnBackendAttributeName_t name) const;
   Descriptor get_descriptor(cudnnBackendAttributeName_t name, cudnnBackendDescriptorType_t type) const;
-  // At most so many of them; cuDNN does not always say beforehand how many there are.
+  // At most `most` of them; cuDNN does not always say beforehand how many there are.
   std::vector<Descriptor> get_descriptors(cudnnBackendAttributeName_t name, cudnnBackendDescriptorType_t type,
                                           std::int64_t most) const;
   // A list of enumerators.
@@ -119,7 +119,7 @@ Descriptor make_operation_graph(const Descriptor& operation);
 
 // Engines for the graph on that device, cuDNN's favourite first. Empty where the mode knows none.
 std::vector<EngineConfig> ask_heuristics(const Descriptor& graph, cudnnBackendHeurMode_t mode, const Descriptor& device);
-// The one engine of a choice made earlier. CudnnError where there is none such.
+// The one engine of a choice made earlier. CudnnError where there is no such engine.
 EngineConfig make_engine_config(const Descriptor& graph, const EngineChoice& choice, const Descriptor& device);
 
 Descriptor make_plan(const EngineConfig& config, const Descriptor& device);

@@ -3,8 +3,8 @@
 
 namespace mec::cuda {
 
-// Of the device that is current when it is made; all it runs goes to the stream, a cudaStream_t.
-// DeviceError without a device.
+// It belongs to the device that is current when it is made. All its work goes to the stream, a
+// cudaStream_t. DeviceError without a device.
 class CudnnStream {
  public:
   explicit CudnnStream(void* stream);

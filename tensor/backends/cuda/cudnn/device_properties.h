@@ -14,7 +14,7 @@ class DeviceProperties {
  public:
   // The device of that number. DeviceError where there is none.
   static DeviceProperties of_device(int device);
-  // What json() of a device said. DeviceError where cuDNN does not take it.
+  // From what json() of a device returned. DeviceError where cuDNN does not take it.
   static DeviceProperties from_json(const std::string& text);
 
   DeviceProperties(DeviceProperties&&) noexcept;

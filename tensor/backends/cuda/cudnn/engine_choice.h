@@ -1,4 +1,4 @@
-// What makes the same cuDNN plan again: which engine, and how its knobs stand.
+// What it takes to make the same cuDNN plan again: the engine, and the values of its knobs.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 namespace mec::cuda {
 
 struct EngineChoice {
-  // Its global index, of one version of cuDNN.
+  // Its global index, which is valid for one version of cuDNN only.
   std::int64_t engine = 0;
   std::vector<std::pair<std::int64_t, std::int64_t>> knobs;  // (type, value)
   bool operator==(const EngineChoice&) const = default;

@@ -71,7 +71,7 @@ const PlanChoice* PlanChoices::find(const ConvolutionKey& key) const {
 std::string PlanChoices::text() const {
   std::vector<std::string> lines;
   for (const auto& [key, choice] : choices_) lines.push_back(to_json(key, choice).dump());
-  std::ranges::sort(lines);  // the table's own order is no one's
+  std::ranges::sort(lines);  // the table's own order is arbitrary
   std::string text = concat("{\"format\": ", json(kFormat), ", \"cudnn\": ", host_.cudnn, ", \"device\": ", json(host_.device),
                             ", \"multiprocessors\": ", host_.multiprocessors, ",\n\"plans\": [");
   for (std::size_t i = 0; i < lines.size(); ++i) text += concat(i ? ",\n" : "\n", lines[i]);

@@ -1,4 +1,4 @@
-// Which engine each convolution runs on, kept in a file between runs: choosing by the clock takes
+// Which engine each convolution runs on, kept in a file between runs: choosing by timing takes
 // seconds.
 #pragma once
 
@@ -11,8 +11,8 @@
 
 namespace mec::cuda {
 
-// What a choice is good for. Engines have other numbers in another cuDNN, and other speeds on
-// another device.
+// Where a choice is valid. Another cuDNN numbers its engines differently, and another device runs
+// them at other speeds.
 struct PlanHost {
   std::int64_t cudnn = 0;  // cudnn_version()
   std::string device;
@@ -37,21 +37,21 @@ class PlanChoices {
   }
   void forget(const ConvolutionKey& key) { choices_.erase(key); }
   std::size_t size() const { return choices_.size(); }
-  // Rises with each remember(): whether there is something to save.
+  // The number of calls of remember(): tells whether there is something to save.
   std::size_t changes() const { return changes_; }
 
   // As text, the same for the same choices: ranks that are to run the same engines pass it around.
   std::string text() const;
-  // Takes over the choices of a text. Damage, or another host's text, leaves all as it was and is
-  // answered with the reason, for the user to see; empty: taken. A cache that cannot be used is no
-  // error.
+  // Takes over the choices of a text. Where the text is damaged, or another host's, it changes
+  // nothing and returns the reason, for the user to see; else it returns an empty text. A cache
+  // that cannot be used is no error.
   std::string take(const std::string& text);
 
-  // The same with a file. There being none is no reason to complain.
+  // The same with a file; empty, too, where there is no such file.
   std::string load(const std::filesystem::path& path);
   // The first choice that another policy made, as a message; empty where all were made under this
-  // one. Other policies take other engines, so what was begun under one cannot go on under another
-  // with the same bits.
+  // one. Another policy may take another engine, so a run that began under one policy cannot go on
+  // under another with the same bits.
   std::string disagreement(const ConvolutionPolicy& policy) const;
   // In one step: readers see the old file or the new. IoError where it cannot be written.
   void save(const std::filesystem::path& path) const;

@@ -15,22 +15,23 @@ namespace {
 
 using pixel::TriangleFilter;
 
-// The outputs of a block of kBlock threads.
+// The tile of outputs that a block of kBlock threads makes.
 constexpr int kTileWidth = 32, kTileHeight = 8;
-// Of a filter down the columns.
+// Most taps of a filter down the columns.
 constexpr int kRowTaps = TriangleFilter::most(kernel::MakeViews::kMostShrinking, 1);
-// Of one along the rows, at a time.
+// Taps of a filter along the rows that a block holds at a time.
 constexpr int kColumnTaps = 64;
-// Colours that a block of the second kernel keeps, with the margins that a blur needs: either one
-// piece of a row, or several rows of up to kBlock pixels, whose blur reaches less far than they are
-// wide.
+// Colours that a block of the second kernel keeps in shared memory, with the margins that a blur
+// needs: either one piece of a row, or several short rows of kBlock pixels together. A blur's
+// radius is less than the width of a row.
 constexpr int kLine = kBlock + 2 * kernel::MakeViews::kMostBlur;
-constexpr int kBlurTurns = 4;  // tiles, one below the other, of a block of the third
-// The images of a group fill the device so many times. What one kernel leaves for the next, 6 KiB
-// for each tile, is then still in the cache.
+constexpr int kBlurTurns = 4;  // tiles, one below the other, for a block of the third
+// A group has as many images as fill the device this many times. What one kernel leaves for the
+// next, 6 KiB for each tile, is then still in the cache.
 constexpr std::int64_t kFillings = 4;
 
-// What the kernels get of some images of a batch. Block (x, y) works on a part of view y.
+// The kernels' arguments for a group, which is some images of a batch. Block (x, y) works on a part
+// of view y.
 struct Group {
   const std::uint8_t* pixels;  // of the whole batch
   const ImageRecord* images;   // (G)
@@ -76,8 +77,8 @@ SIMT_DEVICE int contrast_place(const ViewParams& p) {
   return place;
 }
 
-// Operations [from, to) of the drawn order. `rest` is contrast's part of the mean gray. One channel
-// has no saturation and no hue.
+// Applies operations [from, to) of the drawn order. `rest` is contrast's part of the mean gray. One
+// channel has no saturation and no hue.
 template <int C> SIMT_DEVICE void jitter(Pixel<C>& x, const ViewParams& p, int from, int to, float rest) {
   for (int place = from; place < to; ++place) {
     const Jitter which = p.jitter_order[static_cast<std::size_t>(place)];
@@ -114,7 +115,7 @@ template <int C> SIMT_KERNEL resize_kernel(Group g) {
   const int tiles_across = static_cast<int>(ceil_div(g.width, kTileWidth)), tile = static_cast<int>(simt::block());
   const int left = tile % tiles_across * kTileWidth, top = tile / tiles_across * kTileHeight, thread = simt::thread();
 
-  // Beyond the view's edge the last filter is as good as any: what it gives is dropped.
+  // Beyond the view's edge the last filter is used; what it gives is dropped.
   if (thread < kTileWidth) {
     columns[thread] = TriangleFilter::at(p.window_left + std::min(left + thread, g.width - 1), p.crop.width, p.to_width);
   } else if (const int row = thread - kTileWidth; row < kTileHeight) {
@@ -133,7 +134,7 @@ template <int C> SIMT_KERNEL resize_kernel(Group g) {
   Pixel<C> result{};
   for (int from = 0; from < column_taps; from += kColumnTaps) {
     const int left_over = column_taps - from, taps = left_over < kColumnTaps ? left_over : kColumnTaps;
-    // The weights of the piece before have been read.
+    // Now all threads have read the weights of the piece before.
     simt::sync();
     fill_weights(columns, kTileWidth, from, taps, column_weights);
     simt::sync();
@@ -263,7 +264,7 @@ template <int C, class T> SIMT_KERNEL blur_kernel(Group g, Result<T> out) {
   }
 }
 
-// The smallest power of two that is no less than n, within a block.
+// The smallest power of two that is no less than n; at most kBlock.
 int lanes_for(std::int64_t n) {
   int lanes = 1;
   while (lanes < n && lanes < kBlock) lanes *= 2;
@@ -286,9 +287,10 @@ void run(KernelBackend& device, const kernel::MakeViews& call) {
   const std::int64_t n = call.y.shape[0], height = call.y.shape[1], width = call.y.shape[2],
                      values = call.args.channels * height * width;
   const std::int64_t tiles = ceil_div(width, kTileWidth) * ceil_div(height, kTileHeight);
-  const std::int64_t most = 65535;  // that a grid has in y
+  const std::int64_t most = 65535;  // blocks of a grid in y
   const std::int64_t group = std::min({n, ceil_div(kFillings * device.grid_limit(), tiles), most});
-  // Two floats take a double's place.
+  // In doubles: one for the sum of each tile, and one for the two floats (planes, rows) of each
+  // value.
   double* grays = device.scratch_array<double>(group * (tiles + values));
   float* planes = reinterpret_cast<float*>(grays + group * tiles);
   const auto run_all = [&]<int C, class T>() {

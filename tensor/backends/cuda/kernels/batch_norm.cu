@@ -129,7 +129,7 @@ template <class T, Mask kMask> struct GradientRows {
     if constexpr (kMask == Mask::output) in.y = load_pack<V>(y + i);
     return in;
   }
-  // dy where the ReLU lets it through.
+  // dy where the ReLU lets it through, else 0.
   template <int V, class A> SIMT_DEVICE static A masked(const Row<V>& in, int v, const functor::ChannelAffine<A>& affine) {
     const A g = A(in.dy.at[v]);
     if constexpr (kMask == Mask::none) return g;
@@ -184,8 +184,8 @@ template <class T, Mask kMask> struct GradientSource {
 };
 
 // dx may be dy, and dadd null: a thread reads its rows before it writes them. Five numbers of each
-// of eight channels are 40 registers; left alone, nvcc takes 95, and two blocks of a multiprocessor
-// have too few loads under way.
+// of eight channels are 40 registers; left alone, nvcc takes 95, and the two blocks that then fit
+// on a multiprocessor have too few loads in flight.
 template <int V, Mask kMask, class T>
 SIMT_KERNEL_SHARING(3)
 grad_apply_kernel(Columns matrix, GradientRows<T, kMask> rows, Channels<Accumulator<T>> channels, const Accumulator<T>* dgamma,
@@ -215,8 +215,8 @@ grad_apply_kernel(Columns matrix, GradientRows<T, kMask> rows, Channels<Accumula
       });
 }
 
-// At least, of the kernels that apply: a thread takes a square root and a quotient for each channel
-// before it begins.
+// Least rows per thread in the kernels that apply: a thread computes a square root and a quotient
+// for each channel before it begins.
 constexpr std::int64_t kRowsPerThread = 8;
 
 }  // namespace

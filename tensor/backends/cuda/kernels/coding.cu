@@ -13,14 +13,14 @@ template <class T> struct TraceTerms {
   int plain, count;
 };
 
-// partial[block·kMatrices + t] = the block's share of term t. As tr AB = Σ b_ji a_ij, it is the
-// tile of A that is turned, once for all B, and each B passes by in the order of its memory.
+// partial[block·kMatrices + t] = the block's share of term t. Since tr AB = Σ b_ji a_ij, the tile
+// of A is transposed, once for all B, and each B is read in the order of its memory.
 template <class T> SIMT_KERNEL power_traces_kernel(TraceTerms<T> terms, std::int64_t n, T* partial) {
   SIMT_SHARED(T, cells, kTileCells);
   SIMT_SHARED(T, shared, kWarp);
   T sums[kMatrices] = {};
   for_each_index(n, [&](std::int64_t i) {
-    // To a constant, and unrolled: the sums stay in registers.
+    // The loop's end is a constant, so it is unrolled and the sums stay in registers.
     for (int t = 0; t < kMatrices; ++t) {
       if (t < terms.plain) sums[t] += terms.b[t][i * (n + 1)];
     }
@@ -65,7 +65,8 @@ template <class T> struct Polynomial {
 template <int V, class T> SIMT_KERNEL matrix_polynomial_kernel(Polynomial<T> p, T* y, std::int64_t n) {
   const auto body = [&]<int W>(std::int64_t i) {
     Pack<T, W> sums;
-    // Every n + 1 elements lies the diagonal; more than once within a pack, if n is small.
+    // Every (n + 1)th element lies on the diagonal; there may be several within a pack, if n is
+    // small.
     std::int64_t diagonal = ceil_div(i, n + 1) * (n + 1) - i;
     for (int v = 0; v < W; ++v) {
       sums.at[v] = v == diagonal ? p.constant : T(0);
@@ -87,7 +88,7 @@ template <class T> SIMT_KERNEL symmetrize_kernel(const T* x, T* y, std::int64_t 
   SIMT_SHARED(T, across, kTileCells);
   for_each_piece(Tile::count(n, n), [&](std::int64_t piece) {
     const Tile tile = Tile::of(piece, n), mirror = tile.transposed();
-    if (tile.row > tile.column) return;  // taken with its mirror, by all threads alike
+    if (tile.row > tile.column) return;  // done with its mirror; all threads agree
     simt::sync();                        // the tiles before these have been read
     tile.for_each(n, n, [&](int i, int j, std::int64_t at) { cells[i * kTilePitch + j] = x[at]; });
     mirror.for_each(n, n, [&](int i, int j, std::int64_t at) { across[i * kTilePitch + j] = x[at]; });

@@ -43,7 +43,7 @@ struct ColumnPlace {
   std::int64_t channel, first, step, end;
   bool inside;
 };
-// In chunk `chunk` of `chunks`.
+// The calling thread's place in chunk `chunk` of `chunks`.
 SIMT_DEVICE ColumnPlace column_place(const Columns& matrix, std::int64_t chunk, std::int64_t chunks) {
   const int lane = simt::thread() & (matrix.lanes - 1), line = simt::thread() / matrix.lanes;
   const int lines = simt::threads() / matrix.lanes;
@@ -59,8 +59,8 @@ SIMT_DEVICE std::int64_t from_the_end(const ColumnPlace& place, const Columns& m
   return place.end - matrix.channels + 2 * place.channel - i;
 }
 
-// merge(value[v], …) of what the other threads of the block have for the same channels, in a fixed
-// order: threads of the first line get all of it. `shared` has kBlock / 2 * V elements, and may be
+// Merges into value[v] what the other threads of the block have for the same channels, in a fixed
+// order: threads of the first line get the total. `shared` has kBlock / 2 * V elements, and may be
 // used again at once. Neighbours write to neighbouring banks.
 template <int V, class State, class Merge>
 SIMT_DEVICE void fold_lines(const Columns& matrix, State (&value)[V], State* shared, Merge merge) {
@@ -117,8 +117,8 @@ void KernelBackend::fold_columns(const char* name, const Columns& matrix, const 
   State* const partials = grid.y > 1 ? scratch_array<State>(grid.y * matrix.channels) : nullptr;
   simt::launch(name, fold_columns_kernel<V, Source, Result>, grid, stream(), matrix, source, result, partials);
   if (grid.y == 1) return;
-  // Eight channels a block: partials are few, and a thread that merges many of them one after the
-  // other would take longer than it is worth.
+  // Eight channels for each block, so that 32 threads share the partials of a channel: one thread
+  // alone would take too long to merge them one after the other.
   const Columns chunks{grid.y, matrix.channels, 1, 8};
   simt::launch(name, fold_columns_kernel<1, PartialSource<Result>, Result>,
                {.x = ceil_div(matrix.channels, chunks.lanes), .threads = kBlock}, stream(), chunks,

@@ -16,7 +16,7 @@ SIMT_KERNEL lu_log_det_kernel(const T* lu, const std::int32_t* pivots, std::int3
   SIMT_SHARED(double, sums, kWarp);
   SIMT_SHARED(int, counts, kWarp);
   double log_abs = 0;
-  int turns = 0, zeros = 0, wild = 0;  // what turns the sign; what makes it 0; what makes all NaN
+  int turns = 0, zeros = 0, wild = 0;  // changes of sign; zeros; values that are not finite
   for (std::int64_t k = simt::thread(); k < n; k += simt::threads()) {
     const T diagonal = lu[k * n + k];
     log_abs += std::log(std::fabs(static_cast<double>(diagonal)));
@@ -34,8 +34,8 @@ SIMT_KERNEL lu_log_det_kernel(const T* lu, const std::int32_t* pivots, std::int3
   result[1] = wild > 0 ? nan : zeros > 0 ? T(0) : turns % 2 == 0 ? T(1) : T(-1);
 }
 
-// What a library leaves of a matrix without an inverse is NaN throughout. Each block asks the
-// diagonal.
+// Fills the inverse with NaN where there is none, whatever the library left there. Each block
+// checks the whole diagonal.
 template <class T> SIMT_KERNEL refuse_singular_kernel(const T* lu, T* inverse, std::int64_t n) {
   SIMT_SHARED(int, counts, kWarp);
   int refused = 0;
@@ -47,7 +47,8 @@ template <class T> SIMT_KERNEL refuse_singular_kernel(const T* lu, T* inverse, s
   for_each_index(n * n, [=](std::int64_t i) { inverse[i] = std::numeric_limits<T>::quiet_NaN(); });
 }
 
-// One block. A library may find a NaN positive definite: the diagonal is asked as well.
+// One block. A library may take a matrix with NaN for positive definite, so the diagonal is checked
+// as well.
 template <class T> SIMT_KERNEL cholesky_log_det_kernel(const T* lower, const int* info, T* result, std::int64_t n) {
   SIMT_SHARED(double, sums, kWarp);
   SIMT_SHARED(int, counts, kWarp);

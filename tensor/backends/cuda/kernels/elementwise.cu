@@ -20,7 +20,7 @@ template <class Op, int V, class T> SIMT_KERNEL binary_kernel(const T* a, const 
       n, y, [](T left, T right) { return Op::value(A(left), A(right)); }, a, b);
 }
 
-// b has `period` elements and starts again.
+// b has `period` elements and is repeated.
 template <class Op, class T>
 SIMT_KERNEL binary_repeated_kernel(const T* a, const T* b, T* y, std::int64_t n, std::int64_t period) {
   using A = Accumulator<T>;

@@ -1,5 +1,4 @@
-// Jumps between stacks are what fibers are made of; glibc's checked longjmp() takes them for
-// damage.
+// Fibers switch stacks by longjmp(); glibc's checked longjmp() would take that for a damaged stack.
 #undef _FORTIFY_SOURCE
 
 #include "mec/tensor/backends/cuda/kernels/emulator.h"
@@ -34,19 +33,19 @@ namespace mec::cuda::simt::inline MEC_SIMT {
 namespace {
 
 constexpr std::size_t kStack = 128 << 10;
-// What every device gives a block without being asked.
+// Bytes of shared memory that every device gives a block without a special request.
 constexpr std::size_t kSharedLimit = 48 << 10;
 constexpr std::size_t kGuard = 64;
-// In turn: NaN in every floating type, but not the bytes that tests leave around tensors, so that
-// writing it there is seen.
+// Repeated in turn. They are NaN in every floating type, but differ from the bytes that tests put
+// around tensors, so that writing them there is noticed.
 constexpr std::byte kPoison[] = {std::byte{0xf7}, std::byte{0xff}};
 constexpr int kGuardByte = 0x5a;
 
 enum class Wait : std::uint8_t { none, block, warp, done };
 
-// A context starts a fiber; from then on jumps switch to and from it. swapcontext() would ask the
-// kernel for the signal mask twice a switch, which was two thirds of the time of the tests. Having
-// ended, a fiber waits for the next block.
+// setcontext() starts a fiber; from then on longjmp() switches to and from it. swapcontext() would
+// make two system calls for the signal mask at each switch, which took two thirds of the time of
+// the tests. A fiber that has run its thread to the end waits for the next block.
 struct Fiber {
   ucontext_t context{};
   std::jmp_buf at{};
@@ -56,8 +55,8 @@ struct Fiber {
   Wait wait = Wait::none;
   std::size_t arrays = 0;  // of shared memory, declared so far
   int exchanges = 0;
-  // For the other lanes; two, so that a fast lane does not overwrite what a slow one has yet to
-  // read.
+  // Values for the other lanes; two of them, so that a fast lane does not overwrite what a slow one
+  // has yet to read.
   std::array<LaneValue, 2> left{};
 };
 
@@ -183,8 +182,8 @@ class Machine {
     return numbers;
   }
 
-  // Ready to enter the kernel: a fiber that a failure left in the midst of one begins anew. By
-  // itself, because getcontext() might return twice, for all that a compiler knows.
+  // Makes a fiber ready to enter the kernel; one that a failure left inside a kernel begins anew. A
+  // function of its own, because a compiler must assume that getcontext() may return twice.
   static void prepare(Fiber& fiber) {
     const bool waits = fiber.started && fiber.wait == Wait::done;
     fiber.wait = Wait::none;

@@ -1,10 +1,10 @@
 // The language of simt.h on the host: each thread of a block is a fiber, blocks run one after the
 // other.
 //
-// It finds what a GPU would leave to chance. Warps run in an order that the caller chooses, each as
-// far as the next barrier of the block, and the lanes of a warp in that order, each as far as the
-// warp's; shared memory is poisoned before each block, and guarded. A barrier that some threads of
-// a block (or lanes of a warp) never reach is an error.
+// It finds errors that on a GPU would show by chance only. Warps run in an order that the caller
+// chooses, each as far as the next barrier of the block, and the lanes of a warp in that order,
+// each as far as the warp's; shared memory is poisoned before each block, and guarded. A barrier
+// that some threads of a block (or lanes of a warp) never reach is an error.
 #pragma once
 
 #include <array>
@@ -62,7 +62,7 @@ template <class T> T from_lane(T value, int lane) {
   static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= sizeof(LaneValue));
   LaneValue bytes{};
   std::memcpy(bytes.data(), &value, sizeof(T));
-  bytes = simt::exchange(bytes, lane);  // not std::exchange, which the argument would call for
+  bytes = simt::exchange(bytes, lane);  // not std::exchange, which ADL would find
   std::memcpy(&value, bytes.data(), sizeof(T));
   return value;
 }
@@ -85,18 +85,19 @@ template <class T> T* shared_array(std::size_t count) {
 // their ends.
 void run_grid(const char* kernel, const Grid& grid, const std::function<void()>& body);
 
-// A launch on a stream, for whoever stands in for the device: it may run later, and more than once.
+// A launch on a stream, handed to a stand-in for the device: it may run later, and more than once.
 struct Launch {
   const char* kernel;
   Stream stream;
-  // What the parameters hold, among it every address that the kernel was given.
+  // The bytes of the parameters, which include every address that the kernel was given.
   std::vector<std::uintptr_t> words;
   std::function<void()> run;
 };
 void set_launcher(void (*launcher)(Launch));
 void submit(Launch launch);  // Error where nobody set a launcher
 
-// What padding holds is left over from something else, and might look like an address.
+// Padding is cleared, since what it holds is left over from something else and might look like an
+// address.
 #if defined(__has_builtin)
 #if __has_builtin(__builtin_clear_padding)
 #define MEC_CLEAR_PADDING(value) __builtin_clear_padding(&(value))

@@ -6,7 +6,8 @@
 
 namespace mec::cuda::simt {
 
-// Along which the blocks of a grid share out a loop, where any number of them gives the same bits.
+// The axis along which the blocks of a grid share out a loop, where any number of blocks gives the
+// same bits.
 enum class LoopAxis : std::uint8_t { none, x, y };
 
 struct Grid {
@@ -16,7 +17,8 @@ struct Grid {
 };
 
 // The grid for a device that runs `resident` blocks of the kernel at a time: a loop is shared out
-// among no more, since those of a second, partial turn would leave most of the device idle.
+// among no more blocks than that, since a second, partial wave of blocks would leave most of the
+// device idle.
 inline Grid fitted(Grid grid, std::int64_t resident) {
   if (grid.x == 0 || grid.y == 0) return grid;
   if (grid.loop == LoopAxis::x) grid.x = std::clamp<std::int64_t>(resident / grid.y, 1, grid.x);

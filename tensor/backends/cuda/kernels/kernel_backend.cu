@@ -18,7 +18,7 @@ void* KernelBackend::scratch(std::size_t bytes) {
   if (bytes > scratch_bytes_ || scratch_.empty()) {
     const std::size_t larger = std::max(bytes, 2 * scratch_bytes_);
     scratch_.push_back(allocator().allocate(larger));
-    scratch_bytes_ = larger;  // not before there is so much
+    scratch_bytes_ = larger;  // only now, since allocate() may throw
   }
   return scratch_.back();
 }
@@ -33,7 +33,8 @@ simt::Grid KernelBackend::grid_for_rows(const Columns& matrix, std::int64_t chun
   return grid;
 }
 
-// A block has no more lines of threads than there are rows, within its warps.
+// A block has no more lines of threads than there are rows (rounded up to a power of two), but at
+// least one warp.
 simt::Grid KernelBackend::grid_for_columns(const Columns& matrix, std::int64_t chunks) const {
   constexpr std::int64_t kLimitY = 65535;
   const std::int64_t groups = ceil_div(matrix.channels, matrix.lanes * matrix.pack);

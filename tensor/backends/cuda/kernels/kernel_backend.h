@@ -30,7 +30,7 @@ class KernelBackend : public Backend {
   const ViewKernels* view_kernels() const override;
   std::int64_t grid_limit() const { return grid_limit_; }
 
-  // For the kernels of this folder, as all that follows.
+  // This, and all that follows, is for the kernels of this folder.
   virtual simt::Stream stream() const = 0;
   // Blocks for `n` pieces of work, one for each thread and turn of for_each_index.
   simt::Grid grid_for(std::int64_t n) const;
@@ -63,14 +63,14 @@ class KernelBackend : public Backend {
 
   // determinants.cu: what is left to do around a library's decompositions.
   void identity(Out y);  // (n,n)
-  // Rows counted from first_row.
+  // Pivots are rows counted from first_row.
   void lu_log_det(In lu, In pivots, std::int32_t first_row, Out log_det);
-  void refuse_singular(In lu, Out inverse);  // NaN where there is none
-  // Info (1): 0 where it went well.
+  void refuse_singular(In lu, Out inverse);  // all NaN where there is no inverse
+  // info (1): 0 where the decomposition succeeded.
   void cholesky_log_det(In lower, const int* info, Out log_det);
 
-  // Memory for partial results within one kernel. What an earlier call returned may be handed out
-  // again; it stays at its address while the backend lives, since a captured step writes there.
+  // Memory for partial results within one kernel. Memory that an earlier call returned may be
+  // handed out again, but is not freed while the backend lives, since a captured step writes there.
   void* scratch(std::size_t bytes);
   template <class T> T* scratch_array(std::int64_t count) {
     return static_cast<T*>(scratch(static_cast<std::size_t>(count) * sizeof(T)));

@@ -51,7 +51,7 @@ template <class T> SIMT_KERNEL transpose_kernel(const T* x, T* y, std::int64_t r
   });
 }
 
-// Moved in units of 16 bytes where rows are made of them.
+// Rows whose size is a multiple of 16 bytes are moved in these units.
 using Unit = Pack<std::uint32_t, 4>;
 
 template <class U> SIMT_DEVICE U all_bits_set() {
@@ -59,7 +59,7 @@ template <class U> SIMT_DEVICE U all_bits_set() {
   else return static_cast<U>(~U{0});
 }
 
-// Rows of `width` units U: of `rows`, the `count` that are named.
+// Gathers `count` of the `rows` rows, each of `width` units U.
 template <class U>
 SIMT_KERNEL gather_kernel(const U* x, std::int64_t rows, const std::int64_t* index, U* y, std::int64_t count,
                           std::int64_t width) {
@@ -86,8 +86,9 @@ void run(KernelBackend& device, const kernel::Copy& call) {
         const auto convert = [&]<int V>(const simt::Grid& grid) {
           simt::launch(call.name, convert_kernel<V, From, To>, grid, device.stream(), call.x.as<From>(), call.y.as<To>(), n);
         };
-        // Packs of the narrower type; eight at a time, as of a type of two bytes, do better for
-        // single bytes. Only what training does with much memory has them: there are thirty pairs.
+        // Packs of the narrower type. For single bytes, packs of eight (as for a type of two bytes)
+        // are faster. Only conversions that training does on much memory have packs: there are
+        // thirty pairs of types.
         if constexpr (is_floating(dtype_of<To>()) && (is_floating(dtype_of<From>()) || sizeof(From) == 1)) {
           using Narrow = std::conditional_t<sizeof(From) < sizeof(To), From, To>;
           device.with_packs<std::conditional_t<sizeof(Narrow) == 1, bf16, Narrow>>(

@@ -4,7 +4,7 @@ namespace mec::cuda::MEC_SIMT {
 namespace {
 
 // A block takes this many elements of the flat buffer at a time, whatever segments they belong to:
-// a batch norm's 64 weights and a layer's millions then cost what they weigh.
+// a batch norm's 64 weights and a layer's millions then take time in proportion to their number.
 constexpr std::int64_t kPiece = 8192;
 
 // Segment s is [at(s), at(s + 1)); `count` of them, in a buffer of `size`.
@@ -26,7 +26,7 @@ struct Segments {
   }
 };
 
-// What lies within segments of one piece of the buffer: elements [begin, end) of segments
+// The part of one piece of the buffer that lies within segments: elements [begin, end), of segments
 // first…last.
 struct Piece {
   std::int64_t begin, end, first, last;
@@ -47,7 +47,7 @@ SIMT_DEVICE void for_each_segment(const T* w, std::int64_t n, const Segments& se
   for_each_piece(ceil_div(n, kPiece), [&](std::int64_t number) {
     const Piece piece = Piece::of(number, segments);
     if (piece.begin >= piece.end) return;
-    // Few are: a search for each element may be slow.
+    // Few pieces hold more than one segment, so a search for each element may be slow.
     if (segment_rates && piece.first < piece.last) {
       for (std::int64_t i = piece.begin + simt::thread(); i < piece.end; i += simt::threads())
         body.template operator()<1>(i, segment_rates[segments.of(i, piece.first, piece.last)]);
@@ -90,9 +90,9 @@ SIMT_KERNEL adamw_kernel(T* w, const T* g, T* m, T* v, std::int64_t n, const T* 
 
 template <class T> struct SquareSums { T w, g; };
 
-// partial[piece + segment] = the sums over what of the segment lies in the piece. Along the buffer
-// one of the two numbers grows from a part to the next, and none falls: each part has a place of
-// its own.
+// partial[piece + segment] = the sums over the part of the segment that lies in the piece. From one
+// such part to the next, at least one of the two numbers grows and none falls: each part has a
+// place of its own.
 template <int V, class T>
 SIMT_KERNEL lars_squares_kernel(const T* w, const T* g, std::int64_t n, Segments segments, SquareSums<T>* partial) {
   SIMT_SHARED(T, shared, kWarp);

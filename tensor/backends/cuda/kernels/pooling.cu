@@ -1,5 +1,5 @@
 // Pooling, a thread for V neighbouring channels of a pixel. Windows overlap, but neighbours run at
-// the same time, so that what they share comes from the L1 and L2 caches: each byte crosses the
+// the same time, so that what they share comes from the L1 and L2 caches: each byte is read from
 // memory once.
 #include <limits>
 
@@ -76,9 +76,9 @@ SIMT_KERNEL max_pool_kernel(MaxPool pool, std::int64_t packs, const T* x, T* y, 
   });
 }
 
-// Each pixel gathers the gradients of the windows that it won: the windows over it are outputs
-// first_… to last_… of either axis. They go from the last to the first, so that the pixel's place
-// in them rises.
+// Each pixel gathers the gradients of the windows whose maximum it is: the windows over it are
+// outputs first_… to last_… of either axis. The loops go from the last to the first, so that the
+// pixel's index within the window rises.
 template <int V, class T>
 SIMT_KERNEL max_pool_grad_kernel(MaxPool pool, std::int64_t packs, const T* dy, const std::uint8_t* argmax, T* dx) {
   using A = Accumulator<T>;

@@ -1,23 +1,23 @@
 // Sums read each element once; partial results are few, and folded in an order that follows from
-// the sizes, the alignment and the grid's limit. A sum over rows is columns.h's; a sum over
-// columns, or of everything (one long row), depends on the length of a row.
+// the sizes, the alignment and the grid's limit. Sums over rows are in columns.h. Sums over
+// columns, or of everything (one long row), are taken in a way that depends on the length of a row.
 #include "mec/tensor/backends/cuda/kernels/columns.h"
 
 namespace mec::cuda::MEC_SIMT {
 namespace {
 
-// What is summed.
+// Map for a sum of the values themselves.
 struct Value {
   template <class A> static SIMT_DEVICE A of(A x) { return x; }
 };
-// 1 for what is not finite: a sum of such ones is 0 only where there is none, however many they
-// are.
+// Map for a test: 1 for a value that is not finite, else 0. However many ones there are, their sum
+// is 0 only where there is none.
 struct NotFinite {
   template <class A> static SIMT_DEVICE A of(A x) { return x - x == A(0) ? A(0) : A(1); }
 };
 
-// Σ Map(x) of a row, as thread `first` of `step` sees it, V numbers at a time, each with a sum of
-// its own.
+// Thread `first` of `step`'s part of Σ Map(x) over a row: V numbers at a time, each added to a sum
+// of its own.
 template <class Map, int V, class T>
 SIMT_DEVICE Accumulator<T> sum_of_row(const T* row, std::int64_t columns, std::int64_t first, std::int64_t step) {
   using A = Accumulator<T>;
@@ -33,7 +33,8 @@ SIMT_DEVICE Accumulator<T> sum_of_row(const T* row, std::int64_t columns, std::i
   return rest < columns ? sum + Map::of(A(row[rest])) : sum;
 }
 
-// Rows that keep a block or more busy: y[row, chunk] = Σ of what the blocks of that chunk see.
+// Long rows, each of which keeps a block or more busy: y[row, chunk] = the sum over that chunk of
+// the row.
 template <class Map, int V, class T>
 SIMT_KERNEL sum_long_rows_kernel(const T* x, std::int64_t rows, std::int64_t columns, Accumulator<T>* y) {
   using A = Accumulator<T>;
@@ -45,8 +46,8 @@ SIMT_KERNEL sum_long_rows_kernel(const T* x, std::int64_t rows, std::int64_t col
   }
 }
 
-// Short rows: `lanes` neighbours of a warp, a power of two, share one. All lanes of a warp go round
-// equally often, as shuffles demand.
+// Short rows: `lanes` neighbours of a warp, a power of two, share one. All lanes of a warp take the
+// same number of turns, as shuffles require.
 template <int V, class T>
 SIMT_KERNEL sum_short_rows_kernel(const T* x, std::int64_t rows, std::int64_t columns, int lanes, Accumulator<T>* y) {
   using A = Accumulator<T>;
@@ -87,7 +88,7 @@ template <class T> struct SumSource {
 
 }  // namespace
 
-// Chunks of rows × rows. A thread meets at least eight packs where there are enough.
+// A grid of (chunks of a row) × rows. A thread meets at least eight packs where there are enough.
 simt::Grid KernelBackend::grid_for_long_rows(std::int64_t rows, std::int64_t packs) const {
   const std::int64_t chunks = std::min(grid_limit_ / std::max<std::int64_t>(rows, 1), ceil_div(packs, kBlock * 8));
   return {.x = std::max<std::int64_t>(chunks, 1), .y = std::min<std::int64_t>({rows, grid_limit_, 65535}), .threads = kBlock};

@@ -101,7 +101,7 @@ SIMT_KERNEL normalize_rows_grad_kernel(const T* y, const T* inv_norm, const T* d
 // max(x) and Σ exp(x − max) in one pass: where a thread finds a larger maximum, it scales the sum
 // that it has.
 template <class T> struct ExpSum {
-  // Not −∞: exp(−∞ + ∞), of a thread without elements, is no number.
+  // Not −∞: in a thread without elements, exp(−∞ + ∞) would be NaN.
   T largest = std::numeric_limits<T>::lowest();
   T sum = 0;
 
@@ -145,8 +145,8 @@ SIMT_KERNEL cross_entropy_kernel(const T* logits, const std::int32_t* labels, T*
   });
 }
 
-// An element's place in the order of top_k: `key` falls, then `index` rises. Keys of floating-point
-// numbers are in their order, with NaN above all, so that it cannot hide; of no element, 0.
+// An element's place in the order of top_k: the larger `key` first, then the smaller `index`. Keys
+// are ordered as the numbers are, with NaN above all; key 0 stands for no element.
 template <class T> struct Candidate {
   using Key = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
   Key key;
@@ -192,9 +192,9 @@ SIMT_DEVICE Candidate<T> first_of_chunk(const T* in, std::int64_t begin, std::in
   return warp_first(best);
 }
 
-// A tournament: a row is cut into chunks whose firsts are kept; k times the first of these is
-// taken, and its chunk alone, by one warp, is searched for the next. The row is read once and
-// little more, whatever k.
+// A tournament: a row is cut into chunks, and the first candidate of each is kept. k times, the
+// first of these is taken, and one warp searches its chunk alone for the next. The row is read
+// little more than once, whatever k.
 constexpr int kMostChunks = 1024;
 constexpr std::int64_t kShortestChunk = 8 * kWarp;
 
@@ -218,7 +218,7 @@ SIMT_KERNEL top_k_kernel(const T* x, T* values, std::int32_t* indices, std::int6
       for (std::int64_t c = simt::thread(); c < chunks; c += simt::threads()) {
         if (firsts[c].before(winner)) winner = firsts[c];
       }
-      winner = block_first(winner, shared);  // its barriers: every thread has read `firsts`
+      winner = block_first(winner, shared);  // after its barriers, all threads have read `firsts`
       if (simt::thread() == 0) {
         values[row * k + rank] = in[winner.index];
         indices[row * k + rank] = winner.index;
@@ -228,8 +228,8 @@ SIMT_KERNEL top_k_kernel(const T* x, T* values, std::int32_t* indices, std::int6
   });
 }
 
-// Calls f.template operator()<Wide, V>(grid) for rows of T, V > 1 where packs of all arrays begin
-// at the same elements.
+// Calls f.template operator()<Wide, V>(threads of a block) for rows of T, with V > 1 where packs of
+// all arrays begin at the same elements.
 template <class T, class F> void with_teams(std::int64_t columns, bool packs, F&& f) {
   const bool wide = columns > kWideRow;
   const int threads = columns > kVeryWideRow ? 2 * kBlock : kBlock;

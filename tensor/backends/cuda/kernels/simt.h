@@ -13,15 +13,15 @@
 
 #ifdef __CUDACC__
 
-// A namespace, of kernels and of what they are written in: both builds of a kernel may lie in one
-// program.
+// The namespace of kernels and of this language. It differs under nvcc, so that both builds of a
+// kernel may lie in one program.
 #define MEC_SIMT device
 #define SIMT_KERNEL __global__ void
-// The same, with no more registers than let `blocks` blocks of kBlock threads share a
+// The same, with few enough registers for `blocks` blocks of kBlock threads to share a
 // multiprocessor.
 #define SIMT_KERNEL_SHARING(blocks) __global__ void __launch_bounds__(::mec::cuda::simt::kBlock, blocks)
 #define SIMT_DEVICE __device__ inline
-// An array of `count` elements that the threads of a block share; nothing is known of its content.
+// An array of `count` elements that the threads of a block share; its content is undetermined.
 #define SIMT_SHARED(type, name, count) __shared__ type name[count]
 // Before a loop over an array that must stay in registers: nvcc unrolls small bodies by itself, but
 // puts the array of a large one in memory.
@@ -49,8 +49,8 @@ template <class T> SIMT_DEVICE T shuffle_xor(T value, int mask) { return __shfl_
 // Throws DeviceError, naming the kernel, when the launch that was just made was refused.
 void check_launch(const char* kernel);
 
-// Blocks of so many threads of the kernel that the current device runs at a time: registers and
-// shared memory decide.
+// How many blocks of `threads` threads of the kernel the current device runs at a time: registers
+// and shared memory decide.
 std::int64_t resident_blocks(const void* kernel, int threads);
 
 // kernel<<<grid>>>(arguments...) on a stream.
@@ -72,6 +72,6 @@ void launch(const char* name, void (*kernel)(Parameters...), Grid grid, Stream s
 namespace mec::cuda::simt {
 
 constexpr int kWarp = 32;
-constexpr int kBlock = 256;  // threads of a block, where nothing speaks for another number
+constexpr int kBlock = 256;  // threads of a block, by default
 
 }  // namespace mec::cuda::simt

@@ -50,7 +50,7 @@ SIMT_DEVICE void for_each_loaded(std::int64_t first, std::int64_t step, std::int
   for (; i < n; i += step) use(i, load(i));
 }
 
-// Whether all of these may be moved in packs; null counts.
+// Whether all of these may be moved in packs; a null pointer counts as aligned.
 template <class... T> bool aligned_for_packs(const T*... pointers) {
   return ((reinterpret_cast<std::uintptr_t>(pointers) % 16 == 0) && ...);
 }

@@ -1,6 +1,6 @@
 // A product of any two matrices: for the few that cuBLASLt has no algorithm for, such as bf16 with
-// rows of an odd number of bytes that its tensor-core kernels cannot load. No tensor cores, a tenth
-// of a library's speed at best.
+// rows of an odd number of elements, which its tensor-core kernels cannot load. No tensor cores, a
+// tenth of a library's speed at best.
 #include "mec/tensor/backends/cuda/kernels/kernel_backend.h"
 #include "mec/tensor/backends/cuda/kernels/tiles.h"
 

@@ -7,7 +7,8 @@
 namespace mec::cuda::MEC_SIMT {
 
 constexpr int kTile = 32;              // a warp reads a row of it
-// Rows of a tile in shared memory: a column of it then lies in 32 different banks.
+// Elements from one row of a tile to the next in shared memory. With one more than kTile, a column
+// lies in 32 different banks.
 constexpr int kTilePitch = kTile + 1;
 constexpr int kTileCells = kTile * kTilePitch;  // of shared memory
 

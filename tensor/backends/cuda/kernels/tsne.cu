@@ -3,8 +3,8 @@
 namespace mec::cuda::MEC_SIMT {
 namespace {
 
-constexpr int kPoints = kBlock;  // whose places a block holds in shared memory at a time
-constexpr int kRows = 2;         // of p for each warp, which then reads a place once for both
+constexpr int kPoints = kBlock;  // points that a block holds in shared memory at a time
+constexpr int kRows = 2;         // rows of p for each warp, which then reads a point once for both
 
 // Sums over j ≠ i of the forces of points j on a point i.
 template <class T> struct PointForces {
@@ -20,7 +20,7 @@ template <class T> struct PointForces {
   }
 };
 
-// A warp for every kRows rows of p, which pass by once; the points stay, tile by tile, in shared
+// A warp for every kRows rows of p, which are read once; the points lie, tile by tile, in shared
 // memory.
 template <class T>
 SIMT_KERNEL tsne_forces_kernel(const T* p, const T* y, T* attraction, T* repulsion, T* weights, std::int64_t n) {

@@ -1,4 +1,5 @@
-// Calls of CUDA's runtime, checked. Whoever includes this sees CUDA: it stays in this folder.
+// Calls of CUDA's runtime, checked. It includes CUDA's headers, so only the CUDA backend and its
+// tests include it.
 #pragma once
 
 #include <cuda_runtime_api.h>

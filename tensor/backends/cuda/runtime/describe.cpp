@@ -28,7 +28,7 @@ CudaDescription describe_cuda() {
     if (status != cudaSuccess && status != cudaErrorNoDevice) probe.failure = cudaGetErrorString(status);
     if (status != cudaSuccess) probe.devices = 0;
   }
-  static_cast<void>(cudaGetLastError());  // said here, and nobody else's fault
+  static_cast<void>(cudaGetLastError());  // or the next launch would be blamed for it
   CudaDescription description{.devices = {},
                               .reason = why_no_device(probe),
                               .driver = probe.driver ? cuda::version_text(probe.driver) : "",

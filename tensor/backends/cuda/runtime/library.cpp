@@ -9,7 +9,7 @@
 
 #define MEC_TEXT_OF(number) #number
 #define MEC_TEXT(macro) MEC_TEXT_OF(macro)
-#ifndef MEC_LIBRARY_FOLDER  // tests name one, with what stands in for a GPU
+#ifndef MEC_LIBRARY_FOLDER  // tests name one, with stand-ins for these libraries
 #define MEC_LIBRARY_FOLDER ""
 #endif
 

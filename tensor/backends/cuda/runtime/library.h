@@ -10,8 +10,8 @@ namespace mec::cuda {
 
 class Library {
  public:
-  // `name` as the system's loader finds it, with the version that the headers are of, or else
-  // `built_with`, the file found by the build.
+  // Opens `name`, which the system's loader looks for and which has the headers' version in it;
+  // where the loader does not find that, `built_with`, the file found by the build.
   constexpr Library(const char* name, const char* built_with) : name_(name), built_with_(built_with) {}
 
   // DeviceError where the library, or the function in it, is missing.
@@ -26,8 +26,8 @@ class Library {
 
 extern Library cublaslt, cudnn, cusolver;
 
-// Called like the library's function of that name. In this namespace it stands before that one,
-// which is never linked.
+// Called like the library's function of that name. In this namespace it hides that function, which
+// is never linked.
 template <class Signature> class Function;
 template <class Result, class... Parameters> class Function<Result(Parameters...)> {
  public:

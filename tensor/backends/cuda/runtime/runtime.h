@@ -10,7 +10,7 @@
 
 namespace mec::cuda {
 
-// Owns what `destroy` destroys; its status is ignored, since a destructor has nobody to tell.
+// Owns what `destroy` destroys; the status of that is ignored, since a destructor cannot report it.
 template <class T, auto destroy> class Handle {
  public:
   Handle() = default;
@@ -44,7 +44,7 @@ using DeviceMemory = Handle<void*, cudaFree>;
 Stream make_stream();
 Event make_event();                                  // for order, not for time
 Event make_timed_event();                            // for time
-// Host memory that a device copies from and to by itself.
+// Pinned (page-locked) host memory, which a device copies from and to by itself.
 PinnedMemory make_pinned_memory(std::size_t bytes);
 DeviceMemory make_device_memory(std::size_t bytes);
 

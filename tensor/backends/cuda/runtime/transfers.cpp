@@ -39,9 +39,9 @@ class SmallBlock : public StagingRing::Block {
   cudaStream_t compute_;
 };
 
-// Images: they cross over to a block of device memory at once, while the device is still busy with
-// what was given to it before, and go to their place in that order. Copying them there takes a
-// hundredth of the time that crossing over does.
+// Images. The copy stream brings them to a block of device memory at once, while the device is
+// still busy with earlier work; the compute stream then copies them to their place, in its order.
+// That second copy takes a hundredth of the time of the first.
 class LargeBlock final : public SmallBlock {
  public:
   LargeBlock(std::size_t bytes, cudaStream_t compute, cudaStream_t copy)
@@ -84,7 +84,8 @@ class LargeBlocks final : public StagingRing::Source {
 
 }  // namespace
 
-// Pinned memory that results are read into: getting some takes the driver far longer than a copy.
+// A pool of pinned memory that results are read into: allocating some takes the driver far longer
+// than a copy.
 struct Transfers::ReadPool {
   struct Block {
     std::size_t bytes = 0;
@@ -107,7 +108,7 @@ struct Transfers::ReadPool {
    public:
     Read(std::shared_ptr<ReadPool> pool, Block block, std::size_t bytes)
         : pool_(std::move(pool)), block_(std::move(block)), bytes_(bytes) {}
-    // A later copy into it comes later in the same stream.
+    // The block is free at once: a later copy into it comes later in the same stream.
     ~Read() override { pool_->free.push_back(std::move(block_)); }
     void wait(void* host) override {
       MEC_CHECK_CUDA(cudaEventSynchronize(block_.arrived.get()));
@@ -131,7 +132,7 @@ Transfers::Transfers(cudaStream_t compute)
       large_(std::make_unique<LargeBlocks>(compute, copy_.get()), kLarge, kLargeBlocks),
       reads_(std::make_shared<ReadPool>()) {}
 
-// Nothing may still be on its way into memory that goes now.
+// No copy may still read or write memory that is freed now.
 Transfers::~Transfers() {
   static_cast<void>(cudaStreamSynchronize(copy_.get()));
   static_cast<void>(cudaStreamSynchronize(compute_));

@@ -1,4 +1,4 @@
-// What goes from the host to a device and back, beside the stream that computes.
+// Copies between the host and a device, beside the stream that computes.
 #pragma once
 
 #include <memory>
@@ -11,8 +11,8 @@ namespace mec::cuda {
 
 class Transfers {
  public:
-  // In the order of that stream: what was given to it before is done before memory is read or
-  // written here.
+  // Copies follow the order of that stream: work that was given to it before is done before a copy
+  // reads or writes device memory.
   explicit Transfers(cudaStream_t compute);
   ~Transfers();
 
