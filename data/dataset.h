@@ -16,14 +16,14 @@ struct DatasetInfo {
   int channels = 0;  // 1 or 3, of every image
   ImageSize size;    // {0, 0} when images differ
   bool has_labels = false;
-  // Of labels 0, 1, …: splits and data sets are compared by them. Empty without labels.
+  // Names of labels 0, 1, …; splits and data sets are compared by name. Empty without labels.
   std::vector<std::string> class_names;
   Normalization normalization;  // for `channels` channels
-  // What people should know, such as what was passed over; one line each.
+  // Messages for the user, such as which files were passed over; one line each.
   std::vector<std::string> notes = {};
 };
 
-// All of it may be called from several threads at once.
+// All members may be called from several threads at once.
 class Dataset {
  public:
   virtual ~Dataset() = default;

@@ -41,7 +41,7 @@ Bytes unpack(const Bytes& packed, const std::string& name) {
   inflater->next_in = const_cast<Bytef*>(packed.data());  // zlib's interface predates const
   inflater->avail_in = static_cast<uInt>(packed.size());
 
-  // Grown as data arrive: the size that a damaged file claims for itself is not believed.
+  // Grown as data arrive: the size that a damaged file claims is not trusted.
   Bytes content(std::max<std::size_t>(4 * packed.size(), 4096));
   std::size_t used = 0;
   while (true) {
@@ -80,7 +80,8 @@ Bytes pack(std::span<const std::uint8_t>) {
 }
 
 Bytes unpack(const Bytes&, const std::string& name) {
-  // A data set's folder is recognised by its name, so the files stay in one of that name.
+  // The kind of a data set is detected from its folder's name, so the unpacked files must lie in a
+  // folder of the same name.
   const std::filesystem::path path = std::filesystem::absolute(name);
   const std::string unpacked = (path.parent_path().filename() / path.stem()).string();
   throw IoError(concat(name,

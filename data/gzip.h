@@ -1,4 +1,4 @@
-// Whole files, unpacked when they are gzip; and the way back, to measure how well bytes compress.
+// Reads whole files, unpacking gzip; and compresses bytes, to measure how small they become.
 #pragma once
 
 #include <cstdint>

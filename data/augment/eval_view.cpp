@@ -34,8 +34,8 @@ void validate(const EvalViewSettings& settings) {
 ViewParams eval_view(const EvalViewSettings& settings, ImageSize image) {
   const std::int64_t shorter = std::min(image.width, image.height);
   check<ValueError>(shorter > 0, "eval view: the image of ", image.width, "x", image.height, " has no pixels");
-  // As in torchvision, the longer side is cut to a whole number, and the crop's corner rounded half
-  // to even.
+  // As in torchvision, the longer side is truncated to a whole number, and the crop's corner is
+  // rounded half to even.
   const auto scaled = [&](int side) {
     const std::int64_t length = std::int64_t{side} * settings.resize / shorter;
     check<ValueError>(length <= std::numeric_limits<std::int32_t>::max(), "eval view: an image of ",

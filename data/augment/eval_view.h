@@ -14,17 +14,17 @@ struct EvalViewSettings {
   int size = 224;    // of the square centre crop
   int resize = 256;  // of the shorter side before it, at least `size`
 
-  // What suits a data set whose images are of `image` size ({0, 0} when they differ): images that
-  // already are size×size are taken as they are, others are resized to 8/7 of `size`, as in 256 for
-  // 224. ValueError unless 0 < size ≤ kMaxViewSize.
+  // Settings for a data set whose images all have size `image` ({0, 0} when they differ). Images
+  // that already are size×size are taken as they are; others are resized to 8/7 of `size`, as in
+  // 256 for 224. ValueError unless 0 < size ≤ kMaxViewSize.
   static EvalViewSettings for_images(ImageSize image, std::int64_t size);
 };
 
 // ValueError unless 0 < size ≤ kMaxViewSize, and size ≤ resize.
 void validate(const EvalViewSettings& settings);
 
-// torchvision's Resize(resize, antialias=True) and CenterCrop(size) of an image. ValueError when it
-// has no pixels, or its longer side would become too long.
+// The parameters of torchvision's Resize(resize, antialias=True) and CenterCrop(size). ValueError
+// when the image has no pixels, or its resized longer side overflows 32 bits.
 ViewParams eval_view(const EvalViewSettings& settings, ImageSize image);
 
 // That view, normalised. out (size,size,image_channels) f32.

@@ -1,4 +1,4 @@
-// The last step of every view: mirror, normalise, and lay out as the network wants it.
+// The last step of every view: mirror, normalise, and write NHWC with the backend's channels.
 #pragma once
 
 #include <cstdint>

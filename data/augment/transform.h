@@ -1,4 +1,4 @@
-// What the loader makes of each image: one or more views, as the network's input.
+// How the loader turns each image into one or more views, the network's input.
 #pragma once
 
 #include <memory>
@@ -16,7 +16,7 @@ class Transform {
   virtual int views() const = 0;
   virtual ImageSize size(int view) const = 0;
   virtual const Normalization& normalization() const = 0;
-  // All that makes view key.view of an image of that size.
+  // The parameters of view key.view of an image of size `image`.
   virtual ViewParams draw(ImageSize image, const ViewKey& key) const = 0;
 
   // Writes view key.view of the image to out (H,W,image_channels) f32; channels past the image's

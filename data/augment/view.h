@@ -1,7 +1,8 @@
 // The random view of self-supervised training: its settings, the parameters drawn for one view, and
 // their application.
 //
-// Drawing and applying are apart, so that any device can make the pixels from the same parameters.
+// Drawing and applying are separate, so that any device can make the pixels from the same
+// parameters.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,7 @@
 namespace mec {
 
 inline constexpr int kMaxViewSize =
-    1 << 14;  // pixels on a side, of random views and of those for evaluation
+    1 << 14;  // pixels on a side, of random views and of evaluation views
 
 // One view's distribution; the defaults are the first view of the official MEC recipe
 // (mec/loader.py).
@@ -56,7 +57,8 @@ struct AugmentSettings {
 // ValueError for a setting outside its range, with its name.
 void validate(const ViewSettings& settings);
 
-// Which view: the counter of its random numbers. The sample is the image's number in the data set.
+// Identifies a view, and is the counter of its random numbers. `sample` is the image's number in
+// the data set.
 struct ViewKey {
   std::uint64_t seed = 0;
   std::uint64_t sample = 0;

@@ -24,7 +24,7 @@ struct Header {
   std::size_t pixels_at = 0;
 };
 
-// Without masks of their own, 16 bits have five each, and 24 and 32 have bytes.
+// Without masks in the file, 16-bit pixels have 5 bits for each colour, 24- and 32-bit pixels 8.
 Masks read_masks(Bytes file, const Header& h) {
   constexpr Masks kFive{0x7c00, 0x3e0, 0x1f};
   constexpr Masks kBytes{0xff0000, 0xff00, 0xff};
@@ -126,9 +126,9 @@ void unpack_indices(const Header& h, const std::uint8_t* row, std::uint8_t* rgb)
   }
 }
 
-// Runs and literal pieces, from the bottom row up. Returns one index a byte, rows of full width,
-// and demands every pixel: what the pieces skip has index 0, but a stream that ends early is
-// truncated.
+// Decodes runs and literal pieces, from the bottom row up, into one byte for each palette index,
+// without padding between rows. Pixels that the pieces skip have index 0; a stream that ends early
+// is an error.
 class RunReader {
  public:
   RunReader(Bytes file, const Header& header)
@@ -166,7 +166,7 @@ class RunReader {
   bool is_4() const { return header_.compression == kRle4; }
   void put(std::uint8_t byte, std::uint64_t i) {
     indices_.resize(
-        to_);  // grown as pixels come: the size that a damaged file claims is not believed
+        to_);  // grown as pixels come: the size that a damaged file claims is not trusted
     indices_.push_back(static_cast<std::uint8_t>(!is_4()      ? byte
                                                  : i % 2 == 0 ? byte >> 4
                                                               : byte & 15));
@@ -177,7 +177,7 @@ class RunReader {
     for (std::uint64_t i = 0; i < count; ++i) put(byte, i);
     x_ += count;
   }
-  void add_literally(std::uint64_t count) {  // filled up to 16 bits
+  void add_literally(std::uint64_t count) {  // padded to 16 bits in the file
     const std::uint64_t bytes = is_4() ? (count + 1) / 2 : count;
     const Bytes pixels = take(bytes);
     for (std::uint64_t i = 0; i < count; ++i) put(pixels[is_4() ? i / 2 : i], i);

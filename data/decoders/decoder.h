@@ -1,5 +1,6 @@
-// What the decoders of image files share. Each takes a whole file that begins with its format's
-// signature and throws IoError with the reason alone: decode.cpp puts the file's name before it.
+// The decoders of image files, and helpers that they share. Each decoder takes a whole file that
+// begins with its format's signature and throws IoError with the reason alone: decode.cpp puts the
+// file's name before it.
 #pragma once
 
 #include <cstdint>
@@ -25,17 +26,17 @@ DecodedImage decode_pnm(Bytes file);
 DecodedImage decode_tiff(Bytes file);
 DecodedImage decode_webp(Bytes file);
 
-// A few damaged bytes must not ask for terabytes: where Pillow refuses, by default, so do we.
+// Pillow's default limit: a few damaged bytes must not request terabytes.
 constexpr std::uint64_t kMaxPixels = 178'956'970;
 
 // IoError for an image without pixels and for one beyond kMaxPixels.
 void check_image_size(std::uint64_t width, std::uint64_t height);
 
-// A black image, so that no decoder leaves memory that nobody wrote.
+// A black image: pixels that a decoder skips are not uninitialised memory.
 Image make_image(std::uint64_t width, std::uint64_t height, int channels);
 
-// The part [at, at + count) of a file. IoError, which says that the file is truncated, where it
-// ends before.
+// Bytes [at, at + count) of a file. IoError, which says that the file is truncated, where it is
+// shorter.
 Bytes part_of(Bytes file, std::uint64_t at, std::uint64_t count);
 bool begins_with(Bytes bytes, std::string_view text);
 
@@ -44,11 +45,11 @@ std::uint32_t little_32(Bytes bytes, std::size_t at);
 std::uint32_t big_16(Bytes bytes, std::size_t at);
 std::uint32_t big_32(Bytes bytes, std::size_t at);
 
-// Four inks, none of it 0, to red, green and blue, rounded as in Pillow.
+// CMYK, where 0 is no ink, to RGB, rounded as in Pillow.
 void cmyk_to_rgb(const std::uint8_t* cmyk, std::uint8_t* rgb);
 
-// Gray of more than 8 bits: Pillow cuts off above 255, and so does torchvision's ImageFolder with
-// it.
+// Gray of more than 8 bits: Pillow clips it at 255, and so does torchvision's ImageFolder, which
+// uses Pillow.
 template <class T> std::uint8_t clip_to_8_bits(T value) {
   return value >= T{255} ? std::uint8_t{255}
          : value > T{0}  ? static_cast<std::uint8_t>(value)

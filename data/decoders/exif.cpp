@@ -24,7 +24,8 @@ int find_orientation(Bytes exif) {
   return 1;
 }
 
-// The eight orientations are combinations of exchanging x and y, first, and mirroring each.
+// Each of the eight orientations exchanges x and y or does not, and then mirrors neither axis, one
+// or both.
 Image stand_upright(Image image, int orientation) {
   const bool exchange = orientation >= 5;
   const bool mirror_x =

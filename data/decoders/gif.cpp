@@ -1,4 +1,4 @@
-// GIF by giflib: the first picture, on its screen.
+// GIF by giflib: the first picture, placed on the file's logical screen.
 #include <gif_lib.h>
 
 #include <algorithm>
@@ -38,8 +38,8 @@ Gif open(Bytes& rest) {
   return gif;
 }
 
-// Goes to the first picture. Returns the index that its graphic control block declares transparent,
-// else 0: what shows where the picture does not reach.
+// Advances to the first picture. Returns the colour index of the screen outside the picture: the
+// one that its graphic control block declares transparent, else 0.
 std::uint8_t find_picture(const Gif& gif) {
   std::uint8_t outside = 0;
   GifRecordType record = UNDEFINED_RECORD_TYPE;
@@ -48,7 +48,7 @@ std::uint8_t find_picture(const Gif& gif) {
     check<IoError>(record != TERMINATE_RECORD_TYPE, "the GIF file has no picture");
     if (record == IMAGE_DESC_RECORD_TYPE) break;
     int code = 0;
-    GifByteType* block = nullptr;  // its length, and so many bytes
+    GifByteType* block = nullptr;  // its length in the first byte, then as many bytes
     check_gif(DGifGetExtension(gif.get(), &code, &block) == GIF_OK, gif);
     if (code == GRAPHICS_EXT_FUNC_CODE && block && block[0] >= 4 && (block[1] & 1) != 0)
       outside = block[4];
@@ -73,7 +73,7 @@ std::vector<int> row_order(const GifImageDesc& picture) {
   return order;
 }
 
-// Colours beyond the table are black; a file without one is gray.
+// Indices beyond the colour table are black; in a file without a table they are gray levels.
 Image with_colors(const Image& indices, const ColorMapObject* map) {
   if (!map) return indices;
   Image image = make_image(static_cast<std::uint64_t>(indices.width),

@@ -25,7 +25,7 @@ bool is_pnm(Bytes file) {
   return file.size() >= 3 && file[0] == 'P' && file[1] >= '1' && file[1] <= '6' &&
          (std::isspace(file[2]) != 0 || file[2] == '#');
 }
-// The formats of MPEG-4's family name their brand behind the first box's length and type.
+// Formats in MPEG-4's container name their brand after the first box's length and type.
 bool has_brand(Bytes file, std::initializer_list<std::string_view> brands) {
   return file.size() >= 12 && begins_with(file.subspan(4), "ftyp") &&
          std::ranges::any_of(

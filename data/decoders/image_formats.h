@@ -15,7 +15,7 @@ struct ImageFormat {
   std::string_view name;        // "JPEG"
   std::string_view extensions;  // ".jpg .jpeg", in lower case
   std::string_view decoder;     // what reads it in this build; empty where nothing does
-  std::string_view note;        // what that decoder leaves out, or what would read the format
+  std::string_view note;        // that decoder's limits, or what a build needs to read the format
   bool (*recognizes)(std::span<const std::uint8_t> file);  // by its first bytes
   DecodedImage (*decode)(
       std::span<const std::uint8_t> file);  // decoders/decoder.h; null where nothing does
@@ -23,8 +23,8 @@ struct ImageFormat {
   bool is_read() const { return decode != nullptr; }
 };
 
-// Every format that mec knows by name, those that no build reads among them: who reads a folder
-// counts what is left out.
+// Every format that mec knows by name, including those that no build reads: a folder of images
+// reports how many of their files it passed over.
 std::span<const ImageFormat> image_formats();
 
 // The format that a file's extension claims, in either case of letters; nullptr for files that are

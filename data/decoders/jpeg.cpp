@@ -36,8 +36,9 @@ void limit_scans(j_common_ptr jpeg) {
   std::longjmp(errors->jump, 1);
 }
 
-// libjpeg reads from memory. Where that ends, it is told to wait for more, and the steps below find
-// out: with a made-up end, as jpeg_mem_src() has it, the rest of a truncated picture would be gray.
+// libjpeg reads from memory. At the end of the data the source suspends it, and the callers below
+// see that. jpeg_mem_src() would insert an end marker instead, and the rest of a truncated picture
+// would be gray.
 class Reader {
  public:
   explicit Reader(Bytes file) : errors_{}, source_{}, progress_{}, jpeg_{} {
@@ -68,8 +69,8 @@ class Reader {
   jpeg_decompress_struct* operator->() { return &jpeg_; }
   jpeg_decompress_struct* get() { return &jpeg_; }
 
-  // Errors of libjpeg leave `steps` by longjmp and become exceptions here: nothing in it may have a
-  // destructor.
+  // Errors of libjpeg leave `steps` by longjmp and become exceptions here: no local variable of
+  // `steps` may have a destructor.
   template <class Steps> void run(Steps steps) {
     if (setjmp(errors_.jump) != 0) throw IoError(errors_.text);
     steps();
@@ -117,7 +118,7 @@ DecodedImage decode_jpeg(Bytes file) {
     for (; jpeg->output_scanline < jpeg->output_height; row += row_size) {
       JSAMPROW to = stored == 4 ? inks.data() : row;
       if (jpeg_read_scanlines(jpeg.get(), &to, 1) != 1) return;
-      // Four inks are stored inverted, as Adobe has it; Pillow takes that for granted.
+      // CMYK is stored inverted, as Adobe does; Pillow assumes so in every file.
       for (std::size_t i = 0; i < inks.size(); ++i)
         inks[i] = static_cast<std::uint8_t>(255 - inks[i]);
       for (std::size_t x = 0; 4 * x < inks.size(); ++x) cmyk_to_rgb(&inks[4 * x], row + 3 * x);

@@ -1,6 +1,6 @@
-// JPEG by stb_image, for builds without libjpeg. stb_image says little about damaged files and
-// nothing where data run out, so the segments are walked first, and what it would take for
-// something else is refused.
+// JPEG by stb_image, for builds without libjpeg. stb_image reports few kinds of damage, and no
+// missing data. So the segments are checked first, and files that it would decode wrongly are
+// refused.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -38,8 +38,8 @@ bool huffman_tables_fit(Bytes segment) {
   return true;
 }
 
-// A component of the frame: its number, and how many blocks it has across and down in a unit of all
-// components.
+// A component of the frame: its number, and how many blocks it has across and down in one minimum
+// coded unit.
 struct Component {
   std::uint8_t id;
   std::uint32_t across, down;
@@ -49,8 +49,9 @@ class Walker {
  public:
   explicit Walker(Bytes file) : file_(file) {}
 
-  // Throws unless stb_image can be trusted with the file. Returns it with some bytes between the
-  // data of each scan and the next marker, where nothing reads unless data run out.
+  // Throws unless stb_image can be trusted with the file. Returns a copy of the file with stray
+  // bytes between each scan's data and the next marker: a decoder reads them only where the scan's
+  // data run out.
   std::vector<std::uint8_t> walk() {
     while (true) {
       const std::uint8_t marker = next_marker();
@@ -69,7 +70,7 @@ class Walker {
   int orientation() const { return orientation_; }
 
  private:
-  // Moves behind the next marker: 0xff and a byte that is neither stuffing (0) nor fill (0xff).
+  // Moves past the next marker: 0xff and a byte that is neither stuffing (0) nor fill (0xff).
   std::uint8_t next_marker() {
     while (true) {
       at_ = static_cast<std::size_t>(
@@ -110,8 +111,7 @@ class Walker {
       across_ = std::max(across_, components_.back().across);
       down_ = std::max(down_, components_.back().down);
     }
-    // Without Adobe's marker stb_image takes four inks for brightness, two colour differences and
-    // an alpha.
+    // Without Adobe's marker stb_image takes CMYK for YCbCr with alpha.
     check<IoError>(count != 4 || adobe_transform_ == 0 || adobe_transform_ == 2,
                    "it has four inks and no marker of Adobe's");
     const bool is_halved = std::ranges::any_of(components_, [&](const Component& c) {
@@ -123,7 +123,7 @@ class Walker {
         "right edge wrong");
   }
 
-  // How many units the scan is made of, each followed by a restart marker after every interval.
+  // Counts the units of the scan; a restart marker follows every restart_interval_ of them.
   void take_scan(Bytes segment) {
     check<IoError>(!components_.empty(), "the JPEG file has a scan before its frame");
     const auto rounded_up = [](std::uint32_t a, std::uint32_t b) { return (a + b - 1) / b; };
@@ -138,7 +138,8 @@ class Walker {
              rounded_up(rounded_up(height_ * c->down, down_), 8);
   }
 
-  // Over a scan's data. stb_image stops without a word where a restart marker is missing.
+  // Moves past a scan's data and checks its restart markers: where one is missing, stb_image stops
+  // without an error.
   void skip_scan() {
     const std::uint64_t expected = restart_interval_ == 0 ? 0 : (units_ - 1) / restart_interval_;
     std::uint64_t restarts = 0;
@@ -164,12 +165,12 @@ class Walker {
   }
 
   Bytes file_;
-  std::size_t at_ = 2;  // behind the first marker
+  std::size_t at_ = 2;  // after the first marker
   std::size_t copied_ = 0;
   std::vector<std::uint8_t> variant_;
   std::vector<Component> components_;
   std::uint32_t width_ = 0, height_ = 0;
-  std::uint32_t across_ = 1, down_ = 1;  // the most that a component has
+  std::uint32_t across_ = 1, down_ = 1;  // the maximum over components
   std::uint32_t restart_interval_ = 0;
   std::uint64_t units_ = 0;
   int adobe_transform_ = -1;

@@ -30,8 +30,8 @@ class Reader {
   png_structp png() { return png_; }
   png_infop info() { return info_; }
 
-  // Errors of libpng leave `steps` by longjmp and become exceptions here: nothing in it may have a
-  // destructor.
+  // Errors of libpng leave `steps` by longjmp and become exceptions here: no local variable of
+  // `steps` may have a destructor.
   template <class Steps> void run(Steps steps) {
     if (setjmp(jump_) != 0) throw IoError(text_);
     steps();

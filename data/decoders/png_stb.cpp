@@ -1,6 +1,6 @@
-// PNG by stb_image, for builds without libpng. stb_image compares no checksum and takes what
-// follows a short palette for colours, so it is handed a file made of the chunks that count,
-// checked and with a whole palette.
+// PNG by stb_image, for builds without libpng. stb_image compares no checksum, and reads past the
+// end of a short palette. So it is handed a rebuilt file: the critical chunks alone, after their
+// checksums were compared, with a palette of 256 colours.
 #include <algorithm>
 #include <array>
 #include <string>
@@ -84,8 +84,8 @@ Chunks read_chunks(Bytes file) {
   }
 }
 
-// The size of a picture's unpacked data: its rows, each with a byte for its filter, seven pictures
-// where it is interlaced.
+// The size of a picture's unpacked data: its rows, each with a byte for its filter. An interlaced
+// picture is seven smaller ones.
 std::uint64_t unpacked_size(std::uint64_t width, std::uint64_t height, std::uint64_t pixel_bits,
                             bool interlaced) {
   struct Pass {

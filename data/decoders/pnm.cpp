@@ -14,7 +14,7 @@ class Scanner {
  public:
   explicit Scanner(Bytes file) : file_(file) {}
 
-  // The next byte that is neither white space nor in a comment. Of it, not beyond it.
+  // Skips white space and comments. Returns the next byte, without consuming it.
   std::uint8_t peek() {
     for (;; ++at_) {
       const std::uint8_t c = part_of(file_, at_, 1)[0];
@@ -36,7 +36,7 @@ class Scanner {
     }
     return static_cast<std::uint32_t>(value);
   }
-  std::uint32_t bit() {  // bits need nothing between them
+  std::uint32_t bit() {  // bits need no separator
     const std::uint8_t c = peek();
     check<IoError>(c == '0' || c == '1', "byte ", at_, " of the file is neither 0 nor 1");
     ++at_;
@@ -64,8 +64,8 @@ void read_bits(Scanner& scanner, bool is_text, Image& image) {
   }
 }
 
-// Pillow stretches to 255, but gray of more than 8 bits to 65535, and cuts that off at 255.
-// Halves go to the even number.
+// As Pillow: levels are scaled to 255, but gray of more than 8 bits is scaled to 65535 and then
+// clipped at 255. Halves round to even.
 std::uint8_t level(std::uint32_t value, std::uint32_t max, bool is_gray) {
   const double full = is_gray && max > 255 ? 65535 : 255;
   return clip_to_8_bits(std::nearbyint(static_cast<double>(value) / max * full));

@@ -11,8 +11,8 @@
 namespace mec {
 namespace {
 
-// stb_image's memory begins as one byte, repeated: with another byte, the same file gives other
-// pixels exactly where it uses memory that it did not write.
+// The byte that fills all memory which stb_image allocates. Two runs with different bytes give
+// different pixels exactly where stb_image reads memory that it did not write.
 thread_local int first_byte = 0;
 
 void* allocate(std::size_t size) {
@@ -44,7 +44,7 @@ void* reallocate(void* memory, std::size_t old_size, std::size_t size) {
 #define STBI_FREE(memory) std::free(memory)
 #if defined(__GNUC__)
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"  // what is not called of its interface
+#pragma GCC diagnostic ignored "-Wunused-function"  // parts of its interface are not called
 #endif
 #include <stb_image.h>
 #if defined(__GNUC__)

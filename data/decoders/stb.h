@@ -1,4 +1,4 @@
-// stb_image, made safe: what builds without libjpeg or libpng read JPEG or PNG with.
+// stb_image, made safe, for builds without libjpeg or libpng.
 #pragma once
 
 #include <vector>
@@ -7,13 +7,13 @@
 
 namespace mec {
 
-// A JPEG or PNG file whose structure was checked. IoError with stb_image's reason, and where a part
-// of the picture comes from nowhere: stb_image leaves memory unwritten that damaged files leave
-// out, and reads zeros where data run out. `variant` is the file itself, or one that is decoded to
-// the same pixels unless data run out.
+// Decodes a JPEG or PNG file whose structure was checked. IoError with stb_image's reason. Also
+// IoError where a part of the picture is missing: stb_image leaves its pixels unwritten, or reads
+// zeros for the data. To detect that, `variant` is decoded too and compared: the file itself, or
+// one that gives the same pixels unless data run out.
 Image decode_with_stb(Bytes file, Bytes variant);
 
-// A PNG file's gray of 16 bits, (H,W).
+// Decodes a PNG file of 16-bit gray, (H,W).
 std::vector<std::uint16_t> decode_wide_with_stb(Bytes file);
 
 // zlib's format unpacked into at most `expected` bytes; its checksum is left to the caller.

@@ -1,6 +1,6 @@
-// TIFF by libtiff: the first page. libtiff unpacks strips and tiles; what their samples mean is
-// said here, as Pillow has it, because libtiff's own conversion to RGB rounds 16 bits and mixes
-// inks otherwise.
+// TIFF by libtiff: the first page. libtiff unpacks strips and tiles; this file turns their samples
+// into pixels as Pillow does, because libtiff's own conversion to RGB rounds 16 bits and mixes inks
+// differently.
 #include <tiffio.h>
 
 #include <algorithm>
@@ -18,7 +18,7 @@
 namespace mec {
 namespace {
 
-// A file in memory, and what libtiff complains of first.
+// A file in memory, and the first error that libtiff reports.
 struct Source {
   Bytes file;
   std::uint64_t at = 0;
@@ -49,11 +49,11 @@ int keep_first_error(TIFF*, void* data, const char*, const char* format, va_list
   Source& source = *static_cast<Source*>(data);
   if (source.error[0] == '\0')
     std::vsnprintf(source.error.data(), source.error.size(), format, arguments);
-  return 1;  // nothing else is done with it
+  return 1;  // libtiff's default handler, which prints, is not called
 }
 
-// libtiff goes on where a part of the directory cannot be read, and takes a palette's picture for
-// gray.
+// Treats two kinds of warnings as errors. Where a part of the directory cannot be read, libtiff
+// only warns and goes on, and may then take a picture with a palette for gray.
 int keep_grave_warning(TIFF* tiff, void* data, const char* module, const char* format,
                        va_list arguments) {
   const std::string_view text(format);
@@ -164,7 +164,7 @@ std::uint8_t sample(const Layout& l, const std::uint8_t* row, std::size_t i) {
   if (l.bits == 32) {
     const std::uint8_t* const at = row + 4 * i;
     if (l.format == SAMPLEFORMAT_IEEEFP) return clip_to_8_bits(load<float>(at));
-    return clip_to_8_bits(load<std::int32_t>(at));  // without a sign too, as in Pillow
+    return clip_to_8_bits(load<std::int32_t>(at));  // unsigned samples too, as in Pillow
   }
   if (l.bits == 16) {
     if (is_signed) return clip_to_8_bits(load<std::int16_t>(row + 2 * i));
@@ -178,7 +178,7 @@ std::uint8_t sample(const Layout& l, const std::uint8_t* row, std::size_t i) {
   return static_cast<std::uint8_t>(is_index ? value : value * 255 / max);
 }
 
-// Pixels whose colours were multiplied with their alpha.
+// Undoes the multiplication of a colour by its alpha.
 std::uint8_t divided(std::uint8_t color, std::uint8_t alpha) {
   return alpha == 0 ? std::uint8_t{0} : clip_to_8_bits(color * 255 / alpha);
 }
@@ -254,7 +254,7 @@ Image to_image(const Layout& l, const std::vector<std::uint8_t>& samples, const 
   return image;
 }
 
-// Brightness and colour differences that are no JPEG's: by libtiff, as in Pillow.
+// YCbCr without JPEG compression: converted to RGB by libtiff, as in Pillow.
 Image read_by_libtiff(TIFF* tiff, const Layout& l, const Source& source) {
   Image image = make_image(l.width, l.height, 3);
   std::vector<std::uint32_t> raster(std::size_t{l.width} * l.height);
@@ -293,8 +293,8 @@ DecodedImage decode_tiff(Bytes file) {
     const Palette palette = read_palette(tiff.get(), layout, source);
     image = to_image(layout, read_samples(tiff.get(), layout, source), palette);
   }
-  // TIFF is turned whatever the setting: its orientation belongs to how rows are stored, and Pillow
-  // turns it on loading.
+  // TIFF is turned here, whatever data.exif_orientation says: its orientation is part of how rows
+  // are stored, and Pillow applies it on loading.
   return {stand_upright(std::move(image), orientation >= 1 && orientation <= 8 ? orientation : 1),
           1};
 }

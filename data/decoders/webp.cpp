@@ -1,4 +1,4 @@
-// WebP by libwebp; of an animation the first picture, as on its canvas.
+// WebP by libwebp; of an animation, the first picture on its canvas.
 #include <webp/demux.h>
 
 #include <algorithm>

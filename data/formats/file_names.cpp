@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t kPathsSaid = 5;
 constexpr int kLevelsBelow = 2;
 
-// Puts the folders that hold a data set into `found`; goes no deeper where one does.
+// Appends the folders that hold a data set to `found`; does not search within them.
 void search(const fs::path& folder, int levels, const std::vector<std::string_view>& names,
             const std::function<bool(const fs::path&)>& holds, std::vector<fs::path>& found) {
   if (holds(folder)) return found.push_back(folder);

@@ -16,10 +16,11 @@ namespace mec::formats {
 
 struct Format {
   std::string kind;             // as data.kind and --kind name it
-  // As --normalization names the published mean and deviation of its training set.
+  // The name, in --normalization, of the mean and deviation published for its training set.
   std::string statistics;
-  Normalization normalization;  // these
-  // Whether a folder holds its files, for any split. Null: it does where no other format says so.
+  Normalization normalization;  // that mean and deviation
+  // Whether a folder holds files of this format, for any split. Null in the format that is taken
+  // where no other one detects its files.
   bool (*detect)(const std::filesystem::path& folder) = nullptr;
   // IoError when files are missing or damaged, or do not belong together.
   DatasetPtr (*open)(const DatasetOptions& options, const Format& itself) = nullptr;
@@ -29,7 +30,7 @@ const std::vector<Format>& formats();
 // ValueError, naming all kinds, for an unknown one.
 const Format& find_format(const std::string& kind);
 
-// More images than labels, indices and neighbours can number are refused.
+// Labels, indices and neighbours are 32-bit numbers; a larger data set is refused.
 constexpr std::int64_t kMostImages = std::numeric_limits<std::int32_t>::max();
 
 }  // namespace mec::formats

@@ -53,7 +53,7 @@ IdxArray read_idx(const fs::path& path, int rank) {
   return file;
 }
 
-// Names for the labels 0 to 9, and for as many more as there are.
+// Names for the labels 0 to 9, and for larger labels up to the largest that occurs.
 std::vector<std::string> class_names(const Format& format,
                                      const std::vector<std::uint8_t>& labels) {
   static constexpr std::array<const char*, 10> kFashion{
@@ -68,7 +68,7 @@ std::vector<std::string> class_names(const Format& format,
   return names;
 }
 
-// The innermost name that says "mnist" or "fashion" decides: in ~/fashion/mnist/ lies MNIST.
+// The innermost folder whose name contains "mnist" or "fashion" decides: ~/fashion/mnist/ is MNIST.
 bool is_fashion(const fs::path& found) {
   const fs::path path = fs::absolute(found);
   for (fs::path at = path; at.has_relative_path(); at = at.parent_path()) {

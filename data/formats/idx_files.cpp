@@ -13,14 +13,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Takes the end off where it is there.
+// Removes `end` from the end of `text`. Returns false where the text does not end in it.
 bool drop_end(std::string& text, std::string_view end) {
   if (!text.ends_with(end)) return false;
   text.resize(text.size() - end.size());
   return true;
 }
 
-// What a name of the format says: emnist-letters-train-images-idx3-ubyte.gz.
+// The parts of a file's name, such as emnist-letters-train-images-idx3-ubyte.gz.
 struct IdxName {
   std::string set;  // "emnist-letters", or empty
   Split split = Split::train;
@@ -55,7 +55,7 @@ struct IdxFile {
   fs::path path;
 };
 
-// In the order in which they are taken.
+// In order of preference.
 std::vector<IdxFile> list_idx_files(const fs::path& folder) {
   std::vector<IdxFile> files;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {

@@ -1,5 +1,5 @@
-// Where the files of a data set in MNIST's format lie: archives and programs unpack them in several
-// ways.
+// Finds the files of a data set in MNIST's format: archives and programs unpack them in several
+// layouts.
 #pragma once
 
 #include <filesystem>

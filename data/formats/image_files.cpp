@@ -37,7 +37,7 @@ void pass_over_file(const fs::path& path, PassedOver& passed_over) {
   passed_over.add_image(kind, concat("this build reads no ", format->name, ": ", format->note));
 }
 
-// Of an entry that leads to nothing that can be looked at.
+// Throws the error for an entry whose target cannot be examined, such as a link that leads nowhere.
 [[noreturn]] void refuse_entry(const fs::directory_entry& entry, const std::error_code& error) {
   const std::string path = entry.path().string();
   if (!entry.is_symlink()) throw IoError(concat(path, ": cannot be looked at: ", error.message()));
@@ -46,13 +46,13 @@ void pass_over_file(const fs::path& path, PassedOver& passed_over) {
                        "; remove it, or bring back what it leads to"));
 }
 
-// Puts one entry of a folder where it belongs.
+// Adds one entry of a folder to the content, or counts it as passed over.
 void sort_in(const fs::directory_entry& entry, FolderContent& content, PassedOver& passed_over) {
   const fs::path& path = entry.path();
-  std::error_code error;  // of the last question; a file that is not there is no folder and no file
+  std::error_code error;  // of the last query; an entry that is missing is neither folder nor file
   const bool is_folder = entry.is_directory(error);
   if (is_hidden(path) || (is_folder && is_system_folder(path))) {
-    // Of hidden files only images are worth a word.
+    // Of hidden files, only images are counted.
     if (is_folder) passed_over.add(concat("folder ", name_of(path)), "hidden");
     else if (find_image_format(path)) passed_over.add("file", "hidden");
     return;
@@ -73,8 +73,8 @@ bool lies_in(const fs::path& path, const fs::path& folder) {
   return std::ranges::mismatch(folder, path).in1 == folder.end();
 }
 
-// Goes through folders with the places of those that it is in, so that it sees where a link leads
-// back.
+// Walks a tree of folders. Keeps the canonical paths of the folders that it is inside of, to detect
+// a link that leads back to one of them.
 class Walk {
  public:
   Walk(const fs::path& folder, PassedOver& passed_over) : passed_over_(passed_over) {

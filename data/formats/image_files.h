@@ -9,7 +9,7 @@
 
 namespace mec::formats {
 
-// What a data set leaves out, counted by kind: people are told, in one line.
+// What a data set leaves out, counted by kind, for a message of one line.
 class PassedOver {
  public:
   void add(const std::string& kind, const std::string& reason);

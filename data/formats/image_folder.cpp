@@ -50,7 +50,8 @@ std::string list_names(std::vector<fs::path> paths) {
   return list_paths(paths);
 }
 
-// Names of folders in either case of letters; of several for one split the first that is there.
+// Names of the splits' folders, in either case of letters. Of several names for one split, the
+// first that exists is taken.
 constexpr std::array<std::string_view, 1> kTrainNames{"train"};
 constexpr std::array<std::string_view, 4> kTestNames{"test", "val", "valid", "validation"};
 
@@ -76,7 +77,7 @@ bool is_split(const fs::path& folder) {
   return !find_split({folder}, Split::train).empty() || !find_split({folder}, Split::test).empty();
 }
 
-// A folder with images at some depth, and these.
+// A folder, and the images in it at any depth.
 struct ClassFolder {
   fs::path path;
   std::vector<fs::path> images;
@@ -93,11 +94,11 @@ std::vector<ClassFolder> find_classes(const std::vector<fs::path>& folders,
   return classes;
 }
 
-// The folder that holds the split: a sub-folder of its name, or the folder itself where there are
-// none. Beside splits nothing else may hold images: it would be left out, and a class whose name is
-// train would be taken for all.
+// The folder that holds the split: a sub-folder of its name, or the folder itself where it has no
+// sub-folders for splits. No other folder beside those may hold images: they would be left out, and
+// a class named train would be taken for the whole data set.
 fs::path split_folder(const fs::path& folder, Split split, PassedOver& passed_over) {
-  PassedOver ignored;  // a page about the data, a list of its classes
+  PassedOver ignored;  // such as a README or a list of the classes
   const FolderContent content = read_folder(folder, ignored);
   std::vector<fs::path> splits, others;
   for (const fs::path& inner : content.folders) {
@@ -131,7 +132,8 @@ fs::path split_folder(const fs::path& folder, Split split, PassedOver& passed_ov
   return found;
 }
 
-// An archive that was unpacked into a folder of its own.
+// Refuses a folder whose only class is a data set itself: an archive that was unpacked into a
+// folder of its own.
 void refuse_data_set_within(const ClassFolder& only) {
   PassedOver ignored;
   const std::vector<fs::path> inner = read_folder(only.path, ignored).folders;

@@ -9,7 +9,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Every size/limit-th image: folders are sorted by class, so the first ones would all be of one.
+// Every size/limit-th image: folders are sorted by class, so the first `limit` images would all be
+// of one class.
 DatasetPtr limited(DatasetPtr dataset, std::int64_t limit) {
   if (limit == 0 || limit >= dataset->size()) return dataset;
   std::vector<std::int64_t> indices(static_cast<std::size_t>(limit));

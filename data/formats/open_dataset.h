@@ -19,8 +19,8 @@ struct DatasetOptions {
 };
 
 // Opens a folder of IDX files (plain or gzip), of CIFAR's binary batches, or of image files, in the
-// layouts of docs/data.md. "auto" goes by the names of files and folders. IoError when nothing
-// known lies there, or it is not clear what.
+// layouts of docs/data.md. "auto" goes by the names of files and folders. IoError when the folder
+// holds no known format, or more than one.
 DatasetPtr open_dataset(const DatasetOptions& options);
 std::string data_kinds();  // "auto, mnist, … and folder"
 

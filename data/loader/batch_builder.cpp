@@ -7,7 +7,7 @@
 namespace mec {
 namespace {
 
-// Views are made by whoever adds an image, in host memory.
+// Makes views in host memory, on the thread that adds the image.
 class HostViews final : public BatchBuilder {
  public:
   HostViews(TransformPtr transform, int channels, Device device)
@@ -55,7 +55,8 @@ class HostViews final : public BatchBuilder {
   std::vector<std::vector<float>> views_;  // each (N,H,W,C)
 };
 
-// Images go to the device as they are, one after the other, with the parameters of their views.
+// Uploads the decoded images, one after another, with the parameters of their views; the device
+// makes the views.
 class DeviceViews final : public BatchBuilder {
  public:
   DeviceViews(TransformPtr transform, int channels, Device device)
@@ -115,12 +116,13 @@ class DeviceViews final : public BatchBuilder {
     return Tensor::from_bytes(records.data(), {static_cast<std::int64_t>(records.size()), kBytes}, Dtype::u8, device_);
   }
 
-  // One pack after the other, whose images' offsets become those within the whole.
+  // Uploads one pack after another. Offsets of `images` within a pack become offsets within the
+  // whole.
   Tensor upload_packs(std::vector<ImageRecord>& images) {
     std::vector<std::int64_t> offsets{0};
     for (const auto& pack : packs_) offsets.push_back(offsets.back() + static_cast<std::int64_t>(pack.size()));
-    // Batches of photographs differ in size: a tensor for each would take memory for every new
-    // size.
+    // Batches of photographs differ in size: a tensor for each batch would allocate memory for
+    // every new size.
     if (!pixels_ || pixels_.numel() < offsets.back())
       pixels_ = Tensor({offsets.back() + offsets.back() / 4}, Dtype::u8, device_);
     const Tensor pixels = pixels_.slice(0, {offsets.back()});

@@ -1,4 +1,4 @@
-// What becomes of a batch's images: workers add them, the consumer gets the views.
+// Builds a batch: workers add its images, the consumer takes the views.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@
 
 namespace mec {
 
-// Its memory is used again for later batches.
+// A builder's memory is reused for later batches.
 class BatchBuilder {
  public:
   // Images that a worker takes at a time: small enough that all workers share the first batch.
@@ -17,17 +17,17 @@ class BatchBuilder {
 
   virtual ~BatchBuilder() = default;
   virtual void start(std::int64_t images) = 0;
-  // Image `at` of the batch; key.view is left to the builder. Thread-safe across disjoint chunks
-  // [i·kChunk, (i + 1)·kChunk). Throws what makes the image unfit for the transform; it may then be
-  // added again.
+  // Adds image `at` of the batch; the builder sets key.view. Thread-safe across disjoint chunks
+  // [i·kChunk, (i + 1)·kChunk). Throws where the transform cannot take the image; add() may then be
+  // called again for the same `at`.
   virtual void add(std::int64_t at, const Image& image, const ViewKey& key) = 0;
-  // Each (N,H,W,C) f32, when all images have been added.
+  // The views, each (N,H,W,C) f32. Call when all images have been added.
   virtual std::vector<Tensor> finish() = 0;
 };
 
-// Images have `channels` channels. Where the device has ViewKernels, it makes the views, of images
-// as they are decoded; elsewhere add() makes them. Both draw the same parameters; their pixels
-// differ by the rounding of sums.
+// Images have `channels` channels. Where the device has ViewKernels, it makes the views from the
+// decoded images; elsewhere add() makes them on the host. Both draw the same parameters; their
+// pixels differ by the rounding of sums.
 std::unique_ptr<BatchBuilder> make_batch_builder(TransformPtr transform, int channels, Device device);
 
 }  // namespace mec

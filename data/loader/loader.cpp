@@ -15,7 +15,7 @@
 namespace mec {
 namespace {
 
-// A batch in the making.
+// A batch that is being made.
 struct Slot {
   std::int64_t epoch = 0;
   std::int64_t index = 0;
@@ -40,7 +40,7 @@ void check_options(const Dataset& dataset, const LoaderOptions& o) {
   check<ValueError>(!o.drop_last || o.batch <= dataset.size(), "loader: a batch of ", o.batch,
                     " images cannot be taken from a data set of ", dataset.size(), "; choose a smaller batch");
   check<ValueError>(dataset.size() > 0, "loader: the data set has no images");
-  // What a counter of the random numbers holds.
+  // The counter of the random numbers has 32 bits for the sample and 32 for the epoch.
   constexpr std::int64_t kMax = std::int64_t{1} << 32;
   check<ValueError>(dataset.size() <= kMax && o.epochs <= kMax, "loader: ", dataset.size(), " images and ", o.epochs,
                     " epochs; there may be 2^32 of each");
@@ -103,8 +103,8 @@ struct Loader::Impl {
 
   Slot& slot_of(std::int64_t batch) { return slots[static_cast<std::size_t>(batch) % slots.size()]; }
 
-  // Lays the next batch out in its slot, whose last batch must have been handed over. Call with
-  // `mutex` held or before there are threads.
+  // Prepares the next batch in its slot; the slot's previous batch must have been handed over. Call
+  // with `mutex` held or before there are threads.
   void fill_next_slot() {
     if (filled >= end) return;
     Slot& slot = slot_of(filled);
@@ -217,7 +217,7 @@ struct Loader::Impl {
   bool stop = false;
   std::vector<Slot> slots;
   std::int64_t position = 0;  // the batch that next() gives, counted over all epochs
-  std::int64_t filled = 0;    // batches laid out so far
+  std::int64_t filled = 0;    // batches prepared so far, counted likewise
   std::int64_t end = 0;
   std::vector<std::int64_t> order;
   std::int64_t order_epoch = -1;

@@ -24,7 +24,7 @@ struct LoaderOptions {
   std::int64_t batch = 256;
   std::int64_t epochs = 1;
   bool shuffle = false;    // another order in each epoch, by seed and epoch
-  bool drop_last = false;  // leave out a last batch that is not full, as training wants it
+  bool drop_last = false;  // leave out a last batch that is not full, as in training
   std::uint64_t seed = 0;
   // Threads; 0 makes each batch in the calling thread when it is asked for.
   int workers = 0;
@@ -41,19 +41,21 @@ inline LoaderOptions training_options() { return {.shuffle = true, .drop_last = 
 std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, std::int64_t epoch);
 
 // Gives the batches of epochs [first_epoch, epochs) one after another. Their order and every bit of
-// them depend on data set, transform, seed and who makes the views (workers, or a device that has a
-// ViewKernels), not on the number of workers. Each image is decoded once for all of its views.
+// them depend on data set, transform, seed and where views are made (by workers, or by a device
+// that has ViewKernels), not on the number of workers. Each image is decoded once for all of its
+// views.
 class Loader {
  public:
   // ValueError for options out of range, such as a batch larger than the data set with drop_last.
   Loader(DatasetPtr dataset, TransformPtr transform, const LoaderOptions& options, Device device);
-  ~Loader();  // also before the last batch: workers finish what they are at and stop
+  ~Loader();  // also before the last batch: workers finish their current chunk and stop
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
   std::int64_t batches_per_epoch() const;
-  // The next batch, or nothing after the last one. Rethrows what reading or transforming an image
-  // threw: of the first batch that failed the first image, and again at every further call.
+  // The next batch, or nothing after the last one. Rethrows the exception from reading or
+  // transforming an image: that of the first failed image of the batch, and again at every further
+  // call.
   std::optional<Batch> next();
 
  private:
