@@ -1,4 +1,4 @@
-// What a pre-training run is made of. Defaults are the official MEC recipe
+// The settings of a pre-training run. Defaults are the official MEC recipe
 // (github.com/xinliu20/MEC, main_pretrain.py), scaled where a comment says so.
 #pragma once
 
@@ -20,7 +20,7 @@ struct ModelSettings {
   bool zero_init_residual = true;
   std::int64_t dim = 2048;         // d, width of the embedding
   std::int64_t proj_layers = 3;    // of the projector, the last one without ReLU
-  std::int64_t proj_hidden = 0;    // its width within; 0: the encoder's output width
+  std::int64_t proj_hidden = 0;    // width of its hidden layers; 0: the encoder's output width
   bool proj_norm = true;           // batch norm after each but the last of its layers
   bool proj_output_norm = true;    // batch norm without γ and β after the last
   std::int64_t pred_hidden = 512;  // of the predictor; 0: none
@@ -37,7 +37,7 @@ struct WarmupLength {
   std::int64_t in_steps(std::int64_t steps_per_epoch) const {
     return steps >= 0 ? steps : std::llround(epochs * static_cast<double>(steps_per_epoch));
   }
-  // Whole epochs that hold it.
+  // Rounded up to whole epochs.
   std::int64_t in_epochs(std::int64_t steps_per_epoch) const {
     return steps >= 0 ? (steps + steps_per_epoch - 1) / steps_per_epoch : static_cast<std::int64_t>(std::ceil(epochs));
   }
@@ -78,7 +78,7 @@ struct DataSettings {
   std::string kind = "auto";  // of data_kinds() (data/formats/open_dataset.h)
   std::string split = "train";
   std::int64_t limit = 0;         // at most so many images, spread evenly; 0: all
-  std::int64_t channels = 0;      // 0: as the files have
+  std::int64_t channels = 0;      // 1 or 3; 0: as in the files
   // Image files stand upright as their cameras noted, instead of as stored.
   bool exif_orientation = false;
   // Of pixels in [0, 1], one for each channel; empty: what is published for the data set.

@@ -10,8 +10,8 @@ double sign_of_power(std::int64_t k) { return k % 2 == 0 ? 1.0 : -1.0; }
 
 }  // namespace
 
-// Q = Σ_{k<n} (−C)ᵏ. With h = ⌈n/2⌉ powers at hand from the traces, Q = B₀ + B₁Cʰ needs one more
-// product: for n = 4, (I − C) + (I − C)C².
+// Q = Σ_{k<n} (−C)ᵏ. The traces already need the powers up to h = ⌈n/2⌉, so Q = B₀ + B₁Cʰ takes one
+// more product: for n = 4, (I − C) + (I − C)C².
 Expansion expand_series(const Tensor& c, std::int64_t order, double factor, bool want_gradient) {
   const std::int64_t h = (order + 1) / 2;
   std::vector<Tensor> powers{c};

@@ -1,8 +1,8 @@
-// T(C) and its derivative: log det(I + C), exactly or as its series. The one place where the two
-// are computed.
+// T(C) = log det(I + C), exactly or as its series, and its derivative. All losses take both from
+// here.
 //
-//   T(C) = Σ_{k≤n} (−1)^{k+1}/k tr Cᵏ, or log det(I + C);   ∂T/∂C = Qᵀ,  Q = Σ_{k<n} (−C)ᵏ, or (I +
-//   C)⁻¹.
+//   T(C) = Σ_{k≤n} (−1)^{k+1}/k tr Cᵏ, or log det(I + C)
+//   ∂T/∂C = Qᵀ,  Q = Σ_{k<n} (−C)ᵏ, or (I + C)⁻¹
 // The series stands for the logarithm only while the spectral radius of C is below 1.
 #pragma once
 
@@ -10,7 +10,7 @@
 
 namespace mec {
 
-enum class Side { automatic, batch, feature };  // (m,m), (d,d), or the smaller
+enum class Side { automatic, batch, feature };  // the smaller of the two, (m,m), (d,d)
 
 struct Expansion {
   Tensor traces;  // T is their alternating sum, or the single log|det|
@@ -19,9 +19,8 @@ struct Expansion {
   Tensor gradient;  // factor·Q, where wanted
 };
 
-// c (s,s), f32 or f64.
+// c (s,s), f32 or f64. At most ⌈n/2⌉ products of (s,s) matrices, the gradient included.
 Expansion expand_series(const Tensor& c, std::int64_t order, double factor,
-                        // ⌈n/2⌉ products with gradient.
                         bool want_gradient);
 Expansion expand_exact(const Tensor& c, double factor, bool want_gradient);  // by LU
 // The same for symmetric C without eigenvalues below −1, by Cholesky. (The gradient still takes

@@ -1,6 +1,6 @@
 // Mixtures of Gaussians with diagonal covariances, f(x) = Σ_a π_a N(x; μ_a, diag v_a), on the host
-// in f64: what the divergences of gaussian_mixture_kl.h are taken between. Loops over components
-// and coordinates, for analysis; kernel_density_kl.h trains.
+// in f64: the arguments of the divergences in gaussian_mixture_kl.h. Plain loops over components
+// and coordinates, for analysis; training uses kernel_density_kl.h.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@ namespace mec {
 
 class GaussianMixture {
  public:
-  // means (k,d) row after row, variances likewise, weights (k) that sum to 1 (to 1e-6; they are
-  // scaled to it exactly). ShapeError for sizes that do not fit, ValueError for a weight that is
+  // means (k,d) row after row, variances likewise, weights (k) that sum to 1 within 1e-6 and are
+  // then scaled to sum to 1. ShapeError for sizes that do not fit, ValueError for a weight that is
   // negative or a variance that is not positive.
   GaussianMixture(std::vector<double> weights, std::vector<double> means, std::vector<double> variances);
 
@@ -29,7 +29,7 @@ class GaussianMixture {
   std::span<const double> variance(std::size_t a) const { return {variances_.data() + a * width(), width()}; }
 
   double log_density(std::span<const double> x) const;
-  // Draw `sample` of the stream `seed`: a function of the two alone.
+  // Draw number `sample` of the stream `seed`: a function of the two alone.
   std::vector<double> draw(std::uint64_t seed, std::uint32_t sample) const;
 
  private:

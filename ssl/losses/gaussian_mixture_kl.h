@@ -1,5 +1,5 @@
 // KL(f ‖ g) between Gaussian mixtures, which has no closed form: estimates, bounds, and Monte Carlo
-// as the referee. On the host, f64.
+// to check them. On the host, f64.
 //
 // With π_a, f_a of f and ω_b, g_b of g; H_a the entropy of f_a; z_aα = ∫ f_a f_α, t_ab = ∫ f_a g_b:
 //   variational  Σ_a π_a log [Σ_α π_α e^{−KL(f_a‖f_α)} / Σ_b ω_b e^{−KL(f_a‖g_b)}]
@@ -23,8 +23,8 @@ struct MixtureKl {
 };
 MixtureKl mixture_kl(const GaussianMixture& f, const GaussianMixture& g);  // ShapeError for two widths
 
-// Hershey & Olsen's variational upper bound after `rounds` updates; falls with each, never below
-// KL(f ‖ g).
+// Hershey & Olsen's variational upper bound after `rounds` updates. Each update lowers it, never
+// below KL(f ‖ g).
 double variational_upper_kl(const GaussianMixture& f, const GaussianMixture& g, int rounds = 10);
 
 struct MonteCarloKl {
@@ -32,7 +32,7 @@ struct MonteCarloKl {
   double standard_error = 0;
 };
 // The mean of log f(x)/g(x) over x drawn from f. The same numbers for the same seed. ValueError
-// unless there are two samples or more.
+// unless there are 2 to 2³² samples.
 MonteCarloKl monte_carlo_kl(const GaussianMixture& f, const GaussianMixture& g, std::int64_t samples, std::uint64_t seed = 0);
 
 }  // namespace mec

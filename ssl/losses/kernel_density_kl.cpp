@@ -20,7 +20,7 @@ struct QuadraticForms {
   Tensor means, precisions;  // (k,d)
   Tensor offsets;            // (k)
 
-  // Multiplied out: two products instead of an (m,k,d) array.
+  // The square is multiplied out: two matrix products instead of an (m,k,d) array.
   Tensor logits(const Tensor& z) const {
     Tensor out = matmul(square(z), scale(precisions, -0.5), {.trans_b = true});  // (m,k)
     const Tensor weighted = mul(means, precisions);
@@ -96,7 +96,7 @@ KernelDensityKl kernel_density_kl(const Tensor& z, const DiagonalMixture& mixtur
       .dz = {}};
   if (!want_gradient) return out;
   Tensor dz = f.grad_points(unit.y, near_f.softmax);
-  // Each row is a point, and the mean of its kernel.
+  // Each row is both a point and the mean of its kernel, so both gradients add up.
   add_into(f.grad_means(unit.y, near_f.softmax), dz);
   dz = scale(sub(dz, g.grad_points(unit.y, near_g.softmax)), 1 / m);
   out.dz = options.normalize ? normalize_rows_grad(unit, dz) : dz;

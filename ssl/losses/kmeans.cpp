@@ -24,14 +24,14 @@ double squared_distance(std::span<const double> a, std::span<const double> b) {
   return sum;
 }
 
-// 53 bits, so that among many rows the last ones are drawn as well.
+// A uniform number of 53 bits: with 24 bits, some of very many rows could never be drawn.
 double uniform(RandomStream& random) {
   const double high = random.bits() >> 5, low = random.bits() >> 6;
   return (high * 0x1p26 + low) * 0x1p-53;
 }
 
-// Each next centre is a row drawn with the probability of its squared distance to the nearest
-// centre so far.
+// k-means++: each next centre is a row drawn with a probability proportional to its squared
+// distance to the nearest centre so far.
 Rows draw_start(const Rows& x, std::size_t m, std::size_t k, std::uint64_t seed) {
   RandomStream random(seed, 0, 0, Purpose::kmeans);
   Rows centres{{}, x.width};
@@ -61,7 +61,7 @@ struct Assignment {
 Assignment assign(const Rows& x, std::size_t m, const Rows& centres, std::size_t k) {
   Assignment out{std::vector<std::int32_t>(m, 0), std::vector<double>(m, std::numeric_limits<double>::infinity())};
   for (std::size_t i = 0; i < m; ++i) {
-    for (std::size_t j = 0; j < k; ++j) {  // of equals the lower index
+    for (std::size_t j = 0; j < k; ++j) {  // of equal distances the lower index
       const double distance = squared_distance(x[i], centres[j]);
       if (distance < out.distances[i]) {
         out.distances[i] = distance;
@@ -77,7 +77,7 @@ void move_centres(const Rows& x, Assignment& assignment, Rows& centres, std::siz
   for (const std::int32_t label : assignment.labels) ++counts[static_cast<std::size_t>(label)];
   for (std::size_t j = 0; j < k; ++j) {
     if (counts[j] > 0) continue;
-    std::size_t at = 0;  // the vector farthest from its centre, of those that are not alone there
+    std::size_t at = 0;  // the vector farthest from its centre, in components of two or more
     double farthest = -1;
     for (std::size_t i = 0; i < assignment.labels.size(); ++i) {
       if (counts[static_cast<std::size_t>(assignment.labels[i])] < 2 || assignment.distances[i] <= farthest) continue;

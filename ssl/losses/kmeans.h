@@ -12,7 +12,7 @@ namespace mec {
 struct KMeansOptions {
   std::int64_t components = 10;
   int max_rounds = 100;
-  // Of the start, drawn from Philox: the same labels on every device and thread count.
+  // For the start, which is drawn from Philox: the same labels on every device and thread count.
   std::uint64_t seed = 0;
 };
 

@@ -2,8 +2,8 @@
 // Multivariate Mixed Data via Lossy Data Coding and Compression", PAMI 2007, equation 12), with
 // gradient.
 //
-//   L(Z) = μ log det(I + λ Z Zᵀ) nats,   R(Z) = ½ log det(I + λ Z Zᵀ) nats for each vector as m → ∞
-//   (the rate)
+//   L(Z) = μ log det(I + λ Z Zᵀ) nats
+//   R(Z) = ½ log det(I + λ Z Zᵀ), the rate: nats for each vector as m → ∞
 // Z is (m,d), one vector in each row; ε² is the distortion, λ = d/(m ε²), μ = (m + d)/2. The
 // derivation is in docs/coding.md.
 #pragma once
@@ -18,18 +18,18 @@ struct LengthOptions {
   bool exact = true;       // log det by Cholesky, otherwise the series
   std::int64_t order = 4;  // of the series
   Side side = Side::automatic;
-  bool normalize = true;  // rows to unit length first; the gradient goes through it
+  bool normalize = true;  // scales rows to unit length first; the gradient includes this
 };
 
-// T(α A Aᵀ) for any rows A (m,d): what every coding length is a weighted sum of. α (1) in device
-// memory.
+// T(α A Aᵀ) for any rows A (m,d): every coding length is a weighted sum of such terms. α (1) in
+// device memory.
 struct GramTerm {
   Tensor value;      // (1), T
   Tensor da;         // (m,d), ∂T/∂A = 2α Q A; undefined unless wanted
   // (1), the largest eigenvalue of α A Aᵀ, estimated from below by power iteration.
   Tensor norm;
-  // (1), 1 where it is below 1, else 0: whether I − α A Aᵀ has a Cholesky decomposition, so not an
-  // estimate.
+  // (1), 1 where the largest eigenvalue is below 1, else 0. Exact, not from the estimate above:
+  // whether I − α A Aᵀ has a Cholesky decomposition.
   Tensor converges;
 };
 GramTerm gram_term(const Tensor& a, const Tensor& alpha, const LengthOptions& options, bool want_gradient);
@@ -45,7 +45,7 @@ struct LengthResult {
 // ValueError for order < 1.
 LengthResult coding_length(const Tensor& z, const Tensor& lambda, const LengthOptions& options = {}, bool want_gradient = true);
 
-// Shared by all that takes LengthOptions; `op` names the caller.
+// For every function that takes LengthOptions; `op` names the caller in errors.
 void check_length_input(const char* op, const Tensor& z, const Tensor& lambda, const LengthOptions& options);
 
 }  // namespace mec

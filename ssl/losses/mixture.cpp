@@ -6,11 +6,11 @@ namespace mec {
 
 namespace {
 
-// α_j Π_j stays bounded as a component empties, but 0/0 does not: a millionth of a vector is the
-// least that is divided by.
+// As a component empties, α_j Π_j stays bounded, but at size 0 it would be 0/0. So divisors are at
+// least a millionth of a vector.
 constexpr double kLeastSize = 1e-6;
 
-// (k) each: what the components' terms are multiplied by.
+// (k) each: the factors of the components' terms.
 struct Factors {
   Tensor alpha;   // λ m/tr Π_j
   Tensor weight;  // (tr Π_j + d)/2 or tr Π_j/(2m)
@@ -81,7 +81,7 @@ MixturePair mixture_pair(const Tensor& p, const Tensor& z, const Memberships& me
   const NormalizedRows P = normalize_rows(p), Z = normalize_rows(z);
   const std::int64_t k = memberships.components(), d = p.dim(1), fixed = static_cast<std::int64_t>(MixtureRecord::count);
   const Factors factors = make_factors(memberships, d, lambda, options.form);
-  // weight_j/(tr Π_j · Σ's factor for one component).
+  // w_j/tr Π_j with w_j = weight_j/whole, where `whole` is the factor of a single component.
   const double whole = options.form == MixtureForm::finite ? static_cast<double>(p.dim(0) + d) / 2 : 0.5;
   const Tensor shares = scale(div(factors.weight, factors.size), options.pair.weight / whole);
 

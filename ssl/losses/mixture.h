@@ -2,15 +2,15 @@
 // Derksen, Hong & Wright, PAMI 2007, equations 16 and 22), with gradient; and the same for pairs,
 // as a loss.
 //
-//   finite m:  L(Z,Π) = Σ_j (tr Π_j + d)/2 · log det(I + α_j Π_j^{1/2} Z Zᵀ Π_j^{1/2}) + Σ_j tr Π_j
-//   · log(m/tr Π_j)
-//   limit:     R(Z,Π) = Σ_j tr Π_j/(2m) · log det(…)                                  + Σ_j tr
-//              Π_j/m · log(m/tr Π_j)
+//   finite m:  L(Z,Π) = Σ_j (tr Π_j + d)/2 · log det(I + α_j Π_j^{1/2} Z Zᵀ Π_j^{1/2})
+//                       + Σ_j tr Π_j · log(m/tr Π_j)
+//   limit:     R(Z,Π) = Σ_j tr Π_j/(2m) · log det(…) + Σ_j tr Π_j/m · log(m/tr Π_j)
 // α_j = d/(ε² tr Π_j) = λ m/tr Π_j, so λ is that of the whole set. The first is nats for all m
-// vectors, the second nats for each vector as m → ∞. The last sum is the membership term: what it
-// costs to say who belongs where; it is constant in Z. With one component both are the plain coding
-// length. The series of component j stands for its logarithm while the largest eigenvalue of its
-// matrix is below 1; ε² ≥ d suffices for all. The derivation is in docs/coding.md.
+// vectors, the second nats for each vector as m → ∞. The last sum is the membership term: the cost
+// of coding which component each vector belongs to; it is constant in Z. With one component both
+// are the plain coding length. The series of component j stands for its logarithm while the largest
+// eigenvalue of its matrix is below 1; ε² ≥ d suffices for all. The derivation is in
+// docs/coding.md.
 #pragma once
 
 #include "mec/ssl/losses/length.h"
@@ -51,10 +51,10 @@ struct MixturePair {
   Tensor record;  // (3 + 2k)
   Tensor dp, dz;  // (m,d), where needed
 };
-// C_j = α_j Π_j^{1/2} P Zᵀ Π_j^{1/2}. The loss is −Σ_j w_j T(C_j)/(α_j tr Π_j), w_j the share of
-// component j's factor in that of the whole, (tr Π_j + d)/(m + d) or tr Π_j/m: order 1 in the limit
-// form is minus the mean cosine, and one component gives the loss of coding_length_pair. The coding
-// length that is reported leaves out the membership term.
+// C_j = α_j Π_j^{1/2} P Zᵀ Π_j^{1/2}. The loss is −Σ_j w_j T(C_j)/(α_j tr Π_j), with w_j = (tr Π_j
+// + d)/(m + d), or tr Π_j/m in the limit form. Order 1 in the limit form is minus the mean cosine,
+// and one component gives the loss of coding_length_pair. The coding length that is reported leaves
+// out the membership term.
 MixturePair mixture_pair(const Tensor& p, const Tensor& z, const Memberships& memberships, const Tensor& lambda,
                          const MixturePairOptions& options = {}, const CodingNeeds& needs = {});
 

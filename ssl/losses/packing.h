@@ -1,11 +1,10 @@
 // How many balls of radius ε the vectors fill: counted by a greedy ε-net, and as the coding
 // length's ratio of volumes.
 //
-//   packing number √det(I + d/(mε²) ZᵀZ): the volume that m vectors with noise of mean square ε²
-//   fill, over that of the noise; its
-//   logarithm is the rate R(Z), and L(Z) = (m + d) R(Z) (Ma, Derksen, Hong & Wright, PAMI 2007,
-//   section 3).
-// The net is counted by plain loops on the host, for analysis.
+//   packing number = √det(I + d/(mε²) ZᵀZ)
+// is the volume that m vectors with noise of mean square ε² fill, over that of the noise. Its
+// logarithm is the rate R(Z), and L(Z) = (m + d) R(Z) (Ma, Derksen, Hong & Wright, PAMI 2007,
+// section 3). The net is counted by plain loops on the host, for analysis.
 #pragma once
 
 #include <vector>
@@ -24,8 +23,8 @@ struct Packing {
   std::int64_t net = 0;    // centres of the greedy ε-net, at most m
   double log_packing = 0;  // nats; the rate R(Z)
 };
-// Of the rows at unit length, for each ε². ValueError unless 0 < ε² < 4: points of the unit sphere
-// are at most 2 apart, so at 4 one ball holds all of them.
+// Both counts for each ε², after the rows are scaled to unit length. ValueError unless 0 < ε² < 4:
+// points of the unit sphere are at most 2 apart, so at 4 one ball holds all of them.
 std::vector<Packing> sphere_packing(const Tensor& z, const std::vector<double>& eps2);
 
 }  // namespace mec

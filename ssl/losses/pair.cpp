@@ -9,9 +9,10 @@ namespace mec {
 
 namespace {
 
-// After r rounds a singular value g times the largest still weighs g^{4r−4} as much. With 2,000 of
-// them at the worst g, 0.89, and a start that holds a tenth of its fair share of the largest, 20
-// rounds leave an estimate of 0.92 of the norm.
+// After r rounds, a direction whose singular value is g times the largest has g^{4r−4} times its
+// initial weight, relative to the largest. A bad case: 2,000 such directions at the worst g, 0.89,
+// and a start with a tenth of the expected weight in the largest. Even then 20 rounds give an
+// estimate of 0.92 of the norm.
 constexpr int kNormRounds = 20;
 constexpr double kNormLimit = 0.9;
 
@@ -73,7 +74,7 @@ NormVectors spectral_norm_vectors(const Tensor& p, const Tensor& z, const Tensor
                     {.seed = 1, .stream = {0, static_cast<std::uint32_t>(Purpose::power_iteration) << 16, 0}});
   Tensor v = apply(u);
   for (int round = 1; round < kNormRounds; ++round) {
-    // Unit length keeps it from overflowing.
+    // Scaled to unit length, so that it does not overflow.
     u = normalize_rows(apply_transposed(v).reshape({1, -1})).y.reshape(u.shape());
     v = apply(u);
   }

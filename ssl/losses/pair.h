@@ -4,8 +4,8 @@
 // P and Z are m unit rows of width d; ε² is the distortion, λ = d/(m ε²), μ = (m + d)/2.
 //   C = λ P Zᵀ (m,m), or λ Zᵀ P (d,d): tr Cᵏ and det(I + C) are the same for both, so the smaller
 //   one is taken.
-//   T(C) = Σ_{k≤n} (−1)^{k+1}/k tr Cᵏ, or log det(I + C) exactly;   loss = −T(C)/(λm);   coding
-//   length = μ T(C) nats.
+//   T(C) = Σ_{k≤n} (−1)^{k+1}/k tr Cᵏ, or log det(I + C) exactly
+//   loss = −T(C)/(λm),   coding length = μ T(C) nats
 // Order 1 is minus the mean cosine of the pairs. The series stands for the logarithm only while
 // ‖C‖₂ < 1; since ‖C‖₂ ≤ d/ε², ε² ≥ d always suffices. The derivation is in docs/mec.md.
 #pragma once
@@ -44,14 +44,14 @@ struct CodingResult {
   Tensor dp, dz;  // (m,d), where needed
 };
 
-// p, z (m,d) of any length, f32 or f64: rows are normalised here and the gradients go through that.
-// lambda (1) in device memory, the rows' dtype. ShapeError for sizes that differ; ValueError for
-// order < 1 or a symmetrised feature side.
+// p, z (m,d), f32 or f64, with rows of any length: they are scaled to unit length here, and the
+// gradients include that. lambda (1) in device memory, the rows' dtype. ShapeError for sizes that
+// differ; ValueError for order < 1 or a symmetrised feature side.
 CodingResult coding_length_pair(const Tensor& p, const Tensor& z, const Tensor& lambda, const CodingOptions& options,
                                 const CodingNeeds& needs = {});
 
-// What coding_length_pair is made of, for rows as they are: K = PZᵀ, C = λK, T(C), and with Qᵀ =
-// ∂T/∂C the gradients factor·∂(T/λ)/∂P and factor·∂(T/λ)/∂Z.
+// The core of coding_length_pair, without normalising the rows: K = PZᵀ, C = λK, T(C), and with Qᵀ
+// = ∂T/∂C the gradients factor·∂(T/λ)/∂P and factor·∂(T/λ)/∂Z.
 struct PairTerm {
   Expansion expansion;
   Tensor scales;  // (3): λ as used, ‖λK‖₂ before and after adapting
@@ -63,10 +63,11 @@ void check_pair(const Tensor& p, const Tensor& z, const Tensor& lambda, const Co
 
 // λ = d/(m ε²). ValueError unless ε² is positive and f32 holds the result.
 double coding_lambda(std::int64_t m, std::int64_t d, double eps2);
-Tensor coding_lambda(const Tensor& z, double eps2);  // (1), for rows z (m,d), where and as z is
+Tensor coding_lambda(const Tensor& z, double eps2);  // (1), for rows z (m,d); z's dtype and device
 
 // Vectors u and v = P Zᵀ u (m,1), so that ‖v‖/‖u‖ estimates ‖P Zᵀ‖₂ from below: power iteration on
-// (PZᵀ)ᵀPZᵀ with a fixed start. k is P Zᵀ where it is at hand; otherwise no (m,m) matrix is formed.
+// (PZᵀ)ᵀPZᵀ with a fixed start. k is P Zᵀ where the caller has it; without it no (m,m) matrix is
+// formed.
 struct NormVectors {
   Tensor u, v;
 };

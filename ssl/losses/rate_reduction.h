@@ -1,8 +1,8 @@
 // Rate reduction (Yu, Chan, You, Song & Ma, "Learning Diverse and Discriminative Representations
 // via the Principle of Maximal Coding Rate Reduction", NeurIPS 2020, equation 8), with gradient.
 //
-//   ΔR(Z,Π) = R(Z) − R(Z,Π) = ½ log det(I + λ Z Zᵀ) − Σ_j tr Π_j/(2m) · log det(I + α_j Π_j^{1/2} Z
-//   Zᵀ Π_j^{1/2})
+//   ΔR(Z,Π) = R(Z) − R(Z,Π)
+//           = ½ log det(I + λ Z Zᵀ) − Σ_j tr Π_j/(2m) · log det(I + α_j Π_j^{1/2} Z Zᵀ Π_j^{1/2})
 // nats for each vector: how much longer the code of the whole is than those of its components. It
 // grows when the whole spreads out and each component does not.
 #pragma once

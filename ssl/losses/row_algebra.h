@@ -1,5 +1,5 @@
-// What the coding lengths and divergences need of rows beyond tensor/ops: products of kernels that
-// exist, so they run, and are recorded, on any device.
+// Row operations that the coding lengths and divergences need beyond tensor/ops. They are composed
+// of existing kernels, so they run, and can be recorded, on any device.
 #pragma once
 
 #include "mec/tensor/tensor.h"
@@ -10,7 +10,7 @@ namespace mec {
 Tensor scale_rows(const Tensor& x, const Tensor& factors);
 
 struct RowLogSumExp {
-  Tensor value;    // (R,1), log Σ_c e^{x_rc}, the largest taken out first
+  Tensor value;    // (R,1), log Σ_c e^{x_rc}; each row's largest is subtracted before exp
   Tensor softmax;  // (R,C), its gradient
 };
 RowLogSumExp log_sum_exp_rows(const Tensor& x);

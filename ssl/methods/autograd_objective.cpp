@@ -23,7 +23,7 @@ Tensor record_of(const std::vector<Variable>& figures, double weight) {
   return join(weighted);
 }
 
-// Undefined for a constant. A side that the loss leaves out has gradient 0.
+// Undefined for a constant; zeros for a side that the loss does not use.
 Tensor gradient_of(const Variable& side) {
   if (!side.requires_grad()) return {};
   return side.grad() ? side.grad() : Tensor::zeros(side.shape(), side.data().dtype(), side.data().device());

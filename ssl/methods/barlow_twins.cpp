@@ -10,7 +10,7 @@ namespace {
 
 constexpr BatchNormArgs kStandardize{.eps = 1e-5};
 
-// Features of mean 0 and variance 1 over the batch.
+// Features scaled to mean 0 and variance 1 over the batch.
 struct Standardized {
   explicit Standardized(const Tensor& features)
       : x(features), statistics(batch_norm_statistics(x)), y(batch_norm_apply(x, statistics, {}, {}, {}, kStandardize)) {}

@@ -9,7 +9,7 @@
 
 namespace mec {
 
-// m and d of a batch, its ε², and how 1/λ falls to m ε²/d from a multiple of it.
+// m and d of a batch, ε², and the warm-up in which 1/λ falls to m ε²/d from a multiple of it.
 struct LambdaOptions {
   std::int64_t rows = 1, width = 1;
   double eps2 = 64;
@@ -19,18 +19,18 @@ struct LambdaOptions {
 
 class LambdaSchedule {
  public:
-  // No schedule: d/(m ε²) of the rows given.
+  // No schedule: λ = d/(m ε²) of the rows given to of().
   explicit LambdaSchedule(double eps2) { options_.eps2 = eps2; }
-  // ValueError, by the names of the run's settings, for what f32 does not hold. dtype and device
-  // are those of the embeddings.
+  // dtype and device are those of the embeddings. ValueError, naming the run's setting, for values
+  // out of range or beyond f32.
   LambdaSchedule(const LambdaOptions& options, Dtype dtype, const Device& device);
 
-  // Steps from 0. Never inside a recording, which would keep the number.
+  // Steps from 0. Never inside a recording, which would replay the same number.
   void before_step(std::int64_t step, std::int64_t steps_per_epoch);
   Metrics scheduled() const;  // {"lambda", of the step}, where there is a schedule
 
-  // The step's λ (1), that of the last step before the first one. Without a schedule d/(m ε²) of
-  // these rows (m,d).
+  // The step's λ (1); before the first step, the λ that the warm-up ends at. Without a schedule
+  // d/(m ε²) of these rows (m,d).
   Tensor of(const Tensor& rows) const;
 
  private:

@@ -18,16 +18,16 @@ struct MecSettings {
   double eps2 = 64;
   // false: the teachers are the student's own projections, as in SimSiam.
   bool ema_teacher = true;
-  // Above 1: the coding lengths of so many components of each batch (mec_mixture.h).
+  // Above 1: the loss sums the coding lengths of so many components of each batch (mec_mixture.h).
   std::int64_t components = 1;
-  double temperature = 0.1;     // of the softmax that shares the rows out among them
-  // 1/λ, and so ε², starts at this multiple and falls to 1 linearly.
+  double temperature = 0.1;     // of the softmax that assigns the rows to components
+  // 1/λ, and so ε², starts at this multiple of its value and falls to it linearly.
   double lambda_warmup_factor = 8;
   WarmupLength lambda_warmup{.epochs = 10};
 
   CodingOptions coding() const;  // without the weight of a pair
 };
-// Those of a run whose method is mec.
+// The settings of a run whose method is mec.
 MecSettings mec_settings(const PretrainSettings& settings);
 
 // The loss is the mean over ordered pairs (v, w), v ≠ w, of the pair loss of student v and teacher
@@ -36,8 +36,8 @@ MecSettings mec_settings(const PretrainSettings& settings);
 // exact (the smallest). Scheduled: lambda.
 class MecObjective : public PairObjective {
  public:
-  // components, temperature and the warm-up of settings have no part in it: λ is `lambda`'s, or
-  // d/(m ε²) of the rows given.
+  // Ignores the components, temperature and warm-up in `settings`. λ comes from `lambda`; without
+  // it, λ is d/(m ε²) of the rows given.
   explicit MecObjective(const MecSettings& settings) : MecObjective(settings, LambdaSchedule(settings.eps2)) {}
   MecObjective(const MecSettings& settings, LambdaSchedule lambda);
 

@@ -1,5 +1,5 @@
-// MEC with components: the coding length of each component of a batch, weighted and summed, instead
-// of that of the whole.
+// MEC with components: a weighted sum of the coding lengths of a batch's components, instead of the
+// coding length of the whole batch.
 #pragma once
 
 #include "mec/ssl/losses/mixture.h"
@@ -24,7 +24,7 @@ struct MecMixtureSettings {
 // ‖C_j‖₂), determinant_sign when exact. Scheduled: lambda.
 class MecMixtureObjective : public PairObjective {
  public:
-  // λ is `lambda`'s, or d/(m ε²) of the rows given.
+  // λ comes from `lambda`; without it, λ is d/(m ε²) of the rows given.
   MecMixtureObjective(const MecMixtureSettings& settings, std::int64_t dim, Dtype dtype, const Device& device)
       : MecMixtureObjective(settings, dim, dtype, device, LambdaSchedule(settings.eps2)) {}
   MecMixtureObjective(const MecMixtureSettings& settings, std::int64_t dim, Dtype dtype, const Device& device,

@@ -82,7 +82,7 @@ std::unique_ptr<PairObjective> make_objective(const PretrainSettings& settings, 
     check<ValueError>(own.kind == MethodSetting::Kind::real || value == std::trunc(value), method.name, ".", own.name,
                       " is a whole number, but is ", value);
   }
-  for (const auto& [name, value] : settings.method_settings) method_setting(settings, name);  // refuses what is none
+  for (const auto& [name, value] : settings.method_settings) method_setting(settings, name);  // refuses unknown names
   return method.make({.settings = settings, .device = device, .dtype = dtype});
 }
 

@@ -25,18 +25,18 @@ struct MethodSetting {
   bool of_pair = true;  // whether pair() depends on it: `mec loss` then offers it
 };
 
-// What a run must be long enough for, so that `goal` is reached.
+// A warm-up that a run must be long enough for, so that `goal` is reached.
 struct Warmup {
-  std::string key;  // of the settings key_epochs and key_steps
+  std::string key;  // the settings are named <key>_epochs and <key>_steps
   WarmupLength length;
   std::string goal;
 };
 
-// The value of a setting of settings.method's own, as published where it is not set. ValueError
-// where the method has none of that name.
+// The value of one of the method's own settings; the published value where it is not set.
+// ValueError where settings.method has no setting of that name.
 double method_setting(const PretrainSettings& settings, const std::string& name);
 
-// What an objective is made from.
+// The arguments of Method::make.
 struct MethodSetup {
   const PretrainSettings& settings;
   Device device;
@@ -49,14 +49,14 @@ struct MethodSetup {
 struct Method {
   std::string name;
   std::string title;
-  // What differs from the defaults of PretrainSettings: heads, optimiser, teacher.
+  // Changes the defaults of PretrainSettings to the method's: heads, optimiser, teacher.
   void (*defaults)(ModelSettings& model, TrainSettings& train) = [](ModelSettings&, TrainSettings&) {};
-  // What its objective says by ema_teacher(). A flag "ema_teacher" among the method's own settings
-  // may turn it off.
+  // What its objective's ema_teacher() returns. A flag "ema_teacher" among the method's own
+  // settings may turn it off.
   bool averaged_teacher = false;
   std::vector<MethodSetting> settings = {};
   std::vector<Warmup> (*warmups)(const PretrainSettings& settings) = [](const PretrainSettings&) {
-    return std::vector<Warmup>{};  // beside that of the learning rate
+    return std::vector<Warmup>{};  // in addition to the learning rate's
   };
   std::string rows = "Embeddings";  // what pair() takes
   // pair() depends on state()'s only tensor, (L,d) unit rows, whose length is the setting "queue".
@@ -68,19 +68,19 @@ const std::vector<Method>& methods();
 // ValueError, naming all methods, for an unknown one.
 const Method& find_method(const std::string& name);
 
-// Settings start from the method's published ones: everything in [model] and [train] that makes up
-// a method is set anew, and so are its own settings, unless it was chosen already; encoder, images,
+// Resets settings to the method's published ones: everything in [model] and [train] that belongs to
+// a method, and also the method's own settings, unless it was chosen already. Encoder, images,
 // length of the run, seed, precision and checkpoints stay.
 void choose_method(PretrainSettings& settings, const std::string& name);
 
-// Whether a run with these settings has a use for train.ema.
+// Whether a run with these settings uses train.ema.
 bool has_averaged_teacher(const PretrainSettings& settings);
 
 // The objective of settings.method for embeddings of `dtype` on the device. ValueError for settings
 // outside their range.
 std::unique_ptr<PairObjective> make_objective(const PretrainSettings& settings, const Device& device, Dtype dtype = Dtype::f32);
-// The same with settings.mixture_kl's regulariser around it where its weight is not 0: what a run
-// trains with.
+// The objective that a run trains with: the same, wrapped in settings.mixture_kl's regulariser
+// where its weight is not 0.
 std::unique_ptr<Objective> make_step_objective(const PretrainSettings& settings, const Device& device,
                                                Dtype dtype = Dtype::f32);
 

@@ -40,8 +40,8 @@ class MocoObjective : public PairObjective {
     check<DtypeError>(p.dtype() == bank_.dtype(), "moco-v2: the queue is ", bank_.dtype(), ", but p is ", p.dtype());
     const std::int64_t m = p.dim(0);
     const NormalizedRows Q = normalize_rows(p), K = normalize_rows(z);
-    // Logits (m,1+L): the bank's first row is zero, so that column 0 is free for each query's own
-    // key, by an outer product.
+    // Logits (m,1+L): the bank's first row is zero, so column 0 is free. An outer product then adds
+    // the logit of each query's own key there.
     const Tensor q = scale(Q.y, 1.0 / temperature_);
     const Tensor positive = sum(mul(q, K.y), 1);
     const Tensor logits = matmul(q, bank_, {.trans_b = true});
@@ -52,7 +52,7 @@ class MocoObjective : public PairObjective {
     PairResult out{
         .record = join({scale(sum(entropy.loss), per_row), scale(sum(positive), per_row * temperature_)}), .dp = {}, .dz = {}};
     const double factor = per_row / temperature_;
-    const Tensor g = scale(matmul(entropy.dlogits, first_, {.trans_b = true}), factor);  // (m,1), of the own key
+    const Tensor g = scale(matmul(entropy.dlogits, first_, {.trans_b = true}), factor);  // (m,1), for its own key
     if (options.dp) {
       const Tensor dq = scale_rows(K.y, g);
       axpby(matmul(entropy.dlogits, bank_), dq, {.alpha = factor, .beta = 1.0});
@@ -64,8 +64,8 @@ class MocoObjective : public PairObjective {
 
  private:
   Tensor queue() const { return bank_.rows(1, bank_.dim(0)); }
-  // Shifts the queue by a batch, block by block from the oldest: no place moves from step to step,
-  // so a recorded step stays true.
+  // Shifts the queue by a batch, block by block from the oldest. The addresses are the same in
+  // every step, so a recorded step can replay this.
   void enqueue(const Tensor& keys) const {
     const Tensor all = queue();
     const std::int64_t m = keys.dim(0), length = all.dim(0);

@@ -1,5 +1,5 @@
-// Objective: from the embeddings of students and teachers to a loss and its gradients. The seam
-// that every method implements.
+// Objective: from the embeddings of students and teachers to a loss and its gradients. The
+// interface that every method implements.
 #pragma once
 
 #include <functional>
@@ -22,7 +22,7 @@ struct StudentView {
 };
 
 struct ObjectiveResult {
-  std::vector<Tensor> gradients;  // one per student view given, of the loss's part that they carry
+  std::vector<Tensor> gradients;  // one per student view given, of these views' part of the loss
   std::vector<Tensor> records;    // figures in device memory, read later by summarize()
 };
 
@@ -30,7 +30,7 @@ using Metrics = std::vector<std::pair<std::string, double>>;
 
 // What a step offers beside its embeddings.
 struct StepContext {
-  // The predictor as it is, without gradient, on other projections.
+  // Applies the current predictor to other projections, without gradient.
   std::function<Tensor(const Tensor&)> predict = {};
 };
 
@@ -40,8 +40,8 @@ class Objective {
   virtual std::string name() const = 0;
 
   // Whether teachers are the embeddings of an averaged copy of the online network. Otherwise they
-  // are the students' own projections, as constants, and there is no second network, nor a second
-  // pass.
+  // are the students' own projections, as constants, and there is neither a second network nor a
+  // second forward pass.
   virtual bool ema_teacher() const = 0;
 
   // Whether the loss is a sum of parts with one student view each, so that views can be embedded,
@@ -50,8 +50,8 @@ class Objective {
   virtual bool view_by_view() const = 0;
 
   // Loss and gradients for the given students, out of teachers.size() views in all; teachers carry
-  // no gradient. Students come in the order of their views. May change state(), by kernels alone: a
-  // recorded step replays it.
+  // no gradient. Students are sorted by view. May change state(), but only by kernels: a recorded
+  // step replays it.
   virtual ObjectiveResult operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
                                      const StepContext& step) = 0;
 
@@ -63,8 +63,8 @@ class Objective {
   // not converge.
   virtual void check_step(const Metrics&) const {}
 
-  // Before the step (from 0): uploads what the objective changes on a schedule. Never part of a
-  // recording.
+  // Called before each step (from 0): uploads what the objective changes on a schedule. Never part
+  // of a recording.
   virtual void before_step(std::int64_t /*step*/, std::int64_t /*steps_per_epoch*/) {}
   // What before_step() chose for the step, logged beside its metrics.
   virtual Metrics scheduled() const { return {}; }

@@ -26,13 +26,14 @@ struct PairTraits {
 // Directed: the mean over ordered pairs (v, w), v ≠ w, of student v against teacher w. Symmetric:
 // the mean over unordered pairs of students. Metrics: the traits' figures, and "embedding_std": how
 // evenly the first view's projections spread, the mean over features of their standard deviation at
-// unit length times √d: 0 where all images share one embedding, near 1 where none does.
+// unit length times √d: 0 where all images share one embedding, near 1 where embeddings point in
+// all directions.
 class PairObjective : public Objective {
  public:
   explicit PairObjective(PairTraits traits) : traits_(std::move(traits)) {}
 
-  // Loss and gradients of one pair (m,d). In a directed pair p is the student's, and dz is what the
-  // teacher's would be.
+  // Loss and gradients of one pair (m,d). In a directed pair p is the student's embedding and z the
+  // teacher's; dz is then the gradient that the teacher would have.
   virtual PairResult pair(const Tensor& p, const Tensor& z, const PairOptions& options) const = 0;
 
   bool ema_teacher() const override { return traits_.ema_teacher; }

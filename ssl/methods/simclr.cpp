@@ -8,7 +8,8 @@ namespace mec {
 
 namespace {
 
-// In place of −∞ where a row would meet itself: e^{−this} is 0, and it can be added and subtracted.
+// Subtracted from each row's similarity to itself, in place of ∞: e^{−kSelf} is 0, and sums with it
+// stay finite.
 constexpr double kSelf = 1e5;
 
 // Row i's partner is row i + m, and the other way round.

@@ -33,7 +33,7 @@ class SwavObjective : public PairObjective {
     if (settings_.queue == 0) return {};
     return {{"queue1", queues_[0]}, {"queue2", queues_[1]}};
   }
-  // The queue counts from its epoch on, and not before it is full.
+  // The queue is used from epoch queue_epoch on, and not before it is full.
   void before_step(std::int64_t step, std::int64_t steps_per_epoch) override {
     const bool full = step * settings_.batch >= settings_.queue;
     queue_share_.fill(full && step >= settings_.queue_epoch * steps_per_epoch ? 1.0 : 0.0);
@@ -87,8 +87,8 @@ class SwavObjective : public PairObjective {
     const auto all = [&](const Shape& shape, double value) {
       return Tensor::full(shape, value, scores.dtype(), scores.device());
     };
-    // e^{(s − 1)/ε}: scores are cosines, so it neither overflows nor vanishes, and the factor
-    // e^{−1/ε} is v's.
+    // e^{(s − 1)/ε}: scores are cosines, so it neither overflows nor vanishes, and v cancels the
+    // factor e^{−1/ε}.
     const Tensor e = exp(sub(scale(scores, 1 / settings_.epsilon), all({prototypes}, 1 / settings_.epsilon)));
     const Tensor ones_r = all({rows, 1}, 1.0), ones_k = all({prototypes, 1}, 1.0);
     Tensor u = ones_r, v;
@@ -117,8 +117,8 @@ class SwavObjective : public PairObjective {
     return q;
   }
 
-  // weight/m·Σ −Σ_k q_k log softmax(s/T)_k. With rows of q summing to 1, cross-entropy to q is that
-  // to class 0 plus ⟨x_0 − q, x⟩.
+  // −weight/m·Σ_rows Σ_k q_k log softmax(x)_k with x = s/T. Rows of q sum to 1, so the
+  // cross-entropy to q is that to class 0 plus ⟨e_0 − q, x⟩, where e_0 = (1,0,…,0).
   Prediction predict(const Tensor& scores, const Tensor& q, double weight) const {
     const std::int64_t m = scores.dim(0), prototypes = scores.dim(1);
     const Tensor logits = scale(scores, 1 / settings_.temperature);
@@ -139,7 +139,7 @@ class SwavObjective : public PairObjective {
 
   SwavSettings settings_;
   std::array<Tensor, kAssigning> queues_;  // (L,d) projections of the assigning views, oldest first
-  Tensor queue_share_;                     // (1,1): 1 while the queue counts, else 0
+  Tensor queue_share_;                     // (1,1): 1 while the queue is used, else 0
 };
 
 }  // namespace

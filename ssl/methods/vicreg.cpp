@@ -14,7 +14,7 @@ struct Weights {
   double invariance, variance, covariance;
 };
 
-// The terms that see one view alone, with their gradient.
+// The terms that depend on one view alone, with their gradient.
 struct Regularized {
   Tensor variance, covariance;  // shape (), unweighted
   // (m,d), of weights.variance·variance + weights.covariance·covariance.
@@ -28,11 +28,11 @@ Regularized regularize(const Tensor& z, const Weights& weights) {
   const Tensor variance = scale(sum(square(x), 0), 1 / (m - 1));  // the diagonal
   const auto all = [&](double value) { return Tensor::full(variance.shape(), value, z.dtype(), z.device()); };
   const Tensor deviation = sqrt(add(variance, all(kEps)));
-  const Tensor missing = sub(all(1.0), deviation);  // to 1
+  const Tensor missing = sub(all(1.0), deviation);  // positive where the hinge acts
 
   // Both gradients are combinations of the centred columns, so centring them again changes nothing.
-  // Hinge: −1/(d(m − 1))·x/deviation where something is missing. Covariance: 4/(d(m − 1))·(x cov −
-  // x∘var).
+  // Hinge: −1/(d(m − 1))·x/deviation where the deviation is below 1. Covariance: 4/(d(m − 1))·(x
+  // cov − x∘var).
   const Tensor slope = unary_grad(UnaryOp::relu, missing, div(all(-weights.variance / (d * (m - 1))), deviation));
   const double factor = 4 * weights.covariance / (d * (m - 1));
   axpby(variance, slope, {.alpha = -factor, .beta = 1.0});

@@ -17,7 +17,7 @@ namespace mec {
 
 namespace {
 
-using Json = nlohmann::ordered_json;  // keys stay as they were put
+using Json = nlohmann::ordered_json;  // keeps keys in the order of insertion
 
 constexpr std::array kRunFiles{kSettingsFile, kMetricsFile, kTimingsFile, kEncoderFile, kCheckpointFile, kPlansFile};
 
@@ -27,8 +27,8 @@ void make_folder(const std::filesystem::path& path) {
   check<IoError>(!error, path.string(), ": the output folder cannot be made: ", error.message());
 }
 
-// Whether the name is that of a run's file, or of one that a killed run was writing. The settings
-// come first of all.
+// Whether the name is that of a run's file, or of one that a killed run was writing. A run writes
+// its settings first, so without them no other file is a run's.
 bool belongs_to_run(const std::string& name, bool has_settings) {
   return std::ranges::any_of(kRunFiles, [&](const std::string& file) {
     return (name == file && has_settings) || (name.starts_with(file + ".") && name.ends_with(".tmp"));
@@ -40,9 +40,9 @@ std::string text_of(const std::filesystem::path& path) {
   return {bytes.begin(), bytes.end()};
 }
 
-// Whether the folder holds a run that was stopped before its first checkpoint, and nothing else: no
-// more is lost than what the same settings bring about again. An encoder of other settings, or of a
-// run that never makes checkpoints, may be all that was wanted.
+// Whether the folder holds a run that was stopped before its first checkpoint, and nothing else. It
+// may then be overwritten, since the same settings produce it again. An encoder of other settings,
+// or of a run that never makes checkpoints, is kept: it may be all that was wanted.
 bool stopped_at_once(const std::filesystem::path& folder, const PretrainSettings& settings) {
   const bool has_settings = std::filesystem::exists(folder / kSettingsFile);
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
@@ -60,7 +60,7 @@ std::ofstream open_file(const std::filesystem::path& path, std::ios::openmode mo
   return file;
 }
 
-// Bytes up to the end of that step's line.
+// The size of the file up to the end of the line of step `steps`. Checks all lines before it.
 std::uintmax_t end_of_step(const std::filesystem::path& path, std::int64_t steps) {
   std::ifstream file(path, std::ios::binary);
   std::uintmax_t end = 0;
@@ -88,7 +88,7 @@ RunDirectory::RunDirectory(const std::filesystem::path& path, const PretrainSett
 
 void RunDirectory::begin(const PretrainSettings& settings) {
   make_folder(path_);
-  // first: a run that is under way may have no checkpoint yet.
+  // The lock comes first: a run in progress may have no checkpoint yet.
   lock_ = std::make_unique<FolderLock>(path_);
   begins_again_ = !std::filesystem::is_empty(path_);
   const bool goes_on = std::filesystem::exists(path_ / kCheckpointFile);

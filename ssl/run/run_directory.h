@@ -21,16 +21,17 @@ inline constexpr const char* kTimingsFile = "timings.jsonl";  // measured, so di
 inline constexpr const char* kEncoderFile = "encoder.safetensors";
 inline constexpr const char* kCheckpointFile = "checkpoint.safetensors";
 inline constexpr const char* kPlansFile =
-    "convolution_plans.json";  // by which the GPU got its bits: a resumed run takes the same
+    "convolution_plans.json";  // the GPU's engines: a resumed run takes them, to get the same bits
 
 // Writes the run's files while it trains: metrics and timings at each step, the encoder after each
 // epoch. The checkpoint comes after on_epoch(): the lines up to its step are then on the disk.
 class RunDirectory : public Observer {
  public:
-  // Makes the folder and puts the settings there. IoError when it cannot be written, or holds
-  // anything but a run that was stopped before its first checkpoint: that one begins again. With
-  // `steps_done`, the folder of a run that was stopped: drops what it wrote later than that step.
-  // IoError where it has fewer, or another process is training there; nothing is changed then.
+  // With steps_done = 0, makes the folder and writes the settings. IoError when it cannot be
+  // written, or holds anything but a run that was stopped before its first checkpoint: that run
+  // begins again. Otherwise `path` is the folder of a run that was stopped: drops the lines of
+  // later steps. IoError where it has fewer lines, or another process is training there; nothing is
+  // changed then.
   RunDirectory(const std::filesystem::path& path, const PretrainSettings& settings, WeightsInfo info, std::int64_t steps_done);
 
   bool begins_again() const { return begins_again_; }

@@ -12,7 +12,7 @@ namespace mec {
 
 namespace {
 
-static_assert(kMaxImageSize <= kMaxViewSize);  // what weights are used at, a view can be
+static_assert(kMaxImageSize <= kMaxViewSize);  // a view can have any image size of a weights file
 
 void set_normalization(WeightsInfo& info, const std::string& name) {
   const Normalization preset = normalization_preset(name).for_channels(static_cast<int>(info.encoder.in_channels));
@@ -22,7 +22,7 @@ void set_normalization(WeightsInfo& info, const std::string& name) {
 
 WeightsInfo find_info(const std::filesystem::path& weights, const EncoderHints& hints) {
   const auto metadata = read_safetensors_metadata(weights);
-  // With neither, reading says what is missing.
+  // Without "arch" in either, to_weights_info() throws and says what is missing.
   const bool explained = metadata.contains("arch") || !hints.arch;
   WeightsInfo info;
   if (explained) info = to_weights_info(metadata, weights.string());

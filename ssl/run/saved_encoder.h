@@ -1,4 +1,4 @@
-// An encoder from a file: what network it is, its weights, and the view of an image that it takes.
+// An encoder from a file: its architecture, its weights, and the view of an image that it takes.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace mec {
 
-// For files without metadata; given beside metadata, they go before it.
+// For files without metadata; where a file has metadata, hints override it.
 struct EncoderHints {
   std::optional<std::string> arch = {}, stem = {}, normalization = {}, prefix = {};
   std::optional<std::int64_t> width = {}, channels = {}, size = {};
@@ -21,8 +21,8 @@ struct EncoderHints {
 
 class SavedEncoder {
  public:
-  // A run's folder, or a weights file. IoError when there is neither, or when nobody says what
-  // network it is.
+  // A run's folder, or a weights file. IoError when there is neither, or when neither metadata nor
+  // hints give the architecture.
   explicit SavedEncoder(const std::filesystem::path& source, EncoderHints hints = {});
 
   const std::filesystem::path& weights() const { return weights_; }  // the file
@@ -30,11 +30,13 @@ class SavedEncoder {
   const std::optional<PretrainSettings>& settings() const { return settings_; }  // of a run's folder
   Normalization normalization() const;
 
-  // IoError says what does not fit. `report` is told what of the file was not taken as it is.
+  // IoError says what does not fit. `report` receives the prefix that was taken off names in the
+  // file, and the names that were left out.
   ResNet load(const Device& device, LoadReport* report = nullptr) const;
   ResNet random(const Device& device) const;  // as the run's encoder was before the first step
 
-  // The view it takes of images of that size; {0, 0} where they differ.
+  // The transform that makes the encoder's input from images of that size; {0, 0} where sizes
+  // differ.
   TransformPtr view(ImageSize images) const;
   TransformPtr view(ImageSize images, Normalization normalization) const;
 

@@ -1,4 +1,4 @@
-// What becomes of a key and its value: set, or refused with a way out.
+// Assigns a value to a setting by its key; errors for unknown keys suggest a correction.
 #include <algorithm>
 #include <numeric>
 
@@ -15,8 +15,8 @@ bool has_setting(PretrainSettings& settings, const std::string& key) {
   return std::ranges::find(all, key, &Setting::key) != all.end();
 }
 
-// Those to which the key belongs where the chosen one has no use for it: by its section, or because
-// they have it.
+// The other methods that the key belongs to, by its section or because they have the setting. Empty
+// where the chosen method has it.
 std::vector<std::string> other_methods_with(const PretrainSettings& settings,
                                             const std::string& key) {
   PretrainSettings theirs = settings;

@@ -48,7 +48,7 @@ void flatten(const toml::table& table, const std::string& prefix, std::vector<As
   }
 }
 
-// "section.key=value". What is not TOML is a text without quotes.
+// "section.key=value". A value that is not TOML is taken as a text without quotes.
 Assignment parse_assignment(const std::string& text) {
   const std::size_t equals = text.find('=');
   check<ValueError>(equals != std::string::npos && equals > 0, "a setting is given as section.key=value, not as '", text, "'");
@@ -61,14 +61,14 @@ Assignment parse_assignment(const std::string& text) {
   return assignment;
 }
 
-// The method goes first, since it sets what was published; the number of views before what sets all
-// of them, and that before what sets a single one.
+// The order of assignment. The method goes first, since it resets settings to its published ones;
+// then the number of views, then settings of all views at once, then those of single views.
 std::ptrdiff_t rank(const Assignment& assignment) {
   if (assignment.key == "method") return 0;
   return assignment.key == "augment.views" ? 1 : 2 + std::ranges::count(assignment.key, '.');
 }
 
-// A regulariser's other settings are nothing without its weight, which is 0 unless it is said.
+// A regulariser's other settings have no effect without its weight, which is 0 unless it is set.
 void check_regularizer(const PretrainSettings& settings,
                        const std::vector<Assignment>& assignments) {
   const std::string section = "mixture_kl.", weight = "mixture_kl.weight";

@@ -13,11 +13,11 @@ namespace mec {
 inline constexpr const char* kSettingsFile = "settings.toml";  // in a run's folder
 
 // The defaults of the method that the file names, changed by the file. IoError when it cannot be
-// read; ValueError, naming the file (and line where TOML itself is broken), for what it says
-// wrongly, settings that the method has no use for among it.
+// read; ValueError, naming the file (and line where TOML itself is broken), for wrong settings,
+// including those that the method does not use.
 PretrainSettings read_settings(const std::filesystem::path& path);
-// As if the file named that method; what is for others alone is checked and left out: one file
-// serves several.
+// As if the file named that method. Settings that only other methods use are checked and left out,
+// so that one file serves several methods.
 PretrainSettings read_settings(const std::filesystem::path& path, const std::string& method);
 // Of a run's folder, where earlier versions wrote the settings of other methods too: they are left
 // out.

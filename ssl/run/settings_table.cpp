@@ -79,7 +79,7 @@ bool flag_from(const std::string& key, const SettingValue& value) {
   return *flag;
 }
 
-// Which of the words it is.
+// The value's index in `words`.
 std::size_t place_of(const std::string& key, const SettingValue& value, const std::vector<std::string>& words) {
   const auto found = std::ranges::find(words, text_of(value));
   check<ValueError>(found != words.end(), key, " is one of ", joined(words), ", but is '", text_of(value), "'");
@@ -174,7 +174,7 @@ std::vector<Setting> bind_mixture_kl(KlRegularizerSettings& kl) {
   return t.settings;
 }
 
-// What the method chosen has beside [model] and [train], in a section of its own name.
+// The chosen method's own settings, in a section of its name.
 std::vector<Setting> bind_method(PretrainSettings& settings) {
   using enum MethodSetting::Kind;
   Table t(settings.method + ".");
@@ -191,7 +191,7 @@ std::vector<Setting> bind_method(PretrainSettings& settings) {
     };
     const auto set = [&settings, own, key = t.key(own.name)](const SettingValue& given) {
       const Range range{.low = own.low, .high = own.high};
-      double number = 0;  // apart from the map, where a value that is refused must leave nothing
+      double number = 0;  // not yet in the map: a refused value must leave no entry there
       switch (own.kind) {
         case flag: number = flag_from(key, given) ? 1 : 0; break;
         case whole: number = static_cast<double>(number_from<std::int64_t>(key, given, range)); break;

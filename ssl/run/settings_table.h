@@ -22,16 +22,16 @@ struct Setting {
   bool shorthand = false;                        // sets several others at once: not written back
 };
 
-// One for each key that the method has a use for, bound to the members of `settings`, which must
-// outlive them; setting "method" or "augment.views" ends their life.
+// One Setting for each key that the method uses, bound to the members of `settings`, which must
+// outlive them. Setting "method" or "augment.views" invalidates all of them.
 std::vector<Setting> bind_settings(PretrainSettings& settings);
 
-// ValueError for a key that only other methods have, with theirs and this method's own, and for an
-// unknown one, with the nearest known.
+// ValueError for a key that only other methods have, naming those methods and this method's own
+// settings, and for an unknown key, naming the nearest known one.
 void assign_setting(PretrainSettings& settings, const std::string& key, const SettingValue& value);
 
-// Whether the key is one that only other methods have, or stands in their section. ValueError where
-// its value would be wrong there.
+// Whether only other methods have the key, or it stands in their section. ValueError where its
+// value would be wrong there.
 bool is_for_another_method(const PretrainSettings& settings, const std::string& key,
                            const SettingValue& value);
 

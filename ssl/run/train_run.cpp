@@ -48,7 +48,7 @@ WeightsInfo describe_encoder(const ResNet& encoder, const TransformPtr& views, c
           .std = {normalization.std.begin(), normalization.std.end()}};
 }
 
-// What may change while a run is stopped: it makes no difference to what is trained.
+// Settings that may differ when a run is resumed: they make no difference to what is trained.
 constexpr std::array<std::string_view, 4> kFree{"data.path", "data.workers", "data.eval_size", "train.checkpoint_epochs"};
 
 RunIdentity identity_of(const PretrainSettings& settings, const TrainPlan& plan) {
@@ -70,7 +70,7 @@ std::string minutes_text(double minutes) {
 // The loader's work is left out: its threads prepare a batch while a step runs.
 PretrainSettings keep_within(PretrainSettings settings, double minutes, const Dataset& dataset, const Transform& views,
                              const Device& device, const Teller& log) {
-  // Refuses what is out of range.
+  // Throws for settings out of range.
   const TrainPlan plan(settings, dataset.size() / settings.train.batch);
   std::vector<ImageSize> sizes;
   for (int view = 0; view < views.views(); ++view) sizes.push_back(views.size(view));
@@ -110,7 +110,7 @@ void run(const PretrainSettings& asked, const Device& device, const std::filesys
                  .workers = static_cast<int>(settings.data.workers),
                  .first_epoch = from ? from->epoch() : 0},
                 device);
-  // Refuses settings before anything is written.
+  // Throws for wrong settings before anything is written.
   const TrainPlan plan(settings, loader.batches_per_epoch());
   Learner learner({.model = settings.model,
                    .train = train_settings,
@@ -122,7 +122,7 @@ void run(const PretrainSettings& asked, const Device& device, const std::filesys
   if (from) {
     from->restore(identity_of(settings, plan), learner, *objective);
     done = from->step();
-    from.reset();  // its memory
+    from.reset();  // frees its memory
   }
   if (done >= plan.steps()) {
     return tell(options.log, concat(printable(out.string()), ": training has ended already, after ", train_settings.epochs,
@@ -138,7 +138,7 @@ void run(const PretrainSettings& asked, const Device& device, const std::filesys
     tell(options.log, concat("resuming ", printable(out.string()), " at epoch ", done / plan.steps_per_epoch() + 1));
   }
   tell(options.log, start_text(settings, *dataset, plan));
-  // In this order: a checkpoint counts on the lines before it.
+  // The directory goes first: a checkpoint relies on the lines of the steps before it.
   std::vector<Observer*> all{&directory, &checkpoints};
   all.insert(all.end(), options.observers.begin(), options.observers.end());
   try {

@@ -12,7 +12,7 @@
 namespace mec {
 
 // What must be the same for a run to go on. Settings as names and values, in the order in which
-// differences are told.
+// differences are reported.
 struct RunIdentity {
   std::int64_t steps_per_epoch = 1;
   std::vector<std::pair<std::string, std::string>> settings;

@@ -35,7 +35,7 @@ std::vector<GroupRule> group_rules(const TrainSettings& train) {
     rules.insert(rules.begin(), {.name = "norm_and_bias", .kinds = {ParameterKind::norm, ParameterKind::bias}, .lars = false});
   }
   if (!train.constant_predictor_rate) return rules;
-  std::vector<GroupRule> predictor = rules;  // the same once more, for the predictor alone
+  std::vector<GroupRule> predictor = rules;  // the same rules again, for the predictor alone
   for (GroupRule& rule : predictor) {
     rule.name = "predictor_" + rule.name;
     rule.prefix = "predictor.";
@@ -45,8 +45,8 @@ std::vector<GroupRule> group_rules(const TrainSettings& train) {
   return rules;
 }
 
-// Initialised before the tables are made, and the teacher frozen, so that nothing is ever recorded
-// for it.
+// Both networks are initialised before their parameter tables are made. The teacher is also frozen,
+// so that no graph is recorded for it.
 OnlineNetwork make_online(const LearnerOptions& options, const Placement& where) {
   OnlineNetwork online(options.model, options.in_channels, where);
   initialize(online, options.train.seed);

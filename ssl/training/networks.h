@@ -14,8 +14,8 @@ struct ProjectorOptions {
   bool norm = true, output_norm = true;
 };
 // (Linear-BN-ReLU)ⁿ⁻¹, Linear-BN without γ and β; either norm may be left out. A Linear has a bias
-// where no norm follows, which would remove it. (The official MEC code has a frozen bias before its
-// last norm.) ValueError for no layer.
+// only where no norm follows: a norm would cancel it. (The official MEC code has a frozen bias
+// before its last norm.) ValueError for no layer.
 Sequential make_projector(const ProjectorOptions& options, const Placement& where);
 // Linear(d,h)-BN-ReLU, Linear(h,d) with bias; or cosines with prototypes; or nothing.
 Sequential make_predictor(const ModelSettings& settings, const Placement& where);
@@ -32,7 +32,7 @@ class TeacherNetwork : public Module {
 };
 
 // The predictor is visited last: the teacher's parameters are then the first of the online
-// network's, as Ema wants it.
+// network's, as Ema requires.
 class OnlineNetwork : public TeacherNetwork {
  public:
   OnlineNetwork(const ModelSettings& settings, std::int64_t in_channels, const Placement& where);

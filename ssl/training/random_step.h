@@ -1,4 +1,4 @@
-// Training steps on random images that lie in memory already: how long a step takes, without data.
+// Training steps on random images in device memory, to time a step without loading data.
 #pragma once
 
 #include <vector>

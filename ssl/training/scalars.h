@@ -1,7 +1,8 @@
-// StepScalars: all numbers that change from step to step, in one small block of device memory that
-// the kernels read.
+// StepScalars: the learning rate and the teacher's coefficient of a step, in one small block of
+// device memory that the kernels read.
 //
-// A recorded step bakes in its host numbers; only what lies here can change between replays.
+// A recorded step bakes in its host numbers; only numbers in device memory can change between
+// replays. Those that an objective schedules lie in its own tensors (Objective::before_step).
 #pragma once
 
 #include "mec/tensor/tensor.h"

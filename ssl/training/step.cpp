@@ -7,7 +7,7 @@ namespace mec {
 
 namespace {
 
-// The predictor as it is, for projections that are not this step's.
+// The current predictor on projections of other steps, without updating its running statistics.
 Tensor predict(const Learner& learner, const Tensor& projections) {
   const NoGrad no_grad;
   const Pass pass{.training = true, .update_running = false};

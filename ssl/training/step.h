@@ -9,7 +9,7 @@
 
 namespace mec {
 
-// What a step leaves in device memory, to be read when it suits.
+// What a step leaves in device memory, to be read later.
 struct StepOutput {
   std::vector<Tensor> records;  // of the objective
   Tensor finite;                // (1): 1 when every gradient is finite
@@ -22,7 +22,7 @@ std::vector<Tensor> embed_teachers(const Learner& learner, const std::vector<Ten
 // One view through the online network, in f32.
 struct StudentEmbedding {
   Variable embedding;  // the predictor's output
-  Tensor projection;   // what the predictor was given
+  Tensor projection;   // the predictor's input
 };
 StudentEmbedding embed_student(const Learner& learner, const Tensor& view);
 // Optimiser step, teacher average.

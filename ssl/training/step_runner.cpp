@@ -9,7 +9,7 @@ namespace mec {
 namespace {
 
 constexpr int kWarmUpSteps = 2;
-constexpr int kMostEagerSteps = 6;  // before a step that always asks for more memory is an error
+constexpr int kMostEagerSteps = 6;  // after these, a step that still asks for memory is an error
 
 StepFigures read_now(const StepOutput& output) {
   StepFigures figures;
@@ -18,7 +18,7 @@ StepFigures read_now(const StepOutput& output) {
   return figures;
 }
 
-// A tensor's values under way; f32 widens to f64 without loss.
+// A tensor's values on their way to the host; f32 widens to f64 without loss.
 class LateRead {
  public:
   explicit LateRead(const Tensor& t)
@@ -35,7 +35,7 @@ class LateRead {
  private:
   std::size_t numel_;
   Dtype dtype_;
-  std::shared_ptr<HostCopy> copy_;  // shared, as whatever a std::function holds
+  std::shared_ptr<HostCopy> copy_;  // shared, since a std::function copies what it holds
 };
 
 ReadFigures read_later(const StepOutput& output) {
@@ -77,7 +77,7 @@ ReadFigures StepRunner::run(const std::vector<Tensor>& views) {
   return read_later(output_);
 }
 
-// Whether the views fit the fixed tensors, which the first batch makes.
+// Whether the views fit the fixed tensors, whose shapes are those of the first batch.
 bool StepRunner::takes(const std::vector<Tensor>& views) {
   if (inputs_.empty()) {
     for (const Tensor& view : views) inputs_.emplace_back(view.shape(), view.dtype(), view.device());
@@ -87,8 +87,9 @@ bool StepRunner::takes(const std::vector<Tensor>& views) {
   });
 }
 
-// False where the step asks for memory that the steps before did not leave behind: one more of them
-// makes room. False, too, where the device refuses, and there is nothing to record with any more.
+// False where the step asks for more memory than the eager steps before it left in the allocator:
+// one more eager step makes room. False, too, where the device refuses to record; capture_ is then
+// null.
 bool StepRunner::record() {
   Backend& device = learner_.parameters.values().backend();
   try {
@@ -102,7 +103,7 @@ bool StepRunner::record() {
   } catch (const DeviceError& refusal) {
     output_ = {};
     capture_.reset();
-    device.synchronize();  // throws where an error has stayed, and every further step would meet it
+    device.synchronize();  // throws where the error is sticky: every further step would fail, too
     if (options_.note) options_.note(concat("every step starts its kernels anew, since none could be recorded: ", refusal.what()));
     return false;
   }

@@ -17,7 +17,7 @@ struct StepFigures {
   std::vector<std::vector<double>> records;  // of the objective
   bool finite = true;                        // every gradient is
 };
-// Waits for the step; to be called once, and no step needs to wait for it.
+// Waits for the step and returns its figures. Call it once; later steps may run before.
 using ReadFigures = std::function<StepFigures()>;
 
 struct StepRunnerOptions {
@@ -26,11 +26,11 @@ struct StepRunnerOptions {
   std::function<void(const std::string&)> note = {};  // is told why a step cannot be recorded
 };
 
-// Where the device offers a Capture: two eager steps bring about memory, plans and workspaces, the
-// third is recorded, and it and all later ones are replayed. Views go through tensors of fixed
-// place, and figures leave before the next step overwrites them. Scalars, and what the objective
-// changes on a schedule, lie in tensors of their own anyway. Any other device runs each step from
-// the views as they are, and its figures stay where they were made until they are read.
+// Where the device offers a Capture: two eager steps allocate memory, plans and workspaces, the
+// third is recorded, and it and all later ones are replayed. Views are copied into tensors at fixed
+// addresses, and figures leave before the next step overwrites them. Scalars, and what the
+// objective changes on a schedule, lie in tensors of their own anyway. Any other device runs each
+// step on the given views, and its figures stay where they were made until they are read.
 //
 // A device that refuses to record the step (DeviceError) is not asked again: all steps are eager,
 // with the same bits. Where the device itself has failed, no step can run, and its DeviceError is
@@ -42,7 +42,7 @@ class StepRunner {
 
   ReadFigures run(const std::vector<Tensor>& views);
   bool replays() const { return recorded_; }
-  bool queues() const { return queues_; }  // the device works behind the host
+  bool queues() const { return queues_; }  // the device runs asynchronously, behind the host
 
  private:
   StepOutput eager(const std::vector<Tensor>& views) { return training_step(learner_, objective_, views, scalars_, options_.on_part); }

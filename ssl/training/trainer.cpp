@@ -13,9 +13,9 @@ namespace mec {
 
 namespace {
 
-// Steps whose figures may still lie unread in the memory of a device that works behind the host:
-// reading at once would make it wait for every step. Elsewhere a step is done when it returns, and
-// is told at once, with the time that it took.
+// How many steps' figures may lie unread in the memory of a device that runs asynchronously:
+// reading them at once would make the host wait for every step. On other devices a step is done
+// when it returns, and is reported at once, with the time that it took.
 constexpr std::size_t kMetricDelay = 2;
 
 // ValueError where the run ends before the warm-up does.
@@ -41,7 +41,7 @@ void check_settings(const PretrainSettings& settings, std::int64_t steps_per_epo
   check<ValueError>(train.epochs >= 1, "train.epochs is at least 1, but is ", train.epochs);
   check<ValueError>(steps_per_epoch >= 1, "training: an epoch has at least one step, but has ",
                     steps_per_epoch);
-  constexpr std::int64_t kMost = std::int64_t{1} << 53;  // as exact as a double is
+  constexpr std::int64_t kMost = std::int64_t{1} << 53;  // a double counts exactly up to here
   check<ValueError>(train.epochs <= kMost / steps_per_epoch, "train.epochs is ", train.epochs,
                     ", with ", steps_per_epoch, " steps in each; a run has at most ", kMost,
                     " steps");

@@ -1,4 +1,4 @@
-// The training loop: plans the schedules, feeds the step, and tells observers.
+// The training loop: plans the schedules, feeds the step, and notifies observers.
 #pragma once
 
 #include <functional>
@@ -21,7 +21,7 @@ class TrainPlan {
 
   std::int64_t steps() const { return steps_; }
   std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
-  std::int64_t fewest_epochs() const;      // that hold the warm-ups
+  std::int64_t fewest_epochs() const;      // the fewest that are as long as every warm-up
   StepValues at(std::int64_t step) const;  // step in [0, steps())
 
  private:
@@ -39,7 +39,7 @@ struct StepReport {
   StepValues values;
   Metrics scheduled;        // by the objective, as MEC's lambda
   Metrics metrics;          // "loss" first
-  // Since the report before: measured, so never part of files that are compared.
+  // Since the previous report. Measured, so never written to files that are compared.
   double seconds = 0;
   double data_seconds = 0;  // of these, spent waiting for the loader
 };
@@ -53,7 +53,7 @@ class Observer {
 };
 
 struct TrainOptions {
-  // Of a run that goes on; the learner, the objective and the loader are then at that step
+  // Above 0 in a resumed run; the learner, the objective and the loader are then at that step
   // (checkpoint.h).
   std::int64_t steps_done = 0;
   // Where the device can, the step is recorded once and replayed (step_runner.h).
