@@ -14,11 +14,10 @@ namespace mec {
 // row has (these rows could only be wrong), and says where there are no labels at all.
 std::vector<std::int32_t> labels_as_in(const Features& train, const Features& test);
 
-// Throws what labels_as_in() would of the features of these images, before the first is read.
+// Throws the errors that labels_as_in() would throw for these images, before any image is read.
 void check_classes(const Dataset& train, const Dataset& test);
 
-// The labels as positions in `classes`, to which those names are appended that it lacks; empty
-// without labels.
+// The labels as positions in `classes`; names that it lacks are appended. Empty without labels.
 std::vector<std::int32_t> join_classes(std::vector<std::string>& classes, const Features& features);
 
 }  // namespace mec

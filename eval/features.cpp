@@ -31,7 +31,7 @@ template <class Make> Features stack(const ImageStream& images, const Make& make
   return all;
 }
 
-// Raw bytes as the network wants them.
+// Raw bytes, scaled to [0, 1] and normalised.
 std::vector<float> normalize_bytes(const std::vector<std::uint8_t>& bytes, const Normalization& normalization) {
   const std::size_t channels = normalization.mean.size();
   std::vector<float> values(bytes.size());

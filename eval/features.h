@@ -35,19 +35,19 @@ struct StreamOptions {
   int workers = 1;  // threads that decode
 };
 
-// A data set in its fixed evaluation view. Reading errors come with the batch that they belong to.
+// A data set in its fixed evaluation view. next() throws errors in reading the images of its batch.
 ImageStream stream_dataset(const DatasetPtr& dataset, const TransformPtr& eval_view, const Device& device,
                            const StreamOptions& options = {});
 
-// An array of images (N,H,W,C): f32, normalised already, or u8, which `normalization` is then for.
-// ShapeError unless there are four dimensions; DtypeError for another element type; ValueError,
-// naming `name` and the position, for an f32 value that is not finite.
+// An array of images (N,H,W,C): f32, normalised already, or u8, to which `normalization` is
+// applied. ShapeError unless there are four dimensions; DtypeError for another element type;
+// ValueError, naming `name` and the position, for an f32 value that is not finite.
 ImageStream stream_array(const Tensor& images, const Normalization& normalization, const std::string& name,
                          const Device& device, const StreamOptions& options = {});
 
 // The encoder's output in f32, in evaluation mode and without a graph; images enter it as `dtype`.
 // ShapeError when it does not give one row for each image, ValueError for a feature that is not
-// finite. An encoder with random weights goes the same way.
+// finite.
 Features embed(const Module& encoder, const ImageStream& images, Dtype dtype = Dtype::f32);
 
 // The streamed pixels themselves, d = H·W·C.

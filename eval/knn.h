@@ -1,6 +1,6 @@
 // Weighted k-nearest-neighbour classification of features (Wu et al., "Unsupervised Feature
-// Learning via Non-Parametric Instance Discrimination", CVPR 2018, section 3.4): a number that
-// needs no training.
+// Learning via Non-Parametric Instance Discrimination", CVPR 2018, section 3.4): a score that needs
+// no training.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ namespace mec {
 
 enum class Distance { cosine, euclidean };
 
-// A number means nothing without these, so they travel with it.
+// An accuracy means little without these, so reports print them beside it.
 struct KnnOptions {
   std::int64_t k = 20;
   double temperature = 0.07;  // cosine only

@@ -1,4 +1,4 @@
-// L-BFGS: minimising a smooth function of many numbers from its value and gradient.
+// L-BFGS: minimises a smooth function of many variables, given its value and gradient.
 #pragma once
 
 #include <functional>
@@ -17,7 +17,7 @@ struct LbfgsOptions {
   int memory = 10;  // curvature pairs kept
   int max_iterations = 1000;
   double tolerance = 1e-5;           // converged when the largest |gradient| entry is at most this
-  // Relative rounding error of the value, which a step need not beat.
+  // Relative rounding error of the value: a step is accepted though the value rises by so much.
   double value_noise = 0;
   Preconditioner precondition = {};  // none: the identity
 };
@@ -27,7 +27,7 @@ struct LbfgsResult {
   double value = 0;
   double gradient_norm = 0;  // largest entry
   int iterations = 0;
-  bool converged = false;  // false: out of iterations, or no step got lower any more
+  bool converged = false;  // false: out of iterations, or no step lowered the value further
 };
 
 // Nocedal & Wright, "Numerical Optimization" (2006), algorithm 7.5, with the weak-Wolfe line search

@@ -16,7 +16,8 @@ constexpr float kConstantColumn = 3e-5F;
 // Keeps the inverse of the Gram matrix finite where columns repeat each other.
 constexpr double kRidge = 1e-4;
 
-// Mean and variance of each column; an infinite one for a constant column, which so becomes zero.
+// Mean and variance of each column. The variance of a constant column is set to infinity, so that
+// standardize() makes the column zero.
 BatchNormStatistics column_statistics(const Tensor& x) {
   BatchNormStatistics statistics = batch_norm_statistics(x);
   const auto mean = statistics.mean.to_vector<float>();
@@ -41,9 +42,9 @@ class ProbeLoss {
 
   std::size_t size() const { return static_cast<std::size_t>(weights_ + classes_); }
 
-  // Böhning's bound on the Hessian (1992) is ½(XᵀX/N + penalty) for each class, intercepts apart
-  // since the columns are centred. Its inverse undoes the correlation of the features: raw pixels
-  // of Fashion-MNIST need 176 steps, not 990.
+  // Böhning's bound on the Hessian (1992) is ½(XᵀX/N + penalty) for each class; the intercepts
+  // decouple, since the columns are centred. Its inverse undoes the correlation of the features:
+  // raw pixels of Fashion-MNIST need 176 steps, not 990.
   Preconditioner preconditioner() const {
     const std::int64_t d = x_.dim(1);
     Tensor gram = scale(matmul(x_, x_, {.trans_a = true}), 1.0 / static_cast<double>(x_.dim(0))).to(Dtype::f64);

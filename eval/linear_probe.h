@@ -34,7 +34,8 @@ struct LinearProbe {
 // for a single class or C ≤ 0; NumericalError for features that are not finite.
 LinearProbe fit_linear_probe(const Features& train, const LinearProbeOptions& options = {});
 
-// Most probable class of each row of x (M,d), the lowest of equals. ShapeError for another width.
+// The most probable class of each row of x (M,d); of equally probable ones the lowest. ShapeError
+// for another width.
 std::vector<std::int32_t> classify(const LinearProbe& probe, const Tensor& x);
 
 }  // namespace mec

@@ -12,9 +12,9 @@ namespace {
 
 using Vector = std::vector<double>;
 
-// Further directions that are followed: the wanted ones settle sooner.
+// Extra directions in the iteration: with them the wanted ones converge sooner.
 constexpr std::int64_t kSpare = 8;
-// Change of a variance, relative to the largest, at which it has settled.
+// A variance has converged when it changes by no more than this, relative to the largest.
 constexpr double kPrecision = 1e-11;
 constexpr int kMaxRounds = 500;
 
@@ -24,8 +24,8 @@ double dot(const double* a, const double* b, std::int64_t n) {
   return sum;
 }
 
-// Makes the rows (k,d) orthonormal, by Gram and Schmidt, twice. A row that depends on those before
-// it becomes a random one.
+// Makes the rows (k,d) orthonormal, by two passes of Gram–Schmidt. A row that depends on those
+// before it is replaced by a random one.
 void orthonormalize(Vector& rows, std::int64_t k, std::int64_t d) {
   RandomStream random(0, 0, 0, Purpose::power_iteration, 1);
   for (std::int64_t r = 0; r < k; ++r) {
@@ -48,8 +48,8 @@ void orthonormalize(Vector& rows, std::int64_t k, std::int64_t d) {
   }
 }
 
-// Eigenvectors (k,k), one a row, and eigenvalues of the symmetric matrix a (k,k), falling: Jacobi's
-// rotations (section 8.5).
+// Eigenvectors (k,k), one a row, and eigenvalues of the symmetric matrix a (k,k), the largest
+// first, by Jacobi's rotations (section 8.5).
 struct Eigen {
   Vector vectors, values;
 };
@@ -57,7 +57,7 @@ Eigen symmetric_eigen(Vector a, std::int64_t k) {
   Vector v(static_cast<std::size_t>(k * k), 0.0);
   for (std::int64_t i = 0; i < k; ++i) v.data()[i * k + i] = 1;
   const auto at = [k](Vector& m, std::int64_t i, std::int64_t j) -> double& { return m.data()[i * k + j]; };
-  for (int sweep = 0; sweep < 30; ++sweep) {  // converges quadratically: six or seven do
+  for (int sweep = 0; sweep < 30; ++sweep) {  // converges quadratically: six or seven are enough
     for (std::int64_t p = 0; p < k; ++p) {
       for (std::int64_t q = p + 1; q < k; ++q) {
         if (at(a, p, q) == 0) continue;
@@ -88,7 +88,7 @@ Eigen symmetric_eigen(Vector a, std::int64_t k) {
   return out;
 }
 
-// Without this a component and its negative are equally good, and a picture might be mirrored.
+// A component and its negative are equally good: with a fixed sign, pictures are never mirrored.
 void fix_signs(Vector& rows, std::int64_t k, std::int64_t d) {
   for (std::int64_t r = 0; r < k; ++r) {
     const auto row = std::span(rows).subspan(static_cast<std::size_t>(r * d), static_cast<std::size_t>(d));
@@ -114,8 +114,8 @@ Pca fit_pca(const Tensor& x, std::int64_t k) {
     const Tensor directions = Tensor::from(basis, {follow, d}, x.device());
     const Tensor scores = matmul(rows, directions, {.trans_b = true});  // (N,follow)
     const Tensor gram = scale(matmul(scores, scores, {.trans_a = true}), 1.0 / static_cast<double>(n - 1));
-    // Turned within the subspace, so that each row comes near a component of its own (Rayleigh and
-    // Ritz), and then improved.
+    // Rayleigh–Ritz: a rotation within the subspace brings each row near a component of its own.
+    // Then a step of the iteration improves the subspace.
     const Eigen ritz = symmetric_eigen(gram.to_vector<double>(), follow);
     const Tensor turn = Tensor::from(ritz.vectors, {follow, follow}, x.device());
     basis = matmul(turn, directions).to_vector<double>();

@@ -11,7 +11,7 @@ struct Pca {
   Tensor mean;                    // (d) f64
   // (k,d) f64, orthonormal rows; of each the entry of largest magnitude is positive.
   Tensor components;
-  std::vector<double> variances;  // (k), falling, divided by N − 1
+  std::vector<double> variances;  // (k), the largest first; the divisor is N − 1
 };
 
 // The first k components of x (N,d), f32 or f64, by subspace iteration on the centred rows (Golub &

@@ -27,7 +27,8 @@ std::string color_of(std::size_t i, std::size_t count) {
                 i % 2 == 0 ? "0.9, 0.8" : "0.5, 0.95", ")");
 }
 
-// Between single quotes gnuplot takes everything as it is, but the quote itself, which is doubled.
+// Between single quotes gnuplot takes every character literally, except the quote itself, which is
+// doubled.
 std::string quoted(const std::string& text) {
   std::string out = "'";
   for (const char c : text) {
@@ -43,7 +44,7 @@ std::string number(double value) {
   return text.data();
 }
 
-// Data blocks first, then the same drawing once for each kind of picture.
+// The data blocks, then the same drawing commands once for PNG and once for SVG.
 std::string assemble(const std::string& data, const std::string& drawing, const std::string& name, int width, int height) {
   const auto picture = [&](const char* terminal, const char* suffix) {
     return concat("set terminal ", terminal, " size ", width, ",", height, " noenhanced\nset output ", quoted(name + suffix),
@@ -128,7 +129,7 @@ void validate(const CurvePanel& panel) {
   check<ValueError>(!panel.series.empty(), "curves: the panel '", panel.title, "' has no series");
 }
 
-// gnuplot itself would let a logarithmic axis go on to the next power of ten.
+// By default, gnuplot extends a logarithmic axis to the next power of ten.
 std::string x_axis(const CurvePanel& panel) {
   if (!panel.log_x) return "unset logscale x\nset xrange [*:*]\n";
   double low = panel.series[0].points[0].x, high = low;
@@ -172,7 +173,7 @@ std::string gnuplot_script(const Scatter& scatter, const std::string& name) {
                       unlabelled ? kUnlabelled : color_of(label, classes), " notitle");
     }
     const bool last = p + 1 == scatter.panels.size();
-    if (legend && last) {  // once for all panels, with points that can be seen
+    if (legend && last) {  // once for all panels, with larger points
       for (const std::size_t label : seen) {
         const std::string title = label < scatter.classes.size() ? scatter.classes[label] : std::to_string(label);
         plots += concat(kNext, "NaN with points pointtype 7 pointsize 1 linecolor ", color_of(label, classes), " title ",
@@ -223,7 +224,7 @@ bool draw(const std::string& script, const std::filesystem::path& folder, const 
   file.commit();
   const auto gnuplot = find_program("gnuplot");
   if (!gnuplot) return false;
-  // In the folder, so that the script names no path: those may hold anything.
+  // Run in the folder, so that the script holds no path: a path may hold any character.
   const ProcessResult result = run_process(*gnuplot, {name + ".gp"}, folder);
   check<IoError>(result.status == 0, "gnuplot: status ", result.status, " for ", file.target().string(), ": ",
                  result.output.substr(0, result.output.find('\n')));

@@ -1,4 +1,4 @@
-// Pictures for people: scatter plots and curves, drawn by gnuplot where it is installed.
+// Scatter plots and curves, drawn by gnuplot where it is installed.
 #pragma once
 
 #include <cstdint>
@@ -48,8 +48,8 @@ using Curves = std::vector<CurvePanel>;
 std::string gnuplot_script(const Scatter& scatter, const std::string& name);
 std::string gnuplot_script(const Curves& curves, const std::string& name);
 
-// Writes FOLDER/NAME.gp and lets gnuplot, if there is one on the PATH, draw it. True: the pictures
-// are there; false: no gnuplot. IoError when gnuplot fails, with the first line that it said.
+// Writes FOLDER/NAME.gp and runs gnuplot on it where there is one on the PATH. True: the pictures
+// are there; false: no gnuplot. IoError when gnuplot fails, with the first line of its output.
 bool draw(const std::string& script, const std::filesystem::path& folder, const std::string& name);
 
 // A table in CSV (RFC 4180): fields with commas, quotes or line ends are quoted. Replaces the file

@@ -29,11 +29,11 @@ class SpawnActions {
   posix_spawn_file_actions_t actions_{};
 };
 
-// Both ends go away with it, and no other child inherits them.
+// The destructor closes both ends; other child processes do not inherit them.
 struct Pipe {
   std::array<int, 2> ends{-1, -1};
 
-  Pipe() {  // errno is looked at after the call: the arguments of a check come in any order
+  Pipe() {  // without check(), whose arguments could read errno before the call sets it
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw IoError(concat("a pipe cannot be made: ", std::strerror(errno)));
   }
   ~Pipe() {
@@ -77,7 +77,7 @@ std::optional<std::filesystem::path> find_program(const std::string& name) {
 ProcessResult run_process(const std::filesystem::path& program, const std::vector<std::string>& arguments,
                           const std::filesystem::path& folder) {
   std::string first = program.string();
-  std::vector<std::string> copies = arguments;  // the interface wants them writable
+  std::vector<std::string> copies = arguments;  // posix_spawn takes them as char*
   std::vector<char*> pointers{first.data()};
   for (std::string& copy : copies) pointers.push_back(copy.data());
   pointers.push_back(nullptr);

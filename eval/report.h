@@ -20,7 +20,7 @@ struct LinearScore {
   int iterations = 0;
 };
 
-// Classes come from `train`, accuracy from `test`, whose classes are matched by name (classes.h).
+// Fitted to `train`; the accuracy is that on `test`, whose classes are matched by name (classes.h).
 double knn_accuracy(const Features& train, const Features& test, const KnnOptions& options = {});
 LinearScore linear_accuracy(const Features& train, const Features& test, const LinearProbeOptions& options = {});
 

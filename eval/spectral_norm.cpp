@@ -11,7 +11,7 @@ namespace mec {
 namespace {
 
 constexpr double kPrecision = 1e-14;  // of the squared norm
-constexpr int kSettledRounds = 4;     // without a change before it is believed
+constexpr int kSettledRounds = 4;     // rounds without a change, after which it has converged
 
 using Vector = std::vector<double>;
 
@@ -83,7 +83,8 @@ double spectral_norm_of_product(const Tensor& p, const Tensor& z) {
       }
     }
     const double rest = std::sqrt(dot(next, next));
-    // Nothing new: the basis holds all that the start could reach, and so the norm.
+    // No new direction: the basis spans all that iterating from the start can reach, so the norm is
+    // exact.
     if (rest <= 1e-13 * norm2 || static_cast<std::int64_t>(basis.size()) == m) break;
     t.beside.push_back(rest);
     for (double& v : next) v /= rest;

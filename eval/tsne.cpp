@@ -16,7 +16,8 @@ namespace {
 using Vector = std::vector<double>;
 
 constexpr double kEntropyPrecision = 1e-10;
-// Shares p_{j|i} below are 0: in f32 products would be subnormal, six times as slow.
+// Smaller p_{j|i} are set to 0: their products in f32 would be subnormal, which is six times as
+// slow.
 constexpr double kNegligible = 1e-20;
 constexpr std::int64_t kBlock = std::int64_t{1} << 23;  // distances held at a time: 64 MiB of f64
 
@@ -25,13 +26,14 @@ double sum_of(const Tensor& t) {
   return std::accumulate(values.begin(), values.end(), 0.0);
 }
 
-// Makes of the squared distances of one point, to itself infinite, its p_{j|i} of entropy `target`.
+// Turns the squared distances from one point (infinity to itself) into its p_{j|i} of entropy
+// `target`.
 // H(β) = log Σ e^{−βd} + βE[d] falls with slope −β Var[d]: Newton's steps in log β, kept between
 // bounds, take 5 where bisection takes 30.
 void soft_neighbours(std::span<double> row, double target) {
   const double nearest = *std::ranges::min_element(row);
   double mean = 0;
-  // Relative to the nearest one p does not change.
+  // Subtracting the nearest distance does not change p.
   for (double& d : row) mean += std::isinf(d -= nearest) ? 0 : d;
   mean /= static_cast<double>(row.size() - 1);
   double low = 0, high = std::numeric_limits<double>::infinity(), beta = mean > 0 ? 1 / mean : 1, total = 1;
@@ -47,8 +49,8 @@ void soft_neighbours(std::span<double> row, double target) {
     const double excess = std::log(total) + beta * expected - target;
     if (std::fabs(excess) <= kEntropyPrecision) break;
     (excess > 0 ? low : high) = beta;
-    // Equal distances have no slope, and more of them than the perplexity no solution: β then grows
-    // until only they are left.
+    // Where all distances are equal, the slope is 0. Where more nearest distances are equal than
+    // the perplexity, there is no solution: β then grows until only those count.
     const double newton = beta * std::exp(std::clamp(excess / (beta * beta * variance), -2.0, 2.0));
     if (newton > low && newton < high) beta = newton;
     else beta = std::isinf(high) ? beta * 8 : (low + high) / 2;
@@ -82,7 +84,7 @@ Tensor gradient_of(const Tensor& p, const Tensor& points, double exaggeration) {
   return forces.repulsion;
 }
 
-// (2,N) f32: scikit-learn's start.
+// The initial points (2,N) f32, as in scikit-learn.
 std::vector<float> start_of(const Tensor& x) {
   const Pca pca = fit_pca(x, std::min<std::int64_t>(2, x.dim(1)));
   const Vector scores = transpose(project(pca, x)).to_vector<double>();

@@ -1,5 +1,5 @@
-// t-SNE: features as points of the plane, near ones near (van der Maaten & Hinton, "Visualizing
-// Data using t-SNE", JMLR 2008).
+// t-SNE: shows features as points of the plane, so that neighbours stay neighbours (van der Maaten
+// & Hinton, "Visualizing Data using t-SNE", JMLR 2008).
 #pragma once
 
 #include "mec/tensor/tensor.h"
@@ -21,7 +21,7 @@ void validate(const TsneOptions& options, std::int64_t points);
 
 // p (N,N) of the features x (N,d): f64, symmetric, zeros on the diagonal, of sum 1. p_ij = (p_{j|i}
 // + p_{i|j})/2N, and each row p_{j|i} ∝ exp(−β_i ‖x_i − x_j‖²) has the given perplexity
-// exp(entropy); a row with more equal nearest neighbours than that shares out among them.
+// exp(entropy). In a row with more equally near neighbours than that, these share p evenly.
 // ShapeError unless x is a matrix, errors of validate(), NumericalError when x is not finite.
 Tensor tsne_affinities(const Tensor& x, double perplexity);
 

@@ -20,7 +20,7 @@ int main() {
   const Variable x(Tensor::from(xs, {128, 1}, cpu));  // no gradient wanted
   const Variable y(Tensor::from(ys, {128, 1}, cpu));
 
-  // A leaf that requires a gradient. Weights are (out,in), as everywhere in the field.
+  // A leaf that requires a gradient. Weights are (out,in), as in PyTorch.
   const auto leaf = [&](const Shape& shape, double scale, std::uint64_t seed) {
     return Variable(scale * random(shape, Dtype::f32, cpu, {.seed = seed}), true);
   };

@@ -1,5 +1,5 @@
-// Layers: a small residual network, trained with labels on generated images, through the same parts
-// that training without labels uses.
+// Layers: a small residual network, trained with labels on generated images. It uses the same parts
+// of the library as training without labels does.
 //
 // Four classes of 12x12 images: horizontal, vertical, rising and falling stripes under noise.
 // Accuracy on new images: above 95 %.

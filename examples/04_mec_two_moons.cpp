@@ -1,8 +1,8 @@
 // Maximum Entropy Coding by hand: two moons, a network of two layers, no labels.
 //
-// Two views of a point are two noisy copies of it. The embedding that codes best keeps copies
+// Two views of a point are two noisy copies of it. Maximising the coding length keeps copies
 // together and everything else apart, and so unrolls the moons: a straight line through the plane
-// separates about 90 % of them, one through the embedding above 97 %.
+// separates about 90 % of the points, one through the embedding above 97 %.
 #include <cmath>
 #include <cstdio>
 
@@ -33,8 +33,8 @@ Moons make_moons(const Device& device) {
   return {Tensor::from(xy, {kPoints, 2}, device), moon};
 }
 
-// Share of points on the right side of the least-squares line through the features (a constant is
-// added to them).
+// The share of points on the right side of the line that least squares fits to the features, with a
+// constant appended to each.
 double separable(const Tensor& features, const Moons& moons) {
   const std::int64_t n = features.dim(0), d = features.dim(1);
   const auto host = features.to_vector<float>();

@@ -1,7 +1,7 @@
 // An operation of your own, outside the library and through its public headers only.
 //
-// swish(x) = x·sigmoid(x) (Ramachandran et al. 2017), with its backward rule next to it, checked
-// against differences: below 1e-6. A rule with a mistake is caught.
+// swish(x) = x·sigmoid(x) (Ramachandran et al. 2017), with its backward rule next to it. The rule
+// is checked against central differences, to 1e-6; a second rule, with a mistake, fails the check.
 #include <cstdio>
 
 #include "mec/all.h"
@@ -10,8 +10,8 @@ using namespace mec;
 
 namespace {
 
-// record() is the only way into the graph: a name for errors, the value, the inputs, and the rule
-// from dy to the inputs' gradients. What the rule needs later, its capture list saves.
+// record() is the only way into the graph. It takes a name for errors, the value, the inputs, and
+// the rule from dy to the inputs' gradients. The rule's capture list saves what it needs later.
 Variable swish(const Variable& x) {
   const Tensor gate = sigmoid(x.data());
   const Tensor y = x.data() * gate;

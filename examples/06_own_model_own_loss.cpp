@@ -10,7 +10,7 @@ using namespace mec;
 
 namespace {
 
-// A module names its members in visit(): files of weights, optimisers and copies follow from it.
+// A module names its members in visit(), which weights files, optimisers and copies all use.
 struct Net : Module {
   explicit Net(const Device& device) : hidden({.in = 2, .out = 32}, device), out({.in = 32, .out = 1}, device) {}
   Variable forward(const Variable& x, const Pass& pass) const override { return out(tanh(hidden(x, pass)), pass); }
@@ -22,7 +22,8 @@ struct Net : Module {
   Linear hidden, out;
 };
 
-// The pseudo-Huber loss: square for small differences, linear for large ones. Its gradient follows.
+// The pseudo-Huber loss: square for small differences, linear for large ones. Autograd takes its
+// gradient.
 Variable huber(const Variable& difference) { return mean(sqrt(1 + square(difference)) - 1); }
 
 }  // namespace

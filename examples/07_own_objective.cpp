@@ -1,8 +1,9 @@
-// A loss for learning without labels, of your own and without a derivative by hand.
+// A loss of your own for learning without labels, without a hand-written derivative.
 //
-// Two views of a point are two noisy copies of it. Where their embeddings shall only be close, one
-// embedding for all points is best, and that is what a network learns: its spread falls below 0.1.
-// Less the coding length of either view, spread stays above 0.8 (1: in all directions alike).
+// Two views of a point are two noisy copies of it. A loss that only asks their embeddings to be
+// close is least where all points share one embedding, and the network learns just that: the spread
+// of its embeddings falls below 0.1. With the coding length of both views subtracted from the loss,
+// the spread stays above 0.8 (1: in all directions alike).
 #include <cstdio>
 
 #include "mec/all.h"
@@ -70,7 +71,7 @@ double train(Objective& objective, const Device& device) {
 }  // namespace
 
 int main() {
-  const Device cpu = make_cpu_device({.threads = 1});  // matrices this small are not worth a second
+  const Device cpu = make_cpu_device({.threads = 1});  // a second thread would not pay here
   Agreement alone(0), spread(0.5);
   std::printf("distance alone:             ");
   const double collapsed = train(alone, cpu);
