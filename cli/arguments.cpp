@@ -15,9 +15,8 @@ namespace mec::cli {
 
 namespace {
 
-// from_chars: decimal, whatever the locale, and exact about what does not fit. One plus sign, which
-// it does not know, is passed over. std::errc::invalid_argument where not all of the word is a
-// number.
+// from_chars: decimal in every locale, and it reports numbers that do not fit. It does not accept a
+// plus sign, so one is skipped. std::errc::invalid_argument where not all of the word is a number.
 template <class T> std::errc read_number(const std::string& word, T& value) {
   const bool plus = word.starts_with('+') && !word.starts_with("+-");
   const char* const last = word.data() + word.size();
@@ -72,7 +71,7 @@ Option& Option::between(double low, double high) {
                   [=](double value) { return low <= value && value <= high; });
 }
 
-// A word that is no number is left to the conversion, which knows which type was asked for.
+// Accepts a word that is not a number: the conversion reports it, and knows the type asked for.
 Option& Option::in_range(const std::string& rule, const std::function<bool(double)>& holds) {
   return check([=](const std::string& word) -> std::string {
     double value = 0;

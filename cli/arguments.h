@@ -1,5 +1,5 @@
-// What a command line may say, and what it said. Declared as with CLI11, which parses it; its large
-// header is included by arguments.cpp alone.
+// Declares the options of a command line and parses it. The interface follows CLI11, which does the
+// parsing; CLI11's large header is included by arguments.cpp alone.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ class Option;
 
 namespace mec::cli {
 
-// The value that a word stands for; UsageError says why it stands for none: not a number, out of
-// the type's range, not finite.
+// The value that a word stands for. UsageError, with the reason, for a word that is not a number,
+// out of the type's range, or not finite.
 template <class T> T parse_word(const std::string& word);
 template <> std::string parse_word(const std::string& word);
 template <> int parse_word(const std::string& word);
@@ -28,7 +28,7 @@ template <> std::int64_t parse_word(const std::string& word);
 template <> std::uint64_t parse_word(const std::string& word);
 template <> double parse_word(const std::string& word);
 
-// A value as the help shows it, and its type.
+// The type and the text of a value, as the help shows them.
 struct Shown {
   std::string type, text;
 };
@@ -49,7 +49,7 @@ template <class T> Shown show(const std::vector<T>& values) {
   return all;
 }
 
-// A handle; each member says one thing more about the option and returns it.
+// A handle. Each member sets one property of the option and returns the handle.
 class Option {
  public:
   Option& required();
@@ -58,11 +58,11 @@ class Option {
   Option& not_negative();  // 0 and above
   Option& between(double low, double high);
   Option& one_of(const std::vector<std::string>& words);
-  // Any other rule for a word: why it is wrong, empty where it is right.
+  // Any other rule for a word: why_not returns why the word is wrong, or "" where it is right.
   Option& check(const std::function<std::string(const std::string&)>& why_not);
   Option& list();                             // several values with commas between them
   Option& repeated();                         // may be given several times, with one value each
-  Option& count(int least, int most);         // so many values
+  Option& count(int least, int most);         // takes so many values
   Option& group(const std::string& heading);  // in the help
   Option& value_name(const std::string& name);
   Option& excludes(const Option& other);
@@ -76,8 +76,8 @@ class Option {
   CLI::Option* option_;
 };
 
-// A handle for a subcommand, or for the program itself. What `target`s and callbacks refer to must
-// outlive the parsing.
+// A handle for a subcommand, or for the program itself. Every `target`, and all that callbacks
+// refer to, must outlive the parsing.
 class Command {
  public:
   Command add_subcommand(const std::string& name, const std::string& help);
@@ -142,8 +142,8 @@ class CommandLine {
   CommandLine& operator=(const CommandLine&) = delete;
 
   Command program() const;
-  // Runs the subcommand that is named. Returns what is to be printed where help or the version was
-  // asked for instead. UsageError when the words make no sense.
+  // Runs the subcommand that is named. Where help or the version was asked for instead, returns the
+  // text to print. UsageError for a wrong command line.
   std::string parse(int argc, const char* const* argv);
 
  private:

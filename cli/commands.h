@@ -1,4 +1,4 @@
-// The subcommands. Each adds its options to the program and runs as the callback of its parser.
+// The subcommands. Each function adds one, with its options, and sets the callback that runs it.
 #pragma once
 
 #include "mec/cli/arguments.h"

@@ -9,16 +9,17 @@
 
 namespace mec::cli {
 
-// open_dataset(); the data set's notes go to stderr, each once however often it is opened.
+// Calls open_dataset() and prints the data set's notes on stderr, each only once, however often the
+// data set is opened.
 DatasetPtr open_with_notes(const DatasetOptions& options);
 
-// A split of the images to evaluate on: what the options do not say comes from the settings of the
-// run, if there are any. UsageError when nobody says where the data set is.
+// A split of the images to evaluate on. Where the options leave something out, the settings of the
+// run apply, if there are any. UsageError when neither names the data set.
 DatasetPtr open_data(const DataOptions& options, const std::optional<PretrainSettings>& run, Split split,
                      std::int64_t channels);
 
-// Both splits, for accuracies. ValueError where classes of the test split are not the training
-// split's, or there are no labels.
+// Both splits, for accuracies. ValueError where a class of the test split is missing in the
+// training split, or there are no labels.
 struct Splits {
   DatasetPtr train, test;
 };

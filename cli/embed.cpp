@@ -21,8 +21,8 @@ struct EmbedCommand {
   std::string precision = "f32";
 };
 
-// Checked before the encoder meets them: its first convolution would speak of channels as the
-// device stores them.
+// Checks the images before the encoder does: its first convolution would report the number of
+// channels that the device stores, not the file's.
 Tensor read_images(const std::string& path, const EncoderSource& source, const Device& device) {
   const Tensor images = read_npy(path, device);
   const std::int64_t channels = source.info().encoder.in_channels;
@@ -46,7 +46,7 @@ void run_embed(const EmbedCommand& options) {
   }
   const Tensor features = embed(source.load(device), images, dtype).x;
   write_npy(options.out, features);
-  // Where standard output is the file, nothing else goes there.
+  // Where --out is standard output, the message goes to stderr.
   std::error_code ignored;
   std::ostream& log = std::filesystem::equivalent(options.out, "/dev/stdout", ignored) ? std::cerr : std::cout;
   log << "wrote " << printable(options.out) << ": " << features.shape() << " " << features.dtype() << "\n";

@@ -13,11 +13,11 @@ struct EmbeddingPaths {
 };
 
 struct Embeddings {
-  Tensor values;  // (m,d) f64, so that what is printed is good to many digits
+  Tensor values;  // (m,d) f64, so that many digits of the results are right
   Dtype dtype;    // of the file
 };
 
-// f32 or f64 matrix of finite numbers; DtypeError, ShapeError or NumericalError, naming the file,
+// An f32 or f64 matrix of finite numbers; DtypeError, ShapeError or ValueError, naming the file,
 // otherwise.
 Embeddings read_embeddings(const std::string& path, const Device& device);
 
@@ -27,8 +27,8 @@ struct EmbeddingPair {
 // ShapeError unless both have one size; UsageError where the two gradients name one file.
 EmbeddingPair read_pair(const EmbeddingPaths& paths, const Device& device);
 
-// Both files or neither: the first appears when the second is complete. In the dtypes of the pair's
-// files.
+// Writes both files or neither: both are complete before the first is put in place. Each has the
+// dtype of its input file.
 void write_gradients(const EmbeddingPaths& paths, const EmbeddingPair& pair, const Tensor& dp, const Tensor& dz);
 
 }  // namespace mec::cli

@@ -6,7 +6,7 @@ namespace mec::cli {
 
 namespace {
 
-// What the file has beside the encoder, on one line.
+// Prints one line about what the file has beside the encoder.
 void tell(const std::string& file, const LoadReport& report) {
   if (report.prefix.empty() && report.left_out.empty()) return;
   std::string text = file + ":";

@@ -1,5 +1,5 @@
-// Where an encoder comes from: a run's folder, or a weights file that explains itself or is
-// explained by flags.
+// Where an encoder comes from: a run's folder, or a weights file whose architecture its metadata or
+// flags give.
 #pragma once
 
 #include <filesystem>
@@ -19,7 +19,7 @@ struct EncoderOptions {
 // DIR|WEIGHTS, --arch, --stem, --width, --channels, …
 void add_encoder_options(Command command, EncoderOptions& options);
 
-// A saved encoder, with the images that a command shows it.
+// A saved encoder, and the images that a command embeds with it.
 class EncoderSource {
  public:
   explicit EncoderSource(const EncoderOptions& options);
@@ -29,12 +29,12 @@ class EncoderSource {
   const std::optional<PretrainSettings>& settings() const { return saved_.settings(); }
   Normalization normalization() const { return saved_.normalization(); }
 
-  // A line on stderr says what of the file was not taken as it is.
+  // A line on stderr names a prefix that was taken off, and tensors that were left out.
   ResNet load(const Device& device) const;
   ResNet random(const Device& device) const { return saved_.random(device); }
 
-  // The data set, or both splits for accuracies (data_source.h), with the channels that the encoder
-  // takes, and its images in the view it takes them in.
+  // A split of the data set, or both splits for accuracies (data_source.h), with the channels that
+  // the encoder takes; and the images of a data set in the view that the encoder takes.
   DatasetPtr open_data(const DataOptions& options, Split split) const;
   Splits open_splits(const DataOptions& options) const;
   ImageStream stream(const DatasetPtr& dataset, const Device& device, const StreamOptions& options) const;

@@ -44,7 +44,7 @@ Evaluation evaluate(const EvalOptions& options, const ReportOptions& scores) {
     const auto features = [&](const DatasetPtr& dataset) { return embed(encoder, source.stream(dataset, device, how), dtype); };
     out.rows.push_back(make_report_row(name, features(splits.train), features(splits.test), scores));
   };
-  // first: what is wrong with it should show before minutes of work.
+  // Loaded first, so that an error in it shows before minutes of work.
   const ResNet encoder = source.load(device);
   if (options.baselines) {
     out.rows.push_back(make_report_row("raw pixels", raw(splits.train), raw(splits.test), scores));

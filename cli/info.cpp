@@ -106,7 +106,7 @@ std::string last_line(const std::filesystem::path& path) {
   return last;
 }
 
-// Metadata and tensors of a weights file, as its header tells them.
+// Prints metadata and tensors of a weights file, from its header alone.
 void print_weights(const std::filesystem::path& path) {
   const SafetensorsReader reader(path);
   for (const auto& [key, value] : reader.metadata()) std::cout << printable(key) << ": " << printable(value) << "\n";

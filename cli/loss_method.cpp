@@ -1,4 +1,5 @@
-// `mec loss NAME` for every method of the table but mec, whose loss has more to say.
+// `mec loss NAME` for every method of the table except mec, which has options and output of its own
+// (loss.cpp).
 #include <algorithm>
 #include <cmath>
 #include <iostream>
@@ -22,7 +23,7 @@ struct MethodLossOptions {
   DeviceOptions device;
 };
 
-// The objective for pairs of width d, with the queue of the file where it reads one.
+// The objective for pairs of width d. Where it reads a queue, the queue is that of the file.
 std::unique_ptr<PairObjective> make_pair_objective(MethodLossOptions& options, std::int64_t d, const Device& device) {
   options.settings.model.dim = d;
   if (!find_method(options.settings.method).pair_reads_queue) return make_objective(options.settings, device, Dtype::f64);

@@ -12,10 +12,12 @@
 
 namespace {
 
-// OpenBLAS maps 128 MiB for each thread before main() begins, and asks for ever where a limit on
-// addresses (ulimit -v) refuses. So this runs earlier than the libraries' own beginnings; of the C
-// library it uses system calls alone. What OpenBLAS takes, in the order in which it asks: these
-// variables, and no more than the processors it may use.
+// OpenBLAS maps 128 MiB for each thread before main() begins, and retries for ever where a limit on
+// addresses (ulimit -v) refuses. So check_addresses() runs before the initialisers of the
+// libraries; of the C library it uses system calls alone.
+//
+// The number of threads that OpenBLAS will take: from the first of these variables that is set, and
+// no more than the processors that it may use.
 int openblas_threads(char** environment) {
   cpu_set_t allowed;
   const int processors = ::sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;

@@ -1,4 +1,4 @@
-// What a person should know and is no error.
+// Messages for the user that are not errors.
 #pragma once
 
 #include <string>

@@ -34,7 +34,7 @@ void add_no_graph_option(Command command, bool& no_graph);  // --no-graph
 // "f32" or "bf16"; ValueError for another word or what the device does not compute in.
 Dtype parse_precision(const std::string& name, const Device& device);
 
-// Which images to evaluate on; what is not said comes from the run's settings.
+// Which images to evaluate on. Where something is left out, the run's settings apply.
 struct DataOptions {
   std::optional<std::string> path = {}, kind = {};
   std::int64_t limit = 0;

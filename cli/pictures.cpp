@@ -27,7 +27,7 @@ std::vector<std::string> names_of_runs(const std::vector<std::string>& paths) {
   std::vector<std::string> names;
   for (const std::string& text : paths) {
     const std::filesystem::path path = std::filesystem::path(text).lexically_normal();
-    names.push_back((path.has_filename() ? path : path.parent_path()).filename().string());  // "run/" ends in no name
+    names.push_back((path.has_filename() ? path : path.parent_path()).filename().string());  // "run/" has no file name
   }
   const std::vector<std::string> last = names;
   for (std::size_t i = 0; i < names.size(); ++i) {

@@ -1,4 +1,4 @@
-// Where a command's table and pictures go, and what runs are called there.
+// The output folder of tables and pictures, and the names of runs in them.
 #pragma once
 
 #include <filesystem>
@@ -13,8 +13,8 @@ std::filesystem::path make_output_folder(const std::string& path);
 // Draws with gnuplot and prints one line: which files there are, or how to draw them elsewhere.
 void draw_pictures(const std::string& script, const std::filesystem::path& folder, const std::string& name);
 
-// What runs (folders or weights files) are called in tables and pictures: the last part of each
-// path, or all of it where two would be called the same.
+// Names of runs (folders or weights files) in tables and pictures: the last part of each path, or
+// the whole path where two would have the same name.
 std::vector<std::string> names_of_runs(const std::vector<std::string>& paths);
 
 }  // namespace mec::cli

@@ -25,7 +25,7 @@ struct PretrainOptions {
   std::optional<double> within;
 };
 
-// The file, then --set, then the flags that have names of their own.
+// The file, changed by --set, and then by --precision and --seed.
 PretrainSettings collect_settings(const PretrainOptions& options) {
   PretrainSettings settings = read_settings(options.config);
   apply_assignments(settings, options.assignments);

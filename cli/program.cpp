@@ -12,7 +12,7 @@ namespace mec::cli {
 
 namespace {
 
-// One line, whatever the message holds: scripts read it.
+// Prints one line, whatever characters the message holds: scripts read it.
 int fail(const std::string& message, int status) {
   std::cout.flush();
   std::cerr << "error: " << printable(message) << "\n";

@@ -65,8 +65,8 @@ std::string Progress::describe(const StepReport& report) const {
   return text;
 }
 
-// Over the line that stands there, with the bar before it where both fit. The last column stays
-// free, since some terminals begin a new line once it is filled.
+// Draws over the current line, with the bar first where both fit. The last column stays free, since
+// some terminals begin a new line once it is filled.
 void Progress::draw(const std::string& bar) const {
   const int columns = style_.columns ? style_.columns() : 0;
   const std::size_t room = columns > 0 ? static_cast<std::size_t>(columns - 1) : std::string::npos;

@@ -1,4 +1,4 @@
-// What a person sees of a long run: a bar that is drawn over on a terminal, plain lines elsewhere.
+// Shows the progress of a long run: a bar that is drawn over on a terminal, plain lines elsewhere.
 #pragma once
 
 #include <chrono>
@@ -11,15 +11,15 @@ namespace mec::cli {
 
 struct ProgressStyle {
   bool terminal = false;            // lines can be drawn over
-  std::chrono::milliseconds pause;  // between two of them
-  // Of the terminal, now: lines are cut to them. 0: not known, lines stay whole.
+  std::chrono::milliseconds pause;  // the least time between two lines
+  // The terminal's columns at this moment, to which lines are cut. 0: not known, lines stay whole.
   int (*columns)() = nullptr;
 };
-// Of standard output's terminal, which a person may resize, or what COLUMNS says where that is
-// less. 0 where neither says it.
+// The columns of standard output's terminal, or the variable COLUMNS where that is less. 0 where
+// neither is known. Asked at every line, since a terminal may be resized.
 int terminal_columns();
 
-// Often enough to look alive; rarely enough not to fill a log file.
+// The bar moves ten times a second; a log file gets a line every 15 seconds.
 inline constexpr ProgressStyle kProgressBar{
     .terminal = true, .pause = std::chrono::milliseconds(100), .columns = terminal_columns};
 inline constexpr ProgressStyle kProgressLog{.terminal = false, .pause = std::chrono::seconds(15)};
@@ -39,7 +39,7 @@ class Progress : public Observer {
 
   std::ostream& out_;
   ProgressStyle style_;
-  bool started_ = false;  // a step was done: the first one's set-up would spoil the rate
+  bool started_ = false;  // the first step is done; its set-up time would spoil the rate
   double seconds_ = 0;    // since then
   std::int64_t images_ = 0;
   Clock::time_point shown_;

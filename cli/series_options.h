@@ -1,4 +1,4 @@
-// Options of everything that is a log det or its series.
+// Options of every command that computes a log det or its series.
 #pragma once
 
 #include <string>
@@ -16,7 +16,7 @@ struct SeriesOptions {
   LengthOptions parse() const;
   Tensor lambda(const Tensor& z) const;  // (1), in z's dtype
 };
-// A check for options: empty for a number of terms and for "exact".
+// For Option::check(): why the word is wrong; empty for a number of terms and for "exact".
 std::string why_no_order(const std::string& word);
 
 void add_series_options(Command command, SeriesOptions& options);  // --eps2, --order, --side

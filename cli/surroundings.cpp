@@ -17,7 +17,7 @@ namespace mec::cli {
 void prepare_process() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(stream, F_GETFD) >= 0) continue;
-    // The lowest free descriptor is taken, which is this one.
+    // open() takes the lowest free descriptor, which is `stream`.
     [[maybe_unused]] const int taken = ::open("/dev/null", stream == STDIN_FILENO ? O_RDONLY : O_WRONLY);
   }
   std::signal(SIGXFSZ, SIG_IGN);
@@ -27,7 +27,7 @@ bool flush_output(std::string& reason) {
   errno = 0;
   std::cout.flush();
   const bool done = std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good();
-  // An earlier write may have failed, and its reason is lost.
+  // Where an earlier write failed, errno no longer holds its reason.
   if (!done) reason = errno != 0 ? std::generic_category().message(errno) : "writing failed";
   return done;
 }

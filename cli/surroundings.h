@@ -1,19 +1,20 @@
-// What a process inherits from whoever starts it, and how it goes on with less than it expects.
+// The process's environment: closed standard streams, limits, and errors at the end of output.
 #pragma once
 
 #include <string>
 
 namespace mec::cli {
 
-// To be called first. Standard streams that are closed lead to /dev/null: else the next file that
-// is opened would take their place, and what is printed would go into it. A write beyond the limit
-// on the size of files is an error like others, not the end of the process.
+// Call this first. Opens /dev/null for standard streams that are closed: otherwise the next file
+// that is opened would take their descriptor, and output would be written into it. Ignores SIGXFSZ,
+// so that a write beyond the limit on file sizes is an error and does not end the process.
 void prepare_process();
 
-// Whether all that was printed on standard output has left the process; why not, where it has not.
+// Flushes standard output. Returns whether everything printed there was written; sets `reason`
+// where it was not.
 bool flush_output(std::string& reason);
 
-// Says that memory ran out, and which limit the process has.
+// The message for std::bad_alloc, with the limit on addresses that the process has.
 std::string out_of_memory();
 
 }  // namespace mec::cli

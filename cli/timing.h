@@ -16,8 +16,8 @@ inline double peak_mib() {  // of the process so far, in the host's memory
   return static_cast<double>(usage.ru_maxrss) / 1024;  // Linux counts in KiB
 }
 
-// So far: what the device's tensors take of a GPU, workspaces among them; of the process, where
-// they are in the host's memory.
+// The peak so far. On a GPU, the memory that tensors and workspaces have reserved; elsewhere, that
+// of the process.
 inline double peak_mib(const Device& device) {
   return device->name() == "cuda" ? static_cast<double>(device->allocator().stats().reserved) / (1 << 20) : peak_mib();
 }

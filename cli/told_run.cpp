@@ -9,7 +9,7 @@ namespace mec::cli {
 
 namespace {
 
-// The options with those who tell, and `progress` before the other observers.
+// The options with log and notes set, and `progress` before the other observers.
 RunOptions told(RunOptions options, std::ostream& log, Progress& progress) {
   options.observers.insert(options.observers.begin(), &progress);
   options.log = [&log](const std::string& line) { log << line << std::endl; };

@@ -1,4 +1,4 @@
-// Runs that a person watches.
+// Runs that print their progress.
 #pragma once
 
 #include <ostream>
@@ -7,7 +7,7 @@
 
 namespace mec::cli {
 
-// train_run() and resume_run(), with what is done and how far it is on `log`, and notes on stderr.
+// train_run() and resume_run(), with messages and progress on `log`, and notes on stderr.
 void train_told(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out, std::ostream& log,
                 const RunOptions& options = {});
 void resume_told(const Device& device, const std::filesystem::path& folder, std::ostream& log, const RunOptions& options = {});

@@ -32,7 +32,7 @@ std::string three_digits(double value) {
   return text;
 }
 
-// One panel after another, the slow part of each last; prints a line for each.
+// Computes and collects the panels, one after another; prints a line for each.
 class Picture {
  public:
   explicit Picture(const TsneOptions& options) : options_(options) {}
@@ -69,7 +69,7 @@ void run_tsne(const TsneCommand& options) {
   const Dtype dtype = parse_precision(options.precision, device);
   const StreamOptions stream = options.data.stream();
   const std::vector<std::string> names = names_of_runs(options.runs);
-  // All first: what is wrong with the second should show before the first one's minute.
+  // Opens all runs first: an error in the second should show before the first takes its minute.
   std::vector<EncoderSource> sources;
   std::vector<DatasetPtr> datasets;
   std::vector<ResNet> encoders;

@@ -41,7 +41,7 @@ struct StepTimes {
   std::unique_ptr<ConvolutionFloor> floor;  // with --floor
 };
 
-// The device as the benchmark wants it: counted around profiled around the options' own.
+// The options' device, wrapped in a profiler with --profile, and that in a counter with --floor.
 struct BenchDevice {
   std::shared_ptr<ProfilingBackend> profiler;   // with --profile
   std::shared_ptr<ConvolutionCounter> counter;  // with --floor
@@ -53,7 +53,7 @@ struct BenchDevice {
   }
 };
 
-// The method's published ones, the flags before them.
+// The method's published settings, changed by the flags.
 PretrainSettings settings_of(const BenchOptions& options) {
   PretrainSettings settings;
   choose_method(settings, options.method);
@@ -66,13 +66,13 @@ PretrainSettings settings_of(const BenchOptions& options) {
   model.pred_hidden = options.pred_hidden.value_or(model.pred_hidden);
   settings.train.batch = options.batch;
   settings.train.precision = options.precision;
-  // λ as given: the official loss does not adapt it.
+  // λ stays as given: the official loss does not adapt it.
   if (options.method == "mec") settings.method_settings["on_divergence"] = static_cast<double>(OnDivergence::warn);
   return settings;
 }
 
-// Of one further step. On a device of its own, so that neither memory nor plans of the step's
-// device are touched.
+// The floor of one further step. It has a device of its own, so that it touches neither memory nor
+// plans of the step's device.
 std::unique_ptr<ConvolutionFloor> make_floor(const BenchOptions& options, ConvolutionCounter& counter,
                                              const std::function<void()>& step) {
   counter.start();

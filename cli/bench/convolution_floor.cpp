@@ -20,7 +20,7 @@ void ConvolutionFloor::run_round() {
   for (Alone& alone : convolutions_) time(alone);
 }
 
-// Timed as the kernels of a step are with --profile, so that the two can be compared.
+// Times the convolution as --profile times the kernels of a step, so that the two can be compared.
 void ConvolutionFloor::time(Alone& alone) {
   const ConvolutionCalls& call = alone.convolution;
   // Both operands and the result, to which an accumulating gradient adds.

@@ -1,5 +1,5 @@
-// The floor of a training step: its convolutions, each timed alone. With the same kernels for them,
-// and whatever else it does, the step cannot be faster than their sum.
+// The floor of a training step: its convolutions, each timed alone. Whatever else the step does,
+// with these kernels it cannot be faster than their sum.
 #pragma once
 
 #include <cstddef>
@@ -13,27 +13,28 @@ namespace mec::cli {
 
 class ConvolutionFloor {
  public:
-  // Of one step, on `device`. ValueError where nothing was counted or `repetitions` is not
-  // positive.
+  // For the convolutions counted in one step; they run on `device`. ValueError where nothing was
+  // counted or `repetitions` is not positive.
   ConvolutionFloor(const std::vector<ConvolutionCalls>& counted, Device device, int repetitions);
 
-  // Each convolution, on buffers of its own with random numbers: once untimed, which makes its plan
-  // and leaves of its buffers in the caches what fits, then so many times timed. Rounds that
-  // alternate with steps have the same neighbours as these.
+  // Runs each convolution on buffers of its own with random numbers: once untimed, which makes its
+  // plan and warms the caches, then `repetitions` times timed. Alternate rounds with steps, so that
+  // other programs on the machine disturb both alike.
   void run_round();
 
-  // Of a step's convolutions: median over all timed calls of a kind, times its calls, summed.
+  // The floor: for each kind, the median over all its timed calls times its calls in a step;
+  // summed.
   double seconds() const;
   std::size_t kinds() const { return convolutions_.size(); }
-  std::int64_t calls(const char* kernel) const;  // of a step, of all sizes
-  // A step's calls of each kind: its part of seconds(), with operations and bytes. The longest
-  // first. ValueError before a round.
+  std::int64_t calls(const char* kernel) const;  // in a step, summed over all sizes
+  // For each kind, all calls of a step: their part of seconds(), with operations and bytes. The
+  // longest first. ValueError before a round.
   std::vector<KernelProfile> profiles() const;
 
  private:
   struct Alone {
     ConvolutionCalls convolution;
-    KernelProfile one;            // call
+    KernelProfile one;            // of one call
     std::vector<double> seconds;  // of each timed call
   };
   void time(Alone& alone);

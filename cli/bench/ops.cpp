@@ -133,8 +133,8 @@ void add_the_rest(std::vector<Work>& work, const Inputs& inputs, const Network& 
   work.emplace_back([=] { ema_update(other, flat, half); });
 }
 
-// f32 operations a second, or bf16 where that is computed in: of a GPU, those of its best large
-// product; of a CPU, f32 in registers.
+// Operations a second. On a GPU, those of its best large product, in f32 or in bf16 as the
+// activations are; on a CPU, f32 multiply-adds in registers.
 double measure_flops(ProfilingBackend& profiler, const Inputs& inputs, const DeviceOptions& options) {
   if (profiler.name() != "cuda") return peak_flops({.threads = options.threads});
   const Tensor a = inputs.activation({8192, 8192}), b = inputs.activation({8192, 8192});
@@ -147,7 +147,7 @@ double measure_flops(ProfilingBackend& profiler, const Inputs& inputs, const Dev
   return best;
 }
 
-// B/s of reading and of copying what no cache holds; the larger.
+// B/s of reading or of copying an array that no cache holds; the larger of the two.
 double measure_memory(ProfilingBackend& profiler, const Tensor& large) {
   const Tensor to(large.shape(), large.dtype(), large.device());
   double best = 0;

@@ -7,7 +7,7 @@ namespace mec::cli {
 
 namespace {
 
-constexpr std::size_t kLongest = 20;  // sizes that are listed
+constexpr std::size_t kLongest = 20;  // rows of the table by size
 
 template <class... Values> std::string format(const char* pattern, Values... values) {
   char text[96];
@@ -59,7 +59,7 @@ void print_profile(std::ostream& out, const std::vector<KernelProfile>& profiles
     out << format("%-10s %-24s %6.0f ", sum.phase.c_str(), sum.kernel.c_str(), double(sum.calls) / steps)
         << figures(sum, total, steps) << "\n";
   }
-  KernelProfile convolutions;  // the part that a library does: what is beside it is ours to save
+  KernelProfile convolutions;  // done by a library; only the rest is our code
   for (const KernelProfile& profile : profiles) {
     if (!profile.kernel.starts_with("conv2d")) continue;
     convolutions.seconds += profile.seconds;

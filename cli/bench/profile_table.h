@@ -12,7 +12,7 @@ namespace mec::cli {
 // Two columns, GFLOP/s ("-" where a kernel multiplies nothing) and GB/s: "    210.3    12.1".
 std::string rates(const KernelProfile& profile);
 
-// Two tables of one step's average over `steps`: each part's kernels, and the sizes that take
+// Two tables, both averages over `steps` steps: the kernels of each part, and the sizes that take
 // longest.
 void print_profile(std::ostream& out, const std::vector<KernelProfile>& profiles, int steps);
 

@@ -1,4 +1,4 @@
-// What the subcommands of `mec coding` share; each has its own file, coding_*.cpp.
+// What the subcommands of `mec coding` share; each has its own file, cli/coding/<name>.cpp.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -13,9 +13,9 @@ struct SetOptions {
   bool raw = false;
   DeviceOptions device;
 };
-void add_set_options(Command command, SetOptions& options);  // --z, --raw, --device and its fellows
+void add_set_options(Command command, SetOptions& options);  // --z, --raw, --device, …
 
-// The vectors of a file as f64, so that what is printed is good to many digits. DtypeError,
+// The vectors of a file as f64, so that many digits of the results are right. DtypeError,
 // ShapeError or ValueError, naming the file.
 Tensor read_vectors(const std::string& path, const Device& device);
 

@@ -13,7 +13,7 @@ namespace mec::cli {
 
 namespace {
 
-// Where the memberships come from: one of the four.
+// Where the memberships come from: exactly one of labels, memberships, prototypes and k-means.
 struct MembershipOptions {
   std::string labels, memberships, prototypes;
   std::int64_t components = 0;  // k-means
@@ -42,7 +42,7 @@ void add_membership_options(Command command, MembershipOptions& options) {
   command.add_option("--seed", options.seed, "Of k-means' start").show_default();
 }
 
-// More classes than any data set has: a larger label is no class.
+// More classes than any data set has, so a larger label is an error.
 constexpr std::int64_t kMaxLabel = 999'999;
 
 Memberships read_labels(const std::string& path, const Tensor& z) {

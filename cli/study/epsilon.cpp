@@ -11,15 +11,15 @@ struct EpsilonCommand {
   std::vector<std::string> policies{"warn", "adapt", "symmetrize"};
 };
 
-// What keeps the series in hand where it would not converge: nothing, a larger ε², or a symmetric
-// matrix.
+// The settings of a policy for a series that would not converge: none (warn), a larger ε² (adapt),
+// or a symmetric matrix (symmetrize).
 std::vector<std::string> assignments_of(const std::string& policy, double eps2) {
   return {concat("mec.eps2=", eps2), concat("mec.on_divergence=", policy == "adapt" ? "adapt" : "warn"),
           concat("mec.symmetrize=", policy == "symmetrize" ? "true" : "false")};
 }
 
-// None where the series does not stand for a coding length: what order 4 gives there is some
-// number, 10,000 or −10,000.
+// None where the series diverges and does not stand for a coding length: order 4 may then give any
+// number, such as 10,000 or −10,000.
 std::optional<double> coding_length_of(const std::string& policy, const StudyRun& run) {
   if (policy == "warn" && run.metrics.at("spectral_norm").get<double>() >= 1) return std::nullopt;
   return run.metrics.at("coding_length").get<double>();

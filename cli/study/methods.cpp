@@ -34,7 +34,7 @@ std::vector<std::string> assignments_for(const std::string& method, const std::v
 
 void run_methods(const MethodsCommand& command) {
   StudyRuns runs(command.study);
-  for (const std::string& method : command.methods) {  // what is wrong should show at once
+  for (const std::string& method : command.methods) {  // wrong settings throw before the first run
     runs.settings(assignments_for(method, command.own), method);
   }
   StudyTable table({"method"}, {"loss", "embedding_std"});

@@ -30,7 +30,8 @@ struct NoiseCommand {
 
 using Json = StudyRows::Json;
 
-// What is computed once for a run, and only when a row of it is missing.
+// A run and its classifiers. These, and the clean test features, are computed once, and only when a
+// row of the run is missing.
 class RunUnderNoise {
  public:
   RunUnderNoise(const std::string& path, const NoiseCommand& options, const Device& device)
@@ -115,7 +116,7 @@ struct Results {
                        concat(row.at("linear").get<double>())});
     }
   }
-  // "inputs    σ 0.1    kNN 80.12 %   linear 82.30 %", of what was added last.
+  // Prints the point that was added last: "inputs    σ 0.1    kNN 80.12 %   linear 82.30 %".
   void print_last(const std::string& on, double sigma, bool kept) {
     char line[128];
     std::snprintf(line, sizeof line, "  %-8s  σ %-5g  kNN %5.2f %%  linear %5.2f %%%s", on.c_str(), sigma,
@@ -128,7 +129,7 @@ struct Results {
 void run_noise(const NoiseCommand& options) {
   const Device device = options.device.make();
   const std::vector<std::string> names = names_of_runs(options.runs);
-  // What is wrong should show at once.
+  // Opens every run first, so that an error in one shows at once.
   for (const std::string& path : options.runs) RunUnderNoise(path, options, device);
   const std::filesystem::path folder = make_output_folder(options.out);
   Results results;

@@ -49,9 +49,9 @@ double loss_ms(const PretrainSettings& settings, const Device& device) {
   return 1e3 * median(time_rounds(20, once));
 }
 
-// |T_n − log det(I + C)|/|log det(I + C)| of what the trained networks make of one batch of test
-// images, for C as the settings have it, adapting left out: how far the series then is from what it
-// stands for. None where det(I + C) ≤ 0 and there is no logarithm.
+// |T_n − log det(I + C)|/|log det(I + C)| for the trained networks' embeddings of one batch of test
+// images: how far the series is from the logarithm. C is that of the settings, without adapting λ.
+// None where det(I + C) ≤ 0 and there is no logarithm.
 std::optional<double> distance_to_exact(const PretrainSettings& settings, const DataOptions& data, Learner& learner,
                                         const std::filesystem::path& run) {
   const NoGrad no_grad;
@@ -91,7 +91,7 @@ void run_order(const OrderCommand& command) {
   curves.push_back({.title = "loss and gradient", .x_label = "order of the series", .y_label = "ms", .series = {}});
   curves.push_back({.title = "distance to log det", .x_label = "order of the series", .y_label = "relative", .series = {}});
 
-  // The exact logarithm has no order: a level line over those of the series.
+  // The exact logarithm has no order: it is drawn as a level line over the orders of the series.
   std::vector<double> axis;
   for (const std::string& order : command.orders) {
     if (order != "exact") axis.push_back(std::stod(order));

@@ -14,9 +14,9 @@ std::string fingerprint(const std::string& bytes);
 // IoError when it cannot be read.
 std::string fingerprint_of_file(const std::filesystem::path& path);
 
-// The rows of one run, in a file named after the fingerprint of `key`: everything that they depend
-// on. Another key is another file, so a changed option computes afresh and the old rows stay for
-// whoever changes it back.
+// The rows of one run, in a file named after the fingerprint of `key`, which holds everything that
+// the rows depend on. Another key is another file: after an option is changed, rows are computed
+// afresh, and the old ones are found again when it is changed back.
 class StudyRows {
  public:
   using Json = nlohmann::ordered_json;

@@ -18,8 +18,7 @@ namespace {
 
 using Json = StudyRows::Json;
 
-// Means of the last epoch, time and memory, and what is measured while the networks are still
-// there.
+// Means over the last epoch, the time, and the result of MeasureAtEnd, which needs the networks.
 class Summary : public Observer {
  public:
   Summary(std::int64_t epochs, std::filesystem::path run, const StudyRuns::MeasureAtEnd& measure)
@@ -100,7 +99,7 @@ PretrainSettings StudyRuns::settings(const std::vector<std::string>& assignments
 
 Json StudyRuns::train_one(const std::filesystem::path& out, const PretrainSettings& settings,
                           const MeasureAtEnd& measure) const {
-  std::filesystem::remove_all(out);  // what was stopped half-way, or had other settings
+  std::filesystem::remove_all(out);  // a run that was stopped half-way, or had other settings
   Summary summary(settings.train.epochs, out, measure);
   device_->allocator().reset_high_water();
   try {
@@ -130,7 +129,7 @@ std::vector<StudyRun> StudyRuns::train(const std::string& name, const PretrainSe
   for (int seed = 0; seed < options_.seeds; ++seed) {
     PretrainSettings own = settings;
     own.train.seed = static_cast<std::uint64_t>(seed);
-    own.train.checkpoint_epochs = 0;  // a study goes on from whole runs
+    own.train.checkpoint_epochs = 0;  // a study that is resumed keeps complete runs alone
     StudyRows kept(make_output_folder((folder_ / "rows").string()), {{"study", concat("runs 3, ", MEC_VERSION)},
                                                                      {"run", name},
                                                                      {"settings", write_settings(own)},
@@ -145,7 +144,7 @@ std::vector<StudyRun> StudyRuns::train(const std::string& name, const PretrainSe
     const std::filesystem::path out = folder_ / "runs" / run_name;
     const bool is_kept = kept.has("run");
     const Json row = kept.get("run", [&] {
-      open_splits(options_.data, own, own.data.channels);  // what scoring would refuse
+      open_splits(options_.data, own, own.data.channels);  // throws now what scoring would throw later
       Json result = train_one(out, own, measure);
       if (!result.contains("failure")) result.update(score(out));
       return result;

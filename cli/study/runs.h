@@ -27,28 +27,28 @@ struct StudyOptions {
 // CONFIG, --set, --seeds, --k, --out with its default, data and device options.
 void add_study_options(Command command, StudyOptions& options, const std::string& out);
 
-// What one run came to.
+// The result of one run.
 struct StudyRun {
-  std::string failure;         // why it stopped; empty: it ended, and all below holds
+  std::string failure;         // why it stopped; empty: it ended, and all members below are set
   double knn = 0, linear = 0;  // test accuracies in [0, 1]
   StudyRows::Json metrics;     // means over the last epoch's steps
-  // Of training, the loader's waits included; measured, so different each time.
+  // Training time, with waiting for the loader; measured, so different each time.
   double seconds = 0;
   double tensor_mib = 0;       // most tensor memory held at a time
-  StudyRows::Json extra;       // what measure_at_end gave
+  StudyRows::Json extra;       // the result of MeasureAtEnd
 };
 
 class StudyRuns {
  public:
-  // Called with the networks as they are after the last step, and with the run's folder, the
-  // encoder in it.
+  // Called after the last step, with the networks and the run's folder, where the encoder has been
+  // written.
   using MeasureAtEnd = std::function<StudyRows::Json(Learner&, const std::filesystem::path&)>;
 
   explicit StudyRuns(const StudyOptions& options);
 
-  // What the method published, changed by CONFIG, which may serve other methods too, by the study's
-  // own assignments and by --set. ValueError for a configuration that cannot be read or names no
-  // data, and for assignments that the method has no use for.
+  // The method's published settings, changed by CONFIG (which may also have settings of other
+  // methods), then by the study's own assignments, then by --set. ValueError for a configuration
+  // that is wrong or names no data, and for assignments that the method does not use.
   PretrainSettings settings(const std::vector<std::string>& assignments,
                             const std::string& method) const;
 
@@ -71,9 +71,10 @@ class StudyRuns {
   Device device_;
 };
 
-// What a panel shows of a run that did not fail; none where the run has no such value.
+// The value of a run that a panel shows; none where the run has no such value. Not called for runs
+// that failed.
 using ValueOfRun = std::function<std::optional<double>(const StudyRun&)>;
-// Puts the values that the runs have at x of the series called `name`, which is made where it is
+// Adds a point at x, with the runs' values, to the series called `name`, which is made where it is
 // missing.
 void add_point(CurvePanel& panel, const std::string& name, double x, const std::vector<StudyRun>& runs,
                const ValueOfRun& value_of);

@@ -2,7 +2,7 @@
 
 namespace mec::cli {
 
-// Each study has a file of its own, study_<name>.cpp.
+// Each study has a file of its own, cli/study/<name>.cpp.
 void add_study(Command program) {
   Command study = program.add_subcommand("study", "A table and pictures of how a setting matters");
   study.require_subcommand();
