@@ -1,5 +1,5 @@
-# One command for each habit. CMake does the work: `cmake --preset release` and friends do the same
-# by hand.
+# One command for each task. CMake does the work: `cmake --preset release` and so on do the same
+# without make.
 #
 #   make          build the program and the library   make bench    time a training step
 #   make demo     learn Fashion-MNIST without labels  make minimal  build without optional libraries
@@ -13,15 +13,15 @@
 MAKEFLAGS += --no-print-directory
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
-# Fashion-MNIST's place when `tools/setup.sh --prefix .deps` unpacked it.
 ROOMS = tensor autograd nn data ssl eval cli
+# Fashion-MNIST, where `tools/setup.sh --prefix .deps` unpacked it.
 DATA = .deps/usr/share/datasets/fashion-mnist
 
 all: build/release
 
-# Ninja where there is one. Libraries unpacked by `tools/setup.sh --prefix .deps` are found.
-# Configuring each time takes a second and notices a library that came or went. A cache from another
-# folder (a copied tree) is dropped, since CMake would refuse it.
+# Uses Ninja where it is installed. Libraries unpacked by `tools/setup.sh --prefix .deps` are found.
+# Configuring each time takes a second, and notices libraries that were installed or removed. A
+# cache from another folder (a copied tree) is dropped, since CMake would refuse it.
 NINJA = $(if $(shell command -v ninja 2>/dev/null),-G Ninja)
 DEPS = $(if $(wildcard .deps/usr),-DCMAKE_PREFIX_PATH=$(CURDIR)/.deps/usr)
 here = grep -qsx 'CMAKE_HOME_DIRECTORY:INTERNAL=$(CURDIR)' $@/CMakeCache.txt
@@ -34,7 +34,7 @@ $(BUILDS): setup
 	@$(configure)
 	@cmake --build $@ -j $(JOBS) $(ONLY)
 demo bench: ONLY = --target mec_cli
-# The demo runs on the CPU: where nothing was built before, the GPU's kernels wait for the next
+# The demo runs on the CPU: where nothing was built before, the GPU's kernels are left to the next
 # `make`.
 demo: FIRST = -DMEC_CUDA=OFF
 

@@ -7,8 +7,8 @@ find_path(MecBlas_INCLUDE_DIR cblas.h PATH_SUFFIXES "${CMAKE_LIBRARY_ARCHITECTUR
 find_library(MecBlas_LIBRARY NAMES openblaso openblas
   PATH_SUFFIXES "${CMAKE_LIBRARY_ARCHITECTURE}/openblas-openmp" openblas-openmp)
 find_path(MecBlas_LAPACKE_INCLUDE_DIR lapacke.h PATH_SUFFIXES openblas)
-# Debian's OpenBLAS has LAPACK but not LAPACKE; where it is inside, there is no other library to
-# find.
+# Debian's OpenBLAS has LAPACK but not LAPACKE. Where an OpenBLAS contains LAPACKE, there is no
+# separate library.
 find_library(MecBlas_LAPACKE_LIBRARY NAMES lapacke)
 if(MecBlas_LIBRARY AND NOT MecBlas_LAPACKE_LIBRARY)
   set(MecBlas_LAPACKE_LIBRARY "${MecBlas_LIBRARY}")
@@ -24,9 +24,9 @@ if(MecBlas_FOUND AND NOT TARGET mec::blas)
   target_include_directories(mec::blas SYSTEM INTERFACE "${MecBlas_INCLUDE_DIR}" "${MecBlas_LAPACKE_INCLUDE_DIR}")
   # OpenBLAS first: LAPACKE's own need for liblapack and libblas is then already met by it.
   target_link_libraries(mec::blas INTERFACE "${MecBlas_LIBRARY}" "${MecBlas_LAPACKE_LIBRARY}")
-  # RPATH, not RUNPATH: it also serves the libraries that this one needs, so that a copy in a folder
-  # of one's own (tools/setup.sh --prefix) works, and no system-wide alternative slips in a second
-  # OpenBLAS.
+  # RPATH, not RUNPATH: the loader then also searches it for this library's own dependencies. So a
+  # copy in a private folder (tools/setup.sh --prefix) works, and the system's default BLAS is not
+  # loaded as a second OpenBLAS.
   if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     target_link_options(mec::blas INTERFACE "LINKER:--disable-new-dtags")
   endif()

@@ -19,9 +19,7 @@ if(MecOneDnn_FOUND AND NOT TARGET DNNL::dnnl)
   set_target_properties(DNNL::dnnl PROPERTIES IMPORTED_LOCATION "${MecOneDnn_LIBRARY}"
     INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${MecOneDnn_INCLUDE_DIR}"
     INTERFACE_INCLUDE_DIRECTORIES "${MecOneDnn_INCLUDE_DIR}")
-  # RPATH, not RUNPATH: it also serves the libraries that this one needs, so that a copy in a folder
-  # of one's own (tools/setup.sh --prefix) works, and no system-wide alternative slips in a second
-  # OpenBLAS.
+  # RPATH, not RUNPATH: see FindMecBlas.cmake.
   if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     target_link_options(DNNL::dnnl INTERFACE "LINKER:--disable-new-dtags")
   endif()

@@ -7,7 +7,7 @@ option(MEC_CUDA_WERROR "Warnings of the CUDA compiler, register spills among the
 set(MEC_HAVE_CUDA OFF)
 set(cost "no GPU backend")
 
-# Why the backend cannot be built, empty when it can.
+# Sets `why`: the reason why the backend cannot be built, empty when it can.
 macro(mec_look_for_cuda)
   set(why "")
   include(CheckLanguage)
@@ -25,8 +25,9 @@ macro(mec_look_for_cuda)
   endif()
 endmacro()
 
-# One, since each costs as much to compile as all the rest of the library: this machine's, or the
-# oldest that is supported, whose PTX every newer GPU takes. The preset `cuda` names several.
+# The default is one architecture, since each takes as long to compile as all the rest of the
+# library: this machine's, or the oldest that is supported, whose PTX every newer GPU takes. The
+# preset `cuda` names several.
 function(mec_default_cuda_architecture result)
   execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
     OUTPUT_VARIABLE capability ERROR_QUIET RESULT_VARIABLE status)

@@ -1,10 +1,10 @@
-# What the machine offers. For each optional dependency: the option MEC_X (AUTO, ON = must be there,
-# OFF), the result MEC_HAVE_X (also a macro in the sources that ask), and the target in MEC_TARGET_x
-# (empty when missing), which is what mec_room(... USES x) links.
+# Finds the dependencies. For each optional one: the option MEC_X (AUTO, ON = must be there, OFF),
+# the result MEC_HAVE_X (also a macro for sources that need it), and the target in MEC_TARGET_x
+# (empty when missing), which mec_room(... USES x) links.
 
 set(MEC_SUMMARY "")  # lines "name|state|note" of the table at the end of configure
 
-# A cache may remember a library that was since removed or moved: forget it, so that it is looked
+# Drops cached paths of libraries that have since been removed or moved, so that these are searched
 # for again.
 get_cmake_property(cached CACHE_VARIABLES)
 foreach(variable IN LISTS cached)
@@ -49,7 +49,7 @@ foreach(name IN ITEMS OPENMP ONEDNN BLAS ZLIB)
     target_compile_definitions(mec_options INTERFACE MEC_HAVE_${name}=1)
   endif()
 endforeach()
-# Decoders of image files: data/CMakeLists.txt tells the sources.
+# Decoders of image files. data/CMakeLists.txt chooses their sources and defines their MEC_HAVE_X.
 mec_optional(JPEG JPEG JPEG::JPEG "JPEG by stb_image: colours differ by rounding, and unusual files are refused")
 mec_optional(PNG PNG PNG::PNG "PNG by stb_image, slower")
 mec_optional(WEBP MecWebp mec::webp "WebP files are passed over")
@@ -68,7 +68,7 @@ if(NOT MEC_HAVE_OPENMP)
 endif()
 
 # mec_header_only(<name> <header> [<folder>...]): the target mec_<name>, with the include path of a
-# library that is compiled in. It is exported as an empty target: who uses an installed mec does not
+# library that is compiled in. It is exported as an empty target: users of an installed mec do not
 # need the header.
 macro(mec_header_only name header)
   find_path(MEC_${name}_INCLUDE_DIR ${header} PATH_SUFFIXES ${ARGN})

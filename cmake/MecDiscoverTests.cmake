@@ -32,7 +32,7 @@ foreach(word IN LISTS emulator program)
 endforeach()
 foreach(file IN LISTS files)
   string(REPLACE "${tests_dir}/" "" name "${file}")
-  string(REGEX REPLACE "^(\\.\\./)+tests/" "" name "${name}")  # as ccache has it, told of a base_dir
+  string(REGEX REPLACE "^(\\.\\./)+tests/" "" name "${name}")  # ccache's base_dir makes paths relative
   string(REGEX REPLACE "\\.(cpp|h)$" "" name "${name}")
   if(folder AND NOT name MATCHES "^${folder}/")
     string(PREPEND name "${folder}/")

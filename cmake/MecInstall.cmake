@@ -10,8 +10,9 @@ foreach(name IN LISTS MEC_ROOMS MEC_HEADER_ONLY)
 endforeach()
 install(TARGETS ${targets} EXPORT mecTargets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 if(TARGET mec_cli)
-  # Where the libraries were found. (CMAKE_INSTALL_RPATH_USE_LINK_PATH would leave out a folder
-  # below this one, .deps.)
+  # The program's RPATH: the folders where the libraries were found.
+  # (CMAKE_INSTALL_RPATH_USE_LINK_PATH would leave out folders within the source tree, such as
+  # .deps.)
   foreach(library IN ITEMS "${MecOneDnn_LIBRARY}" "${MecBlas_LIBRARY}" "${MecBlas_LAPACKE_LIBRARY}"
       "${MecWebp_LIBRARY}" "${PNG_LIBRARY_RELEASE}" "${JPEG_LIBRARY_RELEASE}" "${TIFF_LIBRARY_RELEASE}" "${GIF_LIBRARY}")
     get_filename_component(folder "${library}" DIRECTORY)
@@ -22,8 +23,8 @@ if(TARGET mec_cli)
   install(TARGETS mec_cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 endif()
 
-# A backend's insides and the program's are nobody else's business; a backend is reached through
-# tensor/backend.h.
+# The headers within a backend, and those of the program, are private and not installed; a backend
+# is used through tensor/backend.h.
 install(DIRECTORY ${MEC_ROOMS} DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/mec" FILES_MATCHING PATTERN "*.h"
   PATTERN "tensor/backends/cpu" EXCLUDE PATTERN "tensor/backends/cuda" EXCLUDE PATTERN "tensor/backends/reference" EXCLUDE)
 install(FILES include/mec/all.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/mec")

@@ -9,10 +9,10 @@
 # <target> gets MEC_ISA_AVX2=1 and MEC_ISA_AVX512=1 where those variants exist. With MEC_NATIVE, and
 # on other processors, there is only `baseline`.
 #
-# One trap: an inline function outside the MEC_ISA namespace (std::vector's, say) that such a file
-# instantiates may be the copy that the linker keeps for the whole program, AVX-512 and all. Keep
-# these files to plain loops over pointers; the test `isa_symbols` fails when one leaks.
-set(MEC_ISA_FLAGS_baseline "")  # what everything is compiled with: see MecOptions.cmake
+# One trap: such a file may instantiate an inline function outside the MEC_ISA namespace (one of
+# std::vector, say). The linker may keep this copy, compiled for AVX-512, for the whole program.
+# Keep these files to plain loops over pointers; the test `isa_symbols` fails when one leaks.
+set(MEC_ISA_FLAGS_baseline "")  # only the flags of all files: see MecOptions.cmake
 set(MEC_ISA_FLAGS_avx2 -march=x86-64-v3)
 set(MEC_ISA_FLAGS_avx512 -march=x86-64-v4)
 set(MEC_ISAS baseline)

@@ -3,8 +3,8 @@
 # The static library mec_<name> (alias mec::<name>) of one room, called from <name>/CMakeLists.txt.
 #   DEPENDS  rooms that this one includes; linked PUBLIC
 #   USES     any of: openmp onednn blas zlib jpeg png webp tiff gif threads stb json cli11 toml;
-#            linked PRIVATE, and
-#            skipped where it is missing: the sources ask `#if MEC_HAVE_OPENMP` (ONEDNN, BLAS, ZLIB)
+#            linked PRIVATE, and skipped where it is missing: the sources ask `#if MEC_HAVE_OPENMP`
+#            (ONEDNN, BLAS, ZLIB)
 #
 # The room `cli` is the program: main.cpp makes the executable `mec` (target mec_cli); its other
 # sources make a library (target mec_commands), so that tests reach them too.

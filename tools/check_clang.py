@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """check_clang.py BUILD [--only TEXT]: does clang compile, without a warning, each C++ file that gcc compiles in BUILD?
 
-Runs each command of BUILD's compile_commands.json, but CUDA's, with the newest clang++ that is installed: no code is
-made, and warnings are errors. Prints the files that fail with their first errors. --only takes the files whose path
-contains TEXT. Exit status 77 where there is no clang++ from 14 on: before it, C++20 is not complete enough.
+Runs each command of BUILD's compile_commands.json, except those for CUDA, with the newest clang++ that is installed. No
+code is generated, and warnings are errors. Prints the files that fail with their first errors. --only takes the files
+whose path contains TEXT. Exit status 77 where there is no clang++ from version 14 on: older ones lack parts of C++20.
 """
 import argparse
 import json
@@ -39,12 +39,12 @@ def find_clang():
 
 
 def is_cxx(words, file):
-    """Not CUDA, nor a header that is compiled for others to read."""
+    """Whether the command compiles C++: not CUDA, and not a precompiled header."""
     return words[words.index("-x") + 1] == "c++" if "-x" in words else not file.endswith(".cu")
 
 
 def options_of(words, file):
-    """What a compiler was told, without its name, its output, the file itself, and its precompiled header."""
+    """The options of a compiler's command: without its name, its output, the file itself, and its precompiled header."""
     options, i = [], next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
     while i < len(words):
         taken = 2 if words[i] in ("-o", "-include", "-Xclang") else 1
@@ -56,7 +56,7 @@ def options_of(words, file):
 
 
 def jobs_in(build, only=""):
-    """{(file, its options): folder to compile in}: one that two targets compile alike is there once."""
+    """{(file, its options): folder to compile in}. A file that two targets compile alike is there once."""
     jobs = {}
     for entry in json.loads(Path(build, "compile_commands.json").read_text(encoding="utf-8")):
         words, file = shlex.split(entry["command"]), entry["file"]

@@ -1,4 +1,4 @@
-"""What the checks of style share: the frame of a run and of a self-test."""
+"""What the checks of style share: main(), and self_test() for their cases."""
 import sys
 import tempfile
 from pathlib import Path

@@ -2,7 +2,8 @@
 """Fails on a page that names a file or a test that is not there.
 
 In backticks: a path from the top (`tensor/ops.h`, `examples/configs/`), and in the last column of a table that is
-headed "test", a test (`tensor/threads`, `cli/options_of_*`). Words such as `…/NAME.h` or `tests/<room>` stand for many. Pages that add files, docs/add_*.md, are followed by tests/docs/follow.py.
+headed "test", a test (`tensor/threads`, `cli/options_of_*`). Words such as `…/NAME.h` or `tests/<room>` stand for many,
+and are not checked. tests/docs/follow.py checks the pages that add files, docs/add_*.md.
 """
 import re
 

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Keeps the doors between rooms one-way, within a room those between its folders, and vendors' headers out of public ones.
+"""Checks that includes between rooms, and between the folders of a room, go one way; and that public headers include no
+header of a library other than C++'s.
 
 The rules are the table "room | may include | what lives there" of docs/architecture.md. "the above" and "all above"
-are the rooms of the rows before; a row inside a room (tensor/backends/cpu/) may include what the room may. PRIVATE_ROOMS are
-nobody else's business: no other room and no public header includes them, and their headers are not installed.
-include/mec/ has links to the rooms and headers that sum them up: these include headers of rooms alone, and no room
+are the rooms of the rows before; a row inside a room (tensor/backends/cpu/) may include what the room may. PRIVATE_ROOMS
+are private: no other room and no public header includes their headers, and these are not installed.
+include/mec/ has links to the rooms, and headers that sum them up: these include headers of rooms alone, and no room
 includes them.
-Folders of a room do not include each other in a circle, nor do they and the headers beside them: such a header counts by
-itself, or with the folder that it sums up (tensor/ops.h beside tensor/ops/).
+Folders of a room do not include each other in a circle, nor do folders and the headers beside them: such a header counts
+by itself, or with the folder that it sums up (tensor/ops.h beside tensor/ops/).
 """
 import re
 
@@ -97,7 +98,7 @@ def circles(sources):
     doors = {}  # unit: {unit that it includes: by which include}
     for name, includes in sources.items():
         if name.count("/") == 1 and not name.endswith(".h"):
-            continue  # a .cpp that fulfils what its header declares, with whatever stands on that
+            continue  # a .cpp beside the folders may use folders that include its own header
         here = unit_of(name, folders)
         for header in includes:
             there = unit_of(header, folders)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Keeps files, functions and lines small enough to read: the tail hurts, not the median.
+"""Keeps files, functions and lines small enough to read.
 
-Files to 400 lines, functions to 60, kernels (functions of a backend) to 120, `main` to 100; comments and the text
-of pages to 100 columns. An exception of a file or function is a line
-of tools/size_exceptions.txt, "path | reason" or "path:function | reason"; one that is no longer needed is an error.
+The limits: 400 lines for a file, 60 for a function, 120 for a kernel (a function of a backend), 100 for `main`; 100
+columns for comments and for the text of pages. An exception for a file or function is a line of
+tools/size_exceptions.txt, "path | reason" or "path:function | reason"; one that is no longer needed is an error.
 """
 import ast
 import re
@@ -13,8 +13,8 @@ from project_tree import project_files
 
 FILE_LINES, FUNCTION_LINES, KERNEL_LINES, MAIN_LINES = 400, 60, 120, 100
 COLUMNS = 100
-# Of a page: tables, headings, code, pictures, and the orders of docs/add_*.md, each of which is one
-# line.
+# Lines of a page that may be wider: tables, headings, code, pictures, and the instructions of
+# docs/add_*.md, each of which is one line.
 PAGE_LAYOUT = re.compile(r"\s*(\||#|<|!\[)|    |(Make|In|Now) `")
 CXX = {".h", ".cpp", ".cu", ".cuh"}
 OTHER = {".py", ".sh", ".cmake"}
@@ -27,7 +27,7 @@ NOISE = re.compile(r"""//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|
 
 
 def blank(match):
-    """Keeps the lines, and an empty string for a string, so that positions and TEST_CASE("") stay."""
+    """Replaces the match by as many empty lines, and a string by "", so that line numbers and TEST_CASE("") stay."""
     text = match.group(0)
     return ('""' if text[0] in "\"R" else "") + "\n" * text.count("\n")
 
@@ -119,7 +119,7 @@ def too_large(root):
 
 
 def wide_lines(root):
-    """Findings for lines of comments and of pages that a reader's window cuts; tables and what stands in code may be wider."""
+    """Findings for lines of comments and of pages that are too wide; tables and code may be wider."""
     for path in project_files(root):
         comment = {".md": None, ".py": "#", ".cmake": "#"}.get(path.suffix, "//" if path.suffix in CXX else "")
         if comment == "":

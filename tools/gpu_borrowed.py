@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a borrowed GPU is asked, in two stages of at most five minutes: see tools/gpu_check.sh and docs/cuda.md.
+"""Tests and measures a borrowed GPU, in two stages of at most five minutes: see tools/gpu_check.sh and docs/cuda.md.
 
   gpu_borrowed.py first|second --pack .gpu --out DIR
 
@@ -16,7 +16,7 @@ from gpu_jobs import Clock, Job, first_error, run
 from gpu_report import PROFILE_LINES, Report
 from gpu_tests import run_tests
 
-SECONDS = 285  # of a stage, and of its own end some more
+SECONDS = 285  # the limit of a stage; its end takes some more
 PEER = os.path.join(os.path.dirname(__file__), "..", "bench", "peers", "torch_mec_step.py")
 R50 = "--arch resnet50 --stem imagenet --width 64 --channels 3 --size 224 --dim 2048 --pred-hidden 512".split()
 SMALL = "--arch resnet18 --stem cifar --width 64 --channels 3 --size 32 --dim 2048 --pred-hidden 512 --batch 512".split()
@@ -39,7 +39,7 @@ class Stage:
         self.clock = Clock(SECONDS)
         self.report = Report(out, name, self.clock)
         self.pack = os.path.abspath(pack)
-        self.plans = os.path.join(self.pack, "plans.json")  # of engines that were timed: the second stage takes them over
+        self.plans = os.path.join(self.pack, "plans.json")  # the engines that were timed; the second stage uses them, too
         self.mec, self.tests = (os.path.join(self.pack, "bin", name) for name in ("mec", "test_gpu"))
         golden = os.path.join(os.path.dirname(__file__), "..", "tests", "golden")
         paths = os.pathsep.join(library_folders() + os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep))
@@ -54,7 +54,7 @@ class Stage:
         self.report.log("log.txt", "nvidia-smi; PyTorch, CUDA, libc", job.text() + peer.text())
 
     def binaries(self):
-        """The packed programs, or where they do not run here, some that are built here."""
+        """Takes the packed programs; where these do not run here, builds others."""
         job = run("mec info", [self.mec, "info"], self.clock.limit(30), self.env)
         self.report.log("log.txt", "mec info", job.text() + job.why)
         if not job.why:
@@ -70,7 +70,7 @@ class Stage:
         return self.report.count("programs", "built here: the packed ones do not run")
 
     def ours(self, label, options, limit, count=True):
-        """A step of ours, timed. Returns the job."""
+        """Times a step of ours. Returns the job."""
         steps = [] if "--steps" in options else ["--steps", "20", "--warmup", "5"]
         job = run(label, [self.mec, "bench", "step", "--device", "cuda", *options, *steps], self.clock.limit(limit), self.env)
         if count:
@@ -78,12 +78,13 @@ class Stage:
         return job
 
     def peer(self, label, options):
-        """A step of PyTorch's, begun."""
+        """Starts a step of PyTorch's. Returns the job."""
         command = ["python3", PEER, "--device", "cuda", "--channels-last", "--steps", "20", "--warmup", "5", *options]
         return Job(label, command)
 
     def finish_peer(self, job, limit, ready_limit=None):
-        """Times a step that may have been compiled while other things ran, and waits for the word to go on."""
+        """Tells a started step of PyTorch's to go on, and reports its speed. With `ready_limit`, first waits until it has
+        compiled."""
         if ready_limit is not None and not job.prints("ready", self.clock.limit(ready_limit)):
             job.cut()
             job.why = f"not ready in time: {first_error(job.text())}"
@@ -132,7 +133,7 @@ def slowest_kernels(lines):
 
 
 def sanitizers(stage):
-    """Begun, both at once: they take minutes."""
+    """Starts both at once, since they take minutes."""
     cases = [stage.tests, "--no-colors=true", "--test-case=cuda small *", "--test-case-exclude=" + LIBRARIES]
     for tool in ("memcheck", "racecheck"):
         yield Job(tool, ["compute-sanitizer", "--tool", tool, "--kernel-name", OUR_KERNELS, "--error-exitcode", "1", *cases],

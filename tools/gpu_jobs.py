@@ -1,4 +1,4 @@
-"""Programs that run for a limited time, several at once, and what came of them: for tools/gpu_borrowed.py."""
+"""Runs programs for a limited time, several at once, and keeps their results: for tools/gpu_borrowed.py."""
 import os
 import re
 import signal
@@ -26,7 +26,7 @@ class Clock:
         return self.seconds - self.spent()
 
     def limit(self, seconds):
-        """At most so many, and no more than are left."""
+        """At most so many seconds (scaled), and no more than are left."""
         return max(0.0, min(seconds * self.scale, self.left()))
 
 
@@ -44,7 +44,7 @@ class Job:
         self.output = tempfile.TemporaryFile("w+", errors="replace")
         self.start = time.monotonic()
         self.seconds = 0.0
-        self.why = ""  # it failed; empty: it did not
+        self.why = ""  # why it failed; empty where it did not
         self.process = None
         try:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=self.output, stderr=subprocess.STDOUT,
@@ -57,7 +57,7 @@ class Job:
         return self.output.read()
 
     def say(self, line):
-        """A line of input. A program that has ended does not read it, which wait() will tell."""
+        """Writes a line to the program's input. Where the program has ended, wait() will report it."""
         try:
             self.process.stdin.write(line + "\n")
             self.process.stdin.flush()
@@ -74,7 +74,8 @@ class Job:
         return self.process is not None
 
     def wait(self, limit):
-        """Until it ends; what runs longer is cut, with all that it has started. Returns whether it ended well."""
+        """Waits until the program ends; after `limit` seconds kills it, and all that it has started. Returns whether it
+        succeeded."""
         if self.process:
             try:
                 status = self.process.wait(limit)

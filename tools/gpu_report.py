@@ -12,7 +12,7 @@ class Report:
     def __init__(self, folder, stage, clock):
         self.folder, self.stage, self.clock = folder, stage, clock
         self.machine = ""
-        self.passed, self.failed, self.failures = {}, {}, []  # by kind, in order of coming; (name, why)
+        self.passed, self.failed, self.failures = {}, {}, []  # counts by kind, in order of arrival; (name, why)
         self.rows = []    # (label, figures)
         self.shown = []   # further lines
         os.makedirs(folder, exist_ok=True)
@@ -49,7 +49,7 @@ class Report:
         return self.count("speeds", label)
 
     def verdict(self):
-        """Ours against PyTorch's best of the same stage, of the runs that are to be compared."""
+        """Our tuned runs against PyTorch's fastest in the same stage."""
         ours = [f for label, f in self.rows if label.startswith("ours, tuned")]
         peers = [f for label, f in self.rows if label.startswith("PyTorch, ")]
         if not ours or not peers:

@@ -1,9 +1,10 @@
-"""test_gpu as several programs at once: an error that stays on a device fails all that follows in one program, and no other."""
+"""Runs test_gpu as several programs at once: a sticky device error fails all later cases of its own program alone."""
 import re
 
 from gpu_jobs import Job, first_error, run
 
-# The first pattern that a case's name has decides; a program for each, and one for all other cases.
+# One program for each group, and one for all other cases. The first pattern that matches a case's
+# name decides its group.
 GROUPS = (
     ("tuned engines", r"engines that were timed"),
     ("convolutions", r"^cuda kernel conv2d"),
@@ -38,7 +39,7 @@ def command(program, names):
 
 
 def explain(block):
-    """One line on a failed case: the error, and what was compared where it says no more than that."""
+    """One line on a failed case: the error, and the compared values where it says only that they differ."""
     lines = [line.strip() for line in block.splitlines() if line.strip()]
     for i, line in enumerate(lines):
         if "ERROR" in line:
@@ -49,7 +50,7 @@ def explain(block):
 
 
 def verdicts(text, names):
-    """Of a program's output: the cases that passed, {name: why} of those that failed, and those of which it says nothing.
+    """From a program's output: the cases that passed, {name: why} of those that failed, and those that it does not mention.
 
     A case has a block that names it, with the errors if there are any, and then its time.
     """
@@ -69,7 +70,7 @@ def settle(report, job, names):
     passed, failed, silent = verdicts(job.text(), names)
     if passed:
         report.count("tests", job.name, times=len(passed))
-    if job.why and not failed and silent:  # it hung or fell in the first case that has no verdict
+    if job.why and not failed and silent:  # it hung or crashed in the first case that has no verdict
         failed[silent.pop(0)] = job.why
     for name in list(failed)[:1]:
         report.count("tests", name, failed[name])
@@ -77,7 +78,7 @@ def settle(report, job, names):
 
 
 def run_tests(report, program, env, clock, limit):
-    """Runs all groups at once, then what came after a failure case by case; at most `limit` seconds."""
+    """Runs all groups at once, then the cases that came after a failure, each by itself; at most `limit` seconds."""
     end = clock.spent() + clock.limit(limit)
     names, why = case_names(program, env, clock.limit(60))
     if names is None:

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Makes images.safetensors: small image files of many kinds, and the pixels that Pillow has of it.
+"""Makes images.safetensors: small image files of many kinds, and the pixels that Pillow reads from each.
 
   make_image_goldens.py --seed N --out DIR [--files DIR]
 
 For each kind: "<kind>/file", its bytes, and "<kind>/pixels", Pillow's convert("RGB"): (H,W,3), or
 (H,W) where it is gray. Where EXIF turns the picture, "<kind>/upright" likewise. Pillow's
-convert("L") is seen to be that of the RGB pixels, so it takes no room. A kind that Pillow refuses
+convert("L") is not stored: it is asserted to be that of the RGB pixels. A kind that Pillow refuses
 has its file alone. --files also writes each file by itself. The tests read seed 0 from
 tests/golden; another seed makes other pictures of the same kinds.
 

@@ -39,7 +39,7 @@ class Mutant:
 
 
 def parse(text):
-    """Entries are `@ ROOM FILE [TEST]: what it is`, then old lines behind `- ` and new ones behind `+ `."""
+    """Entries are `@ ROOM FILE [TEST]: what it is`, then old lines after `- ` and new ones after `+ `."""
     mutants = []
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith("@ "):
@@ -88,7 +88,7 @@ def build(room, jobs):
 
 
 def passes(room, first):
-    """Whether the room's tests pass, those of the file `first` before all others."""
+    """Whether the room's tests pass; those of the file `first` run before all others."""
     program = str(BUILD / "tests" / f"test_{room}")
     runs = [[f"--source-file=*/{room}/{first}.cpp"], [f"--source-file-exclude=*/{room}/{first}.cpp"]] if first else [[]]
     for filters in runs:
