@@ -4,6 +4,7 @@
 
 #include "mec/autograd/ops/batch_norm.h"
 #include "mec/autograd/ops/convolution.h"
+#include "mec/autograd/ops/dimension.h"
 #include "mec/autograd/ops/elementwise.h"
 #include "mec/autograd/ops/matmul.h"
 #include "mec/autograd/ops/operators.h"

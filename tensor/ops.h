@@ -5,6 +5,7 @@
 #include "mec/tensor/ops/batch_norm.h"
 #include "mec/tensor/ops/coding.h"
 #include "mec/tensor/ops/convolution.h"
+#include "mec/tensor/ops/dimension.h"
 #include "mec/tensor/ops/elementwise.h"
 #include "mec/tensor/ops/linalg.h"
 #include "mec/tensor/ops/matmul.h"

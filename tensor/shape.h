@@ -35,10 +35,12 @@ class Shape {
 
   int rank() const { return rank_; }
   // Size of dimension i; negative i counts from the last.
-  std::int64_t dim(int i) const {
-    const int at = i < 0 ? rank_ + i : i;
-    check<ShapeError>(at >= 0 && at < rank_, "shape: dimension ", i, " of a tensor of rank ", rank_);
-    return dims_[at];
+  std::int64_t dim(int i) const { return dims_[place_of(i)]; }
+  // The shape with another size in dimension i.
+  Shape with_dim(int i, std::int64_t size) const {
+    auto dims = dims_;
+    dims[place_of(i)] = size;
+    return Shape(std::span<const std::int64_t>(dims.data(), static_cast<std::size_t>(rank_)));
   }
   std::int64_t operator[](int i) const { return dims_[i]; }
   std::int64_t numel() const {
@@ -50,6 +52,12 @@ class Shape {
   bool operator==(const Shape&) const = default;  // unused sizes stay 0, so they compare equal
 
  private:
+  int place_of(int i) const {
+    const int at = i < 0 ? rank_ + i : i;
+    check<ShapeError>(at >= 0 && at < rank_, "shape: dimension ", i, " of a tensor of rank ", rank_);
+    return at;
+  }
+
   std::array<std::int64_t, kMaxRank> dims_{};
   int rank_ = 0;
 };

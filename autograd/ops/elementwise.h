@@ -18,19 +18,17 @@ inline Variable abs(const Variable& x) { return unary(UnaryOp::abs, x); }
 inline Variable tanh(const Variable& x) { return unary(UnaryOp::tanh, x); }
 inline Variable sigmoid(const Variable& x) { return unary(UnaryOp::sigmoid, x); }
 
-// The shapes are equal, or one is the other's trailing dimensions and is repeated. operators.h has
-// them as the operators + - * /, with numbers too.
+// Repeated along each other by NumPy's rule. operators.h writes them as + − · /, with numbers too.
 Variable add(const Variable& a, const Variable& b);
 Variable sub(const Variable& a, const Variable& b);
 Variable mul(const Variable& a, const Variable& b);
 Variable div(const Variable& a, const Variable& b);
 
+Variable expand(const Variable& x, const Shape& shape);
+
 Variable scale(const Variable& x, double alpha);
 Variable sum(const Variable& x);  // shape (); f64 for f64, else f32
-// Of a matrix (R,C), over dimension `dim`, which is dropped: 0 gives (C), 1 or -1 gives (R).
-Variable sum(const Variable& x, int dim);
 Variable mean(const Variable& x);
-Variable mean(const Variable& x, int dim);
 
 Variable reshape(const Variable& x, const Shape& shape);
 Variable to(const Variable& x, Dtype dtype);

@@ -1,5 +1,6 @@
 #include "mec/autograd/ops/matmul.h"
 
+#include "mec/tensor/ops/dimension.h"
 #include "mec/tensor/ops/elementwise.h"
 #include "mec/tensor/ops/matmul.h"
 

@@ -5,32 +5,6 @@
 
 namespace mec {
 
-Variable slice(const Variable& x, std::int64_t begin, std::int64_t end) {
-  return record("slice", x.data().rows(begin, end), {x},
-                [shape = x.shape(), begin, end](const Tensor& dy, const Needs&) -> Grads {
-                  const Tensor dx = Tensor::zeros(shape, dy.dtype(), dy.device());
-                  dx.rows(begin, end).copy_from(dy);
-                  return {dx};
-                });
-}
-
-Variable cat(const std::vector<Variable>& parts) {
-  std::vector<Tensor> data;
-  std::vector<std::int64_t> rows;
-  for (const Variable& part : parts) data.push_back(part.data());
-  const Tensor joined = cat(data);
-  for (const Tensor& part : data) rows.push_back(part.dim(0));
-  return record("cat", joined, parts, [rows](const Tensor& dy, const Needs&) -> Grads {
-    Grads grads;
-    std::int64_t at = 0;
-    for (const std::int64_t count : rows) {
-      grads.push_back(dy.rows(at, at + count));
-      at += count;
-    }
-    return grads;
-  });
-}
-
 Variable normalize_rows(const Variable& x) {
   const NormalizedRows saved = normalize_rows(x.data());
   return record("normalize_rows", saved.y, {x},

@@ -1,15 +1,9 @@
-// Operations on rows: slicing, concatenation, scaling to unit length, and cross-entropy with
-// labels.
+// Rows of unit length, and cross-entropy with labels.
 #pragma once
 
 #include "mec/autograd/variable.h"
 
 namespace mec {
-
-// Rows [begin, end) of the leading dimension, x[begin:end] in PyTorch. ShapeError outside.
-Variable slice(const Variable& x, std::int64_t begin, std::int64_t end);
-// One below the other, as torch.cat in dimension 0: (R₁,…) and (R₂,…) -> (R₁+R₂,…).
-Variable cat(const std::vector<Variable>& parts);
 
 Variable normalize_rows(const Variable& x);  // (R,C) f32 or f64 -> rows of unit length
 

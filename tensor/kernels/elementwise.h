@@ -7,7 +7,17 @@
 
 namespace mec {
 
-// Scalars whose values are fixed when a step is recorded.
+// How two operands repeat over a result. Its sizes stand fastest first, those merged along which
+// both operands go on or repeat together; an operand's step in a dimension is 0 where it repeats.
+// Made by broadcast() of mec/tensor/ops/broadcast.h; the rank is at least 1.
+struct BroadcastArgs {
+  int rank = 1;
+  std::int64_t sizes[Shape::kMaxRank] = {1};
+  std::int64_t a_steps[Shape::kMaxRank] = {1};
+  std::int64_t b_steps[Shape::kMaxRank] = {1};
+};
+
+// Scalars known when a step is recorded.
 struct AxpbyArgs {
   double alpha = 1.0;
   double beta = 0.0;
@@ -29,12 +39,13 @@ struct UnaryGrad {
   Out dx;
 };
 
-// b's shape may be the trailing dimensions of a's: b is then repeated.
+// y = a ∘ b, both repeated to y's shape.
 struct Binary {
   static constexpr auto name = "binary";
   BinaryOp op;
   In a, b;
   Out y;
+  BroadcastArgs args;
 };
 
 // y = alpha·x + beta·y; beta 0 never reads y. factor (1), where given, multiplies alpha.

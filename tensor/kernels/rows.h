@@ -31,16 +31,42 @@ struct CrossEntropy {
   Out loss, dlogits;
 };
 
-// The k largest of each row, in descending order, NaN first, ties by lower index (NaNs are equals,
-// and so are −0 and 0). values (R,k), indices i32 (R,k).
+// y = softmax(x) along each row, or its logarithm. NaN for the whole row where it has a NaN or +∞
+// or nothing but −∞. y is not x.
+struct Softmax {
+  static constexpr auto name = "softmax";
+  In x;
+  Out y;
+  bool log;
+};
+
+// dx = y·(dy − Σ y·dy); for the logarithm dx = dy − exp(y)·Σ dy.
+struct SoftmaxGrad {
+  static constexpr auto name = "softmax_grad";
+  In y, dy;
+  Out dx;
+  bool log;
+};
+
+// The k largest of each row, in falling order, NaN before all, ties by lower index (NaNs are
+// equals, and so are −0 and 0). values (R,k), indices i32 (R,k).
 struct TopK {
   static constexpr auto name = "top_k";
   In x;
   Out values, indices;
 };
 
+// dx (R,C): dy (R,k) at indices i32 (R,k), which differ within a row, and 0 elsewhere. An index
+// outside [0,C) has no place.
+struct TopKGrad {
+  static constexpr auto name = "top_k_grad";
+  In indices, dy;
+  Out dx;
+};
+
 }  // namespace kernel
 
-using RowKernels = Family<kernel::NormalizeRows, kernel::NormalizeRowsGrad, kernel::CrossEntropy, kernel::TopK>;
+using RowKernels = Family<kernel::NormalizeRows, kernel::NormalizeRowsGrad, kernel::CrossEntropy, kernel::Softmax,
+                          kernel::SoftmaxGrad, kernel::TopK, kernel::TopKGrad>;
 
 }  // namespace mec

@@ -55,8 +55,11 @@ inline void check_real(const char* op, const Tensor& t, const char* what) {
                     " must be f32 or f64, but is bf16; convert it with to(Dtype::f32)");
 }
 
-// The values of labels, indices or bounds, where the host can read them. Where it cannot, the span
-// is empty, and kernels follow their own rule (backend.h).
+// In the dtype in which x's elements are computed: bf16 as f32.
+inline Tensor widened(const Tensor& x) { return x.to(accumulator_of(x.dtype())); }
+
+// The values of labels, indices or bounds, where the host can read them. Where it cannot, there are
+// none to look at, and kernels keep to their own rule (backend.h).
 template <class T> std::span<const T> readable(const Tensor& t) {
   if (!t.backend().host_readable()) return {};
   return {In(t).as<T>(), static_cast<std::size_t>(t.numel())};

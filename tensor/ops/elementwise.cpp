@@ -1,9 +1,9 @@
 #include "mec/tensor/ops/elementwise.h"
 
-#include <algorithm>
 #include <functional>
 #include <numeric>
 
+#include "mec/tensor/ops/broadcast.h"
 #include "mec/tensor/ops/common.h"
 
 namespace mec {
@@ -26,20 +26,6 @@ const char* name_of(BinaryOp op) {
     case BinaryOp::mul: return "mul";
     default: return "div";
   }
-}
-
-bool is_tail_of(const Shape& whole, const Shape& part) {
-  if (part.rank() > whole.rank()) return false;
-  return std::ranges::equal(whole.dims().last(static_cast<std::size_t>(part.rank())), part.dims());
-}
-
-// Kernels can repeat the second operand only. Where the first is the shorter one, these expressions
-// give the same bits.
-Tensor with_short_left(BinaryOp op, const Tensor& a, const Tensor& b) {
-  if (op == BinaryOp::sub) return binary(BinaryOp::add, neg(b), a);  // a − b = −b + a
-  if (op != BinaryOp::div) return binary(op, b, a);
-  const Tensor ones = Tensor::full(b.shape(), 1.0, b.dtype(), b.device());
-  return binary(BinaryOp::div, binary(BinaryOp::mul, ones, a), b);
 }
 
 }  // namespace
@@ -67,11 +53,19 @@ Tensor binary(BinaryOp op, const Tensor& a, const Tensor& b) {
   check_defined(name, b, "the second operand");
   check_device(name, {&a, &b});
   check_dtype(name, b, a.dtype(), "the second operand");
-  if (a.rank() < b.rank() && is_tail_of(b.shape(), a.shape())) return with_short_left(op, a, b);
-  check<ShapeError>(is_tail_of(a.shape(), b.shape()), name, ": shapes ", a.shape(), " and ", b.shape(),
-                    " are neither equal, nor is one the other's trailing dimensions; reshape or transpose one of them");
-  Tensor y(a.shape(), a.dtype(), a.device());
-  a.backend().run(kernel::Binary{op, a, b, y});
+  const Shape shape = broadcast_shape(name, a.shape(), b.shape());
+  Tensor y(shape, a.dtype(), a.device());
+  a.backend().run(kernel::Binary{op, a, b, y, broadcast(shape, a.shape(), b.shape())});
+  return y;
+}
+
+Tensor expand(const Tensor& x, const Shape& shape) {
+  check_floating("expand", x, "the input");
+  check<ShapeError>(broadcast_shape("expand", x.shape(), shape) == shape, "expand: the input ", x.shape(),
+                    " does not repeat to ", shape);
+  const Tensor one = Tensor::full({}, 1.0, x.dtype(), x.device());
+  Tensor y(shape, x.dtype(), x.device());
+  x.backend().run(kernel::Binary{BinaryOp::mul, x, one, y, broadcast(shape, x.shape(), one.shape())});
   return y;
 }
 
@@ -113,19 +107,7 @@ Tensor reduce(Reduce how, const Tensor& x) {
   return y;
 }
 
-Tensor sum(const Tensor& x, int dim) {
-  check_defined("sum", x, "the input");
-  check<ShapeError>(x.rank() == 2 && dim >= -2 && dim < 2, "sum: over dimension 0 or 1 of a matrix, but dimension ", dim,
-                    " of ", x.shape(), " was asked for; reshape it to a matrix first");
-  return reduce(dim == 0 || dim == -2 ? Reduce::over_rows : Reduce::over_columns, x);
-}
-
 Tensor mean(const Tensor& x) { return scale(sum(x), 1.0 / static_cast<double>(x.numel())); }
-
-Tensor mean(const Tensor& x, int dim) {
-  const Tensor sums = sum(x, dim);
-  return scale(sums, 1.0 / static_cast<double>(x.dim(dim)));
-}
 
 Tensor all_finite(const Tensor& x) {
   check_floating("all_finite", x, "the input");

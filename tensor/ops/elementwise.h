@@ -22,13 +22,17 @@ inline Tensor abs(const Tensor& x) { return unary(UnaryOp::abs, x); }
 inline Tensor tanh(const Tensor& x) { return unary(UnaryOp::tanh, x); }
 inline Tensor sigmoid(const Tensor& x) { return unary(UnaryOp::sigmoid, x); }
 
-// y = a ∘ b. The shapes are equal, or one is the other's trailing dimensions and is repeated.
-// ShapeError otherwise. operators.h has them as the operators + - * /, with numbers too.
+// y = a ∘ b, repeated along each other by NumPy's rule: seen from the last dimension, sizes are
+// equal, or one of them is 1 or absent. ShapeError otherwise. operators.h writes them as + − · /,
+// with numbers too.
 Tensor binary(BinaryOp op, const Tensor& a, const Tensor& b);
 inline Tensor add(const Tensor& a, const Tensor& b) { return binary(BinaryOp::add, a, b); }
 inline Tensor sub(const Tensor& a, const Tensor& b) { return binary(BinaryOp::sub, a, b); }
 inline Tensor mul(const Tensor& a, const Tensor& b) { return binary(BinaryOp::mul, a, b); }
 inline Tensor div(const Tensor& a, const Tensor& b) { return binary(BinaryOp::div, a, b); }
+
+// x repeated to `shape` by the same rule, as a copy. ShapeError where it does not repeat to it.
+Tensor expand(const Tensor& x, const Shape& shape);
 
 // alpha·x, and alpha·x with a further factor that lies in device memory: one element, f64 for f64,
 // else f32.
@@ -48,12 +52,9 @@ inline void add_into(const Tensor& x, const Tensor& y) { axpby(x, y, {.alpha = 1
 // else f32.
 Tensor reduce(Reduce how, const Tensor& x);
 inline Tensor sum(const Tensor& x) { return reduce(Reduce::all, x); }
-// Of a matrix (R,C), over dimension `dim`, which is dropped: 0 gives (C), 1 or -1 gives (R).
-// ShapeError for another rank or dimension.
-Tensor sum(const Tensor& x, int dim);
-// The sum divided by the number of its elements; NaN where there are none.
+// The sum over the number of elements that went into it; of none, NaN. dimension.h has sums and
+// means along one dimension.
 Tensor mean(const Tensor& x);
-Tensor mean(const Tensor& x, int dim);
 
 // (1) f32: 1 when every element is finite, else 0.
 Tensor all_finite(const Tensor& x);

@@ -12,8 +12,6 @@ Tensor number_beside(const Tensor& x, double number, const Shape& shape) {
   return Tensor::full(shape, number, accumulator_of(x.dtype()), x.device());
 }
 
-Tensor widened(const Tensor& x) { return x.to(accumulator_of(x.dtype())); }
-
 }  // namespace
 
 Tensor operator+(const Tensor& x, double number) {

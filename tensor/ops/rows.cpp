@@ -1,24 +1,12 @@
 #include "mec/tensor/ops/rows.h"
 
 #include <algorithm>
-#include <array>
+#include <limits>
 
 #include "mec/tensor/ops/common.h"
 
 namespace mec {
 using namespace ops;
-
-namespace {
-
-// `shape` with another number of rows; its rank is at least 1.
-Shape with_rows(const Shape& shape, std::int64_t rows) {
-  std::array<std::int64_t, Shape::kMaxRank> dims{};
-  std::ranges::copy(shape.dims(), dims.begin());
-  dims[0] = rows;
-  return Shape(std::span<const std::int64_t>(dims.data(), static_cast<std::size_t>(shape.rank())));
-}
-
-}  // namespace
 
 NormalizedRows normalize_rows(const Tensor& x, double eps) {
   check_rank("normalize_rows", x, 2, "the input", "a matrix");
@@ -72,6 +60,8 @@ TopK top_k(const Tensor& x, std::int64_t k) {
   check_rank("top_k", x, 2, "the input", "a matrix");
   check_real("top_k", x, "the input");
   check<ValueError>(k >= 1 && k <= x.dim(1), "top_k: k lies between 1 and the ", x.dim(1), " columns, but is ", k);
+  check<ShapeError>(x.dim(1) <= std::numeric_limits<std::int32_t>::max(), "top_k: a place among the ", x.dim(1),
+                    " columns does not fit into i32; cut the rows");
   TopK out{Tensor({x.dim(0), k}, x.dtype(), x.device()), Tensor({x.dim(0), k}, Dtype::i32, x.device())};
   x.backend().run(kernel::TopK{x, out.values, out.indices});
   return out;
@@ -84,30 +74,8 @@ Tensor gather_rows(const Tensor& x, const Tensor& index) {
   check_dtype("gather_rows", index, Dtype::i64, "the index");
   check_device("gather_rows", {&x, &index});
   check_each<std::int64_t>("gather_rows", index, 0, x.dim(0), "index", "the input ", x.shape(), " has rows [0,", x.dim(0), ")");
-  Tensor y(with_rows(x.shape(), index.dim(0)), x.dtype(), x.device());
+  Tensor y(x.shape().with_dim(0, index.dim(0)), x.dtype(), x.device());
   x.backend().run(kernel::GatherRows{x, index, y});
-  return y;
-}
-
-Tensor cat(const std::vector<Tensor>& parts) {
-  check<ValueError>(!parts.empty(), "cat: there is nothing to join; give at least one tensor");
-  const Tensor& first = parts.front();
-  std::int64_t rows = 0;
-  for (const Tensor& part : parts) {
-    check_defined("cat", part, "a part");
-    check<ShapeError>(part.rank() >= 1, "cat: a scalar has no rows; reshape it to {1}");
-    check_device("cat", {&first, &part});
-    check_dtype("cat", part, first.dtype(), "every part");
-    check<ShapeError>(with_rows(part.shape(), 0) == with_rows(first.shape(), 0), "cat: parts differ in rows alone, but ",
-                      first.shape(), " meets ", part.shape(), "; reshape or transpose one of them");
-    rows += part.dim(0);
-  }
-  Tensor y(with_rows(first.shape(), rows), first.dtype(), first.device());
-  std::int64_t at = 0;
-  for (const Tensor& part : parts) {
-    y.rows(at, at + part.dim(0)).copy_from(part);
-    at += part.dim(0);
-  }
   return y;
 }
 

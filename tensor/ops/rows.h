@@ -1,8 +1,6 @@
 // Operations on the rows of a matrix (R,C): unit length, cross-entropy, the largest entries,
-// gathering, joining.
+// gathering.
 #pragma once
-
-#include <vector>
 
 #include "mec/tensor/kernels/rows.h"
 #include "mec/tensor/tensor.h"
@@ -37,9 +35,5 @@ TopK top_k(const Tensor& x, std::int64_t k);  // f32 or f64; ValueError unless 1
 // (R,…) any dtype, (M) i64 within [0,R) -> (M,…). ValueError for an index out of range where the
 // host can read the indices; elsewhere its row becomes NaN, or -1 in whole numbers.
 Tensor gather_rows(const Tensor& x, const Tensor& index);
-
-// One below the other, as torch.cat in dimension 0: (R₁,…) and (R₂,…) any dtype -> (R₁+R₂,…).
-// ValueError for no tensors, ShapeError and DtypeError for tensors that differ in more than rows.
-Tensor cat(const std::vector<Tensor>& parts);
 
 }  // namespace mec

@@ -1,6 +1,8 @@
 // Every differentiable operation against central differences, in f64.
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include "mec/autograd/gradcheck.h"
 #include "mec/autograd/ops.h"
 #include "mec/tensor/backend.h"
@@ -75,30 +77,47 @@ TEST_CASE("sums, scalings and changes of shape have the gradients that differenc
   check_gradient([](const Inputs& in) { return to(in[0], Dtype::f64); }, {sample({3})});
 }
 
-TEST_CASE("sums and means over a dimension have the gradients that differences give") {
-  for (const int dim : {0, 1, -1, -2}) {
+TEST_CASE("what runs along one dimension has the gradients that differences give, whichever it is") {
+  const std::vector<Tensor> inputs{sample({3, 2, 4})};
+  for (const int dim : {0, 1, 2, -1, -2, -3}) {
     CAPTURE(dim);
-    check_gradient([dim](const Inputs& in) { return sum(in[0], dim); }, {sample({3, 4})});
-    check_gradient([dim](const Inputs& in) { return mean(in[0], dim); }, {sample({3, 4})});
+    for (const bool keepdim : {false, true}) {
+      check_gradient([=](const Inputs& in) { return sum(in[0], dim, keepdim); }, inputs);
+      check_gradient([=](const Inputs& in) { return mean(in[0], dim, keepdim); }, inputs);
+      check_gradient([=](const Inputs& in) { return max(in[0], dim, keepdim); }, inputs);
+    }
+    check_gradient([=](const Inputs& in) { return softmax(in[0], dim); }, inputs);
+    check_gradient([=](const Inputs& in) { return log_softmax(in[0], dim); }, inputs);
+    check_gradient([=](const Inputs& in) { return slice(in[0], 1, 2, dim); }, inputs);
+    check_gradient([=](const Inputs& in) { return square(cat({slice(in[0], 0, 1, dim), in[0], in[0]}, dim)); }, inputs);
   }
-  const Variable x(sample({3, 4}).to(Dtype::bf16), true);  // summed in f32, its gradient rounded
-  const Variable y = sum(x, 1);
-  CHECK(y.data().dtype() == Dtype::f32);
-  backward({y}, {Tensor::full({3}, 1.0, Dtype::f32, kDevice)});
-  CHECK(x.grad().dtype() == Dtype::bf16);
-  CHECK_THROWS_WITH_AS(sum(x, 2), doctest::Contains("dimension 2 of (3,4)"), ShapeError);
-  CHECK_THROWS_AS(mean(Variable(sample({4}), true), 0), ShapeError);
+  check_gradient([](const Inputs& in) { return max(in[0]); }, inputs);
+  check_gradient([](const Inputs& in) { return slice(in[0], 2, 2); }, inputs);
+  check_gradient([](const Inputs& in) { return in[0] - mean(in[0], 1, true); }, inputs);
 }
 
-TEST_CASE("slices of rows and rows joined have the gradients that differences give") {
-  check_gradient([](const Inputs& in) { return slice(in[0], 1, 3); }, {sample({4, 2, 3})});
-  check_gradient([](const Inputs& in) { return slice(in[0], 2, 2); }, {sample({4, 3})});
-  check_gradient([](const Inputs& in) { return cat({in[0], in[1], in[0]}); }, {sample({2, 3}), sample({1, 3}, 1)});
-  check_gradient([](const Inputs& in) { return square(cat({slice(in[0], 2, 4), slice(in[0], 0, 3)})); }, {sample({4, 3})});
+TEST_CASE("of equals the first has the gradient of their maximum, and NaN has that of its row") {
+  const Variable x(Tensor::from(std::vector<double>{1, 3, 3, 2, std::nan(""), 5}, {2, 3}, kDevice), true);
+  backward({max(x, 1)}, {Tensor::from(std::vector<double>{7, 8}, {2}, kDevice)});
+  CHECK(x.grad().to_vector<double>() == std::vector<double>{0, 7, 0, 0, 8, 0});
+}
+
+TEST_CASE("along a dimension, bf16 is computed in f32 and its gradient rounded") {
+  const Variable x(sample({3, 4}).to(Dtype::bf16), true);
+  const Variable y = sum(x, 1);
+  CHECK(y.data().dtype() == Dtype::f32);
+  backward({y, max(x, 0), softmax(x, 1)},
+           {Tensor::full({3}, 1.0, Dtype::f32, kDevice), Tensor::full({4}, 1.0, Dtype::bf16, kDevice),
+            Tensor::full({3, 4}, 1.0, Dtype::bf16, kDevice)});
+  CHECK(x.grad().dtype() == Dtype::bf16);
+  CHECK_THROWS_WITH_AS(sum(x, 2), doctest::Contains("sum: dimension 2 of (3,4)"), ShapeError);
+}
+
+TEST_CASE("slices and joined parts refuse what does not fit") {
   const Variable x(sample({4, 3}), true);
-  CHECK_THROWS_WITH_AS(slice(x, 2, 5), doctest::Contains("[2, 5) does not lie within the leading dimension of (4,3)"),
+  CHECK_THROWS_WITH_AS(slice(x, 2, 5), "slice: [2, 5) does not lie within dimension 0 of (4,3)", ShapeError);
+  CHECK_THROWS_WITH_AS(cat({x, Variable(sample({4, 2}))}), doctest::Contains("cat: parts differ in dimension 0 alone"),
                        ShapeError);
-  CHECK_THROWS_WITH_AS(cat({x, Variable(sample({4, 2}))}), doctest::Contains("cat: parts differ in rows alone"), ShapeError);
   CHECK_THROWS_AS(cat(std::vector<Variable>{}), ValueError);
 }
 

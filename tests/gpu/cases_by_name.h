@@ -14,7 +14,8 @@
   visit("cross_entropy") visit("ema_update") visit("fill") visit("fill_random") visit("gather_rows") visit("global_avg_pool")  \
   visit("global_avg_pool_grad") visit("lars_rates") visit("lu") visit("lu_inverse") visit("matmul") visit("matrix_polynomial") \
   visit("max_pool2d") visit("max_pool2d_grad") visit("normalize_rows") visit("normalize_rows_grad") visit("power_traces")      \
-  visit("reduce") visit("sgd_update") visit("symmetrize") visit("top_k") visit("transpose") visit("tsne_forces")               \
+  visit("reduce") visit("sgd_update") visit("softmax") visit("softmax_grad") visit("symmetrize") visit("top_k") visit("top_k_grad")           \
+  visit("transpose") visit("tsne_forces")                                                                                      \
   visit("unary") visit("unary_grad")
 
 #define MEC_FOR_EACH_METHOD(visit)                                                                                              \

@@ -26,10 +26,27 @@ void add_unary(std::vector<OpCase>& table, UnaryOp op, const char* name, Fill fi
 }
 
 void add_binary(std::vector<OpCase>& table) {
-  const std::pair<Shape, Shape> shapes[] = {{{1}, {1}},     {{5, 7, 3}, {5, 7, 3}}, {{5, 7, 3}, {3}}, {{5, 7, 3}, {7, 3}},
-                                            {{33, 17}, {}}, {{9, 64}, {64}},        {{0, 5}, {5}},    {{0, 5}, {0, 5}},
-                                            {{5, 0}, {0}},  {{7, 3}, {5, 7, 3}},    {{}, {33, 17}},   {{64}, {9, 64}},
-                                            {{5}, {0, 5}}};
+  const std::pair<Shape, Shape> shapes[] = {{{1}, {1}},
+                                            {{5, 7, 3}, {5, 7, 3}},
+                                            {{5, 7, 3}, {3}},
+                                            {{5, 7, 3}, {7, 3}},
+                                            {{33, 17}, {}},
+                                            {{9, 64}, {64}},
+                                            {{0, 5}, {5}},
+                                            {{0, 5}, {0, 5}},
+                                            {{5, 0}, {0}},
+                                            {{7, 3}, {5, 7, 3}},
+                                            {{}, {33, 17}},
+                                            {{64}, {9, 64}},
+                                            {{5}, {0, 5}},
+                                            // Both repeat; dimensions merge or do not.
+                                            {{5, 1}, {1, 7}},
+                                            {{5, 3, 1, 1}, {5, 1, 7, 2}},
+                                            {{2, 1, 3, 1, 5}, {4, 3, 1, 1}},
+                                            {{33, 1}, {33, 17}},
+                                            {{1, 1, 1}, {2, 1}},
+                                            {{3, 300, 1}, {3, 1, 200}},
+                                            {{0, 1}, {1, 5}}};
   const std::pair<BinaryOp, const char*> ops[] = {
       {BinaryOp::add, "add"}, {BinaryOp::sub, "sub"}, {BinaryOp::mul, "mul"}, {BinaryOp::div, "div"}};
   for (const auto& [a, b] : shapes) {
@@ -42,6 +59,14 @@ void add_binary(std::vector<OpCase>& table) {
                        .run = [op = op](const Tensors& in) -> Tensors { return {binary(op, in[0], in[1])}; }});
     }
   }
+}
+
+void add_expand(std::vector<OpCase>& table, const Shape& from, const Shape& to) {
+  table.push_back({.kernel = "binary",
+                   .name = concat("expand ", from, " to ", to),
+                   .dtypes = kActivations,
+                   .inputs = {{.shape = from}},
+                   .run = [to](const Tensors& in) -> Tensors { return {expand(in[0], to)}; }});
 }
 
 // A number that bf16 does not hold, added where sums cancel: rounded to bf16 it would show.
@@ -147,6 +172,9 @@ void add_elementwise_cases(std::vector<OpCase>& table) {
   add_unary(table, UnaryOp::tanh, "tanh", Fill::normal, Accuracy::rounded);
   add_unary(table, UnaryOp::sigmoid, "sigmoid", Fill::normal, Accuracy::rounded);
   add_binary(table);
+  add_expand(table, {}, {3, 700});
+  add_expand(table, {5, 1}, {2, 5, 33});
+  add_expand(table, {1, 3, 1}, {4, 3, 0});
   for (const Shape& shape : {Shape{64, 33}, Shape{5}, Shape{}, Shape{0, 5}}) add_numbers(table, shape);
   for (const Shape& shape : {Shape{5, 37}, Shape{0, 37}}) add_axpby(table, shape);
   add_reduce(table);

@@ -45,6 +45,41 @@ void add_cross_entropy(std::vector<OpCase>& table, std::int64_t rows, std::int64
                    }});
 }
 
+void add_softmax(std::vector<OpCase>& table, const Shape& x, double shift, double spread = 4) {
+  for (const bool log : {false, true}) {
+    const char* const name = log ? "log_softmax " : "softmax ";
+    // Whole numbers as for cross_entropy.
+    const Input logits{.shape = x, .fill = Fill::integers, .low = shift - spread, .high = shift + spread};
+    table.push_back({.kernel = "softmax",
+                     .name = concat(name, x, " around ", shift),
+                     .dtypes = kReal,
+                     .accuracy = Accuracy::accumulated,
+                     .inputs = {logits},
+                     .run = [log](const Tensors& in) -> Tensors { return {log ? log_softmax(in[0], 1) : softmax(in[0], 1)}; }});
+    table.push_back({.kernel = "softmax_grad",
+                     .name = concat("gradient of ", name, x),
+                     .dtypes = kReal,
+                     .accuracy = Accuracy::accumulated,
+                     .inputs = {{.shape = x}, {.shape = x}},
+                     .run = [log](const Tensors& in) -> Tensors {
+                       return {log ? log_softmax_grad(in[0], in[1], 1) : softmax_grad(in[0], in[1], 1)};
+                     }});
+  }
+}
+
+void add_top_k_grad(std::vector<OpCase>& table, const Shape& x, std::int64_t k, const std::vector<double>& places) {
+  table.push_back(
+      {.kernel = "top_k_grad",
+       .name = concat("top_k_grad ", x, " k ", k),
+       .dtypes = kReal,
+       .inputs = {{.shape = {x[0], k}, .fill = Fill::given, .role = Role::i32, .values = places}, {.shape = {x[0], k}}},
+       .run = [x](const Tensors& in) -> Tensors {
+         const Tensor dx(x, in[1].dtype(), in[1].device());
+         in[1].backend().run(kernel::TopKGrad{in[0], in[1], dx});
+         return {dx};
+       }});
+}
+
 void add_top_k(std::vector<OpCase>& table, const Shape& x, std::int64_t k) {
   table.push_back({.kernel = "top_k",
                    .name = concat("top_k ", x, " k ", k),
@@ -97,6 +132,18 @@ void add_special_values(std::vector<OpCase>& table) {
                      return out;
                    },
                    .special = Special::given});
+  for (const bool log : {false, true}) {
+    table.push_back({.kernel = "softmax",
+                     .name = concat(log ? "log_softmax" : "softmax", " of infinities and NaN"),
+                     .dtypes = kReal,
+                     .accuracy = Accuracy::accumulated,
+                     .inputs = {{.shape = {5, 3},
+                                 .fill = Fill::given,
+                                 .values = {-kInfinity, 1, 2, -kInfinity, -kInfinity, -kInfinity, 0, kInfinity, 1, 1, 2, kNan,
+                                            kNan, 1, 2}}},
+                     .run = [log](const Tensors& in) -> Tensors { return {log ? log_softmax(in[0], 1) : softmax(in[0], 1)}; },
+                     .special = Special::given});
+  }
   table.push_back(
       {.kernel = "cross_entropy",
        .name = "cross_entropy with classes ruled out",
@@ -153,6 +200,16 @@ void add_row_cases(std::vector<OpCase>& table) {
   // The largest has no equal: one warp of a block meets it.
   add_cross_entropy(table, 5, 1025, 0, 400);
   add_cross_entropy(table, 3, 8199, 1000, 4000);
+  // In the widest row few are near the largest: sums have no more terms than tolerances allow for.
+  for (const Shape& x : shapes) add_softmax(table, x, 0, x[1] > 5000 ? 4000 : 4);
+  add_softmax(table, {7, 10}, 1000);
+  add_softmax(table, {0, 5}, 0);
+  add_softmax(table, {5, 0}, 0);
+  add_top_k_grad(table, {0, 5}, 3, {});
+  add_top_k_grad(table, {1, 1}, 1, {0});
+  add_top_k_grad(table, {3, 33}, 2, {32, 0, 5, 31, 1, 2});
+  // Indices outside the row have no place.
+  add_top_k_grad(table, {2, 700}, 3, {699, 3, 700, -1, 0x1p31 - 1, 256});
   add_top_k(table, {1, 1}, 1);
   add_top_k(table, {5, 17}, 5);
   add_top_k(table, {3, 64}, 64);

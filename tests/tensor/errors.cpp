@@ -36,11 +36,11 @@ TEST_CASE("products name the sizes that differ") {
 }
 
 TEST_CASE("element-wise operations refuse other shapes, dtypes and devices") {
-  CHECK_THROWS_WITH_AS(add(make({2, 3}), make({2})), doctest::Contains("add: shapes (2,3) and (2) are neither equal"),
+  CHECK_THROWS_WITH_AS(add(make({2, 3}), make({2})), doctest::Contains("add: shapes (2,3) and (2) do not meet"),
                        ShapeError);
   CHECK_THROWS_AS(exp(make({2}, Dtype::i32)), DtypeError);
   CHECK_THROWS_WITH_AS(add(make({2}), Tensor::zeros({2}, Dtype::f32, make_reference_device())),
-                       doctest::Contains("live on two devices"), ValueError);
+                       doctest::Contains("live on two different devices"), ValueError);
   CHECK_THROWS_AS(unary_grad(UnaryOp::relu, make({2}), Tensor::zeros({2}, Dtype::f32, make_reference_device())), ValueError);
   CHECK_THROWS_AS(fill_random(make({2}, Dtype::bf16), {}), DtypeError);
   CHECK_THROWS_AS(axpby(make({2}), make({3}), {}), ShapeError);

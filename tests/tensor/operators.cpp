@@ -1,4 +1,4 @@
-// Arithmetic as it is written, named functions, and sums and means over a dimension.
+// Arithmetic as it is written, repeated operands, and named functions.
 #include "mec/tensor/ops/operators.h"
 
 #include <doctest/doctest.h>
@@ -34,15 +34,32 @@ template <class Operation> Values rounded(const Tensor& x, Dtype dtype, double n
 
 }  // namespace
 
-TEST_CASE("operators: the shorter operand is repeated on either side, to the bit of one that is written out") {
+// The reference backend goes element by element as the rule is written in NumPy's manual.
+TEST_CASE("operators: expand writes out what NumPy's rule repeats") {
+  const Device device = make_cpu_device();
+  const Shape from{3, 1, 2, 1}, to{2, 3, 4, 2, 5};
+  const Tensor x = normal(from, device, 0, Dtype::f32);
+  const auto in = values(x), out = values(expand(x, to));
+  std::size_t at = 0;
+  for (std::int64_t i = 0; i < 2 * 3 * 4 * 2 * 5; ++i) {
+    const auto place = static_cast<std::size_t>(i / 40 % 3 * 2 + i / 5 % 2);
+    at += out[static_cast<std::size_t>(i)] == in[place] ? 1 : 0;
+  }
+  CHECK(at == out.size());
+  CHECK_THROWS_WITH_AS(expand(x, {3, 1, 3, 1}), doctest::Contains("expand: shapes (3,1,2,1) and (3,1,3,1) do not meet"), ShapeError);
+  CHECK_THROWS_WITH_AS(expand(x, {3, 1, 2}), "expand: the input (3,1,2,1) does not repeat to (3,1,2)", ShapeError);
+  CHECK_THROWS_WITH_AS(expand(x, {1, 1, 1, 1}), "expand: the input (3,1,2,1) does not repeat to (1,1,1,1)", ShapeError);
+}
+
+TEST_CASE("operators: a repeated operand on either side gives the bits of one that is written out") {
   const Shape whole{2, 3, 4};
   for (const Device& device : {make_reference_device(), make_cpu_device()}) {
     for (const Dtype dtype : {Dtype::f32, Dtype::bf16}) {
-      for (const Shape& shape : {Shape{2, 3, 4}, Shape{3, 4}, Shape{4}, Shape{}}) {
+      for (const Shape& shape : {Shape{2, 3, 4}, Shape{3, 4}, Shape{4}, Shape{}, Shape{3, 1}, Shape{2, 1, 4}, Shape{1, 3, 1}}) {
         CAPTURE(shape);
         CAPTURE(dtype);
         const Tensor a = normal(whole, device, 0, Dtype::f32).to(dtype), b = normal(shape, device, 1, Dtype::f32).to(dtype);
-        const Tensor repeated = mul(Tensor::full(whole, 1.0, dtype, device), b);
+        const Tensor repeated = expand(b, whole);
         CHECK(values(a + b) == values(a + repeated));
         CHECK(values(a - b) == values(a - repeated));
         CHECK(values(a * b) == values(a * repeated));
@@ -87,10 +104,11 @@ TEST_CASE("operators: an error names the operation, the rule, both values, and w
   const Device device = make_reference_device();
   const auto make = [&](const Shape& shape, Dtype dtype = Dtype::f32) { return Tensor::zeros(shape, dtype, device); };
   CHECK_THROWS_WITH_AS(make({2, 3}) * make({2}),
-                       "mul: shapes (2,3) and (2) are neither equal, nor is one the other's trailing dimensions; "
-                       "reshape or transpose one of them",
+                       "mul: shapes (2,3) and (2) do not meet: 3 against 2 in dimension -1, where sizes are equal or one "
+                       "is 1; reshape or transpose one of them",
                        ShapeError);
-  CHECK_THROWS_WITH_AS(make({2}) - make({2, 3}), doctest::Contains("sub: shapes (2) and (2,3) are neither"), ShapeError);
+  CHECK_THROWS_WITH_AS(make({2}) - make({2, 3}), doctest::Contains("sub: shapes (2) and (2,3) do not meet: 2 against 3"),
+                       ShapeError);
   CHECK_THROWS_WITH_AS(make({2, 3}) / make({3, 2}), doctest::Contains("div: shapes (2,3) and (3,2)"), ShapeError);
   CHECK_THROWS_WITH_AS(make({2}) + make({2}, Dtype::f64), "add: the second operand must be f32, but is f64", DtypeError);
   CHECK_THROWS_WITH_AS(1 + make({2}, Dtype::i32), doctest::Contains("add: the input is i32"), DtypeError);
@@ -111,23 +129,4 @@ TEST_CASE("operators: each named function is the one of its name") {
     const bool positive = op == UnaryOp::log || op == UnaryOp::sqrt;
     CHECK(values(pair.first) == values(unary(op, positive ? x : -x)));
   }
-}
-
-TEST_CASE("operators: sums and means over a dimension of a matrix are PyTorch's") {
-  const Tensor x = Tensor::from(Values{1, 2, 3, 4, 5, 6}, {2, 3}, make_reference_device());
-  CHECK(mean(x).item() == doctest::Approx(3.5).epsilon(1e-15));
-  CHECK(values(sum(x, 0)) == Values{5, 7, 9});
-  CHECK(values(sum(x, -2)) == Values{5, 7, 9});
-  CHECK(values(sum(x, 1)) == Values{6, 15});
-  CHECK(values(sum(x, -1)) == Values{6, 15});
-  CHECK(values(mean(x, 0)) == Values{2.5, 3.5, 4.5});
-  CHECK(values(mean(x, 1)) == values(scale(sum(x, 1), 1.0 / 3)));
-  CHECK(std::isnan(mean(Tensor::zeros({0}, Dtype::f32, x.device())).item()));
-  CHECK_THROWS_WITH_AS(sum(x, 2),
-                       "sum: over dimension 0 or 1 of a matrix, but dimension 2 of (2,3) was asked for; reshape it to a "
-                       "matrix first",
-                       ShapeError);
-  CHECK_THROWS_AS(sum(x, -3), ShapeError);
-  CHECK_THROWS_WITH_AS(mean(x.reshape({1, 2, 3}), 0), doctest::Contains("dimension 0 of (1,2,3)"), ShapeError);
-  CHECK_THROWS_AS(sum(Tensor(), 0), ValueError);
 }

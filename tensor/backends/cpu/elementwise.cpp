@@ -1,6 +1,17 @@
 #include "mec/tensor/backends/cpu/loops.h"
 
 namespace mec::cpu::MEC_ISA {
+namespace {
+
+// y[i] = a[i·AStep] ∘ b[i·BStep] along a stretch; a step of 0 or 1 that the compiler knows makes
+// vectors.
+template <class Op, int AStep, int BStep, class T> void binary_stretch(const T* a, const T* b, T* y, std::int64_t n) {
+  using A = Accumulator<T>;
+#pragma omp simd
+  for (std::int64_t i = 0; i < n; ++i) put(y[i], Op::value(A(a[i * AStep]), A(b[i * BStep])));
+}
+
+}  // namespace
 
 // No `omp simd` on the next two: some of the functions have no vector form, and clang warns where
 // it cannot vectorise a loop.
@@ -34,27 +45,30 @@ void run(LoopsBackend& device, const kernel::UnaryGrad& call) {
 }
 
 void run(LoopsBackend& device, const kernel::Binary& call) {
-  const std::int64_t n = numel(call.a.shape), period = numel(call.b.shape);
-  if (n == 0) return;
   with_floating(call.a.dtype, [&]<class T>() {
     dispatch_op(call.op, [&]<class Op>() {
-      using A = Accumulator<T>;
       const T* const left = static_cast<const T*>(call.a.data);
       const T* const right = static_cast<const T*>(call.b.data);
       T* const out = static_cast<T*>(call.y.data);
-      parallel_for(device.threads(), n, kGrain, [=](std::int64_t begin, std::int64_t end) {
-        // In stretches within which b's index does not wrap around.
+      const BroadcastArgs args = call.args;
+      parallel_for(device.threads(), numel(call.y.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
+        // Stretches along the fastest dimension.
         for (std::int64_t start = begin; start < end;) {
-          const std::int64_t from = start % period, length = smaller(end - start, period - from);
-          if (period == 1) break;
-#pragma omp simd
-          for (std::int64_t i = 0; i < length; ++i) put(out[start + i], Op::value(A(left[start + i]), A(right[from + i])));
+          const std::int64_t place = start % args.sizes[0], length = smaller(end - start, args.sizes[0] - place);
+          const T* a = left + place * args.a_steps[0];
+          const T* b = right + place * args.b_steps[0];
+          std::int64_t rest = start / args.sizes[0];
+          for (int d = 1; d < args.rank; ++d) {
+            a += rest % args.sizes[d] * args.a_steps[d];
+            b += rest % args.sizes[d] * args.b_steps[d];
+            rest /= args.sizes[d];
+          }
+          if (args.a_steps[0] && args.b_steps[0]) binary_stretch<Op, 1, 1>(a, b, out + start, length);
+          else if (args.a_steps[0]) binary_stretch<Op, 1, 0>(a, b, out + start, length);
+          else if (args.b_steps[0]) binary_stretch<Op, 0, 1>(a, b, out + start, length);
+          else binary_stretch<Op, 0, 0>(a, b, out + start, length);
           start += length;
         }
-        if (period > 1) return;
-        const A value = A(right[0]);
-#pragma omp simd
-        for (std::int64_t i = begin; i < end; ++i) put(out[i], Op::value(A(left[i]), value));
       });
     });
   });

@@ -14,6 +14,19 @@ template <class T> T dot(const T* a, const T* b, std::int64_t n) {
 
 std::int64_t row_grain(std::int64_t columns) { return larger(1, kGrain / larger(columns, 1)); }
 
+template <class T> struct ExpRow { T largest, sum; };
+
+// out = exp(x − max), with the maximum and the sum.
+template <class T> ExpRow<T> exp_row(const T* in, std::int64_t columns, T* out) {
+  ExpRow<T> row{in[0], T(0)};
+  for (std::int64_t c = 1; c < columns; ++c) row.largest = in[c] > row.largest ? in[c] : row.largest;
+  for (std::int64_t c = 0; c < columns; ++c) {
+    out[c] = std::exp(in[c] - row.largest);
+    row.sum += out[c];
+  }
+  return row;
+}
+
 // loss = log Σ exp(x_c − max) − (x_label − max)
 template <class T> void cross_entropy_row(const T* in, std::int64_t columns, std::int32_t label, T* loss, T* gradient) {
   if (label < 0 || label >= columns) {
@@ -22,19 +35,32 @@ template <class T> void cross_entropy_row(const T* in, std::int64_t columns, std
     for (std::int64_t c = 0; c < columns; ++c) gradient[c] = outside;
     return;
   }
-  T largest = in[0];
-  for (std::int64_t c = 1; c < columns; ++c) largest = in[c] > largest ? in[c] : largest;
-  T sum = 0;
-  for (std::int64_t c = 0; c < columns; ++c) {
-    gradient[c] = std::exp(in[c] - largest);
-    sum += gradient[c];
-  }
+  const auto [largest, sum] = exp_row(in, columns, gradient);
   *loss = std::log(sum) - (in[label] - largest);
   for (std::int64_t c = 0; c < columns; ++c) gradient[c] /= sum;
   gradient[label] -= T(1);
 }
 
-// Keeps the k best so far in order. Most elements of a long row are compared with the k-th only.
+template <class T> void softmax_row(const T* in, std::int64_t columns, bool log, T* out) {
+  const auto [largest, sum] = exp_row(in, columns, out);
+  const T log_sum = std::log(sum);
+  for (std::int64_t c = 0; c < columns; ++c) out[c] = log ? in[c] - largest - log_sum : out[c] / sum;
+}
+
+template <class T> void softmax_grad_row(const T* y, const T* dy, std::int64_t columns, bool log, T* dx) {
+  if (!log) {
+    const T radial = dot(y, dy, columns);
+    for (std::int64_t c = 0; c < columns; ++c) dx[c] = y[c] * (dy[c] - radial);
+    return;
+  }
+  T sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t c = 0; c < columns; ++c) sum += dy[c];
+  for (std::int64_t c = 0; c < columns; ++c) dx[c] = dy[c] - std::exp(y[c]) * sum;
+}
+
+// Keeps the k best so far in order. Most elements of a long row only meet the comparison with the
+// k-th.
 template <class T> void top_k_row(const T* in, std::int64_t columns, std::int64_t k, T* values, std::int32_t* indices) {
   for (std::int64_t c = 0; c < columns; ++c) {
     const std::int64_t kept = smaller(c, k);
@@ -107,6 +133,34 @@ void run(LoopsBackend& device, const kernel::CrossEntropy& call) {
   });
 }
 
+void run(LoopsBackend& device, const kernel::Softmax& call) {
+  const std::int64_t columns = call.x.shape[1];
+  if (columns == 0) return;
+  with_real(call.x.dtype, [&]<class T>() {
+    const T* const in = static_cast<const T*>(call.x.data);
+    T* const out = static_cast<T*>(call.y.data);
+    const bool log = call.log;
+    parallel_for(device.threads(), call.x.shape[0], row_grain(columns * 16), [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r) softmax_row(in + r * columns, columns, log, out + r * columns);
+    });
+  });
+}
+
+void run(LoopsBackend& device, const kernel::SoftmaxGrad& call) {
+  const std::int64_t columns = call.y.shape[1];
+  with_real(call.y.dtype, [&]<class T>() {
+    const T* const result = static_cast<const T*>(call.y.data);
+    const T* const gradient = static_cast<const T*>(call.dy.data);
+    T* const out = static_cast<T*>(call.dx.data);
+    const bool log = call.log;
+    parallel_for(device.threads(), call.y.shape[0], row_grain(columns * 16), [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r) {
+        softmax_grad_row(result + r * columns, gradient + r * columns, columns, log, out + r * columns);
+      }
+    });
+  });
+}
+
 void run(LoopsBackend& device, const kernel::TopK& call) {
   const std::int64_t columns = call.x.shape[1], k = call.values.shape[1];
   with_real(call.x.dtype, [&]<class T>() {
@@ -115,6 +169,21 @@ void run(LoopsBackend& device, const kernel::TopK& call) {
     auto* const places = static_cast<std::int32_t*>(call.indices.data);
     parallel_for(device.threads(), call.x.shape[0], row_grain(columns), [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r) top_k_row(in + r * columns, columns, k, best + r * k, places + r * k);
+    });
+  });
+}
+
+void run(LoopsBackend& device, const kernel::TopKGrad& call) {
+  const std::int64_t columns = call.dx.shape[1], k = call.dy.shape[1];
+  with_real(call.dx.dtype, [&]<class T>() {
+    const T* const gradient = static_cast<const T*>(call.dy.data);
+    const auto* const places = static_cast<const std::int32_t*>(call.indices.data);
+    T* const out = static_cast<T*>(call.dx.data);
+    parallel_for(device.threads(), call.dx.shape[0], row_grain(columns), [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin * columns; i < end * columns; ++i) out[i] = T(0);
+      for (std::int64_t i = begin * k; i < end * k; ++i) {
+        if (places[i] >= 0 && places[i] < columns) out[i / k * columns + places[i]] = gradient[i];
+      }
     });
   });
 }

@@ -28,9 +28,15 @@ void run(ReferenceBackend&, const kernel::Binary& call) {
   dispatch_floating(call.name, call.a.dtype, [&]<class T>() {
     dispatch_op(call.op, [&]<class Op>() {
       using A = Accumulator<T>;
-      const std::int64_t period = call.b.numel();
-      for (std::int64_t i = 0; i < call.a.numel(); ++i) {
-        call.y.as<T>()[i] = T(Op::value(A(call.a.as<T>()[i]), A(call.b.as<T>()[i % period])));
+      for (std::int64_t i = 0; i < call.y.numel(); ++i) {
+        std::int64_t at_a = 0, at_b = 0, rest = i;
+        for (int d = 0; d < call.args.rank; ++d) {
+          const std::int64_t place = rest % call.args.sizes[d];
+          at_a += place * call.args.a_steps[d];
+          at_b += place * call.args.b_steps[d];
+          rest /= call.args.sizes[d];
+        }
+        call.y.as<T>()[i] = T(Op::value(A(call.a.as<T>()[at_a]), A(call.b.as<T>()[at_b])));
       }
     });
   });

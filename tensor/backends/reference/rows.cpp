@@ -60,6 +60,39 @@ void run(ReferenceBackend&, const kernel::CrossEntropy& call) {
   });
 }
 
+// softmax(x)_c = exp(x_c − max)/Σ exp(x − max)
+void run(ReferenceBackend&, const kernel::Softmax& call) {
+  const std::int64_t rows = call.x.shape[0], columns = call.x.shape[1];
+  dispatch_real(call.name, call.x.dtype, [&]<class T>() {
+    for (std::int64_t r = 0; r < rows && columns > 0; ++r) {
+      const T* in = call.x.as<T>() + r * columns;
+      T* out = call.y.as<T>() + r * columns;
+      const T largest = *std::max_element(in, in + columns);
+      T sum = 0;
+      for (std::int64_t c = 0; c < columns; ++c) sum += std::exp(in[c] - largest);
+      for (std::int64_t c = 0; c < columns; ++c) {
+        out[c] = call.log ? in[c] - largest - std::log(sum) : std::exp(in[c] - largest) / sum;
+      }
+    }
+  });
+}
+
+void run(ReferenceBackend&, const kernel::SoftmaxGrad& call) {
+  const std::int64_t rows = call.y.shape[0], columns = call.y.shape[1];
+  dispatch_real(call.name, call.y.dtype, [&]<class T>() {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const T* result = call.y.as<T>() + r * columns;
+      const T* gradient = call.dy.as<T>() + r * columns;
+      T* out = call.dx.as<T>() + r * columns;
+      T sum = 0;
+      for (std::int64_t c = 0; c < columns; ++c) sum += call.log ? gradient[c] : gradient[c] * result[c];
+      for (std::int64_t c = 0; c < columns; ++c) {
+        out[c] = call.log ? gradient[c] - std::exp(result[c]) * sum : result[c] * (gradient[c] - sum);
+      }
+    }
+  });
+}
+
 // k passes, each taking the first of the largest that are left.
 void run(ReferenceBackend&, const kernel::TopK& call) {
   const std::int64_t rows = call.x.shape[0], columns = call.x.shape[1], k = call.values.shape[1];
@@ -76,6 +109,17 @@ void run(ReferenceBackend&, const kernel::TopK& call) {
         call.values.as<T>()[r * k + rank] = in[best];
         call.indices.as<std::int32_t>()[r * k + rank] = static_cast<std::int32_t>(best);
       }
+    }
+  });
+}
+
+void run(ReferenceBackend&, const kernel::TopKGrad& call) {
+  const std::int64_t rows = call.dx.shape[0], columns = call.dx.shape[1], k = call.dy.shape[1];
+  dispatch_real(call.name, call.dx.dtype, [&]<class T>() {
+    std::fill_n(call.dx.as<T>(), rows * columns, T(0));
+    for (std::int64_t i = 0; i < rows * k; ++i) {
+      const std::int32_t index = call.indices.as<std::int32_t>()[i];
+      if (index >= 0 && index < columns) call.dx.as<T>()[i / k * columns + index] = call.dy.as<T>()[i];
     }
   });
 }

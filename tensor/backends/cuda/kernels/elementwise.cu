@@ -20,11 +20,19 @@ template <class Op, int V, class T> SIMT_KERNEL binary_kernel(const T* a, const 
       n, y, [](T left, T right) { return Op::value(A(left), A(right)); }, a, b);
 }
 
-// b has `period` elements and is repeated.
 template <class Op, class T>
-SIMT_KERNEL binary_repeated_kernel(const T* a, const T* b, T* y, std::int64_t n, std::int64_t period) {
+SIMT_KERNEL binary_broadcast_kernel(const T* a, const T* b, T* y, std::int64_t n, BroadcastArgs args) {
   using A = Accumulator<T>;
-  for_each_index(n, [&](std::int64_t i) { y[i] = T(Op::value(A(a[i]), A(b[i % period]))); });
+  for_each_index(n, [&](std::int64_t i) {
+    std::int64_t at_a = 0, at_b = 0, rest = i;
+    for (int d = 0; d < args.rank; ++d) {
+      const std::int64_t place = rest % args.sizes[d];
+      at_a += place * args.a_steps[d];
+      at_b += place * args.b_steps[d];
+      rest /= args.sizes[d];
+    }
+    y[i] = T(Op::value(A(a[at_a]), A(b[at_b])));
+  });
 }
 
 template <class A, int V, class X, class Y>
@@ -65,12 +73,13 @@ void run(KernelBackend& device, const kernel::UnaryGrad& call) {
 }
 
 void run(KernelBackend& device, const kernel::Binary& call) {
-  const std::int64_t n = call.a.numel(), period = call.b.numel();
+  const std::int64_t n = call.y.numel();
+  const bool repeated = call.args.rank > 1 || call.args.a_steps[0] == 0 || call.args.b_steps[0] == 0;
   dispatch_floating(call.name, call.a.dtype, [&]<class T>() {
     dispatch_op(call.op, [&]<class Op>() {
-      if (period != n) {
-        simt::launch(call.name, binary_repeated_kernel<Op, T>, device.grid_for(n), device.stream(), call.a.as<T>(),
-                     call.b.as<T>(), call.y.as<T>(), n, period);
+      if (repeated) {
+        simt::launch(call.name, binary_broadcast_kernel<Op, T>, device.grid_for(n), device.stream(), call.a.as<T>(),
+                     call.b.as<T>(), call.y.as<T>(), n, call.args);
         return;
       }
       device.with_packs<T>(n, aligned_for_packs(call.a.data, call.b.data, call.y.data), [&]<int V>(const simt::Grid& grid) {

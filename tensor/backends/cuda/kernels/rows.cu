@@ -145,8 +145,50 @@ SIMT_KERNEL cross_entropy_kernel(const T* logits, const std::int32_t* labels, T*
   });
 }
 
-// An element's place in the order of top_k: the larger `key` first, then the smaller `index`. Keys
-// are ordered as the numbers are, with NaN above all; key 0 stands for no element.
+template <bool Wide, int V, class T>
+SIMT_KERNEL softmax_kernel(const T* x, T* y, std::int64_t rows, std::int64_t columns, bool log) {
+  SIMT_SHARED(T, shared, kWarp);
+  for_each_row<Wide>(rows, [&](std::int64_t row) {
+    ExpSum<T> total;
+    for_row<Wide, V>(x, row, columns, [&]<int W>(std::int64_t i) { total.add(load_pack<W>(x + i)); });
+    total.scale_to(team_max<Wide>(total.largest, shared));
+    total.sum = team_sum<Wide>(total.sum, shared);
+    const T inverse = T(1) / total.sum, log_sum = std::log(total.sum);
+    for_row<Wide, V>(y, row, columns, [&]<int W>(std::int64_t i) {
+      Pack<T, W> out = load_pack<W>(x + i);
+      for (int v = 0; v < W; ++v) {
+        const T below = out.at[v] - total.largest;
+        out.at[v] = log ? below - log_sum : std::exp(below) * inverse;
+      }
+      store_pack<W>(y + i, out);
+    });
+  });
+}
+
+// dx = y·(dy − Σ y·dy), or dy − exp(y)·Σ dy
+template <bool Wide, int V, class T>
+SIMT_KERNEL softmax_grad_kernel(const T* y, const T* dy, T* dx, std::int64_t rows, std::int64_t columns, bool log) {
+  SIMT_SHARED(T, shared, kWarp);
+  for_each_row<Wide>(rows, [&](std::int64_t row) {
+    T sum = 0;
+    for_row<Wide, V>(y, row, columns, [&]<int W>(std::int64_t i) {
+      const Pack<T, W> result = load_pack<W>(y + i), gradient = load_pack<W>(dy + i);
+      for (int v = 0; v < W; ++v) sum += log ? gradient.at[v] : result.at[v] * gradient.at[v];
+    });
+    sum = team_sum<Wide>(sum, shared);
+    for_row<Wide, V>(y, row, columns, [&]<int W>(std::int64_t i) {
+      const Pack<T, W> result = load_pack<W>(y + i);
+      Pack<T, W> out = load_pack<W>(dy + i);
+      for (int v = 0; v < W; ++v) {
+        out.at[v] = log ? out.at[v] - std::exp(result.at[v]) * sum : result.at[v] * (out.at[v] - sum);
+      }
+      store_pack<W>(dx + i, out);
+    });
+  });
+}
+
+// An element's place in the order of top_k: `key` falls, then `index` rises. Keys of floating-point
+// numbers are in their order, with NaN above all, so that it cannot hide; of no element, 0.
 template <class T> struct Candidate {
   using Key = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
   Key key;
@@ -228,8 +270,21 @@ SIMT_KERNEL top_k_kernel(const T* x, T* values, std::int32_t* indices, std::int6
   });
 }
 
-// Calls f.template operator()<Wide, V>(threads of a block) for rows of T, with V > 1 where packs of
-// all arrays begin at the same elements.
+// A warp takes a row.
+template <class T>
+SIMT_KERNEL top_k_grad_kernel(const std::int32_t* indices, const T* dy, T* dx, std::int64_t rows, std::int64_t columns,
+                              std::int64_t k) {
+  for_each_row<false>(rows, [&](std::int64_t row) {
+    for (std::int64_t c = team_lane<false>(); c < columns; c += kWarp) {
+      T value = 0;
+      for (std::int64_t i = row * k; i < (row + 1) * k; ++i) value = indices[i] == c ? dy[i] : value;
+      dx[row * columns + c] = value;
+    }
+  });
+}
+
+// Calls f.template operator()<Wide, V>(grid) for rows of T, V > 1 where packs of all arrays begin
+// at the same elements.
 template <class T, class F> void with_teams(std::int64_t columns, bool packs, F&& f) {
   const bool wide = columns > kWideRow;
   const int threads = columns > kVeryWideRow ? 2 * kBlock : kBlock;
@@ -276,6 +331,27 @@ void run(KernelBackend& device, const kernel::CrossEntropy& call) {
   });
 }
 
+void run(KernelBackend& device, const kernel::Softmax& call) {
+  const std::int64_t rows = call.x.shape[0], columns = call.x.shape[1];
+  dispatch_real(call.name, call.x.dtype, [&]<class T>() {
+    with_teams<T>(columns, equally_aligned(call.x.as<T>(), call.y.as<T>()), [&]<bool Wide, int V>(int threads) {
+      simt::launch(call.name, softmax_kernel<Wide, V, T>, device.grid_of_pieces(blocks_for_rows(rows, Wide), threads),
+                   device.stream(), call.x.as<T>(), call.y.as<T>(), rows, columns, call.log);
+    });
+  });
+}
+
+void run(KernelBackend& device, const kernel::SoftmaxGrad& call) {
+  const std::int64_t rows = call.y.shape[0], columns = call.y.shape[1];
+  dispatch_real(call.name, call.y.dtype, [&]<class T>() {
+    with_teams<T>(
+        columns, equally_aligned(call.y.as<T>(), call.dy.as<T>(), call.dx.as<T>()), [&]<bool Wide, int V>(int threads) {
+          simt::launch(call.name, softmax_grad_kernel<Wide, V, T>, device.grid_of_pieces(blocks_for_rows(rows, Wide), threads),
+                       device.stream(), call.y.as<T>(), call.dy.as<T>(), call.dx.as<T>(), rows, columns, call.log);
+        });
+  });
+}
+
 void run(KernelBackend& device, const kernel::TopK& call) {
   const std::int64_t rows = call.x.shape[0], columns = call.x.shape[1], k = call.values.shape[1];
   const std::int64_t chunk = std::max(kShortestChunk, kWarp * ceil_div(columns, std::int64_t{kWarp} * kMostChunks));
@@ -283,6 +359,14 @@ void run(KernelBackend& device, const kernel::TopK& call) {
   dispatch_real(call.name, call.x.dtype, [&]<class T>() {
     simt::launch(call.name, top_k_kernel<T>, device.grid_of_pieces(rows, static_cast<int>(warps) * kWarp), device.stream(),
                  call.x.as<T>(), call.values.as<T>(), call.indices.as<std::int32_t>(), rows, columns, k, chunk);
+  });
+}
+
+void run(KernelBackend& device, const kernel::TopKGrad& call) {
+  const std::int64_t rows = call.dx.shape[0], columns = call.dx.shape[1], k = call.dy.shape[1];
+  dispatch_real(call.name, call.dx.dtype, [&]<class T>() {
+    simt::launch(call.name, top_k_grad_kernel<T>, device.grid_of_pieces(blocks_for_rows(rows, false), kBlock), device.stream(),
+                 call.indices.as<std::int32_t>(), call.dy.as<T>(), call.dx.as<T>(), rows, columns, k);
   });
 }
 
