@@ -31,7 +31,7 @@ Variable huber(const Variable& difference) { return mean(sqrt(1 + square(differe
 int main() {
   const Device cpu = make_cpu_device();
   const Tensor x = random({512, 2}, Dtype::f32, cpu, {.seed = 1});  // normal
-  const Tensor y = 1 / (1 + sum(square(x), 1)).reshape({512, 1});
+  const Tensor y = 1 / (1 + sum(square(x), 1, true));
 
   Net model(cpu);
   initialize(model, 1);

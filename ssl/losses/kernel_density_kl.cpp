@@ -4,7 +4,7 @@
 #include <numbers>
 
 #include "mec/ssl/losses/memberships.h"
-#include "mec/ssl/losses/row_algebra.h"
+#include "mec/ssl/losses/log_sum_exp.h"
 #include "mec/tensor/ops.h"
 
 namespace mec {
@@ -33,7 +33,7 @@ struct QuadraticForms {
   }
   // ∂/∂mean_b = Σ_a w_ab precision_b (z_a − mean_b).
   Tensor grad_means(const Tensor& z, const Tensor& w) const {
-    return mul(precisions, sub(matmul(w, z, {.trans_a = true}), scale_rows(means, sum(w, 0))));
+    return mul(precisions, sub(matmul(w, z, {.trans_a = true}), mul(means, sum(w, 0).reshape({-1, 1}))));
   }
 };
 

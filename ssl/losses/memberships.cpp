@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "mec/ssl/losses/row_algebra.h"
+#include "mec/ssl/losses/log_sum_exp.h"
 #include "mec/tensor/ops.h"
 
 namespace mec {
@@ -48,7 +48,7 @@ std::vector<Tensor> Memberships::split(const Tensor& z) const {
   std::vector<Tensor> parts(static_cast<std::size_t>(components()));
   const Tensor sorted = order_ ? gather_rows(z, order_) : Tensor();
   for (std::size_t j = 0; j < parts.size(); ++j) {
-    if (!order_) parts[j] = scale_rows(z, roots_.slice(static_cast<std::int64_t>(j) * rows_, {rows_}));
+    if (!order_) parts[j] = mul(z, roots_.slice(static_cast<std::int64_t>(j) * rows_, {rows_, 1}));
     else if (offsets_[j] < offsets_[j + 1]) parts[j] = sorted.rows(offsets_[j], offsets_[j + 1]);
   }
   return parts;
@@ -61,7 +61,7 @@ Tensor Memberships::join(const std::vector<Tensor>& parts) const {
     if (!part) continue;
     if (!out) out = Tensor::zeros({rows_, part.dim(1)}, part.dtype(), part.device());
     if (order_) out.rows(offsets_[j], offsets_[j + 1]).copy_from(part);
-    else add_into(scale_rows(part, roots_.slice(static_cast<std::int64_t>(j) * rows_, {rows_})), out);
+    else add_into(mul(part, roots_.slice(static_cast<std::int64_t>(j) * rows_, {rows_, 1})), out);
   }
   return order_ ? gather_rows(out, inverse_) : out;
 }

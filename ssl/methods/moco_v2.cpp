@@ -1,7 +1,6 @@
 // MoCo v2 (Chen et al. 2020, "Improved Baselines with Momentum Contrastive Learning"; He et al.,
 // CVPR 2020): each query is to be nearest to the averaged teacher's key of the other view, among
 // the keys of earlier batches (He et al., equation 1).
-#include "mec/ssl/losses/row_algebra.h"
 #include "mec/ssl/methods/methods.h"
 #include "mec/tensor/ops.h"
 
@@ -54,11 +53,11 @@ class MocoObjective : public PairObjective {
     const double factor = per_row / temperature_;
     const Tensor g = scale(matmul(entropy.dlogits, first_, {.trans_b = true}), factor);  // (m,1), for its own key
     if (options.dp) {
-      const Tensor dq = scale_rows(K.y, g);
+      const Tensor dq = mul(K.y, g);
       axpby(matmul(entropy.dlogits, bank_), dq, {.alpha = factor, .beta = 1.0});
       out.dp = normalize_rows_grad(Q, dq);
     }
-    if (options.dz) out.dz = normalize_rows_grad(K, scale_rows(Q.y, g));
+    if (options.dz) out.dz = normalize_rows_grad(K, mul(Q.y, g));
     return out;
   }
 

@@ -3,7 +3,6 @@
 // assignment to them, which Sinkhorn's algorithm spreads evenly over the prototypes.
 #include <array>
 
-#include "mec/ssl/losses/row_algebra.h"
 #include "mec/ssl/methods/methods.h"
 #include "mec/tensor/ops.h"
 
@@ -97,7 +96,7 @@ class SwavObjective : public PairObjective {
       u = div(ones_r, matmul(e, v));
     }
     const std::int64_t first = m < 0 ? 0 : rows - m;
-    return scale_rows(mul(e.rows(first, rows), v.reshape({prototypes})), u.rows(first, rows));
+    return mul(mul(e.rows(first, rows), v.reshape({prototypes})), u.rows(first, rows));
   }
 
   Tensor assign_with_queue(const StudentView& student, const Tensor& queue, const StepContext& step) const {
