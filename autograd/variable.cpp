@@ -8,8 +8,8 @@ namespace mec {
 
 struct Variable::State {
   Tensor data;
-  std::function<Tensor()> remake;  // empty: the data is what is saved
-  std::shared_ptr<Node> node;      // null where no gradient is required
+  std::function<Tensor()> recompute;  // empty: the data is what is saved
+  std::shared_ptr<Node> node;         // null where no gradient is required
 };
 
 namespace {
@@ -91,10 +91,10 @@ void Variable::add_hook(std::function<void(const Tensor&)> hook) {
 
 void Variable::backward() const { mec::backward(*this); }
 
-Saved Variable::saved() const { return state_ && state_->remake ? Saved(state_->remake) : Saved(data()); }
+Saved Variable::saved() const { return state_ && state_->recompute ? Saved(state_->recompute) : Saved(data()); }
 
-void Variable::set_remake(std::function<Tensor()> remake) {
-  if (requires_grad()) state_->remake = std::move(remake);
+void Variable::set_recompute(std::function<Tensor()> recompute) {
+  if (requires_grad()) state_->recompute = std::move(recompute);
 }
 
 Variable record(const char* name, Tensor value, const std::vector<Variable>& inputs, Rule rule) {

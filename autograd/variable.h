@@ -22,12 +22,12 @@ using Rule = std::function<Grads(const Tensor& dy, const Needs& need)>;
 class Saved {
  public:
   explicit Saved(Tensor kept) : kept_(std::move(kept)) {}
-  explicit Saved(std::function<Tensor()> remake) : remake_(std::move(remake)) {}
-  Tensor get() const { return remake_ ? remake_() : kept_; }
+  explicit Saved(std::function<Tensor()> recompute) : recompute_(std::move(recompute)) {}
+  Tensor get() const { return recompute_ ? recompute_() : kept_; }
 
  private:
   Tensor kept_;
-  std::function<Tensor()> remake_;
+  std::function<Tensor()> recompute_;
 };
 
 // A handle: copies share data, gradient and graph position. The constructor makes a leaf; record()
@@ -65,10 +65,10 @@ class Variable {
   void add_hook(std::function<void(const Tensor& grad)> hook);
 
   // The data for a rule that reads it later. An operation whose result costs one pass over memory
-  // says with set_remake() how to make it again, bit by bit the same, from tensors that its own
+  // says with set_recompute() how it is recomputed, bit by bit the same, from tensors that its own
   // rule keeps; nobody then keeps the result.
   Saved saved() const;
-  void set_remake(std::function<Tensor()> remake);  // without effect where no gradient is required
+  void set_recompute(std::function<Tensor()> recompute);  // without effect where no gradient is required
 
  private:
   struct State;

@@ -44,7 +44,7 @@ Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& be
                           return {grads.dx, sums.dgamma, sums.dbeta, grads.dadd};
                         });
   if (!residual) {
-    out.set_remake([X = x.saved(), statistics, G = gamma_data, B = beta_data, args] {
+    out.set_recompute([X = x.saved(), statistics, G = gamma_data, B = beta_data, args] {
       return batch_norm_apply(X.get(), statistics, G, B, {}, args);
     });
   }

@@ -187,7 +187,7 @@ TEST_CASE("batch norm in training refuses a single row and leaves the running st
 
 // conv – batch norm – ReLU – conv; `kept` puts an operation between that makes the second
 // convolution keep its input.
-TEST_CASE("a batch norm's result is not kept for a convolution, and made again it gives the same bits") {
+TEST_CASE("a batch norm's result is not kept for a convolution, and recomputing it gives the same bits") {
   const Device device = make_cpu_device();
   for (const Dtype dtype : {Dtype::f32, Dtype::bf16}) {
     const auto input = [&](const Shape& shape, std::uint32_t stream) { return normal(shape, device, stream, Dtype::f32); };
