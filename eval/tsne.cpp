@@ -61,19 +61,19 @@ void soft_neighbours(std::span<double> row, double target) {
 // Steps of gradient descent that keeps a velocity and a gain for each coordinate.
 class Descent {
  public:
-  Descent(std::size_t size, double rate, double momentum)
-      : rate_(rate), momentum_(momentum), velocity_(size, 0.0F), gains_(size, 1.0F) {}
+  Descent(std::size_t size, double lr, double momentum)
+      : lr_(lr), momentum_(momentum), velocity_(size, 0.0F), gains_(size, 1.0F) {}
 
   void step(std::vector<float>& y, const std::vector<float>& gradient) {
     for (std::size_t i = 0; i < y.size(); ++i) {
       gains_[i] = velocity_[i] * gradient[i] < 0 ? gains_[i] + 0.2F : std::max(gains_[i] * 0.8F, 0.01F);
-      velocity_[i] = static_cast<float>(momentum_ * velocity_[i] - rate_ * gains_[i] * gradient[i]);
+      velocity_[i] = static_cast<float>(momentum_ * velocity_[i] - lr_ * gains_[i] * gradient[i]);
       y[i] += velocity_[i];
     }
   }
 
  private:
-  double rate_, momentum_;
+  double lr_, momentum_;
   std::vector<float> velocity_, gains_;
 };
 
@@ -162,11 +162,11 @@ Tsne fit_tsne(const Tensor& x, const TsneOptions& options) {
   validate(options, x.dim(0));
   const Tensor affinities = tsne_affinities(x, options.perplexity), p = affinities.to(Dtype::f32);
   const std::int64_t n = x.dim(0);
-  const double rate =
+  const double lr =
       options.learning_rate > 0 ? options.learning_rate : std::max(static_cast<double>(n) / options.exaggeration / 4, 50.0);
   std::vector<float> y = start_of(x);
   const auto descend = [&](int steps, double exaggeration, double momentum) {
-    Descent descent(y.size(), rate, momentum);
+    Descent descent(y.size(), lr, momentum);
     for (int i = 0; i < steps; ++i) {
       descent.step(y, gradient_of(p, Tensor::from(y, {2, n}, x.device()), exaggeration).to_vector<float>());
     }
@@ -175,8 +175,7 @@ Tsne fit_tsne(const Tensor& x, const TsneOptions& options) {
   descend(options.iterations - options.exaggerated, 1, 0.8);
   Tsne out{.y = transpose(Tensor::from(y, {2, n}, x.device())), .kl = 0};
   out.kl = tsne_divergence(affinities, out.y);
-  check<NumericalError>(std::isfinite(out.kl), "t-SNE: the points left the finite numbers; lower the learning rate below ",
-                        rate);
+  check<NumericalError>(std::isfinite(out.kl), "t-SNE: the points left the finite numbers; lower the learning rate below ", lr);
   return out;
 }
 

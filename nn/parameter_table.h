@@ -15,10 +15,10 @@ struct GroupRule {
   std::string name = "all";
   std::string prefix = {};                // of the parameters' names; empty: any
   std::vector<ParameterKind> kinds = {};  // empty: any
-  double rate_factor = 1.0;               // multiplies the learning rate
+  double lr_factor = 1.0;                 // multiplies the learning rate
   double weight_decay = 0.0;
-  bool lars = true;                          // false: plain SGD even where LARS is on
-  std::optional<double> constant_rate = {};  // instead of the schedule's (SimSiam's predictor)
+  bool lars = true;                        // false: plain SGD even where LARS is on
+  std::optional<double> constant_lr = {};  // instead of the schedule's (SimSiam's predictor)
 
   bool matches(const std::string& parameter_name, ParameterKind kind) const;
 };

@@ -67,7 +67,7 @@ struct TrainSettings {
   // The teacher's coefficient goes from this to ema_end along a cosine.
   double ema = 0.996;
   double ema_end = 1;
-  bool constant_predictor_rate = false;  // the predictor keeps the peak rate throughout
+  bool constant_predictor_rate = false;  // the predictor keeps the peak lr throughout
   std::uint64_t seed = 0;
   std::string precision = "f32";       // f32, bf16: of activations and operands
   std::int64_t checkpoint_epochs = 1;  // from one checkpoint to the next; 0: none are written

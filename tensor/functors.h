@@ -117,36 +117,36 @@ template <class T> struct BatchNormGrad {
   MEC_HOST_DEVICE T operator()(T g, T x) const { return g * a + x * b + c; }
 };
 
-// v ← μv + trust·(g + wd·w); w ← w − rate·v: with trust 1 SGD with momentum as PyTorch defines it,
+// v ← μv + trust·(g + wd·w); w ← w − lr·v: with trust 1 SGD with momentum as PyTorch defines it,
 // else LARS (You, Gitman & Ginsburg 2017, algorithm 1), whose trust ratio enters the momentum.
 template <class T> struct SgdStep {
-  T rate, trust, momentum, weight_decay;
+  T lr, trust, momentum, weight_decay;
   MEC_HOST_DEVICE void operator()(T& w, T g, T& v) const {
     v = momentum * v + trust * (g + weight_decay * w);
-    w -= rate * v;
+    w -= lr * v;
   }
 };
 
-// m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; w ← w − rate·trust·(m̂/(√v̂ + ε) + wd·w), m̂ = m/(1−β₁ᵗ),
+// m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; w ← w − lr·trust·(m̂/(√v̂ + ε) + wd·w), m̂ = m/(1−β₁ᵗ),
 // v̂ = v/(1−β₂ᵗ) (Loshchilov & Hutter 2019, algorithm 2).
 template <class T> struct AdamWStep {
   // rest: 1−β; correction: 1−βᵗ.
-  T rate, trust, beta1, rest1, beta2, rest2, correction1, correction2, eps, weight_decay;
-  // The numbers on the host in f64, where 1−β keeps its digits; rate and corrections come from
+  T lr, trust, beta1, rest1, beta2, rest2, correction1, correction2, eps, weight_decay;
+  // The numbers on the host in f64, where 1−β keeps its digits; lr and corrections come from
   // device memory.
   template <class Args> static AdamWStep of(const Args& args) {
-    return {T(args.rate_factor), T(1), T(args.beta1), T(1 - args.beta1), T(args.beta2),
-            T(1 - args.beta2),   T(1), T(1),          T(args.eps),       T(args.weight_decay)};
+    return {T(args.lr_factor), T(1), T(args.beta1), T(1 - args.beta1), T(args.beta2),
+            T(1 - args.beta2), T(1), T(1),          T(args.eps),       T(args.weight_decay)};
   }
-  MEC_HOST_DEVICE void read(T device_rate, const T* correction) {
-    rate *= device_rate;
+  MEC_HOST_DEVICE void read(T device_lr, const T* correction) {
+    lr *= device_lr;
     correction1 = correction[0];
     correction2 = correction[1];
   }
   MEC_HOST_DEVICE void operator()(T& w, T g, T& m, T& v) const {
     m = beta1 * m + rest1 * g;
     v = beta2 * v + rest2 * (g * g);
-    w -= rate * trust * (m / correction1 / (std::sqrt(v / correction2) + eps) + weight_decay * w);
+    w -= lr * trust * (m / correction1 / (std::sqrt(v / correction2) + eps) + weight_decay * w);
   }
 };
 
@@ -157,7 +157,7 @@ template <class T> struct EmaStep {
 };
 
 // Trust ratio of LARS from the norms of a segment's weights and gradients.
-template <class T> struct LarsRate {
+template <class T> struct LarsTrustRatio {
   T eta, weight_decay, eps;
   MEC_HOST_DEVICE T operator()(T w_norm, T g_norm) const {
     return w_norm == T(0) || g_norm == T(0) ? T(1) : eta * w_norm / (g_norm + weight_decay * w_norm + eps);

@@ -20,10 +20,10 @@ AdamW::AdamW(ParameterTable& table, const AdamWOptions& options)
 // 1 − βᵗ = β(1 − βᵗ⁻¹) + (1 − β), which loses no digits where βᵗ is almost 1.
 void AdamW::begin_step() { correction_.copy_from(add(mul(correction_, betas_), rest_)); }
 
-void AdamW::update(const ParameterTable::Group& group, const Tensor& gradients, const Tensor& rate, const Tensor& trainable) {
-  adamw_update(group.of(table().values()), gradients, group.of(first_), group.of(second_), rate, correction_, group.offsets,
+void AdamW::update(const ParameterTable::Group& group, const Tensor& gradients, const Tensor& lr, const Tensor& trainable) {
+  adamw_update(group.of(table().values()), gradients, group.of(first_), group.of(second_), lr, correction_, group.offsets,
                trainable,
-               {.rate_factor = group.rule.rate_factor,
+               {.lr_factor = group.rule.lr_factor,
                 .beta1 = options_.beta1,
                 .beta2 = options_.beta2,
                 .eps = options_.eps,

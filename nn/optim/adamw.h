@@ -6,12 +6,12 @@
 namespace mec {
 
 struct AdamWOptions {
-  double lr = 1e-3;  // of step() without a rate
+  double lr = 1e-3;  // of step() without an lr
   double beta1 = 0.9, beta2 = 0.999;
   double eps = 1e-8;
 };
 
-// m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², w ← w − rate·(m̂/(√v̂ + ε) + wd·w) with m̂ = m/(1−β₁ᵗ), v̂
+// m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², w ← w − lr·(m̂/(√v̂ + ε) + wd·w) with m̂ = m/(1−β₁ᵗ), v̂
 // = v/(1−β₂ᵗ) at step t: Loshchilov & Hutter 2019, as torch.optim.AdamW.
 class AdamW final : public Optimizer {
  public:
@@ -24,8 +24,7 @@ class AdamW final : public Optimizer {
 
  private:
   void begin_step() override;
-  void update(const ParameterTable::Group& group, const Tensor& gradients, const Tensor& rate,
-              const Tensor& trainable) override;
+  void update(const ParameterTable::Group& group, const Tensor& gradients, const Tensor& lr, const Tensor& trainable) override;
 
   AdamWOptions options_;
   Tensor first_, second_;  // (P)

@@ -22,11 +22,11 @@ Tensor trainable_mask(const ParameterTable& table, const ParameterTable::Group& 
 }  // namespace
 
 Optimizer::Optimizer(ParameterTable& table, double lr)
-    : table_(table), rate_({1}, table.values().dtype(), table.values().device()) {
+    : table_(table), device_lr_({1}, table.values().dtype(), table.values().device()) {
   set_lr(lr);
   const Tensor& values = table.values();
   for (const auto& group : table.groups()) {
-    const auto constant = group.rule.constant_rate;
+    const auto constant = group.rule.constant_lr;
     groups_.push_back(
         {constant ? Tensor::full({1}, *constant, values.dtype(), values.device()) : Tensor(), trainable_mask(table, group)});
   }
@@ -40,18 +40,18 @@ Tensor Optimizer::zeros_like_table() const {
 void Optimizer::set_lr(double lr) {
   check<ValueError>(std::isfinite(lr) && lr >= 0, "optimiser: the learning rate lr is finite and not negative, but is ", lr);
   lr_ = lr;
-  rate_.fill(lr);
+  device_lr_.fill(lr);
 }
 
-void Optimizer::step(const Tensor& rate) {
-  check<DtypeError>(rate.dtype() == table_.values().dtype(), "optimiser: the rate must be ", table_.values().dtype(),
-                    " like the parameters, but is ", rate.dtype());
+void Optimizer::step(const Tensor& lr) {
+  check<DtypeError>(lr.dtype() == table_.values().dtype(), "optimiser: the learning rate lr must be ", table_.values().dtype(),
+                    " like the parameters, but is ", lr.dtype());
   const Tensor& gradients = table_.gradients();
   begin_step();
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     const auto& group = table_.groups()[g];
     if (group.begin == group.end) continue;
-    update(group, group.of(gradients), groups_[g].constant_rate ? groups_[g].constant_rate : rate, groups_[g].trainable);
+    update(group, group.of(gradients), groups_[g].constant_lr ? groups_[g].constant_lr : lr, groups_[g].trainable);
   }
 }
 

@@ -15,10 +15,10 @@ class Optimizer {
 
   // One update from table.gradients() at the learning rate lr(). Nothing is read on the host, so a
   // step may be recorded.
-  void step() { step(rate_); }
-  // The same at a rate of the caller's: (1) in device memory, in the parameters' dtype. A schedule
+  void step() { step(device_lr_); }
+  // The same at an lr of the caller's: (1) in device memory, in the parameters' dtype. A schedule
   // writes it there between two replays of a recorded step.
-  void step(const Tensor& rate);
+  void step(const Tensor& lr);
 
   double lr() const { return lr_; }
   void set_lr(double lr);  // ValueError for one that is negative or not finite
@@ -39,20 +39,20 @@ class Optimizer {
 
  private:
   struct GroupState {
-    Tensor constant_rate;  // (1), where the group has one
+    Tensor constant_lr;  // (1), where the group has one
     // (S): 0 for an entry without gradient, else 1; undefined where all are 1.
     Tensor trainable;
   };
 
   virtual void begin_step() {}
   // trainable: see GroupState.
-  virtual void update(const ParameterTable::Group& group, const Tensor& gradients, const Tensor& rate,
+  virtual void update(const ParameterTable::Group& group, const Tensor& gradients, const Tensor& lr,
                       const Tensor& trainable) = 0;
 
   ParameterTable& table_;
   std::vector<GroupState> groups_;
   double lr_ = 0;
-  Tensor rate_;  // (1), lr_ where kernels read it
+  Tensor device_lr_;  // (1), lr_ where kernels read it
 };
 
 }  // namespace mec

@@ -12,17 +12,17 @@ Sgd::Sgd(ParameterTable& table, const SgdOptions& options)
                     options.lars_eta.value_or(0.0));
 }
 
-void Sgd::update(const ParameterTable::Group& group, const Tensor& gradients, const Tensor& rate, const Tensor& trainable) {
+void Sgd::update(const ParameterTable::Group& group, const Tensor& gradients, const Tensor& lr, const Tensor& trainable) {
   const GroupRule& rule = group.rule;
   const Tensor weights = group.of(table().values());
-  Tensor segment_rates = trainable;
+  Tensor trust_ratios = trainable;
   if (options_.lars_eta && rule.lars) {
     const Tensor trust =
-        lars_rates(weights, gradients, group.offsets, {.eta = *options_.lars_eta, .weight_decay = rule.weight_decay});
-    segment_rates = trainable ? mul(trust, trainable) : trust;
+        lars_trust_ratios(weights, gradients, group.offsets, {.eta = *options_.lars_eta, .weight_decay = rule.weight_decay});
+    trust_ratios = trainable ? mul(trust, trainable) : trust;
   }
-  sgd_update(weights, gradients, group.of(momentum_), rate, group.offsets, segment_rates,
-             {.rate_factor = rule.rate_factor, .momentum = options_.momentum, .weight_decay = rule.weight_decay});
+  sgd_update(weights, gradients, group.of(momentum_), lr, group.offsets, trust_ratios,
+             {.lr_factor = rule.lr_factor, .momentum = options_.momentum, .weight_decay = rule.weight_decay});
 }
 
 }  // namespace mec

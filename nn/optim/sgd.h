@@ -8,13 +8,13 @@
 namespace mec {
 
 struct SgdOptions {
-  double lr = 1e-3;  // of step() without a rate
+  double lr = 1e-3;  // of step() without an lr
   double momentum = 0.9;
   // Where set: LARS with this trust coefficient (You, Gitman & Ginsburg 2017), commonly 0.001.
   std::optional<double> lars_eta = {};
 };
 
-// v ← μv + (g + wd·w), w ← w − rate·v, as torch.optim.SGD without dampening.
+// v ← μv + (g + wd·w), w ← w − lr·v, as torch.optim.SGD without dampening.
 class Sgd final : public Optimizer {
  public:
   // ValueError for a momentum outside [0,1) or a trust coefficient that is not positive.
@@ -23,8 +23,7 @@ class Sgd final : public Optimizer {
   std::vector<NamedBuffer> state() const override { return {{"momentum", momentum_}}; }
 
  private:
-  void update(const ParameterTable::Group& group, const Tensor& gradients, const Tensor& rate,
-              const Tensor& trainable) override;
+  void update(const ParameterTable::Group& group, const Tensor& gradients, const Tensor& lr, const Tensor& trainable) override;
 
   SgdOptions options_;
   Tensor momentum_;  // (P)

@@ -64,7 +64,7 @@ class BarlowTwinsObjective : public PairObjective {
 
 }  // namespace
 
-// github.com/facebookresearch/barlowtwins, main.py: batch 2048, rate 0.2 for 256; its lower rate
+// github.com/facebookresearch/barlowtwins, main.py: batch 2048, lr 0.2 for 256; its lower lr
 // for biases and norms is not taken over. The scale is solo-learn's
 // (scripts/pretrain/cifar/barlow.yaml); LARS all but ignores it.
 Method barlow_twins_method() {

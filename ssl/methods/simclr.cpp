@@ -61,7 +61,7 @@ class SimClrObjective : public PairObjective {
 
 // Head and temperature as in solo-learn (github.com/vturrisi/solo-learn,
 // scripts/pretrain/cifar/simclr.yaml); optimiser and batch as in github.com/google-research/simclr,
-// README: batch 4096, rate 0.3 for 256. There T is 0.1.
+// README: batch 4096, lr 0.3 for 256. There T is 0.1.
 Method simclr_method() {
   return {
       .name = "simclr",

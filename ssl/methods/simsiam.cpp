@@ -19,8 +19,8 @@ class SimSiamObjective : public PairObjective {
 
 }  // namespace
 
-// github.com/facebookresearch/simsiam, main_simsiam.py and builder.py: batch 512, rate 0.05 for
-// 256, no warm-up, and a predictor whose rate stays constant. The heads are those of
+// github.com/facebookresearch/simsiam, main_simsiam.py and builder.py: batch 512, lr 0.05 for
+// 256, no warm-up, and a predictor whose lr stays constant. The heads are those of
 // PretrainSettings.
 Method simsiam_method() {
   return {.name = "simsiam",

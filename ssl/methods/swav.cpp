@@ -143,7 +143,7 @@ class SwavObjective : public PairObjective {
 
 }  // namespace
 
-// github.com/facebookresearch/swav, main_swav.py, at 256 images a batch (rate 0.6; LARS, there LARC
+// github.com/facebookresearch/swav, main_swav.py, at 256 images a batch (lr 0.6; LARS, there LARC
 // without clipping). There the prototypes are normalised in place before each step and frozen in
 // the first epoch; here nn/prototypes.h normalises them in the forward pass.
 Method swav_method() {

@@ -74,7 +74,7 @@ class VicRegObjective : public PairObjective {
 
 }  // namespace
 
-// github.com/facebookresearch/vicreg, main_vicreg.py: batch 2048, rate 0.2 for 256. The variance
+// github.com/facebookresearch/vicreg, main_vicreg.py: batch 2048, lr 0.2 for 256. The variance
 // term is the paper's sum over both views; that file halves it.
 Method vicreg_method() {
   constexpr double kMost = 1e6;

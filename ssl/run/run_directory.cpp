@@ -118,7 +118,7 @@ void RunDirectory::go_on(std::int64_t steps_done) {
 void RunDirectory::on_step(const StepReport& report) {
   Json metrics{{"step", report.step}, {"epoch", report.epoch}};
   for (const auto& [name, value] : report.metrics) metrics[name] = value;
-  metrics["lr"] = report.values.rate;
+  metrics["lr"] = report.values.lr;
   if (has_teacher_) metrics["ema"] = report.values.ema;
   for (const auto& [name, value] : report.scheduled) metrics[name] = value;
   write_line(metrics_, kMetricsFile, metrics.dump());

@@ -39,7 +39,7 @@ std::vector<GroupRule> group_rules(const TrainSettings& train) {
   for (GroupRule& rule : predictor) {
     rule.name = "predictor_" + rule.name;
     rule.prefix = "predictor.";
-    rule.constant_rate = train.lr;
+    rule.constant_lr = train.lr;
   }
   rules.insert(rules.begin(), predictor.begin(), predictor.end());
   return rules;

@@ -28,7 +28,7 @@ RandomStep::RandomStep(const PretrainSettings& settings, const std::vector<Image
       views_(random_views(settings, views, channels, device)),
       scalars_(Dtype::f32, device),
       runner_(learner_, *objective_, scalars_, options) {
-  scalars_.set({.rate = 0.05, .ema = 0.996});
+  scalars_.set({.lr = 0.05, .ema = 0.996});
   objective_->before_step(settings.train.epochs, 1);  // as at the end of a run, all warm-ups over
 }
 

@@ -9,7 +9,7 @@ namespace mec {
 StepScalars::StepScalars(Dtype dtype, const Device& device) : block_(Tensor::zeros({2}, dtype, device)) {}
 
 void StepScalars::set(const StepValues& values) const {
-  const std::array<double, 2> host{values.rate, values.ema};
+  const std::array<double, 2> host{values.lr, values.ema};
   if (block_.dtype() == Dtype::f64) {
     block_.backend().upload(host.data(), block_);
     return;

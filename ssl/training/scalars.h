@@ -11,8 +11,8 @@ namespace mec {
 
 // The host's side of the block.
 struct StepValues {
-  double rate = 0;  // learning rate
-  double ema = 1;   // the teacher keeps this share of itself
+  double lr = 0;
+  double ema = 1;  // the teacher keeps this share of itself
 };
 
 class StepScalars {
@@ -20,7 +20,7 @@ class StepScalars {
   StepScalars(Dtype dtype, const Device& device);
 
   void set(const StepValues& values) const;  // uploads: before the step, never inside a recording
-  Tensor rate() const { return block_.slice(0, {1}); }
+  Tensor lr() const { return block_.slice(0, {1}); }
   Tensor ema() const { return block_.slice(1, {1}); }
 
  private:

@@ -35,7 +35,7 @@ StudentEmbedding embed_student(const Learner& learner, const Tensor& view) {
 }
 
 void update(Learner& learner, const StepScalars& scalars) {
-  learner.optimizer->step(scalars.rate());
+  learner.optimizer->step(scalars.lr());
   if (learner.teacher) learner.teacher->ema.update(scalars.ema());
 }
 

@@ -71,7 +71,7 @@ void finish(Pending& pending, const Objective& objective) {
   const double loss = report.metrics.front().second;
   check<NumericalError>(std::isfinite(loss) && figures.finite, "training: step ", report.step, " of ", report.steps, " has ",
                         std::isfinite(loss) ? "a gradient that is not finite" : "a loss that is not finite", " (loss ", loss,
-                        ", learning rate ", report.values.rate, "); lower train.lr or lengthen train.warmup_epochs");
+                        ", learning rate ", report.values.lr, "); lower train.lr or lengthen train.warmup_epochs");
   objective.check_step(report.metrics);
 }
 
@@ -91,7 +91,7 @@ std::int64_t TrainPlan::fewest_epochs() const {
 
 StepValues TrainPlan::at(std::int64_t step) const {
   const TrainSettings& train = settings_.train;
-  return {.rate = warmup_cosine(step, train.lr, {.total = steps_, .warmup = train.warmup.in_steps(steps_per_epoch_)}),
+  return {.lr = warmup_cosine(step, train.lr, {.total = steps_, .warmup = train.warmup.in_steps(steps_per_epoch_)}),
           .ema = ema_coefficient(step, train.ema, steps_, train.ema_end)};
 }
 

@@ -15,8 +15,8 @@ namespace mec {
 // Schedules of a run, as pure functions of the step.
 class TrainPlan {
  public:
-  // ValueError for settings out of range: no epochs, a batch below 2, a rate that is not finite, a
-  // warm-up longer than the run, …
+  // ValueError for settings out of range: no epochs, a batch below 2, a learning rate that is not
+  // finite, a warm-up longer than the run, …
   TrainPlan(const PretrainSettings& settings, std::int64_t steps_per_epoch);
 
   std::int64_t steps() const { return steps_; }

@@ -1,8 +1,8 @@
 // Steps of optimisers, over flat buffers.
 //
 // Segment s is [offsets[s], offsets[s+1]) (i64, S+1), cut to the buffer: what is beyond it is not
-// there. Offsets do not fall; where they do, an element may be of any segment. rate (1) scales the
-// step.
+// there. Offsets do not fall; where they do, an element may be of any segment. lr (1) is the
+// learning rate.
 #pragma once
 
 #include "mec/tensor/in_out.h"
@@ -11,13 +11,13 @@
 namespace mec {
 
 struct SgdArgs {
-  double rate_factor = 1.0;
+  double lr_factor = 1.0;
   double momentum = 0.9;
   double weight_decay = 0.0;
 };
 
 struct AdamWArgs {
-  double rate_factor = 1.0;
+  double lr_factor = 1.0;
   double beta1 = 0.9, beta2 = 0.999;
   double eps = 1e-8;
   double weight_decay = 0.0;
@@ -33,31 +33,31 @@ struct LarsArgs {
 
 namespace kernel {
 
-// segment_rates (S), where not empty, scale what enters v.
+// trust_ratios (S), where not empty, scale what enters v.
 struct SgdUpdate {
   static constexpr auto name = "sgd_update";
   Out w;
   In g;
   Out v;
-  In rate, offsets, segment_rates;
+  In lr, offsets, trust_ratios;
   SgdArgs args;
 };
 
-// m and v are updated too; correction (2) holds 1−β₁ᵗ and 1−β₂ᵗ; segment_rates (S), where not
+// m and v are updated too; correction (2) holds 1−β₁ᵗ and 1−β₂ᵗ; trust_ratios (S), where not
 // empty, scale the step.
 struct AdamWUpdate {
   static constexpr auto name = "adamw_update";
   Out w;
   In g;
   Out m, v;
-  In rate, correction, offsets, segment_rates;
+  In lr, correction, offsets, trust_ratios;
   AdamWArgs args;
 };
 
-struct LarsRates {
-  static constexpr auto name = "lars_rates";
+struct LarsTrustRatios {
+  static constexpr auto name = "lars_trust_ratios";
   In w, g, offsets;
-  Out segment_rates;
+  Out trust_ratios;
   LarsArgs args;
 };
 
@@ -70,6 +70,6 @@ struct EmaUpdate {
 
 }  // namespace kernel
 
-using OptimizerKernels = Family<kernel::SgdUpdate, kernel::AdamWUpdate, kernel::LarsRates, kernel::EmaUpdate>;
+using OptimizerKernels = Family<kernel::SgdUpdate, kernel::AdamWUpdate, kernel::LarsTrustRatios, kernel::EmaUpdate>;
 
 }  // namespace mec

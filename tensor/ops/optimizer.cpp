@@ -39,34 +39,34 @@ void check_offsets(const char* op, const Tensor& w, const Tensor& offsets) {
 
 }  // namespace
 
-void sgd_update(const Tensor& w, const Tensor& g, const Tensor& v, const Tensor& rate, const Tensor& offsets,
-                const Tensor& segment_rates, const SgdArgs& args) {
+void sgd_update(const Tensor& w, const Tensor& g, const Tensor& v, const Tensor& lr, const Tensor& offsets,
+                const Tensor& trust_ratios, const SgdArgs& args) {
   check_flat("sgd_update", w, g, "the gradient");
   check_flat("sgd_update", w, v, "the momentum");
   check_offsets("sgd_update", w, offsets);
-  check_scalars("sgd_update", w, rate, 1, "the rate");
-  if (segment_rates) check_scalars("sgd_update", w, segment_rates, offsets.numel() - 1, "the rates of the segments");
-  w.backend().run(kernel::SgdUpdate{w, g, v, rate, offsets, segment_rates, args});
+  check_scalars("sgd_update", w, lr, 1, "the learning rate");
+  if (trust_ratios) check_scalars("sgd_update", w, trust_ratios, offsets.numel() - 1, "the trust ratios");
+  w.backend().run(kernel::SgdUpdate{w, g, v, lr, offsets, trust_ratios, args});
 }
 
-void adamw_update(const Tensor& w, const Tensor& g, const Tensor& m, const Tensor& v, const Tensor& rate,
-                  const Tensor& correction, const Tensor& offsets, const Tensor& segment_rates, const AdamWArgs& args) {
+void adamw_update(const Tensor& w, const Tensor& g, const Tensor& m, const Tensor& v, const Tensor& lr,
+                  const Tensor& correction, const Tensor& offsets, const Tensor& trust_ratios, const AdamWArgs& args) {
   check_flat("adamw_update", w, g, "the gradient");
   check_flat("adamw_update", w, m, "the first moment");
   check_flat("adamw_update", w, v, "the second moment");
   check_offsets("adamw_update", w, offsets);
-  check_scalars("adamw_update", w, rate, 1, "the rate");
+  check_scalars("adamw_update", w, lr, 1, "the learning rate");
   check_scalars("adamw_update", w, correction, 2, "the correction");
-  if (segment_rates) check_scalars("adamw_update", w, segment_rates, offsets.numel() - 1, "the rates of the segments");
-  w.backend().run(kernel::AdamWUpdate{w, g, m, v, rate, correction, offsets, segment_rates, args});
+  if (trust_ratios) check_scalars("adamw_update", w, trust_ratios, offsets.numel() - 1, "the trust ratios");
+  w.backend().run(kernel::AdamWUpdate{w, g, m, v, lr, correction, offsets, trust_ratios, args});
 }
 
-Tensor lars_rates(const Tensor& w, const Tensor& g, const Tensor& offsets, const LarsArgs& args) {
-  check_flat("lars_rates", w, g, "the gradient");
-  check_offsets("lars_rates", w, offsets);
-  Tensor rates({offsets.dim(0) - 1}, w.dtype(), w.device());
-  w.backend().run(kernel::LarsRates{w, g, offsets, rates, args});
-  return rates;
+Tensor lars_trust_ratios(const Tensor& w, const Tensor& g, const Tensor& offsets, const LarsArgs& args) {
+  check_flat("lars_trust_ratios", w, g, "the gradient");
+  check_offsets("lars_trust_ratios", w, offsets);
+  Tensor ratios({offsets.dim(0) - 1}, w.dtype(), w.device());
+  w.backend().run(kernel::LarsTrustRatios{w, g, offsets, ratios, args});
+  return ratios;
 }
 
 void ema_update(const Tensor& teacher, const Tensor& w, const Tensor& coefficient) {

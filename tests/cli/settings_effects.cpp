@@ -101,7 +101,7 @@ void check_metrics(const std::filesystem::path& run, const std::vector<StepRepor
     const StepReport& report = reports[i];
     nlohmann::json expected{{"step", i + 1},
                             {"epoch", static_cast<std::int64_t>(i) / per_epoch + 1},
-                            {"lr", report.values.rate}};
+                            {"lr", report.values.lr}};
     if (plain.has_teacher) expected["ema"] = report.values.ema;
     for (const auto& [name, value] : report.scheduled) expected[name] = value;
     for (const auto& [name, value] : report.metrics) expected[name] = value;

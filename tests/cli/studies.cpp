@@ -118,7 +118,7 @@ TEST_CASE_FIXTURE(Fixture, "the study of orders measures the distance to the log
 }
 
 // tr C − log det(I + C) is tr C²/2 but for terms in C³, so that its part of log det falls as C
-// does: ten times larger an ε², a tenth of the distance. At this rate the networks stay as their
+// does: ten times larger an ε², a tenth of the distance. At this lr the networks stay as their
 // seed has made them.
 TEST_CASE_FIXTURE(Fixture, "the distance to the logarithm is a part of it") {
   const auto distance = [&](const char* eps2) {

@@ -134,7 +134,7 @@ TEST_CASE("t-SNE of the digits is as good as scikit-learn's, and keeps classes t
 
 // Points (N,2) after the same descent in f64, as scikit-learn writes it: a phase with exaggerated
 // p, and one without.
-std::vector<double> descend_plainly(const Tensor& x, const TsneOptions& options, double rate) {
+std::vector<double> descend_plainly(const Tensor& x, const TsneOptions& options, double lr) {
   const Tensor p = tsne_affinities(x, options.perplexity);
   const Pca pca = fit_pca(x, 2);
   std::vector<double> y = project(pca, x).to_vector<double>();
@@ -148,7 +148,7 @@ std::vector<double> descend_plainly(const Tensor& x, const TsneOptions& options,
     const auto gradient = tsne_gradient(exaggerated, Tensor::from(y, {x.dim(0), 2}, device())).to_vector<double>();
     for (std::size_t k = 0; k < y.size(); ++k) {
       gain[k] = std::max(velocity[k] * gradient[k] < 0 ? gain[k] + 0.2 : gain[k] * 0.8, 0.01);
-      velocity[k] = (early ? 0.5 : 0.8) * velocity[k] - rate * gain[k] * gradient[k];
+      velocity[k] = (early ? 0.5 : 0.8) * velocity[k] - lr * gain[k] * gradient[k];
       y[k] += velocity[k];
     }
   }
@@ -157,9 +157,9 @@ std::vector<double> descend_plainly(const Tensor& x, const TsneOptions& options,
 
 TEST_CASE("the descent has the phases, momentum, gains and learning rate that it says") {
   const Tensor x = random({60, 5}, Dtype::f64, device(), {.seed = 10});
-  for (const double rate : {0.0, 20.0}) {
-    const TsneOptions options{.perplexity = 8, .iterations = 10, .exaggerated = 5, .learning_rate = rate};
-    const Tensor expected = Tensor::from(descend_plainly(x, options, rate > 0 ? rate : 50), {60, 2}, device());
+  for (const double lr : {0.0, 20.0}) {
+    const TsneOptions options{.perplexity = 8, .iterations = 10, .exaggerated = 5, .learning_rate = lr};
+    const Tensor expected = Tensor::from(descend_plainly(x, options, lr > 0 ? lr : 50), {60, 2}, device());
     const test::Comparison same = test::compare(fit_tsne(x, options).y, expected, {.of_rms = 1e-3});  // f32, ten steps on
     CHECK_MESSAGE(same.ok, same.message);
   }

@@ -93,9 +93,9 @@ TEST_CASE("AdamW leaves a frozen parameter and the space between parameters as t
   CHECK(inside == std::vector<double>(inside.size(), 0.0));
 }
 
-TEST_CASE("AdamW's groups have their own rate factor and decay") {
+TEST_CASE("AdamW's groups have their own lr factor and decay") {
   Sequential net = network(), plain = network();
-  ParameterTable table(net, {{.name = "biases", .kinds = {ParameterKind::bias}, .rate_factor = 3.0},
+  ParameterTable table(net, {{.name = "biases", .kinds = {ParameterKind::bias}, .lr_factor = 3.0},
                              {.name = "rest", .weight_decay = 0.2}});
   ParameterTable plain_table(plain);
   AdamW optimizer(table), plain_optimizer(plain_table);
@@ -111,7 +111,7 @@ TEST_CASE("AdamW's groups have their own rate factor and decay") {
   for (std::size_t p = 0; p < before.size(); ++p) {
     const bool is_bias = p % 2 == 1;
     for (std::size_t i = 0; i < before[p].size(); ++i) {
-      // The rate is 0.01, and decay is apart from the gradient.
+      // The learning rate is 0.01, and decay is apart from the gradient.
       const double change = plainly[p][i] - before[p][i];
       CHECK(after[p][i] - before[p][i] ==
             doctest::Approx(is_bias ? 3 * change : change - 0.01 * 0.2 * before[p][i]).epsilon(1e-9));
@@ -119,7 +119,7 @@ TEST_CASE("AdamW's groups have their own rate factor and decay") {
   }
 }
 
-TEST_CASE("AdamW refuses settings out of range and a rate of another dtype") {
+TEST_CASE("AdamW refuses settings out of range and a learning rate of another dtype") {
   Sequential net = network();
   ParameterTable table(net);
   CHECK_THROWS_WITH_AS(AdamW(table, {.beta2 = 1.0}), doctest::Contains("beta1 and beta2 lie in [0,1), but one is 1"),

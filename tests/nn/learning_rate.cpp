@@ -20,7 +20,7 @@ namespace {
 
 using Values = std::vector<float>;
 
-// A layer, its table and an optimiser, which take some steps at given rates.
+// A layer, its table and an optimiser, which take some steps at given learning rates.
 template <class Optimizer, class Options> struct Learner {
   Learner(const Options& options, const Device& device)
       : layer({.in = 5, .out = 3}, device), table((initialize(layer, 4), layer)), optimizer(table, options) {}
@@ -36,31 +36,31 @@ template <class Optimizer, class Options> struct Learner {
   Optimizer optimizer;
 };
 
-constexpr double kRates[] = {0.1, 0.1, 0.03};
+constexpr double kLearningRates[] = {0.1, 0.1, 0.03};
 
 template <class Optimizer, class Options> void check_same_steps(const Options& options) {
   const Device device = make_cpu_device();
   Learner<Optimizer, Options> own(options, device), given({}, device);
   CHECK(own.optimizer.lr() == 0.1);
-  for (const double rate : kRates) {
-    own.optimizer.set_lr(rate);
-    CHECK(own.optimizer.lr() == rate);
+  for (const double lr : kLearningRates) {
+    own.optimizer.set_lr(lr);
+    CHECK(own.optimizer.lr() == lr);
     own.compute_gradients();
     own.optimizer.step();
     given.compute_gradients();
-    given.optimizer.step(Tensor::full({1}, rate, Dtype::f32, device));
+    given.optimizer.step(Tensor::full({1}, lr, Dtype::f32, device));
     CHECK(own.values() == given.values());
   }
 }
 
 }  // namespace
 
-TEST_CASE("a step at the optimiser's own rate has the bits of one at a rate that is handed in") {
+TEST_CASE("a step at the optimiser's own lr has the bits of one at an lr that is handed in") {
   check_same_steps<Sgd>(SgdOptions{.lr = 0.1});
   check_same_steps<AdamW>(AdamWOptions{.lr = 0.1});
 }
 
-TEST_CASE("the rate is used without being set again, and 0 leaves the parameters as they are") {
+TEST_CASE("the learning rate is used without being set again, and 0 leaves the parameters as they are") {
   Learner<Sgd, SgdOptions> learner({.lr = 0.25, .momentum = 0}, make_cpu_device());
   const Values before = learner.values();
   learner.compute_gradients();
@@ -85,7 +85,7 @@ TEST_CASE("zero_grad: the next backward overwrites the gradients") {
   CHECK(learner.table.gradients().to_vector<float>() == Values(once.size(), 0.0F));
 }
 
-TEST_CASE("a recorded step takes the rate that is set between two replays") {
+TEST_CASE("a recorded step takes the learning rate that is set between two replays") {
   const auto device = std::make_shared<RecordingBackend>(make_cpu_device());
   Learner<Sgd, SgdOptions> replayed({.lr = 0.1}, device), eager({.lr = 0.1}, make_cpu_device());
   replayed.compute_gradients();
@@ -93,10 +93,10 @@ TEST_CASE("a recorded step takes the rate that is set between two replays") {
   device->begin();
   replayed.optimizer.step();
   device->end();
-  for (const double rate : kRates) {
-    replayed.optimizer.set_lr(rate);
+  for (const double lr : kLearningRates) {
+    replayed.optimizer.set_lr(lr);
     device->replay();
-    eager.optimizer.set_lr(rate);
+    eager.optimizer.set_lr(lr);
     eager.optimizer.step();
     CHECK(replayed.values() == eager.values());
   }

@@ -99,7 +99,7 @@ TEST_CASE("gradients land in the flat buffer, and what no backward reached is ze
 
 TEST_CASE("groups are contiguous, in order, by the first rule that matches") {
   Network net(true);
-  const GroupRule predictor{.name = "predictor", .prefix = "predictor.", .constant_rate = 0.5};
+  const GroupRule predictor{.name = "predictor", .prefix = "predictor.", .constant_lr = 0.5};
   ParameterTable table(net, {predictor, kNorms, kRest});
   std::vector<std::string> names;
   for (const auto& entry : table.entries()) names.push_back(entry.name);

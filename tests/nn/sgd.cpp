@@ -32,7 +32,7 @@ void run_backward(const Module& net) {
   backward({net.forward(Variable(normal({6, 5}, kDevice)), kTraining)}, {normal({6, 2}, kDevice, 1)});
 }
 
-Tensor rate_of(double value) { return Tensor::full({1}, value, Dtype::f64, kDevice); }
+Tensor lr_of(double value) { return Tensor::full({1}, value, Dtype::f64, kDevice); }
 
 State values_of(Module& net) {
   State state;
@@ -58,35 +58,35 @@ double norm(const Values& v) {
 
 }  // namespace
 
-TEST_CASE("momentum and weight decay are PyTorch's, over several steps with a changing rate") {
+TEST_CASE("momentum and weight decay are PyTorch's, over several steps with a changing learning rate") {
   Sequential net = network();
   ParameterTable table(net, {{.weight_decay = 0.1}});
   Sgd optimizer(table, {.momentum = 0.7});
   State w = values_of(net), v;
-  for (const double rate : {0.0, 0.1, 0.05}) {
+  for (const double lr : {0.0, 0.1, 0.05}) {
     table.clear_grads();
     run_backward(net);
     for (const auto& [name, g] : gradients_of(net)) {
       v[name].resize(g.size());
       for (std::size_t i = 0; i < g.size(); ++i) {
         v[name][i] = 0.7 * v[name][i] + g[i] + 0.1 * w[name][i];
-        w[name][i] -= rate * v[name][i];
+        w[name][i] -= lr * v[name][i];
       }
     }
-    optimizer.step(rate_of(rate));
+    optimizer.step(lr_of(lr));
     for (const auto& [name, now] : values_of(net)) check_close(now, w[name]);
   }
 }
 
-TEST_CASE("each group has its own decay, rate factor or constant rate") {
+TEST_CASE("each group has its own decay, lr factor or constant lr") {
   Sequential net = network();
-  ParameterTable table(net, {{.name = "biases", .kinds = {ParameterKind::bias}, .rate_factor = 3.0},
-                             {.name = "last", .prefix = "1.", .constant_rate = 0.5},
+  ParameterTable table(net, {{.name = "biases", .kinds = {ParameterKind::bias}, .lr_factor = 3.0},
+                             {.name = "last", .prefix = "1.", .constant_lr = 0.5},
                              {.name = "rest", .weight_decay = 0.2}});
   Sgd optimizer(table);
   run_backward(net);
   const State before = values_of(net), g = gradients_of(net);
-  optimizer.step(rate_of(0.1));
+  optimizer.step(lr_of(0.1));
   for (const auto& [parameter, now] : values_of(net)) {
     const std::string name = parameter;
     CAPTURE(name);
@@ -105,13 +105,13 @@ TEST_CASE("LARS scales what enters each parameter's momentum by its trust ratio,
       net, {{.name = "biases", .kinds = {ParameterKind::bias}, .lars = false}, {.name = "rest", .weight_decay = 0.2}});
   Sgd optimizer(table, {.lars_eta = 0.01});
   State velocity;
-  for (const double rate :
-       // A rate outside and a trust ratio inside the momentum differ from the second step on.
+  for (const double lr :
+       // An lr outside and a trust ratio inside the momentum differ from the second step on.
        {0.1, 0.4, 0.02}) {
     table.clear_grads();
     run_backward(net);
     const State before = values_of(net), g = gradients_of(net);
-    optimizer.step(rate_of(rate));
+    optimizer.step(lr_of(lr));
     for (const auto& [parameter, now] : values_of(net)) {
       const std::string name = parameter;
       CAPTURE(name);
@@ -123,7 +123,7 @@ TEST_CASE("LARS scales what enters each parameter's momentum by its trust ratio,
       v.resize(expected.size(), 0.0);
       for (std::size_t i = 0; i < expected.size(); ++i) {
         v[i] = 0.9 * v[i] + trust * (g.at(name)[i] + decay * expected[i]);
-        expected[i] -= rate * v[i];
+        expected[i] -= lr * v[i];
       }
       check_close(now, expected);
     }
@@ -141,7 +141,7 @@ TEST_CASE("a parameter that requires no gradient stays as it is, with its group'
     for (int step = 0; step < 2; ++step) {
       table.clear_grads();
       run_backward(net);
-      optimizer.step(rate_of(0.1));
+      optimizer.step(lr_of(0.1));
     }
     const State after = values_of(net);
     CHECK(after.at("0.bias") == before.at("0.bias"));
@@ -155,7 +155,7 @@ TEST_CASE("the space between parameters is zero and stays zero") {
   ParameterTable table(net, {{.weight_decay = 0.2}});
   Sgd optimizer(table, {.lars_eta = 0.01});
   run_backward(net);
-  optimizer.step(rate_of(0.1));
+  optimizer.step(lr_of(0.1));
   Values inside = table.values().to_vector<double>(), momentum = optimizer.state()[0].tensor.to_vector<double>();
   for (const auto& entry : table.entries()) {
     std::fill_n(inside.begin() + entry.offset, entry.shape.numel(), 0.0);
@@ -169,7 +169,7 @@ TEST_CASE("a restored optimiser goes on as if it had never stopped") {
   const auto step = [](Sequential& net, ParameterTable& table, Sgd& optimizer) {
     table.clear_grads();
     run_backward(net);
-    optimizer.step(rate_of(0.1));
+    optimizer.step(lr_of(0.1));
   };
   Sequential net = network(), resumed = network();
   ParameterTable table(net), resumed_table(resumed);
@@ -183,7 +183,7 @@ TEST_CASE("a restored optimiser goes on as if it had never stopped") {
   CHECK(values_of(resumed) == values_of(net));
 }
 
-TEST_CASE("the optimiser refuses settings out of range and a rate of another dtype") {
+TEST_CASE("the optimiser refuses settings out of range and a learning rate of another dtype") {
   Sequential net = network();
   ParameterTable table(net);
   CHECK_THROWS_AS(Sgd(table, {.momentum = 1.0}), ValueError);

@@ -114,20 +114,20 @@ void check_run(const std::string& device_name, Dtype dtype) {
 
 }  // namespace
 
-TEST_CASE("rate, lambda and teacher coefficient of each step are the official schedules'") {
+TEST_CASE("learning rate, lambda and teacher coefficient of each step are the official schedules'") {
   const Golden golden("ten_steps", make_device("reference"));
   const PretrainSettings settings = settings_of(golden);
   const TrainPlan plan(settings, 1);
   const auto objective = make_objective(settings, make_device("reference"));
-  std::vector<double> rate, lambda, ema;
+  std::vector<double> lr, lambda, ema;
   for (std::int64_t step = 0; step < plan.steps(); ++step) {
     const StepValues now = plan.at(step);
-    rate.push_back(now.rate);
+    lr.push_back(now.lr);
     objective->before_step(step, 1);
     lambda.push_back(objective->scheduled().at(0).second);
     ema.push_back(now.ema);
   }
-  const std::pair<const char*, std::vector<double>> schedules[] = {{"lr", rate}, {"lambda", lambda}, {"ema", ema}};
+  const std::pair<const char*, std::vector<double>> schedules[] = {{"lr", lr}, {"lambda", lambda}, {"ema", ema}};
   for (const auto& [name, values] : schedules) {
     const Comparison same = golden.compare(name, Tensor::from(values, {plan.steps()}, make_device("reference")));
     CHECK_MESSAGE(same.ok, same.message);

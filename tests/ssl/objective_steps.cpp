@@ -122,7 +122,7 @@ TEST_CASE("a step after the first takes no memory from the system, whatever the 
     const auto objective = make_objective(settings, device);
     Learner learner(learner_options(settings, Dtype::f32, objective->ema_teacher()), device);
     const StepScalars scalars(Dtype::f32, device);
-    scalars.set({.rate = 0.05, .ema = 0.9});
+    scalars.set({.lr = 0.05, .ema = 0.9});
     const std::vector<Tensor> views{random({8, 10, 10, 1}, Dtype::f32, device, {.seed = 1}),
                                     random({8, 10, 10, 1}, Dtype::f32, device, {.seed = 2})};
     training_step(learner, *objective, views, scalars);
@@ -141,7 +141,7 @@ TEST_CASE("MEC of order 1 without an averaged teacher trains as SimSiam does") {
     const auto objective = make_objective(settings, device, Dtype::f64);
     Learner learner(learner_options(settings, Dtype::f64, objective->ema_teacher()), device);
     const StepScalars scalars(Dtype::f64, device);
-    scalars.set({.rate = 0.1, .ema = 1});
+    scalars.set({.lr = 0.1, .ema = 1});
     for (std::uint64_t step = 0; step < 3; ++step) {
       training_step(learner, *objective,
                     {random({8, 10, 10, 1}, Dtype::f64, device, {.seed = 2 * step}),
@@ -156,13 +156,13 @@ TEST_CASE("MEC of order 1 without an averaged teacher trains as SimSiam does") {
   CHECK(worst < 1e-9);  // three steps of rounding in f64
 }
 
-TEST_CASE("simsiam's predictor keeps its rate while the others' falls") {
+TEST_CASE("simsiam's predictor keeps its learning rate while the others' falls") {
   const Device device = make_reference_device();
   const PretrainSettings settings = tiny_settings_of("simsiam");
   Learner learner(learner_options(settings, Dtype::f64, false), device);
   const auto objective = make_objective(settings, device, Dtype::f64);
   const StepScalars scalars(Dtype::f64, device);
-  scalars.set({.rate = 0, .ema = 1});  // the end of the cosine
+  scalars.set({.lr = 0, .ema = 1});  // the end of the cosine
   std::vector<std::vector<double>> before;
   for (const auto& entry : learner.parameters.entries()) before.push_back(entry.variable.data().to_vector<double>());
   training_step(

@@ -19,7 +19,7 @@ Tensor images(std::uint64_t seed, const Device& device, Dtype dtype = Dtype::f32
 }
 
 // What changes from step to step.
-StepValues values_at(int step) { return {.rate = 0.05 + 0.01 * step, .ema = 0.9 + 0.01 * step}; }
+StepValues values_at(int step) { return {.lr = 0.05 + 0.01 * step, .ema = 0.9 + 0.01 * step}; }
 
 // Trains `steps` steps on changing data, by `run` for each, and returns the end state.
 template <class Run>
@@ -118,7 +118,7 @@ TEST_CASE("the teacher moves by the average alone, and its statistics are its ow
   const Device device = make_reference_device();
   Learner learner(learner_options(tiny_settings(), Dtype::f64), device);
   const StepScalars scalars(Dtype::f64, device);
-  scalars.set({.rate = 0.1, .ema = 0.75});
+  scalars.set({.lr = 0.1, .ema = 0.75});
   const auto before = learner.teacher->parameters.values().to_vector<double>();
   MecObjective objective(mec_settings(tiny_settings()));
   training_step(learner, objective, {images(1, device, Dtype::f64), images(2, device, Dtype::f64)}, scalars);

@@ -84,7 +84,7 @@ class FailingObjective : public MecObjective {
 
 struct Run {
   explicit Run(const Device& d) : device(d), learner(learner_options(tiny_settings()), d), scalars(Dtype::f32, d) {
-    scalars.set({.rate = 0.1, .ema = 0.9});
+    scalars.set({.lr = 0.1, .ema = 0.9});
   }
   std::vector<Tensor> views(std::uint64_t seed, std::int64_t batch = 8) const {
     return {random({batch, 10, 10, 1}, Dtype::f32, device, {.seed = seed}),

@@ -155,7 +155,7 @@ std::vector<double> train_steps(const PretrainSettings& settings, Objective& obj
     for (std::uint64_t view = 0; view < 2; ++view) {
       fill_random(views[view], {.seed = 100 + 2 * static_cast<std::uint64_t>(step) + view});
     }
-    scalars.set({.rate = 0.05 + 0.01 * step, .ema = 0.9 + 0.01 * step});
+    scalars.set({.lr = 0.05 + 0.01 * step, .ema = 0.9 + 0.01 * step});
     objective.before_step(step, 2);
     once();
   }

@@ -105,18 +105,18 @@ TEST_CASE("where a step is done when it returns, it is told before the next begi
   train(learner, objective, loader, settings, {&weights});
 }
 
-TEST_CASE("a warm-up as long as the run reaches the full rate in the last step") {
+TEST_CASE("a warm-up as long as the run reaches the full learning rate in the last step") {
   PretrainSettings settings = tiny_settings();
   settings.train.warmup = {.epochs = 2};
   const TrainPlan plan(settings, 3);
   CHECK(plan.steps() == 6);
-  CHECK(plan.at(0).rate == 0);
-  CHECK(plan.at(2).rate == doctest::Approx(0.1 * 2 / 5));
-  CHECK(plan.at(5).rate == doctest::Approx(0.1));
+  CHECK(plan.at(0).lr == 0);
+  CHECK(plan.at(2).lr == doctest::Approx(0.1 * 2 / 5));
+  CHECK(plan.at(5).lr == doctest::Approx(0.1));
   settings.method_settings["lambda_warmup_steps"] = 0;
   settings.train.warmup = {.epochs = 10, .steps = 2};  // steps go before epochs
   const TrainPlan counted(settings, 3);
-  CHECK(counted.at(2).rate == doctest::Approx(0.1));
+  CHECK(counted.at(2).lr == doctest::Approx(0.1));
   CHECK(counted.fewest_epochs() == 1);
   settings.train.warmup = {.epochs = 1.5};
   CHECK(TrainPlan(settings, 3).fewest_epochs() == 2);

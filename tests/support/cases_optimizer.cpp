@@ -33,7 +33,7 @@ void add_long_adamw(std::vector<OpCase>& table, std::int64_t v_begins) {
                    .run = [v_begins](const Tensors& in) -> Tensors {
                      const Tensor w = in[0].slice(1, {kSize}), g = in[1].slice(1, {kSize}), m = in[2].slice(1, {kSize});
                      const Tensor v = in[3].slice(v_begins, {kSize});
-                     const AdamWArgs args{.rate_factor = 0.5, .eps = 1e-3, .weight_decay = 0.01};
+                     const AdamWArgs args{.lr_factor = 0.5, .eps = 1e-3, .weight_decay = 0.01};
                      adamw_update(w, g, m, v, in[4], in[5], in[6], in[7], args);
                      adamw_update(w, g, m, v, in[4], in[5], in[6], Tensor(), args);
                      return {in[0], in[2], in[3]};
@@ -48,30 +48,30 @@ void add_long_buffer(std::vector<OpCase>& table, std::int64_t v_begins) {
                    .inputs = {kBuffer, kBuffer, kBuffer, kFactor, kManySegments, {.shape = {15}, .fill = Fill::positive}},
                    .run = [v_begins](const Tensors& in) -> Tensors {
                      const Tensor w = in[0].slice(1, {kSize}), g = in[1].slice(1, {kSize}), v = in[2].slice(v_begins, {kSize});
-                     const SgdArgs args{.rate_factor = 0.5, .momentum = 0.9, .weight_decay = 0.01};
+                     const SgdArgs args{.lr_factor = 0.5, .momentum = 0.9, .weight_decay = 0.01};
                      sgd_update(w, g, v, in[3], in[4], in[5], args);
                      sgd_update(w, g, v, in[3], in[4], Tensor(), args);
                      return {in[0], in[2]};
                    }});
-  table.push_back({.kernel = "lars_rates",
-                   .name = concat("lars_rates of many segments, g from ", v_begins),
+  table.push_back({.kernel = "lars_trust_ratios",
+                   .name = concat("lars_trust_ratios of many segments, g from ", v_begins),
                    .dtypes = kReal,
                    .accuracy = Accuracy::accumulated,
                    .inputs = {kBuffer, kBuffer, kManySegments},
                    .run = [v_begins](const Tensors& in) -> Tensors {
-                     return {lars_rates(in[0].slice(1, {kSize}), in[1].slice(v_begins, {kSize}), in[2], {.eta = 0.02})};
+                     return {lars_trust_ratios(in[0].slice(1, {kSize}), in[1].slice(v_begins, {kSize}), in[2], {.eta = 0.02})};
                    }});
   // Whole numbers, whose sums are exact in any order.
   const Input long_segment{.shape = {280000}, .fill = Fill::integers, .low = 0, .high = 3};
   table.push_back(
-      {.kernel = "lars_rates",
-       .name = concat("lars_rates of a long segment, from ", v_begins),
+      {.kernel = "lars_trust_ratios",
+       .name = concat("lars_trust_ratios of a long segment, from ", v_begins),
        .dtypes = kReal,
        .accuracy = Accuracy::accumulated,
        .inputs = {long_segment,
                   long_segment,
                   {.shape = {3}, .fill = Fill::given, .role = Role::i64, .values = {1.0 * v_begins, 279990, 280000}}},
-       .run = [](const Tensors& in) -> Tensors { return {lars_rates(in[0], in[1], in[2], {.eta = 0.02})}; }});
+       .run = [](const Tensors& in) -> Tensors { return {lars_trust_ratios(in[0], in[1], in[2], {.eta = 0.02})}; }});
   table.push_back({.kernel = "ema_update",
                    .name = concat("ema_update of slices, w from ", v_begins),
                    .dtypes = kReal,
@@ -88,7 +88,7 @@ void add_long_buffer(std::vector<OpCase>& table, std::int64_t v_begins) {
 void add_bounds(std::vector<OpCase>& table, const char* name, std::int64_t size, std::vector<double> offsets) {
   const Input buffer{.shape = {size}},
       bounds{.shape = {static_cast<std::int64_t>(offsets.size())}, .fill = Fill::given, .role = Role::i64, .values = offsets};
-  const Input rates{.shape = {bounds.shape[0] - 1}, .fill = Fill::positive};
+  const Input ratios{.shape = {bounds.shape[0] - 1}, .fill = Fill::positive};
   const Input correction{.shape = {2}, .fill = Fill::given, .values = {0.25, 0.5}};
   const auto add = [&](const char* kernel, std::vector<Input> inputs, std::function<Tensors(const Tensors&)> run) {
     table.push_back({.kernel = kernel,
@@ -98,18 +98,18 @@ void add_bounds(std::vector<OpCase>& table, const char* name, std::int64_t size,
                      .inputs = std::move(inputs),
                      .run = std::move(run)});
   };
-  add("sgd_update", {buffer, buffer, buffer, kFactor, bounds, rates}, [](const Tensors& in) -> Tensors {
+  add("sgd_update", {buffer, buffer, buffer, kFactor, bounds, ratios}, [](const Tensors& in) -> Tensors {
     in[0].backend().run(kernel::SgdUpdate{in[0], in[1], in[2], in[3], in[4], in[5], {.weight_decay = 0.01}});
     in[0].backend().run(kernel::SgdUpdate{in[0], in[1], in[2], in[3], in[4], In(), {.weight_decay = 0.01}});
     return {in[0], in[2]};
   });
-  add("adamw_update", {buffer, buffer, buffer, {.shape = {size}, .fill = Fill::positive}, kFactor, correction, bounds, rates},
+  add("adamw_update", {buffer, buffer, buffer, {.shape = {size}, .fill = Fill::positive}, kFactor, correction, bounds, ratios},
       [](const Tensors& in) -> Tensors {
         in[0].backend().run(kernel::AdamWUpdate{in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7], {.eps = 1e-3}});
         return {in[0], in[2], in[3]};
       });
-  add("lars_rates", {buffer, buffer, bounds, rates}, [](const Tensors& in) -> Tensors {
-    in[0].backend().run(kernel::LarsRates{in[0], in[1], in[2], in[3], {.eta = 0.02}});
+  add("lars_trust_ratios", {buffer, buffer, bounds, ratios}, [](const Tensors& in) -> Tensors {
+    in[0].backend().run(kernel::LarsTrustRatios{in[0], in[1], in[2], in[3], {.eta = 0.02}});
     return {in[3]};
   });
   add("ema_update", {buffer, buffer, kFactor}, [](const Tensors& in) -> Tensors {
@@ -125,27 +125,27 @@ void add_optimizer_cases(std::vector<OpCase>& table) {
   // are.
   const Input offsets{.shape = {5}, .fill = Fill::given, .role = Role::i64, .values = {2, 5, 5, 300, 1030}};
   const Shape flat{1037};
-  for (const bool segment_rates : {false, true}) {
+  for (const bool with_ratios : {false, true}) {
     table.push_back(
         {.kernel = "sgd_update",
-         .name = concat("sgd_update ", segment_rates ? "with" : "without", " segment rates"),
+         .name = concat("sgd_update ", with_ratios ? "with" : "without", " trust ratios"),
          .dtypes = kReal,
          .accuracy = Accuracy::rounded,
          .inputs =
              {{.shape = flat}, {.shape = flat}, {.shape = flat}, kFactor, offsets, {.shape = {4}, .fill = Fill::positive}},
-         .run = [segment_rates](const Tensors& in) -> Tensors {
-           sgd_update(in[0], in[1], in[2], in[3], in[4], segment_rates ? in[5] : Tensor(),
-                      {.rate_factor = 0.5, .momentum = 0.9, .weight_decay = 0.01});
+         .run = [with_ratios](const Tensors& in) -> Tensors {
+           sgd_update(in[0], in[1], in[2], in[3], in[4], with_ratios ? in[5] : Tensor(),
+                      {.lr_factor = 0.5, .momentum = 0.9, .weight_decay = 0.01});
            return {in[0], in[2]};
          }});
   }
-  table.push_back({.kernel = "lars_rates",
-                   .name = "lars_rates",
+  table.push_back({.kernel = "lars_trust_ratios",
+                   .name = "lars_trust_ratios",
                    .dtypes = kReal,
                    .accuracy = Accuracy::accumulated,
                    .inputs = {{.shape = flat}, {.shape = flat}, offsets},
                    .run = [](const Tensors& in) -> Tensors {
-                     return {lars_rates(in[0], in[1], in[2], {.eta = 0.02, .weight_decay = 0.1, .eps = 1e-3})};
+                     return {lars_trust_ratios(in[0], in[1], in[2], {.eta = 0.02, .weight_decay = 0.1, .eps = 1e-3})};
                    }});
   table.push_back({.kernel = "ema_update",
                    .name = "ema_update",

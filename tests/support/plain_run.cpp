@@ -124,7 +124,7 @@ PlainStep scheduled(const PretrainSettings& s, std::int64_t step, std::int64_t s
                              : std::llround(warmup.epochs * static_cast<double>(steps_per_epoch));
   };
   const std::int64_t steps = t.epochs * steps_per_epoch, W = length(t.warmup);
-  PlainStep plain{.rate = step < W ? line(step, W, 0, t.lr) : t.lr * falling_cosine(step - W, steps - W),
+  PlainStep plain{.lr = step < W ? line(step, W, 0, t.lr) : t.lr * falling_cosine(step - W, steps - W),
                   .ema = t.ema_end + (t.ema - t.ema_end) * falling_cosine(step, steps),
                   .scheduled = {},
                   .metrics = {}};
@@ -143,7 +143,7 @@ PlainStep scheduled(const PretrainSettings& s, std::int64_t step, std::int64_t s
 struct Slot {
   Parameter parameter;
   std::vector<double> w, v, second;
-  bool decayed = true, constant_rate = false;
+  bool decayed = true, constant_lr = false;
 };
 
 double norm(const std::vector<double>& values) {
@@ -159,10 +159,10 @@ void assign(Slot& slot) {
   slot.parameter.value.assign(Tensor::from(slot.w, data.shape(), data.device()).to(data.dtype()));
 }
 
-void update(Slot& slot, const TrainSettings& t, double rate, std::int64_t step) {
+void update(Slot& slot, const TrainSettings& t, double scheduled_lr, std::int64_t step) {
   const Tensor grad = slot.parameter.value.grad();
   const std::vector<double> g = grad ? host(grad) : std::vector<double>(slot.w.size(), 0.0);
-  const double decay = slot.decayed ? t.weight_decay : 0, lr = slot.constant_rate ? t.lr : rate;
+  const double decay = slot.decayed ? t.weight_decay : 0, lr = slot.constant_lr ? t.lr : scheduled_lr;
   double trust = 1;
   if (t.optimizer == "lars" && slot.decayed) {
     const double w_norm = norm(slot.w), g_norm = norm(g);
@@ -201,7 +201,7 @@ std::vector<Slot> make_slots(Networks& networks, const TrainSettings& train) {
          .second = zeros,
          .decayed = train.decay_norm_and_bias ||
                     parameter.value.shape().rank() > 1,  // norms and biases are vectors
-         .constant_rate = train.constant_predictor_rate && name.starts_with("predictor.")});
+         .constant_lr = train.constant_predictor_rate && name.starts_with("predictor.")});
   }
   return slots;
 }
@@ -337,7 +337,7 @@ PlainRun plain_run(const PretrainSettings& settings, const DatasetPtr& dataset,
     const auto views =
         make_views(settings, *dataset, normalization, step / per_epoch, step % per_epoch, device);
     plain.metrics = gradients(online, teacher, *objective, views, activations);
-    for (Slot& slot : slots) update(slot, settings.train, plain.rate, step);
+    for (Slot& slot : slots) update(slot, settings.train, plain.lr, step);
     if (nudged) std::ranges::for_each(slots, nudge);
     if (averaged) average(teacher, slots, plain.ema);
     run.steps.push_back(plain);

@@ -22,7 +22,7 @@ using NamedValues = std::map<std::string, std::vector<double>>;
 void add_values(const std::string& prefix, Module& module, NamedValues& values);
 
 struct PlainStep {
-  double rate = 0, ema = 0;
+  double lr = 0, ema = 0;
   double eps2 = 0;    // of MEC, warm-up included
   Metrics scheduled;  // by the objective
   Metrics metrics;   // of the objective, "loss" first

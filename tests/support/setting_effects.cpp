@@ -37,7 +37,7 @@ void check_run(const Witness& run, const PlainRun& plain, const std::function<Pl
     const PlainStep& expected = plain.steps[i];
     CAPTURE(i);
     CHECK(ours.step == static_cast<std::int64_t>(i) + 1);
-    CHECK(ours.values.rate == doctest::Approx(expected.rate).epsilon(1e-12));
+    CHECK(ours.values.lr == doctest::Approx(expected.lr).epsilon(1e-12));
     CHECK(ours.values.ema == doctest::Approx(expected.ema).epsilon(1e-12));
     REQUIRE(ours.scheduled.size() == expected.scheduled.size());
     for (std::size_t m = 0; m < ours.scheduled.size(); ++m) {

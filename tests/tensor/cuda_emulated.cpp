@@ -149,7 +149,7 @@ TEST_CASE("emulated: a workspace that was refused is not taken for one that is t
   // Room for the result, and none for sums over so many segments.
   static_cast<void>(Tensor({kSegments}, Dtype::f32, device));
   device->allocator().freeze();
-  CHECK_THROWS_AS(lars_rates(w, w, many, {}), MemoryError);
+  CHECK_THROWS_AS(lars_trust_ratios(w, w, many, {}), MemoryError);
   device->allocator().freeze(false);
-  for (const float rate : lars_rates(w, w, few, {.eta = 0.5}).to_vector<float>()) CHECK(rate == doctest::Approx(0.5));
+  for (const float trust : lars_trust_ratios(w, w, few, {.eta = 0.5}).to_vector<float>()) CHECK(trust == doctest::Approx(0.5));
 }

@@ -91,12 +91,12 @@ TEST_CASE("pooling, rows and matrices check their arguments") {
 }
 
 TEST_CASE("updates check their buffers") {
-  const Tensor w = make({6}), rate = make({1}), offsets = Tensor::from<std::int64_t>({0, 6}, {2}, kDevice);
-  CHECK_THROWS_AS(sgd_update(w, make({5}), w, rate, offsets, {}, {}), ShapeError);
+  const Tensor w = make({6}), lr = make({1}), offsets = Tensor::from<std::int64_t>({0, 6}, {2}, kDevice);
+  CHECK_THROWS_AS(sgd_update(w, make({5}), w, lr, offsets, {}, {}), ShapeError);
   CHECK_THROWS_AS(sgd_update(w, w, w, make({2}), offsets, {}, {}), ShapeError);
-  CHECK_THROWS_AS(sgd_update(w, w, w, rate, make({2}), {}, {}), DtypeError);
-  CHECK_THROWS_WITH_AS(sgd_update(w, w, w, rate, offsets, make({2}), {}),
-                       "sgd_update: the rates of the segments should hold 1 value(s), but is (2)", ShapeError);
+  CHECK_THROWS_AS(sgd_update(w, w, w, lr, make({2}), {}, {}), DtypeError);
+  CHECK_THROWS_WITH_AS(sgd_update(w, w, w, lr, offsets, make({2}), {}),
+                       "sgd_update: the trust ratios should hold 1 value(s), but is (2)", ShapeError);
   CHECK_THROWS_AS(sgd_update(w, w, w, make({1}, Dtype::f64), offsets, {}, {}), DtypeError);
   CHECK_THROWS_AS(ema_update(w, w, make({2})), ShapeError);
   CHECK_THROWS_AS(ema_update(w, w, make({1}, Dtype::f64)), DtypeError);

@@ -43,13 +43,14 @@ TEST_CASE("indices: where the host can read them, an error names the operation, 
           }) == "cross_entropy: there are no classes in logits (3,0)");
 
     const Tensor w = Tensor::zeros({9}, Dtype::f32, device);
-    const auto rates = [&](const std::vector<std::int64_t>& offsets) {
-      lars_rates(w, w, Tensor::from(offsets, {static_cast<std::int64_t>(offsets.size())}, device), {});
+    const auto ratios = [&](const std::vector<std::int64_t>& offsets) {
+      lars_trust_ratios(w, w, Tensor::from(offsets, {static_cast<std::int64_t>(offsets.size())}, device), {});
     };
     CHECK(message_of<ValueError>([&] {
-            rates({0, 4, 10});
-          }) == "lars_rates: offset 2 is 10, but the buffer (9) has bounds [0,9]");
-    CHECK(message_of<ValueError>([&] { rates({0, 5, 4}); }) == "lars_rates: offset 2 is 4 and falls below the one before, 5");
+            ratios({0, 4, 10});
+          }) == "lars_trust_ratios: offset 2 is 10, but the buffer (9) has bounds [0,9]");
+    CHECK(message_of<ValueError>([&] { ratios({0, 5, 4}); }) ==
+          "lars_trust_ratios: offset 2 is 4 and falls below the one before, 5");
     Lu factors = lu(Tensor::from<float>({2, 1, 1, 3}, {2, 2}, device));
     factors.pivots.fill(2);
     CHECK(message_of<ValueError>([&] { lu_inverse(factors); }) ==

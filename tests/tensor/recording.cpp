@@ -18,7 +18,7 @@ struct Network {
   explicit Network(const Device& device)
       : input({kRows, kIn}, Dtype::f32, device),
         noise({kRows, kIn}, Dtype::f32, device),
-        rate({1}, Dtype::f32, device),
+        lr({1}, Dtype::f32, device),
         weights(random({kIn * kOut}, Dtype::f32, device, {.seed = 5})),
         momentum(Tensor::zeros({kIn * kOut}, Dtype::f32, device)),
         gradient(Tensor::zeros({kIn * kOut}, Dtype::f32, device)),
@@ -40,7 +40,7 @@ struct Network {
     // views.
     const Tensor gram = matmul(w, w, {.trans_a = true});
     axpby(matmul(w, matrix_polynomial({gram}, {1.0, 0.1})), gradient.reshape({kIn, kOut}), {.alpha = 0.01, .beta = 1});
-    sgd_update(weights, gradient, momentum, rate, offsets, {}, {.momentum = 0.9, .weight_decay = 1e-3});
+    sgd_update(weights, gradient, momentum, lr, offsets, {}, {.momentum = 0.9, .weight_decay = 1e-3});
   }
 
   // What changes: data, random numbers drawn on the host, and the learning rate.
@@ -49,13 +49,13 @@ struct Network {
     RandomStream images(1, step, 0, Purpose::test), jitter(2, step, 0, Purpose::jitter);
     for (float& value : data) value = images.normal();
     for (float& value : draws) value = 0.1F * jitter.normal();
-    const float learning_rate = 0.1F / static_cast<float>(1 + step);
+    const float now = 0.1F / static_cast<float>(1 + step);
     input.backend().upload(data.data(), input);
     noise.backend().upload(draws.data(), noise);
-    rate.backend().upload(&learning_rate, rate);
+    lr.backend().upload(&now, lr);
   }
 
-  Tensor input, noise, rate, weights, momentum, gradient, offsets, loss;
+  Tensor input, noise, lr, weights, momentum, gradient, offsets, loss;
 };
 
 struct Trajectory {
@@ -76,7 +76,7 @@ template <class Step> Trajectory run(const Network& network, std::uint32_t steps
 
 }  // namespace
 
-TEST_CASE("replays of a recorded step equal eager steps to the bit, with changing data, rate and random numbers") {
+TEST_CASE("replays of a recorded step equal eager steps to the bit, with changing data, learning rate and random numbers") {
   for (const std::string name : {"reference", "cpu"}) {
     CAPTURE(name);
     const Network eager(make_device(name));

@@ -231,14 +231,14 @@ TEST_CASE("reference: the coding loss sums alternating traces") {
 TEST_CASE("reference: updates worked out by hand") {
   const Tensor w = tensor({1, 2, 3}, {3}), g = tensor({1, 1, 2}, {3}), v = tensor({2, 0, 4}, {3});
   const Tensor offsets = Tensor::from<std::int64_t>({0, 1, 3}, {3}, kDevice);
-  sgd_update(w, g, v, tensor({0.5}, {1}), offsets, tensor({1, 2}, {2}),
-             {.rate_factor = 0.5, .momentum = 0.5, .weight_decay = 1});
+  sgd_update(w, g, v, tensor({0.5}, {1}), offsets, tensor({1, 2}, {2}), {.lr_factor = 0.5, .momentum = 0.5, .weight_decay = 1});
   CHECK(values(v) == Values{3, 6, 12});
   CHECK(values(w) == Values{0.25, 0.5, 0});
   const Tensor weights = tensor({3, 4, 0, 0}, {4}), gradients = tensor({0, 2, 1, 1}, {4});
   const Tensor cuts = Tensor::from<std::int64_t>({0, 2, 4}, {3}, kDevice);
-  CHECK(values(lars_rates(weights, gradients, cuts, {.eta = 0.5, .weight_decay = 0.1})) == Values{1, 1});  // 2.5/2.5; zero norm
-  CHECK(values(lars_rates(weights, gradients, cuts, {.eta = 1, .weight_decay = 0.1})) == Values{2, 1});
+  CHECK(values(lars_trust_ratios(weights, gradients, cuts, {.eta = 0.5, .weight_decay = 0.1})) ==
+        Values{1, 1});  // 2.5/2.5; zero norm
+  CHECK(values(lars_trust_ratios(weights, gradients, cuts, {.eta = 1, .weight_decay = 0.1})) == Values{2, 1});
   const Tensor teacher = tensor({4, 8}, {2});
   ema_update(teacher, tensor({8, 0}, {2}), tensor({0.75}, {1}));
   CHECK(values(teacher) == Values{5, 6});

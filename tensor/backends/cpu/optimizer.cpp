@@ -30,14 +30,14 @@ template <class T> void adamw_range(int threads, T* w, const T* g, T* m, T* v, s
   });
 }
 
-// run(begin, end, rate of the segment) in a buffer of n, for all at once where they have no rates
-// of their own.
-template <class T, class F> void for_each_segment(std::int64_t n, In offsets, In segment_rates, F run) {
+// run(begin, end, trust ratio of the segment) in a buffer of n, for all at once where they have
+// none.
+template <class T, class F> void for_each_segment(std::int64_t n, In offsets, In trust_ratios, F run) {
   const auto* const ends = static_cast<const std::int64_t*>(offsets.data);
   const std::int64_t segments = numel(offsets.shape) - 1;
-  if (!segment_rates.data) return run(functor::cut_to(n, ends[0]), functor::cut_to(n, ends[segments]), T(1));
-  const T* const rates = static_cast<const T*>(segment_rates.data);
-  for (std::int64_t s = 0; s < segments; ++s) run(functor::cut_to(n, ends[s]), functor::cut_to(n, ends[s + 1]), rates[s]);
+  if (!trust_ratios.data) return run(functor::cut_to(n, ends[0]), functor::cut_to(n, ends[segments]), T(1));
+  const T* const ratios = static_cast<const T*>(trust_ratios.data);
+  for (std::int64_t s = 0; s < segments; ++s) run(functor::cut_to(n, ends[s]), functor::cut_to(n, ends[s + 1]), ratios[s]);
 }
 
 // ‖x‖ from sums over pieces, put together in f64: a layer has millions of elements.
@@ -57,9 +57,9 @@ template <class T> T norm(const T* x, std::int64_t n) {
 
 void run(LoopsBackend& device, const kernel::SgdUpdate& call) {
   with_real(call.w.dtype, [&]<class T>() {
-    const T base = *static_cast<const T*>(call.rate.data) * T(call.args.rate_factor);
+    const T base = *static_cast<const T*>(call.lr.data) * T(call.args.lr_factor);
     for_each_segment<T>(
-        numel(call.w.shape), call.offsets, call.segment_rates, [&](std::int64_t begin, std::int64_t end, T trust) {
+        numel(call.w.shape), call.offsets, call.trust_ratios, [&](std::int64_t begin, std::int64_t end, T trust) {
           sgd_range(device.threads(), static_cast<T*>(call.w.data) + begin, static_cast<const T*>(call.g.data) + begin,
                     static_cast<T*>(call.v.data) + begin, end - begin,
                     functor::SgdStep<T>{base, trust, T(call.args.momentum), T(call.args.weight_decay)});
@@ -70,9 +70,9 @@ void run(LoopsBackend& device, const kernel::SgdUpdate& call) {
 void run(LoopsBackend& device, const kernel::AdamWUpdate& call) {
   with_real(call.w.dtype, [&]<class T>() {
     auto step = functor::AdamWStep<T>::of(call.args);
-    step.read(*static_cast<const T*>(call.rate.data), static_cast<const T*>(call.correction.data));
+    step.read(*static_cast<const T*>(call.lr.data), static_cast<const T*>(call.correction.data));
     for_each_segment<T>(
-        numel(call.w.shape), call.offsets, call.segment_rates, [&](std::int64_t begin, std::int64_t end, T trust) {
+        numel(call.w.shape), call.offsets, call.trust_ratios, [&](std::int64_t begin, std::int64_t end, T trust) {
           step.trust = trust;
           adamw_range(device.threads(), static_cast<T*>(call.w.data) + begin, static_cast<const T*>(call.g.data) + begin,
                       static_cast<T*>(call.m.data) + begin, static_cast<T*>(call.v.data) + begin, end - begin, step);
@@ -80,17 +80,17 @@ void run(LoopsBackend& device, const kernel::AdamWUpdate& call) {
   });
 }
 
-void run(LoopsBackend& device, const kernel::LarsRates& call) {
+void run(LoopsBackend& device, const kernel::LarsTrustRatios& call) {
   const auto* const ends = static_cast<const std::int64_t*>(call.offsets.data);
   with_real(call.w.dtype, [&]<class T>() {
-    const functor::LarsRate<T> ratio{T(call.args.eta), T(call.args.weight_decay), T(call.args.eps)};
+    const functor::LarsTrustRatio<T> ratio{T(call.args.eta), T(call.args.weight_decay), T(call.args.eps)};
     const T* const weights = static_cast<const T*>(call.w.data);
     const T* const gradients = static_cast<const T*>(call.g.data);
-    T* const rates = static_cast<T*>(call.segment_rates.data);
+    T* const ratios = static_cast<T*>(call.trust_ratios.data);
     const std::int64_t size = numel(call.w.shape);
     parallel_tasks(device.threads(), numel(call.offsets.shape) - 1, [=](std::int64_t s) {
       const std::int64_t begin = functor::cut_to(size, ends[s]), n = functor::cut_to(size, ends[s + 1]) - begin;
-      rates[s] = ratio(norm(weights + begin, n), norm(gradients + begin, n));
+      ratios[s] = ratio(norm(weights + begin, n), norm(gradients + begin, n));
     });
   });
 }

@@ -40,30 +40,30 @@ struct Piece {
   }
 };
 
-// body.operator()<W>(i, rate of the segment) for the elements [i, i + W) of one segment, over all
-// of the buffer w, which has n.
+// body.operator()<W>(i, trust ratio of the segment) for the elements [i, i + W) of one segment,
+// over all of the buffer w, which has n.
 template <int V, class T, class F>
-SIMT_DEVICE void for_each_segment(const T* w, std::int64_t n, const Segments& segments, const T* segment_rates, F body) {
+SIMT_DEVICE void for_each_segment(const T* w, std::int64_t n, const Segments& segments, const T* trust_ratios, F body) {
   for_each_piece(ceil_div(n, kPiece), [&](std::int64_t number) {
     const Piece piece = Piece::of(number, segments);
     if (piece.begin >= piece.end) return;
     // Few pieces hold more than one segment, so a search for each element may be slow.
-    if (segment_rates && piece.first < piece.last) {
+    if (trust_ratios && piece.first < piece.last) {
       for (std::int64_t i = piece.begin + simt::thread(); i < piece.end; i += simt::threads())
-        body.template operator()<1>(i, segment_rates[segments.of(i, piece.first, piece.last)]);
+        body.template operator()<1>(i, trust_ratios[segments.of(i, piece.first, piece.last)]);
       return;
     }
-    const T rate = segment_rates ? segment_rates[piece.first] : T(1);
+    const T trust = trust_ratios ? trust_ratios[piece.first] : T(1);
     for_span<V>(w, piece.begin, piece.end, simt::thread(), simt::threads(),
-                [&]<int W>(std::int64_t i) { body.template operator()<W>(i, rate); });
+                [&]<int W>(std::int64_t i) { body.template operator()<W>(i, trust); });
   });
 }
 
 template <int V, class T>
-SIMT_KERNEL sgd_kernel(T* w, const T* g, T* v, std::int64_t n, const T* rate, Segments segments, const T* segment_rates,
+SIMT_KERNEL sgd_kernel(T* w, const T* g, T* v, std::int64_t n, const T* lr, Segments segments, const T* trust_ratios,
                        functor::SgdStep<T> step) {
-  step.rate *= rate[0];
-  for_each_segment<V>(w, n, segments, segment_rates, [&]<int W>(std::int64_t i, T trust) {
+  step.lr *= lr[0];
+  for_each_segment<V>(w, n, segments, trust_ratios, [&]<int W>(std::int64_t i, T trust) {
     Pack<T, W> weight = load_pack<W>(w + i), velocity = load_pack<W>(v + i);
     const Pack<T, W> gradient = load_pack<W>(g + i);
     step.trust = trust;
@@ -74,10 +74,10 @@ SIMT_KERNEL sgd_kernel(T* w, const T* g, T* v, std::int64_t n, const T* rate, Se
 }
 
 template <int V, class T>
-SIMT_KERNEL adamw_kernel(T* w, const T* g, T* m, T* v, std::int64_t n, const T* rate, const T* correction, Segments segments,
-                         const T* segment_rates, functor::AdamWStep<T> step) {
-  step.read(rate[0], correction);
-  for_each_segment<V>(w, n, segments, segment_rates, [&]<int W>(std::int64_t i, T trust) {
+SIMT_KERNEL adamw_kernel(T* w, const T* g, T* m, T* v, std::int64_t n, const T* lr, const T* correction, Segments segments,
+                         const T* trust_ratios, functor::AdamWStep<T> step) {
+  step.read(lr[0], correction);
+  for_each_segment<V>(w, n, segments, trust_ratios, [&]<int W>(std::int64_t i, T trust) {
     Pack<T, W> weight = load_pack<W>(w + i), first = load_pack<W>(m + i), second = load_pack<W>(v + i);
     const Pack<T, W> gradient = load_pack<W>(g + i);
     step.trust = trust;
@@ -117,7 +117,8 @@ SIMT_KERNEL lars_squares_kernel(const T* w, const T* g, std::int64_t n, Segments
 
 // A warp for each segment.
 template <class T>
-SIMT_KERNEL lars_rates_kernel(const SquareSums<T>* partial, Segments segments, T* segment_rates, functor::LarsRate<T> ratio) {
+SIMT_KERNEL lars_trust_ratios_kernel(const SquareSums<T>* partial, Segments segments, T* trust_ratios,
+                                     functor::LarsTrustRatio<T> ratio) {
   const std::int64_t warps = simt::threads() / kWarp, lane = simt::thread() % kWarp;
   for (std::int64_t s = simt::block() * warps + simt::thread() / kWarp; s < segments.count; s += simt::blocks() * warps) {
     const std::int64_t begin = segments.at(s), end = segments.at(s + 1);
@@ -126,8 +127,8 @@ SIMT_KERNEL lars_rates_kernel(const SquareSums<T>* partial, Segments segments, T
       sums.w += partial[piece + s].w;
       sums.g += partial[piece + s].g;
     }
-    const T rate = ratio(std::sqrt(warp_sum(sums.w)), std::sqrt(warp_sum(sums.g)));
-    if (lane == 0) segment_rates[s] = rate;
+    const T trust = ratio(std::sqrt(warp_sum(sums.w)), std::sqrt(warp_sum(sums.g)));
+    if (lane == 0) trust_ratios[s] = trust;
   }
 }
 
@@ -149,11 +150,11 @@ Segments segments_of(const In& offsets, std::int64_t size) { return {offsets.as<
 void run(KernelBackend& device, const kernel::SgdUpdate& call) {
   const std::int64_t n = call.w.numel();
   dispatch_real(call.name, call.w.dtype, [&]<class T>() {
-    const functor::SgdStep<T> scalars{T(call.args.rate_factor), T(1), T(call.args.momentum), T(call.args.weight_decay)};
+    const functor::SgdStep<T> scalars{T(call.args.lr_factor), T(1), T(call.args.momentum), T(call.args.weight_decay)};
     device.with_packs<T>(n, equally_aligned(call.w.as<T>(), call.g.as<T>(), call.v.as<T>()), [&]<int V>(const simt::Grid&) {
       simt::launch(call.name, sgd_kernel<V, T>, device.grid_of_pieces(ceil_div(n, kPiece)), device.stream(), call.w.as<T>(),
-                   call.g.as<T>(), call.v.as<T>(), n, call.rate.as<T>(), segments_of(call.offsets, n),
-                   call.segment_rates.as<T>(), scalars);
+                   call.g.as<T>(), call.v.as<T>(), n, call.lr.as<T>(), segments_of(call.offsets, n), call.trust_ratios.as<T>(),
+                   scalars);
     });
   });
 }
@@ -165,13 +166,13 @@ void run(KernelBackend& device, const kernel::AdamWUpdate& call) {
                          [&]<int V>(const simt::Grid&) {
                            simt::launch(call.name, adamw_kernel<V, T>, device.grid_of_pieces(ceil_div(n, kPiece)),
                                         device.stream(), call.w.as<T>(), call.g.as<T>(), call.m.as<T>(), call.v.as<T>(), n,
-                                        call.rate.as<T>(), call.correction.as<T>(), segments_of(call.offsets, n),
-                                        call.segment_rates.as<T>(), functor::AdamWStep<T>::of(call.args));
+                                        call.lr.as<T>(), call.correction.as<T>(), segments_of(call.offsets, n),
+                                        call.trust_ratios.as<T>(), functor::AdamWStep<T>::of(call.args));
                          });
   });
 }
 
-void run(KernelBackend& device, const kernel::LarsRates& call) {
+void run(KernelBackend& device, const kernel::LarsTrustRatios& call) {
   const std::int64_t n = call.w.numel(), pieces = ceil_div(n, kPiece);
   const Segments segments = segments_of(call.offsets, n);
   dispatch_real(call.name, call.w.dtype, [&]<class T>() {
@@ -180,9 +181,9 @@ void run(KernelBackend& device, const kernel::LarsRates& call) {
       simt::launch(call.name, lars_squares_kernel<V, T>, device.grid_of_pieces(pieces), device.stream(), call.w.as<T>(),
                    call.g.as<T>(), n, segments, partial);
     });
-    const functor::LarsRate<T> ratio{T(call.args.eta), T(call.args.weight_decay), T(call.args.eps)};
-    simt::launch(call.name, lars_rates_kernel<T>, device.grid_for(segments.count * kWarp), device.stream(), partial, segments,
-                 call.segment_rates.as<T>(), ratio);
+    const functor::LarsTrustRatio<T> ratio{T(call.args.eta), T(call.args.weight_decay), T(call.args.eps)};
+    simt::launch(call.name, lars_trust_ratios_kernel<T>, device.grid_for(segments.count * kWarp), device.stream(), partial,
+                 segments, call.trust_ratios.as<T>(), ratio);
   });
 }
 
