@@ -39,15 +39,15 @@ void run_loss(const LossOptions& options) {
   const double lambda = coding_lambda(m, d, options.series.eps2);
   const CodingResult result = coding_length_pair(p, z, options.series.lambda(z), coding,
                                                  {.dp = !options.paths.grad_p.empty(), .dz = !options.paths.grad_z.empty()});
-  const auto record = result.record.to_vector<double>();
+  const auto metrics = result.metrics.to_vector<double>();
   const double norm = lambda * spectral_norm_of_product(normalize_rows(p).y, normalize_rows(z).y);
-  check<NumericalError>(at(record, CodingRecord::sign) > 0,
+  check<NumericalError>(at(metrics, CodingMetric::sign) > 0,
                         "mec: det(I + C) ≤ 0, so its logarithm does not exist (the norm of C is ", norm,
                         "); raise --eps2 above ", options.series.eps2 * norm, ", or use a series (--order 4)");
 
   write_gradients(options.paths, pair, result.dp, result.dz);
-  const double coding_length = at(record, CodingRecord::coding_length);
-  const nlohmann::ordered_json out{{"loss", at(record, CodingRecord::loss)},
+  const double coding_length = at(metrics, CodingMetric::coding_length);
+  const nlohmann::ordered_json out{{"loss", at(metrics, CodingMetric::loss)},
                                    {"coding_length", coding_length},
                                    {"per_sample", coding_length / static_cast<double>(m)},
                                    {"spectral_norm", norm},

@@ -44,13 +44,13 @@ void run_method_loss(MethodLossOptions& options) {
   const auto objective = make_pair_objective(options, p.dim(1), device);
   const PairResult result =
       objective->pair(p, pair.z.values, {.dp = !options.paths.grad_p.empty(), .dz = !options.paths.grad_z.empty()});
-  const auto record = result.record.to_vector<double>();
-  check<NumericalError>(std::ranges::all_of(record, [](double figure) { return std::isfinite(figure); }),
-                        options.settings.method, ": the loss is ", record.front(), ", not a finite number; are the ",
+  const auto metrics = result.metrics.to_vector<double>();
+  check<NumericalError>(std::ranges::all_of(metrics, [](double metric) { return std::isfinite(metric); }),
+                        options.settings.method, ": the loss is ", metrics.front(), ", not a finite number; are the ",
                         "embeddings far from unit length, or the batch too small?");
   write_gradients(options.paths, pair, result.dp, result.dz);
   nlohmann::ordered_json out;
-  for (std::size_t i = 0; i < record.size(); ++i) out[objective->figures()[i]] = record[i];
+  for (std::size_t i = 0; i < metrics.size(); ++i) out[objective->metrics()[i]] = metrics[i];
   out["m"] = p.dim(0);
   out["d"] = p.dim(1);
   std::cout << out.dump() << "\n";

@@ -81,7 +81,7 @@ int main() {
         coding_length_pair(p.data(), z.data(), lambda, {.order = 4, .symmetrize = true}, {.dp = true, .dz = true});
     backward({p, z}, {pair.dp, pair.dz});
     optimizer.step();
-    if (step % 200 == 0) std::printf("step %3d: loss %.4f\n", static_cast<int>(step), pair.record.to_vector<float>()[0]);
+    if (step % 200 == 0) std::printf("step %3d: loss %.4f\n", static_cast<int>(step), pair.metrics.to_vector<float>()[0]);
   }
 
   const NoGrad no_grad;

@@ -27,7 +27,7 @@ Variable coding_length(const Variable& z) {
 class Agreement : public AutogradObjective {
  public:
   explicit Agreement(double spread)
-      : AutogradObjective({.figures = {"loss", "distance"}, .symmetric = true}), spread_(spread) {}
+      : AutogradObjective({.metrics = {"loss", "distance"}, .symmetric = true}), spread_(spread) {}
   std::string name() const override { return "agreement"; }
   // The mean squared distance of unit rows, less the coding length of both sides for each point.
   std::vector<Variable> forward(const Variable& p, const Variable& z) const override {
@@ -44,7 +44,7 @@ Tensor noisy(const Tensor& points, std::uint64_t seed) {
   return points + 0.3 * random(points.shape(), Dtype::f32, points.device(), {.seed = seed});
 }
 
-// Prints the last step's figures, and returns the spread of its embeddings.
+// Prints the last step's metrics, and returns the spread of its embeddings.
 double train(Objective& objective, const Device& device) {
   const Tensor points = random({kPoints, 4}, Dtype::f32, device, {.seed = 1});
   Sequential network;
@@ -61,7 +61,7 @@ double train(Objective& objective, const Device& device) {
     const ObjectiveResult result = objective({{0, p.data(), p.data()}, {1, z.data(), z.data()}}, {p.data(), z.data()}, {});
     backward({p, z}, result.gradients);
     optimizer.step();
-    metrics = objective.summarize({result.records.front().to(Dtype::f64).to_vector<double>()});
+    metrics = objective.summarize({result.metrics.front().to(Dtype::f64).to_vector<double>()});
   }
   for (const auto& [name, value] : metrics) std::printf("%s %.3f  ", name.c_str(), value);
   std::printf("\n");

@@ -30,7 +30,7 @@ void run_bench_loss(const BenchLossOptions& options) {
   double loss = 0;
   const auto step = [&] {
     const CodingResult result = coding_length_pair(p, z, lambda, coding, {.dp = true, .dz = true});
-    loss = at(result.record.to(Dtype::f64).to_vector<double>(), CodingRecord::loss);
+    loss = at(result.metrics.to(Dtype::f64).to_vector<double>(), CodingMetric::loss);
   };
   time_rounds(options.warmup, step);
   const std::vector<double> times = time_rounds(options.steps, step);

@@ -82,17 +82,17 @@ void run_pair(const MixtureCommand& options, const LengthOptions& length, const 
       mixture_pair(p, z, memberships, options.series.lambda(z),
                    {.pair = {.order = length.order, .exact = length.exact, .side = length.side}, .form = form},
                    {.dp = !options.grad.empty()});
-  const auto record = pair.record.to_vector<double>();
+  const auto metrics = pair.metrics.to_vector<double>();
   const auto k = memberships.components();
-  const auto norms = record.begin() + static_cast<int>(MixtureRecord::count);
+  const auto norms = metrics.begin() + static_cast<int>(MixtureMetric::count);
   check<NumericalError>(
       std::all_of(norms + k, norms + 2 * k, [](double sign) { return sign > 0; }),
       "mixture coding length: det(I + C) ≤ 0 for a component, so its logarithm does not exist; raise --eps2 above ",
       options.series.eps2, ", or use a series (--order 4)");
   if (pair.dp) write_npy(options.grad, pair.dp);
-  print_line({{"loss", record[0]},
-              {"coding_length", options.unit.of(record[1])},
-              {"membership", options.unit.of(record[2])},
+  print_line({{"loss", metrics[0]},
+              {"coding_length", options.unit.of(metrics[1])},
+              {"membership", options.unit.of(metrics[2])},
               {"unit", options.unit.name()},
               {"form", options.form},
               {"components", k},

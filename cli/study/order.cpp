@@ -34,8 +34,8 @@ CodingOptions coding_of(const PretrainSettings& settings) {
   return options;
 }
 
-std::vector<double> record_of(const Tensor& p, const Tensor& z, const Tensor& lambda, const CodingOptions& options) {
-  return coding_length_pair(p, z, lambda, options, {.dp = false}).record.to(Dtype::f64).to_vector<double>();
+std::vector<double> metrics_of(const Tensor& p, const Tensor& z, const Tensor& lambda, const CodingOptions& options) {
+  return coding_length_pair(p, z, lambda, options, {.dp = false}).metrics.to(Dtype::f64).to_vector<double>();
 }
 
 // Milliseconds of loss and student gradient for the run's m and d; ε² = d keeps the series
@@ -44,7 +44,7 @@ double loss_ms(const PretrainSettings& settings, const Device& device) {
   const Shape shape{settings.train.batch, settings.model.dim};
   const Tensor p = random(shape, Dtype::f32, device, {.seed = 1}), z = random(shape, Dtype::f32, device, {.seed = 2});
   const Tensor lambda = coding_lambda(z, static_cast<double>(settings.model.dim));
-  const auto once = [&] { coding_length_pair(p, z, lambda, coding_of(settings)).record.to_vector<float>(); };
+  const auto once = [&] { coding_length_pair(p, z, lambda, coding_of(settings)).metrics.to_vector<float>(); };
   time_rounds(2, once);
   return 1e3 * median(time_rounds(20, once));
 }
@@ -65,11 +65,11 @@ std::optional<double> distance_to_exact(const PretrainSettings& settings, const 
 
   const Tensor lambda = coding_lambda(p, mec_settings(settings).eps2);
   CodingOptions options = coding_of(settings);
-  const double series = at(record_of(p, z, lambda, options), CodingRecord::coding_length);
+  const double series = at(metrics_of(p, z, lambda, options), CodingMetric::coding_length);
   options.exact = true;
-  const std::vector<double> record = record_of(p, z, lambda, options);
-  if (!(at(record, CodingRecord::sign) > 0)) return std::nullopt;
-  const double exact = at(record, CodingRecord::coding_length);
+  const std::vector<double> metrics = metrics_of(p, z, lambda, options);
+  if (!(at(metrics, CodingMetric::sign) > 0)) return std::nullopt;
+  const double exact = at(metrics, CodingMetric::coding_length);
   return std::fabs(series - exact) / std::fabs(exact);
 }
 

@@ -79,16 +79,16 @@ MixturePair mixture_pair(const Tensor& p, const Tensor& z, const Memberships& me
   check_pair(p, z, lambda, options.pair);
   check_input("mixture coding length", z, memberships);
   const NormalizedRows P = normalize_rows(p), Z = normalize_rows(z);
-  const std::int64_t k = memberships.components(), d = p.dim(1), fixed = static_cast<std::int64_t>(MixtureRecord::count);
+  const std::int64_t k = memberships.components(), d = p.dim(1), fixed = static_cast<std::int64_t>(MixtureMetric::count);
   const Factors factors = make_factors(memberships, d, lambda, options.form);
   // w_j/tr Π_j with w_j = weight_j/whole, where `whole` is the factor of a single component.
   const double whole = options.form == MixtureForm::finite ? static_cast<double>(p.dim(0) + d) / 2 : 0.5;
   const Tensor shares = scale(div(factors.weight, factors.size), options.pair.weight / whole);
 
-  MixturePair out{.record = Tensor::zeros({fixed + 2 * k}, p.dtype(), p.device()), .dp = {}, .dz = {}};
-  const Tensor loss = out.record.slice(0, {1}), length = out.record.slice(1, {1});
-  out.record.slice(2, {1}).copy_from(membership_term(memberships, factors, options.form));
-  out.record.slice(fixed + k, {k}).fill(1.0);
+  MixturePair out{.metrics = Tensor::zeros({fixed + 2 * k}, p.dtype(), p.device()), .dp = {}, .dz = {}};
+  const Tensor loss = out.metrics.slice(0, {1}), length = out.metrics.slice(1, {1});
+  out.metrics.slice(2, {1}).copy_from(membership_term(memberships, factors, options.form));
+  out.metrics.slice(fixed + k, {k}).fill(1.0);
   std::vector<Tensor> dp = memberships.split(P.y), dz = memberships.split(Z.y);
   for (std::size_t i = 0; i < dp.size(); ++i) {
     if (!dp[i]) continue;
@@ -99,8 +99,8 @@ MixturePair mixture_pair(const Tensor& p, const Tensor& z, const Memberships& me
     const Tensor share = shares.slice(j, {1});
     add_into(mul(values.slice(0, {1}), share), loss);
     add_into(scale(mul(values.slice(1, {1}), factors.weight.slice(j, {1})), options.pair.weight), length);
-    out.record.slice(fixed + j, {1}).copy_from(term.scales.slice(1, {1}));
-    if (term.expansion.sign) out.record.slice(fixed + k + j, {1}).copy_from(term.expansion.sign);
+    out.metrics.slice(fixed + j, {1}).copy_from(term.scales.slice(1, {1}));
+    if (term.expansion.sign) out.metrics.slice(fixed + k + j, {1}).copy_from(term.expansion.sign);
     if (needs.dp) dp[i] = scale(term.dp, share);
     if (needs.dz) dz[i] = scale(term.dz, share);
   }

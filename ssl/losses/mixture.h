@@ -43,13 +43,13 @@ struct MixturePairOptions {
   MixtureForm form = MixtureForm::finite;
 };
 
-// Where each figure stands in MixturePair::record; the k norms ‖C_j‖₂ follow, and then the k signs
+// Where each metric stands in MixturePair::metrics; the k norms ‖C_j‖₂ follow, and then the k signs
 // of det(I + C_j).
-enum class MixtureRecord : int { loss, coding_length, membership, count };
+enum class MixtureMetric : int { loss, coding_length, membership, count };
 
 struct MixturePair {
-  Tensor record;  // (3 + 2k)
-  Tensor dp, dz;  // (m,d), where needed
+  Tensor metrics;  // (3 + 2k)
+  Tensor dp, dz;   // (m,d), where needed
 };
 // C_j = α_j Π_j^{1/2} P Zᵀ Π_j^{1/2}. The loss is −Σ_j w_j T(C_j)/(α_j tr Π_j), with w_j = (tr Π_j
 // + d)/(m + d), or tr Π_j/m in the limit form. Order 1 in the limit form is minus the mean cosine,

@@ -21,20 +21,20 @@ bool choose_batch_side(const Tensor& p, const CodingOptions& options) {
   return options.side == Side::automatic && p.dim(0) <= p.dim(1);
 }
 
-// {loss, coding length}, {λ, norms}, {sign}, {d/m} in the order of CodingRecord.
-Tensor make_record(const Expansion& expansion, const Tensor& scale, const CodingOptions& options, const Shape& p) {
-  Tensor record({static_cast<int>(CodingRecord::count)}, scale.dtype(), scale.device());
+// {loss, coding length}, {λ, norms}, {sign}, {d/m} in the order of CodingMetric.
+Tensor metrics_of(const Expansion& expansion, const Tensor& scale, const CodingOptions& options, const Shape& p) {
+  Tensor metrics({static_cast<int>(CodingMetric::count)}, scale.dtype(), scale.device());
   const Tensor result = coding_loss(expansion.traces, scale,
                                     {.order = expansion.terms,
                                      .rows = static_cast<double>(p[0]),
                                      .width = static_cast<double>(p[1]),
                                      .weight = options.weight});
-  record.slice(0, {2}).copy_from(result);
-  record.slice(2, {3}).copy_from(scale);
-  if (expansion.sign) record.slice(5, {1}).copy_from(expansion.sign);
-  else record.slice(5, {1}).fill(1.0);
-  record.slice(6, {1}).fill(static_cast<double>(p[1]) / static_cast<double>(p[0]));
-  return record;
+  metrics.slice(0, {2}).copy_from(result);
+  metrics.slice(2, {3}).copy_from(scale);
+  if (expansion.sign) metrics.slice(5, {1}).copy_from(expansion.sign);
+  else metrics.slice(5, {1}).fill(1.0);
+  metrics.slice(6, {1}).fill(static_cast<double>(p[1]) / static_cast<double>(p[0]));
+  return metrics;
 }
 
 }  // namespace
@@ -107,7 +107,7 @@ CodingResult coding_length_pair(const Tensor& p, const Tensor& z, const Tensor& 
   const NormalizedRows P = normalize_rows(p), Z = normalize_rows(z);
   // λ cancels: ∂loss/∂K = −weight/m ∂T/∂C.
   const PairTerm term = pair_term(P.y, Z.y, lambda, options, -options.weight / static_cast<double>(p.dim(0)), needs);
-  CodingResult out{.record = make_record(term.expansion, term.scales, options, p.shape()), .dp = {}, .dz = {}};
+  CodingResult out{.metrics = metrics_of(term.expansion, term.scales, options, p.shape()), .dp = {}, .dz = {}};
   if (needs.dp) out.dp = normalize_rows_grad(P, term.dp);
   if (needs.dz) out.dz = normalize_rows_grad(Z, term.dz);
   return out;

@@ -31,16 +31,16 @@ struct CodingNeeds {
   bool dz = false;
 };
 
-// Where each figure of a pair stands in CodingResult::record.
-enum class CodingRecord : int { loss, coding_length, lambda, spectral_norm, effective_norm, sign, width_over_rows, count };
+// Where each metric of a pair stands in CodingResult::metrics.
+enum class CodingMetric : int { loss, coding_length, lambda, spectral_norm, effective_norm, sign, width_over_rows, count };
 
-// One figure of a record that was read back.
-inline double at(const std::vector<double>& record, CodingRecord field) { return record.at(static_cast<std::size_t>(field)); }
+// One of the metrics that were read back.
+inline double at(const std::vector<double>& metrics, CodingMetric which) { return metrics.at(static_cast<std::size_t>(which)); }
 
 struct CodingResult {
-  // (7), in the order of CodingRecord: weighted loss and coding length, λ as used, ‖λPZᵀ‖₂ before
+  // (7), in the order of CodingMetric: weighted loss and coding length, λ as used, ‖λPZᵀ‖₂ before
   // and after adapting, sign of det(I + C) (1 for a series), d/m.
-  Tensor record;
+  Tensor metrics;
   Tensor dp, dz;  // (m,d), where needed
 };
 

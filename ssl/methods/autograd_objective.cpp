@@ -7,19 +7,19 @@ namespace mec {
 
 namespace {
 
-void check_figures(const std::string& method, const std::vector<std::string>& names, const std::vector<Variable>& figures) {
-  check<ValueError>(!figures.empty() && figures.size() == names.size(), method, ": the traits name ", names.size(),
-                    " figures (", joined(names), "), but forward() returned ", figures.size());
-  for (std::size_t i = 0; i < figures.size(); ++i) {
-    check<ShapeError>(figures[i].data().numel() == 1, method, ": ", names[i], " is one number, but forward() returned ",
-                      figures[i].shape(), "; take its sum() or mean()");
+void check_metrics(const std::string& method, const std::vector<std::string>& names, const std::vector<Variable>& metrics) {
+  check<ValueError>(!metrics.empty() && metrics.size() == names.size(), method, ": the traits name ", names.size(),
+                    " metrics (", joined(names), "), but forward() returned ", metrics.size());
+  for (std::size_t i = 0; i < metrics.size(); ++i) {
+    check<ShapeError>(metrics[i].data().numel() == 1, method, ": ", names[i], " is one number, but forward() returned ",
+                      metrics[i].shape(), "; take its sum() or mean()");
   }
 }
 
-// (figures), each times the pair's weight.
-Tensor record_of(const std::vector<Variable>& figures, double weight) {
+// (metrics), each times the pair's weight.
+Tensor weighted_metrics(const std::vector<Variable>& metrics, double weight) {
   std::vector<Tensor> weighted;
-  for (const Variable& figure : figures) weighted.push_back(scale(figure.data(), weight));
+  for (const Variable& metric : metrics) weighted.push_back(scale(metric.data(), weight));
   return join(weighted);
 }
 
@@ -35,8 +35,8 @@ PairResult AutogradObjective::pair(const Tensor& p, const Tensor& z, const PairO
   check_pair(name(), p, z);
   const Variable P(p, options.dp), Z(z, options.dz);
   const std::vector<Variable> values = forward(P, Z);
-  check_figures(name(), figures(), values);
-  PairResult out{.record = record_of(values, options.weight), .dp = {}, .dz = {}};
+  check_metrics(name(), metrics(), values);
+  PairResult out{.metrics = weighted_metrics(values, options.weight), .dp = {}, .dz = {}};
   if (!options.dp && !options.dz) return out;
 
   const Variable& loss = values.front();

@@ -13,14 +13,14 @@ class AutogradObjective : public PairObjective {
  public:
   explicit AutogradObjective(PairTraits traits = {}) : PairObjective(std::move(traits)) {}
 
-  // p, z (m,d), not empty -> the traits' figures in their order, one number each. The first is the
+  // p, z (m,d), not empty -> the traits' metrics in their order, one number each. The first is the
   // loss, and the only one that is differentiated. pair() applies the weight of the pair. Use
   // operations on Variables alone, no item(): a recorded step replays them.
   virtual std::vector<Variable> forward(const Variable& p, const Variable& z) const = 0;
 
   // A side whose gradient is not asked for is a constant in forward(). Beside the errors of
-  // check_pair: ShapeError for a figure of more than one element; ValueError for another number of
-  // figures than the traits', and for a loss that depends on neither side whose gradient is asked
+  // check_pair: ShapeError for a metric of more than one element; ValueError for another number of
+  // metrics than the traits', and for a loss that depends on neither side whose gradient is asked
   // for.
   PairResult pair(const Tensor& p, const Tensor& z, const PairOptions& options) const override;
 };

@@ -26,7 +26,7 @@ struct Standardized {
 class BarlowTwinsObjective : public PairObjective {
  public:
   BarlowTwinsObjective(double lambda, double scale)
-      : PairObjective({.figures = {"loss", "on_diagonal", "off_diagonal"}, .symmetric = true}),
+      : PairObjective({.metrics = {"loss", "on_diagonal", "off_diagonal"}, .symmetric = true}),
         lambda_(lambda),
         scale_(scale) {}
   std::string name() const override { return "barlow-twins"; }
@@ -42,7 +42,7 @@ class BarlowTwinsObjective : public PairObjective {
     const Tensor ones = Tensor::full(c.shape(), 1.0, c.dtype(), c.device());
     const Tensor on = scale(square_sum(sub(c, ones)), options.weight * scale_);
     const Tensor off = scale(sub(square_sum(C), square_sum(c)), options.weight * scale_ * lambda_);
-    PairResult out{.record = join({add(on, off), on, off}), .dp = {}, .dz = {}};
+    PairResult out{.metrics = join({add(on, off), on, off}), .dp = {}, .dz = {}};
 
     // ∂C = factor·m·[λC + diag(g)] with g = (1 − λ)c − 1; then dA = B(∂C)ᵀ/m and dB = A ∂C/m.
     const double factor = 2 * options.weight * scale_ / m;

@@ -11,7 +11,7 @@ PairResult cosine_pair(const CosineLoss& loss, const Tensor& p, const Tensor& z,
   const Tensor cosine = scale(sum(mul(P.y, Z.y)), per_row);
   const Tensor value = Tensor::full(cosine.shape(), options.weight * loss.offset, cosine.dtype(), cosine.device());
   axpby(cosine, value, {.alpha = loss.slope, .beta = 1.0});
-  return {.record = join({value, cosine}),
+  return {.metrics = join({value, cosine}),
           .dp = options.dp ? normalize_rows_grad(P, scale(Z.y, loss.slope * per_row)) : Tensor(),
           .dz = options.dz ? normalize_rows_grad(Z, scale(P.y, loss.slope * per_row)) : Tensor()};
 }

@@ -5,7 +5,7 @@
 
 namespace mec {
 
-// loss = weight·(offset + slope·c) with c the mean cosine of the rows of p and z. record (2): loss,
+// loss = weight·(offset + slope·c) with c the mean cosine of the rows of p and z. metrics (2): loss
 // and weight·c. ShapeError for sizes that differ.
 struct CosineLoss {
   const char* name;

@@ -54,7 +54,7 @@ MecSettings mec_settings(const PretrainSettings& settings) {
 }
 
 MecObjective::MecObjective(const MecSettings& settings, LambdaSchedule lambda)
-    : PairObjective({.figures = {}, .ema_teacher = settings.ema_teacher}), settings_(settings), lambda_(std::move(lambda)) {
+    : PairObjective({.metrics = {}, .ema_teacher = settings.ema_teacher}), settings_(settings), lambda_(std::move(lambda)) {
   check<ValueError>(settings.exact || settings.order >= 1, "mec.order is at least 1, but is ", settings.order);
   check<ValueError>(settings.eps2 > 0, "mec.eps2 is positive, but is ", settings.eps2);
   check<ValueError>(!settings.symmetrize || settings.side != Side::feature,
@@ -65,17 +65,17 @@ PairResult MecObjective::pair(const Tensor& p, const Tensor& z, const PairOption
   CodingOptions coding = settings_.coding();
   coding.weight = options.weight;
   const CodingResult result = coding_length_pair(p, z, lambda_.of(p), coding, {.dp = options.dp, .dz = options.dz});
-  return {.record = result.record, .dp = result.dp, .dz = result.dz};
+  return {.metrics = result.metrics, .dp = result.dp, .dz = result.dz};
 }
 
-Metrics MecObjective::summarize(const std::vector<std::vector<double>>& records) const {
+Metrics MecObjective::summarize(const std::vector<std::vector<double>>& parts) const {
   double loss = 0, coding_length = 0, norm = 0, eps2 = 0, sign = 1;
-  for (const auto& record : records) {
-    loss += at(record, CodingRecord::loss);
-    coding_length += at(record, CodingRecord::coding_length);
-    norm = std::max(norm, at(record, CodingRecord::spectral_norm));
-    eps2 = std::max(eps2, at(record, CodingRecord::width_over_rows) / at(record, CodingRecord::lambda));  // λ = d/(m ε²)
-    sign = std::min(sign, at(record, CodingRecord::sign));
+  for (const auto& part : parts) {
+    loss += at(part, CodingMetric::loss);
+    coding_length += at(part, CodingMetric::coding_length);
+    norm = std::max(norm, at(part, CodingMetric::spectral_norm));
+    eps2 = std::max(eps2, at(part, CodingMetric::width_over_rows) / at(part, CodingMetric::lambda));  // λ = d/(m ε²)
+    sign = std::min(sign, at(part, CodingMetric::sign));
   }
   Metrics metrics{{"loss", loss}, {"coding_length", coding_length}, {"spectral_norm", norm}, {"eps2_effective", eps2}};
   if (settings_.exact) metrics.emplace_back("determinant_sign", sign);

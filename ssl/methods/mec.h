@@ -42,9 +42,9 @@ class MecObjective : public PairObjective {
   MecObjective(const MecSettings& settings, LambdaSchedule lambda);
 
   std::string name() const override { return "mec"; }
-  // The record is that of coding_length_pair.
+  // The metrics are those of coding_length_pair.
   PairResult pair(const Tensor& p, const Tensor& z, const PairOptions& options) const override;
-  Metrics summarize(const std::vector<std::vector<double>>& records) const override;
+  Metrics summarize(const std::vector<std::vector<double>>& parts) const override;
   // NumericalError: the norm reached 1 under OnDivergence::stop, or det(I + C) ≤ 0 in exact mode.
   void check_step(const Metrics& metrics) const override;
   void before_step(std::int64_t step, std::int64_t steps_per_epoch) override { lambda_.before_step(step, steps_per_epoch); }

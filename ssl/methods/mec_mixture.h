@@ -32,7 +32,7 @@ class MecMixtureObjective : public PairObjective {
 
   std::string name() const override { return "mec"; }
   PairResult pair(const Tensor& p, const Tensor& z, const PairOptions& options) const override;
-  Metrics summarize(const std::vector<std::vector<double>>& records) const override;
+  Metrics summarize(const std::vector<std::vector<double>>& parts) const override;
   // NumericalError: det(I + C_j) ≤ 0 in exact mode.
   void check_step(const Metrics& metrics) const override;
   void before_step(std::int64_t step, std::int64_t steps_per_epoch) override { lambda_.before_step(step, steps_per_epoch); }

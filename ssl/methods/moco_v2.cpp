@@ -12,7 +12,7 @@ class MocoObjective : public PairObjective {
  public:
   // The queue starts as random directions, as published.
   MocoObjective(double temperature, const Shape& queue, std::uint64_t seed, Dtype dtype, const Device& device)
-      : PairObjective({.figures = {"loss", "cosine"}, .ema_teacher = true}),
+      : PairObjective({.metrics = {"loss", "cosine"}, .ema_teacher = true}),
         temperature_(temperature),
         bank_(Tensor::zeros({queue[0] + 1, queue[1]}, dtype, device)),
         first_(Tensor::zeros({1, queue[0] + 1}, dtype, device)) {
@@ -49,7 +49,7 @@ class MocoObjective : public PairObjective {
 
     const double per_row = options.weight / static_cast<double>(m);
     PairResult out{
-        .record = join({scale(sum(entropy.loss), per_row), scale(sum(positive), per_row * temperature_)}), .dp = {}, .dz = {}};
+        .metrics = join({scale(sum(entropy.loss), per_row), scale(sum(positive), per_row * temperature_)}), .dp = {}, .dz = {}};
     const double factor = per_row / temperature_;
     const Tensor g = scale(matmul(entropy.dlogits, first_, {.trans_b = true}), factor);  // (m,1), for its own key
     if (options.dp) {

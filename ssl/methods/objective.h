@@ -23,7 +23,7 @@ struct StudentView {
 
 struct ObjectiveResult {
   std::vector<Tensor> gradients;  // one per student view given, of these views' part of the loss
-  std::vector<Tensor> records;    // figures in device memory, read later by summarize()
+  std::vector<Tensor> metrics;    // of each part of the loss, in device memory; summarize() reads them
 };
 
 using Metrics = std::vector<std::pair<std::string, double>>;
@@ -55,9 +55,9 @@ class Objective {
   virtual ObjectiveResult operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
                                      const StepContext& step) = 0;
 
-  // The step's metrics from all its records, read back: "loss" first, then what the method
+  // The step's metrics from those of all its parts, read back: "loss" first, then what the method
   // measures.
-  virtual Metrics summarize(const std::vector<std::vector<double>>& records) const = 0;
+  virtual Metrics summarize(const std::vector<std::vector<double>>& parts) const = 0;
 
   // Throws NumericalError where the metrics break the method's own rule, such as a series that does
   // not converge.

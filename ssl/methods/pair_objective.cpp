@@ -45,10 +45,10 @@ ObjectiveResult PairObjective::operator()(const std::vector<StudentView>& studen
   return traits_.symmetric ? symmetric(students) : directed(students, teachers);
 }
 
-Tensor PairObjective::with_spread(const Tensor& record, const StudentView& student, bool first) const {
-  if (traits_.figures.empty()) return record;
+Tensor PairObjective::with_spread(const Tensor& metrics, const StudentView& student, bool first) const {
+  if (traits_.metrics.empty()) return metrics;
   const bool measure = first && student.view == 0 && student.projection;
-  return join({record, measure ? spread_of(student.projection) : Tensor::zeros({1}, record.dtype(), record.device())});
+  return join({metrics, measure ? spread_of(student.projection) : Tensor::zeros({1}, metrics.dtype(), metrics.device())});
 }
 
 ObjectiveResult PairObjective::directed(const std::vector<StudentView>& students,
@@ -61,7 +61,7 @@ ObjectiveResult PairObjective::directed(const std::vector<StudentView>& students
     for (std::int64_t view = 0; view < views; ++view) {
       if (view == student.view) continue;
       const PairResult result = pair(student.embedding, teachers[static_cast<std::size_t>(view)], {.weight = weight});
-      out.records.push_back(with_spread(result.record, student, !gradient));
+      out.metrics.push_back(with_spread(result.metrics, student, !gradient));
       add_gradient(gradient, result.dp);
     }
     out.gradients.push_back(gradient);
@@ -77,7 +77,7 @@ ObjectiveResult PairObjective::symmetric(const std::vector<StudentView>& student
     for (std::size_t w = v + 1; w < students.size(); ++w) {
       const PairResult result = pair(students[v].embedding, students[w].embedding,
                                      {.weight = 2.0 / (views * (views - 1)), .dp = true, .dz = true});
-      out.records.push_back(with_spread(result.record, students[v], w == v + 1));
+      out.metrics.push_back(with_spread(result.metrics, students[v], w == v + 1));
       add_gradient(out.gradients[v], result.dp);
       add_gradient(out.gradients[w], result.dz);
     }
@@ -85,12 +85,12 @@ ObjectiveResult PairObjective::symmetric(const std::vector<StudentView>& student
   return out;
 }
 
-Metrics PairObjective::summarize(const std::vector<std::vector<double>>& records) const {
+Metrics PairObjective::summarize(const std::vector<std::vector<double>>& parts) const {
   Metrics metrics;
-  for (const std::string& figure : traits_.figures) metrics.emplace_back(figure, 0.0);
+  for (const std::string& name : traits_.metrics) metrics.emplace_back(name, 0.0);
   metrics.emplace_back("embedding_std", 0.0);
-  for (const auto& record : records) {
-    for (std::size_t i = 0; i < metrics.size(); ++i) metrics[i].second += record.at(i);
+  for (const auto& part : parts) {
+    for (std::size_t i = 0; i < metrics.size(); ++i) metrics[i].second += part.at(i);
   }
   return metrics;
 }

@@ -12,19 +12,19 @@ struct PairOptions {
 };
 
 struct PairResult {
-  Tensor record;  // the pair's figures, those that add up weighted already
-  Tensor dp, dz;  // (m,d), where asked for
+  Tensor metrics;  // (k) of the pair, "loss" first; those that add up are weighted already
+  Tensor dp, dz;   // (m,d), where asked for
 };
 
 struct PairTraits {
-  // Of a record, "loss" first: a step's metric is their sum. Empty: summarize() is overridden.
-  std::vector<std::string> figures = {"loss"};
+  // Their names, "loss" first; a step's is the sum over pairs. Empty: summarize() is overridden.
+  std::vector<std::string> metrics = {"loss"};
   bool symmetric = false;  // both sides carry a gradient, and a pair is counted once
   bool ema_teacher = false;
 };
 
 // Directed: the mean over ordered pairs (v, w), v ≠ w, of student v against teacher w. Symmetric:
-// the mean over unordered pairs of students. Metrics: the traits' figures, and "embedding_std": how
+// the mean over unordered pairs of students. Metrics: those of the traits, and "embedding_std": how
 // evenly the first view's projections spread, the mean over features of their standard deviation at
 // unit length times √d: 0 where all images share one embedding, near 1 where embeddings point in
 // all directions.
@@ -40,13 +40,13 @@ class PairObjective : public Objective {
   bool view_by_view() const override { return traits_.ema_teacher && !traits_.symmetric; }
   ObjectiveResult operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
                              const StepContext& step) override;
-  Metrics summarize(const std::vector<std::vector<double>>& records) const override;
-  const std::vector<std::string>& figures() const { return traits_.figures; }
+  Metrics summarize(const std::vector<std::vector<double>>& parts) const override;
+  const std::vector<std::string>& metrics() const { return traits_.metrics; }
 
  protected:
-  // The record of a step: the pair's, and the spread of the student's projections where it is view
-  // 0 and `first`.
-  Tensor with_spread(const Tensor& record, const StudentView& student, bool first) const;
+  // A pair's metrics, and behind them the spread of the student's projections where it is view 0
+  // and `first`, else 0.
+  Tensor with_spread(const Tensor& metrics, const StudentView& student, bool first) const;
 
  private:
   ObjectiveResult directed(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers) const;
@@ -55,7 +55,7 @@ class PairObjective : public Objective {
   PairTraits traits_;
 };
 
-// One tensor (k) from tensors of k elements in all: a record from its figures.
+// One tensor (k) from tensors of k elements in all.
 Tensor join(const std::vector<Tensor>& parts);
 // ShapeError under the method's name unless p and z are matrices of one size, and not empty;
 // DtypeError unless they share a dtype.

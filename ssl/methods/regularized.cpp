@@ -17,9 +17,9 @@ RegularizedObjective::RegularizedObjective(std::unique_ptr<Objective> inner, con
 ObjectiveResult RegularizedObjective::operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
                                                  const StepContext& step) {
   ObjectiveResult out = (*inner_)(students, teachers, step);
-  check<ValueError>(!out.records.empty(), "mixture KL: the objective ", inner_->name(), " leaves no record to add to");
+  check<ValueError>(!out.metrics.empty(), "mixture KL: the objective ", inner_->name(), " leaves no metrics to add to");
   const double share = 1 / static_cast<double>(teachers.size());  // of one view
-  const Tensor total = Tensor::zeros({1}, out.records[0].dtype(), out.records[0].device());
+  const Tensor total = Tensor::zeros({1}, out.metrics[0].dtype(), out.metrics[0].device());
   for (std::size_t i = 0; i < students.size(); ++i) {
     const KernelDensityKl kl =
         kernel_density_kl(students[i].embedding, mixture_, {.estimate = settings_.estimate, .bandwidth = settings_.bandwidth});
@@ -27,18 +27,18 @@ ObjectiveResult RegularizedObjective::operator()(const std::vector<StudentView>&
     // Not in place: the inner gradient may be shared.
     out.gradients[i] = add(out.gradients[i], scale(kl.dz, settings_.weight * share));
   }
-  for (std::size_t i = 0; i < out.records.size(); ++i) {
-    out.records[i] = join({out.records[i], i == 0 ? total : Tensor::zeros({1}, total.dtype(), total.device())});
+  for (std::size_t i = 0; i < out.metrics.size(); ++i) {
+    out.metrics[i] = join({out.metrics[i], i == 0 ? total : Tensor::zeros({1}, total.dtype(), total.device())});
   }
   return out;
 }
 
-Metrics RegularizedObjective::summarize(const std::vector<std::vector<double>>& records) const {
-  std::vector<std::vector<double>> inner = records;
+Metrics RegularizedObjective::summarize(const std::vector<std::vector<double>>& parts) const {
+  std::vector<std::vector<double>> inner = parts;
   double kl = 0;
-  for (auto& record : inner) {
-    kl += record.back();
-    record.pop_back();
+  for (auto& part : inner) {
+    kl += part.back();
+    part.pop_back();
   }
   Metrics metrics = inner_->summarize(inner);
   for (auto& [name, value] : metrics) {

@@ -11,8 +11,8 @@ namespace mec {
 
 // Loss = the inner objective's + weight · mean over views of KL(p(z_view) ‖ mixture), see
 // losses/kernel_density_kl.h. Metrics: the inner ones, with "loss" raised by the weighted KL, and
-// "mixture_kl", the mean over views without the weight. Each record is one of the inner objective's
-// with one figure more at its end, so that the inner one can still read its own.
+// "mixture_kl", the mean over views without the weight. Each part's metrics are the inner
+// objective's with one more at their end, so that the inner one can still read its own.
 class RegularizedObjective : public Objective {
  public:
   // dim is the embeddings' width; dtype and device are those of the embeddings. ValueError for
@@ -25,7 +25,7 @@ class RegularizedObjective : public Objective {
   bool view_by_view() const override { return inner_->view_by_view(); }
   ObjectiveResult operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
                              const StepContext& step) override;
-  Metrics summarize(const std::vector<std::vector<double>>& records) const override;
+  Metrics summarize(const std::vector<std::vector<double>>& parts) const override;
   void check_step(const Metrics& metrics) const override { inner_->check_step(metrics); }
   void before_step(std::int64_t step, std::int64_t steps_per_epoch) override { inner_->before_step(step, steps_per_epoch); }
   Metrics scheduled() const override { return inner_->scheduled(); }

@@ -22,7 +22,7 @@ Tensor partners(std::int64_t m, const Device& device) {
 class SimClrObjective : public PairObjective {
  public:
   SimClrObjective(double temperature, std::int64_t batch, const Device& device)
-      : PairObjective({.figures = {"loss", "cosine"}, .symmetric = true}),
+      : PairObjective({.metrics = {"loss", "cosine"}, .symmetric = true}),
         temperature_(temperature),
         partners_(partners(batch, device)) {}
   std::string name() const override { return "simclr"; }
@@ -42,7 +42,7 @@ class SimClrObjective : public PairObjective {
 
     const double per_row = options.weight / static_cast<double>(2 * m);
     const Tensor cosine = scale(sum(mul(Y.y.rows(0, m), Y.y.rows(m, 2 * m))), 2 * per_row);
-    PairResult out{.record = join({scale(sum(entropy.loss), per_row), cosine}), .dp = {}, .dz = {}};
+    PairResult out{.metrics = join({scale(sum(entropy.loss), per_row), cosine}), .dp = {}, .dz = {}};
     if (!options.dp && !options.dz) return out;
     // S = Y Yᵀ, so ∂Y = (G + Gᵀ) Y.
     const Tensor g = scale(symmetrize(entropy.dlogits), 2 * per_row / temperature_);

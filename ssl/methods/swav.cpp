@@ -21,7 +21,7 @@ struct SwavSettings {
 class SwavObjective : public PairObjective {
  public:
   SwavObjective(const SwavSettings& settings, std::int64_t dim, Dtype dtype, const Device& device)
-      : PairObjective({.figures = {"loss", "confidence"}, .symmetric = true}),
+      : PairObjective({.metrics = {"loss", "confidence"}, .symmetric = true}),
         settings_(settings),
         queue_share_(Tensor::zeros({1, 1}, dtype, device)) {
     if (settings.queue == 0) return;
@@ -52,7 +52,7 @@ class SwavObjective : public PairObjective {
       for (std::size_t a = 0; a < kAssigning; ++a) {
         if (a == v) continue;
         const Prediction prediction = predict(students[v].embedding, targets[a], weight);
-        out.records.push_back(with_spread(record_of(prediction, targets[a], weight), students[v], !gradient));
+        out.metrics.push_back(with_spread(metrics_of(prediction, targets[a], weight), students[v], !gradient));
         if (gradient) add_into(prediction.gradient, gradient);
         else gradient = prediction.gradient;
       }
@@ -66,7 +66,7 @@ class SwavObjective : public PairObjective {
     const double weight = options.weight / 2;
     const Tensor of_p = assign(p, {}), of_z = assign(z, {});
     const Prediction from_p = predict(p, of_z, weight), from_z = predict(z, of_p, weight);
-    return {.record = add(record_of(from_p, of_z, weight), record_of(from_z, of_p, weight)),
+    return {.metrics = add(metrics_of(from_p, of_z, weight), metrics_of(from_z, of_p, weight)),
             .dp = options.dp ? from_p.gradient : Tensor(),
             .dz = options.dz ? from_z.gradient : Tensor()};
   }
@@ -132,7 +132,7 @@ class SwavObjective : public PairObjective {
   }
 
   // Loss, and how sure the assignments are: the mean of each row's largest.
-  static Tensor record_of(const Prediction& prediction, const Tensor& q, double weight) {
+  static Tensor metrics_of(const Prediction& prediction, const Tensor& q, double weight) {
     return join({prediction.loss, scale(sum(top_k(q, 1).values), weight / static_cast<double>(q.dim(0)))});
   }
 

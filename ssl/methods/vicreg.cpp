@@ -46,7 +46,7 @@ Regularized regularize(const Tensor& z, const Weights& weights) {
 class VicRegObjective : public PairObjective {
  public:
   explicit VicRegObjective(const Weights& weights)
-      : PairObjective({.figures = {"loss", "invariance", "variance", "covariance"}, .symmetric = true}), weights_(weights) {}
+      : PairObjective({.metrics = {"loss", "invariance", "variance", "covariance"}, .symmetric = true}), weights_(weights) {}
   std::string name() const override { return "vicreg"; }
 
   PairResult pair(const Tensor& p, const Tensor& z, const PairOptions& options) const override {
@@ -63,7 +63,7 @@ class VicRegObjective : public PairObjective {
       axpby(difference, own, {.alpha = sign * slope * options.weight, .beta = options.weight});
       return own;
     };
-    return {.record = join({add(add(invariance, variance), covariance), invariance, variance, covariance}),
+    return {.metrics = join({add(add(invariance, variance), covariance), invariance, variance, covariance}),
             .dp = options.dp ? gradient(a.gradient, 1) : Tensor(),
             .dz = options.dz ? gradient(b.gradient, -1) : Tensor()};
   }

@@ -32,6 +32,6 @@ RandomStep::RandomStep(const PretrainSettings& settings, const std::vector<Image
   objective_->before_step(settings.train.epochs, 1);  // as at the end of a run, all warm-ups over
 }
 
-double RandomStep::run() { return objective_->summarize(runner_.run(views_)().records).front().second; }
+double RandomStep::run() { return objective_->summarize(runner_.run(views_)().parts).front().second; }
 
 }  // namespace mec

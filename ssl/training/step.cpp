@@ -72,7 +72,7 @@ StepOutput training_step(Learner& learner, Objective& objective, const std::vect
     students.clear();
     on_part("backward");
     backward(embedded, result.gradients);
-    out.records.insert(out.records.end(), result.records.begin(), result.records.end());
+    out.metrics.insert(out.metrics.end(), result.metrics.begin(), result.metrics.end());
   }
   on_part("update");
   out.finite = all_finite(learner.parameters.gradients());

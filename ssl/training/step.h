@@ -11,7 +11,7 @@ namespace mec {
 
 // What a step leaves in device memory, to be read later.
 struct StepOutput {
-  std::vector<Tensor> records;  // of the objective
+  std::vector<Tensor> metrics;  // of the objective
   Tensor finite;                // (1): 1 when every gradient is finite
 };
 

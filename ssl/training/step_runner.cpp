@@ -11,11 +11,11 @@ namespace {
 constexpr int kWarmUpSteps = 2;
 constexpr int kMostEagerSteps = 6;  // after these, a step that still asks for memory is an error
 
-StepFigures read_now(const StepOutput& output) {
-  StepFigures figures;
-  for (const Tensor& record : output.records) figures.records.push_back(record.to(Dtype::f64).to_vector<double>());
-  figures.finite = output.finite.item() == 1.0;
-  return figures;
+StepMetrics read_now(const StepOutput& output) {
+  StepMetrics metrics;
+  for (const Tensor& part : output.metrics) metrics.parts.push_back(part.to(Dtype::f64).to_vector<double>());
+  metrics.finite = output.finite.item() == 1.0;
+  return metrics;
 }
 
 // A tensor's values on their way to the host; f32 widens to f64 without loss.
@@ -38,14 +38,14 @@ class LateRead {
   std::shared_ptr<HostCopy> copy_;  // shared, since a std::function copies what it holds
 };
 
-ReadFigures read_later(const StepOutput& output) {
-  std::vector<LateRead> records;
-  for (const Tensor& record : output.records) records.emplace_back(record);
-  return [records, finite = LateRead(output.finite)] {
-    StepFigures figures;
-    for (const LateRead& record : records) figures.records.push_back(record.values());
-    figures.finite = finite.values().at(0) == 1.0;
-    return figures;
+ReadMetrics read_later(const StepOutput& output) {
+  std::vector<LateRead> parts;
+  for (const Tensor& part : output.metrics) parts.emplace_back(part);
+  return [parts, finite = LateRead(output.finite)] {
+    StepMetrics metrics;
+    for (const LateRead& part : parts) metrics.parts.push_back(part.values());
+    metrics.finite = finite.values().at(0) == 1.0;
+    return metrics;
   };
 }
 
@@ -63,7 +63,7 @@ StepRunner::StepRunner(Learner& learner, Objective& objective, const StepScalars
 
 StepRunner::~StepRunner() = default;
 
-ReadFigures StepRunner::run(const std::vector<Tensor>& views) {
+ReadMetrics StepRunner::run(const std::vector<Tensor>& views) {
   if (!queues_) {
     return [output = eager(views)] { return read_now(output); };
   }

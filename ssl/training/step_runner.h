@@ -12,13 +12,13 @@
 
 namespace mec {
 
-// What a step measured, on the host.
-struct StepFigures {
-  std::vector<std::vector<double>> records;  // of the objective
-  bool finite = true;                        // every gradient is
+// A step's metrics, on the host.
+struct StepMetrics {
+  std::vector<std::vector<double>> parts;  // of the objective, for its summarize()
+  bool finite = true;                      // every gradient is
 };
-// Waits for the step and returns its figures. Call it once; later steps may run before.
-using ReadFigures = std::function<StepFigures()>;
+// Waits for the step and returns its metrics. Call it once; later steps may run before.
+using ReadMetrics = std::function<StepMetrics()>;
 
 struct StepRunnerOptions {
   bool capture = true;                  // false: every step is eager, on all devices
@@ -28,9 +28,9 @@ struct StepRunnerOptions {
 
 // Where the device offers a Capture: two eager steps allocate memory, plans and workspaces, the
 // third is recorded, and it and all later ones are replayed. Views are copied into tensors at fixed
-// addresses, and figures leave before the next step overwrites them. Scalars, and what the
+// addresses, and metrics leave before the next step overwrites them. Scalars, and what the
 // objective changes on a schedule, lie in tensors of their own anyway. Any other device runs each
-// step on the given views, and its figures stay where they were made until they are read.
+// step on the given views, and its metrics stay where they were made until they are read.
 //
 // A device that refuses to record the step (DeviceError) is not asked again: all steps are eager,
 // with the same bits. Where the device itself has failed, no step can run, and its DeviceError is
@@ -40,7 +40,7 @@ class StepRunner {
   StepRunner(Learner& learner, Objective& objective, const StepScalars& scalars, const StepRunnerOptions& options = {});
   ~StepRunner();
 
-  ReadFigures run(const std::vector<Tensor>& views);
+  ReadMetrics run(const std::vector<Tensor>& views);
   bool replays() const { return recorded_; }
   bool queues() const { return queues_; }  // the device runs asynchronously, behind the host
 

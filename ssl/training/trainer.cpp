@@ -13,7 +13,7 @@ namespace mec {
 
 namespace {
 
-// How many steps' figures may lie unread in the memory of a device that runs asynchronously:
+// How many steps' metrics may lie unread in the memory of a device that runs asynchronously:
 // reading them at once would make the host wait for every step. On other devices a step is done
 // when it returns, and is reported at once, with the time that it took.
 constexpr std::size_t kMetricDelay = 2;
@@ -57,19 +57,19 @@ void check_settings(const PretrainSettings& settings, std::int64_t steps_per_epo
   for (const Warmup& warmup : warmups_of(settings)) check_warmup(warmup, train, steps);
 }
 
-// A step that was launched and whose figures have not been read.
+// A step that was launched and whose metrics have not been read.
 struct Pending {
   StepReport report;
-  ReadFigures figures;
+  ReadMetrics metrics;
 };
 
-// Reads the figures back and checks them.
+// Reads the metrics back and checks them.
 void finish(Pending& pending, const Objective& objective) {
-  const StepFigures figures = pending.figures();
+  const StepMetrics metrics = pending.metrics();
   StepReport& report = pending.report;
-  report.metrics = objective.summarize(figures.records);
+  report.metrics = objective.summarize(metrics.parts);
   const double loss = report.metrics.front().second;
-  check<NumericalError>(std::isfinite(loss) && figures.finite, "training: step ", report.step, " of ", report.steps, " has ",
+  check<NumericalError>(std::isfinite(loss) && metrics.finite, "training: step ", report.step, " of ", report.steps, " has ",
                         std::isfinite(loss) ? "a gradient that is not finite" : "a loss that is not finite", " (loss ", loss,
                         ", learning rate ", report.values.lr, "); lower train.lr or lengthen train.warmup_epochs");
   objective.check_step(report.metrics);

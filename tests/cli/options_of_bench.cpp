@@ -73,7 +73,7 @@ TEST_CASE("mec bench loss takes the loss of its options") {
   const CodingResult expected =
       coding_length_pair(p, z, coding_lambda(z, 5), {.order = 2}, {.dp = true, .dz = true});
   CHECK(out.at("loss") ==
-        at(expected.record.to(Dtype::f64).to_vector<double>(), CodingRecord::loss));
+        at(expected.metrics.to(Dtype::f64).to_vector<double>(), CodingMetric::loss));
   CHECK(out.at("rows") == 7);
   CHECK(out.at("width") == 5);
   CHECK(out.at("order") == 2);

@@ -92,13 +92,13 @@ TEST_CASE_FIXTURE(
                               {"--side", "--grad-p", "--grad-z"});
   const Tensor P = read(p), Z = read(z), lambda = coding_lambda(Z, 9);
   const CodingOptions options{.order = 3, .symmetrize = true};
-  const auto record = coding_length_pair(P, Z, lambda, options).record.to_vector<double>();
-  CHECK(out.at("loss") == mec::at(record, CodingRecord::loss));
-  CHECK(out.at("coding_length") == mec::at(record, CodingRecord::coding_length));
-  CHECK(out.at("per_sample") == mec::at(record, CodingRecord::coding_length) / 6);
+  const auto metrics = coding_length_pair(P, Z, lambda, options).metrics.to_vector<double>();
+  CHECK(out.at("loss") == mec::at(metrics, CodingMetric::loss));
+  CHECK(out.at("coding_length") == mec::at(metrics, CodingMetric::coding_length));
+  CHECK(out.at("per_sample") == mec::at(metrics, CodingMetric::coding_length) / 6);
   CHECK(out.at("lambda") == 4.0 / (6 * 9));
   CHECK(out.at("spectral_norm").get<double>() ==
-        doctest::Approx(mec::at(record, CodingRecord::spectral_norm)).epsilon(1e-3));
+        doctest::Approx(mec::at(metrics, CodingMetric::spectral_norm)).epsilon(1e-3));
   CHECK(out.at("norm_below_one") == true);
   CHECK(out.at("m") == 6);
   CHECK(out.at("d") == 4);
@@ -110,14 +110,14 @@ TEST_CASE_FIXTURE(
             {{"--side", name}, {"--grad-p", grad_p}, {"--grad-z", grad_z}, {"--order", "exact"}});
     const CodingResult expected = coding_length_pair(
         P, Z, coding_lambda(Z, 64), {.exact = true, .side = side}, {.dp = true, .dz = true});
-    CHECK(sided.at("loss") == mec::at(expected.record.to_vector<double>(), CodingRecord::loss));
+    CHECK(sided.at("loss") == mec::at(expected.metrics.to_vector<double>(), CodingMetric::loss));
     check_file(grad_p, expected.dp);
     check_file(grad_z, expected.dz);
   }
 }
 
 TEST_CASE_FIXTURE(Fixture,
-                  "mec loss of each method prints the library's figures for its numbers, and "
+                  "mec loss of each method prints the library's metrics for its numbers, and "
                   "writes both gradients") {
   const std::string p = write_random("p.npy", {6, 4}, 1), z = write_random("z.npy", {6, 4}, 2);
   const std::string queue = write_random("queue.npy", {5, 4}, 3), grad_p = at("gp.npy"),
@@ -148,10 +148,10 @@ TEST_CASE_FIXTURE(Fixture,
     if (method.pair_reads_queue)
       objective->state().at(0).tensor.copy_from(normalize_rows(read(queue)).y);
     const PairResult expected = objective->pair(read(p), read(z), {.dp = true, .dz = true});
-    json figures{{"m", 6}, {"d", 4}};
-    const auto record = expected.record.to_vector<double>();
-    for (std::size_t i = 0; i < record.size(); ++i) figures[objective->figures()[i]] = record[i];
-    CHECK(out == figures);
+    json metrics{{"m", 6}, {"d", 4}};
+    const auto values = expected.metrics.to_vector<double>();
+    for (std::size_t i = 0; i < values.size(); ++i) metrics[objective->metrics()[i]] = values[i];
+    CHECK(out == metrics);
     Words words{"loss", method.name};
     words.insert(words.end(), needed.begin(), needed.end());
     options.insert(options.end(), {{"--grad-p", grad_p}, {"--grad-z", grad_z}});
@@ -280,11 +280,11 @@ TEST_CASE_FIXTURE(MixtureFixture,
   const MixturePair expected =
       mixture_pair(read(p), Z, hard(of, 3), coding_lambda(Z, 20),
                    {.pair = {.order = 3}, .form = MixtureForm::limit}, {.dp = true});
-  const auto record = expected.record.to_vector<double>();
-  CHECK(pair.at("loss") == record[0]);
-  CHECK(pair.at("coding_length") == record[1]);
-  CHECK(pair.at("membership") == record[2]);
-  CHECK(pair.at("norms") == std::vector<double>(record.begin() + 3, record.begin() + 6));
+  const auto metrics = expected.metrics.to_vector<double>();
+  CHECK(pair.at("loss") == metrics[0]);
+  CHECK(pair.at("coding_length") == metrics[1]);
+  CHECK(pair.at("membership") == metrics[2]);
+  CHECK(pair.at("norms") == std::vector<double>(metrics.begin() + 3, metrics.begin() + 6));
   check_file(grad, expected.dp);
 }
 

@@ -24,9 +24,9 @@ struct Batch {
   }
 };
 
-std::vector<std::vector<double>> read(const std::vector<Tensor>& records) {
+std::vector<std::vector<double>> read(const std::vector<Tensor>& parts) {
   std::vector<std::vector<double>> out;
-  for (const Tensor& record : records) out.push_back(record.to_vector<double>());
+  for (const Tensor& part : parts) out.push_back(part.to_vector<double>());
   return out;
 }
 
@@ -46,7 +46,7 @@ GradcheckResult check_student(Objective& objective, const Batch& batch, std::siz
         std::vector<StudentView> students = batch.students;
         students[view].embedding = x;
         const ObjectiveResult result = objective(students, batch.teachers, {});
-        const double loss = objective.summarize(read(result.records))[0].second;
+        const double loss = objective.summarize(read(result.metrics))[0].second;
         return ValueAndGradient{Tensor::full({1}, loss, Dtype::f64, x.device()), result.gradients[view]};
       },
       batch.students[view].embedding);
@@ -63,8 +63,8 @@ TEST_CASE("the regulariser adds its weight times KL to the loss, and nothing els
   CHECK(objective.name() == "mec+mixture_kl");
   CHECK(objective.view_by_view());
 
-  const Metrics plain = alone.summarize(read(alone(batch.students, batch.teachers, {}).records));
-  const Metrics metrics = objective.summarize(read(objective(batch.students, batch.teachers, {}).records));
+  const Metrics plain = alone.summarize(read(alone(batch.students, batch.teachers, {}).metrics));
+  const Metrics metrics = objective.summarize(read(objective(batch.students, batch.teachers, {}).metrics));
   double kl = 0;
   const DiagonalMixture mixture = sphere_mixture(4, 5, 0.2, 0, Dtype::f64, device);
   for (const StudentView& student : batch.students)
@@ -82,13 +82,13 @@ TEST_CASE("view by view, the regularised loss is the same as all views at once")
   const Batch batch(device, 6, 5);
   RegularizedObjective objective(std::make_unique<MecObjective>(MecSettings{.eps2 = 8.0}), {.weight = 0.3}, 5, Dtype::f64, device);
   const ObjectiveResult together = objective(batch.students, batch.teachers, {});
-  std::vector<Tensor> records;
+  std::vector<Tensor> apart;
   for (std::size_t view = 0; view < 2; ++view) {
     const ObjectiveResult one = objective({batch.students[view]}, batch.teachers, {});
-    records.insert(records.end(), one.records.begin(), one.records.end());
+    apart.insert(apart.end(), one.metrics.begin(), one.metrics.end());
     CHECK(largest_difference(one.gradients[0], together.gradients[view]) == 0);
   }
-  const Metrics all = objective.summarize(read(together.records)), parts = objective.summarize(read(records));
+  const Metrics all = objective.summarize(read(together.metrics)), parts = objective.summarize(read(apart));
   for (const auto& [name, value] : all) CHECK(metric(parts, name) == doctest::Approx(value).epsilon(kRounding));
 }
 
@@ -122,7 +122,7 @@ TEST_CASE("the mixture objective with one component is MEC") {
                                 Dtype::f64, device);
     const ObjectiveResult a = mec(batch.students, batch.teachers, {});
     const ObjectiveResult b = mixture(batch.students, batch.teachers, {});
-    const Metrics of_mec = mec.summarize(read(a.records)), of_mixture = mixture.summarize(read(b.records));
+    const Metrics of_mec = mec.summarize(read(a.metrics)), of_mixture = mixture.summarize(read(b.metrics));
     for (const char* name : {"loss", "coding_length", "spectral_norm"})
       CHECK(metric(of_mixture, name) == doctest::Approx(metric(of_mec, name)).epsilon(kRounding));
     for (std::size_t view = 0; view < 2; ++view) CHECK(largest_difference(a.gradients[view], b.gradients[view]) < kRounding);
@@ -143,7 +143,7 @@ TEST_CASE("a step with the regulariser and the mixture objective can be recorded
   recorder->end();
   recorder->replay();
   CHECK(largest_difference(eager.gradients[1], recorded.gradients[1]) == 0);
-  CHECK(read(eager.records) == read(recorded.records));
+  CHECK(read(eager.metrics) == read(recorded.metrics));
 }
 
 TEST_CASE("wrong settings of the added objectives are refused") {

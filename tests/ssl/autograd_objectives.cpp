@@ -33,7 +33,7 @@ GradcheckResult check_gradients(const PairObjective& objective, const Tensor& p,
   return gradcheck(
       [&](const std::vector<Variable>& x) {
         const PairResult pair = objective.pair(x[0].data(), x[1].data(), {.weight = 0.5, .dp = true, .dz = true});
-        return record("pair", pair.record.slice(0, {1}), x, [pair](const Tensor& dy, const Needs&) -> Grads {
+        return record("pair", pair.metrics.slice(0, {1}), x, [pair](const Tensor& dy, const Needs&) -> Grads {
           return {scale(pair.dp, dy), scale(pair.dz, dy)};
         });
       },
@@ -51,16 +51,16 @@ TEST_CASE("gradients of an objective in Variables agree with central differences
   }
 }
 
-TEST_CASE("the weight of a pair scales each figure and both gradients") {
+TEST_CASE("the weight of a pair scales each metric and both gradients") {
   const Device device = make_reference_device();
   const Tensor p = normal({4, 3}, 1, device), z = normal({4, 3}, 2, device);
-  const TestObjective objective({.figures = {"loss", "size"}},
+  const TestObjective objective({.metrics = {"loss", "size"}},
                                 [](const Variable& x, const Variable& y) -> std::vector<Variable> {
                                   return {bent(x, y), sum(square(x))};
                                 });
   const PairResult whole = objective.pair(p, z, {.dp = true, .dz = true});
   const PairResult part = objective.pair(p, z, {.weight = 0.25, .dp = true, .dz = true});
-  for (const auto& [a, b] : {std::pair{whole.record, part.record}, {whole.dp, part.dp}, {whole.dz, part.dz}}) {
+  for (const auto& [a, b] : {std::pair{whole.metrics, part.metrics}, {whole.dp, part.dp}, {whole.dz, part.dz}}) {
     CHECK(sum(square(a)).item() > 0);
     CHECK(largest_difference(scale(a, 0.25), b) == 0);
   }
@@ -78,7 +78,7 @@ TEST_CASE("a side whose gradient is not asked for is a constant") {
         return bent_loss(x, y);
       });
       const PairResult result = objective.pair(p, z, {.dp = dp, .dz = dz});
-      CHECK(result.record.to_vector<double>() == both.record.to_vector<double>());
+      CHECK(result.metrics.to_vector<double>() == both.metrics.to_vector<double>());
       REQUIRE(static_cast<bool>(result.dp) == dp);
       REQUIRE(static_cast<bool>(result.dz) == dz);
       if (dp) CHECK(largest_difference(result.dp, both.dp) == 0);
@@ -96,17 +96,17 @@ TEST_CASE("a side that the loss leaves out has gradient 0") {
   CHECK(result.dz.to_vector<double>() == std::vector<double>(12, 0.0));
 }
 
-TEST_CASE("figures beside the loss are recorded, and have no part in the gradients") {
+TEST_CASE("metrics beside the loss are reported, and have no part in the gradients") {
   const Device device = make_reference_device();
   const Tensor p = normal({4, 3}, 1, device), z = normal({4, 3}, 2, device);
   const PairResult alone = TestObjective({}, bent_loss).pair(p, z, {.dp = true, .dz = true});
-  const TestObjective objective({.figures = {"loss", "size", "ones"}},
+  const TestObjective objective({.metrics = {"loss", "size", "ones"}},
                                 [&](const Variable& x, const Variable& y) -> std::vector<Variable> {
                                   const Variable size = reshape(sum(square(x)), {1, 1});
                                   return {bent(x, y), size, Variable(Tensor::full({}, 1.0, Dtype::f64, device))};
                                 });
   const PairResult result = objective.pair(p, z, {.dp = true, .dz = true});
-  CHECK(result.record.to_vector<double>() == std::vector<double>{alone.record.item(), sum(square(p)).item(), 1.0});
+  CHECK(result.metrics.to_vector<double>() == std::vector<double>{alone.metrics.item(), sum(square(p)).item(), 1.0});
   CHECK(largest_difference(result.dp, alone.dp) == 0);
   CHECK(largest_difference(result.dz, alone.dz) == 0);
 }
@@ -218,15 +218,15 @@ TEST_CASE("what an objective in Variables does wrong is said under its name") {
   const auto rows = error_of({}, [](const Variable& x, const Variable& y) -> std::vector<Variable> { return {sum(x * y, 1)}; });
   CHECK_THROWS_WITH_AS(rows(), "test-method: loss is one number, but forward() returned (4); take its sum() or mean()",
                        ShapeError);
-  const auto figure =
-      error_of({.figures = {"loss", "product"}}, [](const Variable& x, const Variable& y) -> std::vector<Variable> {
+  const auto product =
+      error_of({.metrics = {"loss", "product"}}, [](const Variable& x, const Variable& y) -> std::vector<Variable> {
         return {sum(x), x * y};
       });
-  CHECK_THROWS_WITH_AS(figure(), doctest::Contains("test-method: product is one number, but forward() returned (4,3)"),
+  CHECK_THROWS_WITH_AS(product(), doctest::Contains("test-method: product is one number, but forward() returned (4,3)"),
                        ShapeError);
-  CHECK_THROWS_WITH_AS(error_of({.figures = {"loss", "size"}}, bent_loss)(),
-                       "test-method: the traits name 2 figures (loss, size), but forward() returned 1", ValueError);
-  CHECK_THROWS_AS(error_of({.figures = {}}, [](const Variable&, const Variable&) { return std::vector<Variable>(); })(),
+  CHECK_THROWS_WITH_AS(error_of({.metrics = {"loss", "size"}}, bent_loss)(),
+                       "test-method: the traits name 2 metrics (loss, size), but forward() returned 1", ValueError);
+  CHECK_THROWS_AS(error_of({.metrics = {}}, [](const Variable&, const Variable&) { return std::vector<Variable>(); })(),
                   ValueError);
   const auto constant =
       error_of({}, [](const Variable& x, const Variable&) -> std::vector<Variable> { return {sum(Variable(x.data()))}; });

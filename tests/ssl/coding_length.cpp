@@ -50,7 +50,7 @@ TEST_CASE("the length of a set is that of a pair of equal sets") {
   for (const bool exact : {true, false}) {
     const LengthResult set = coding_length(z, lambda, {.exact = exact, .order = 4});
     const CodingResult pair = coding_length_pair(z, z, lambda, {.order = 4, .exact = exact}, {.dp = true, .dz = true});
-    const double pair_length = at(pair.record.to_vector<double>(), CodingRecord::coding_length);
+    const double pair_length = at(pair.metrics.to_vector<double>(), CodingMetric::coding_length);
     CHECK(set.length.item() == doctest::Approx(pair_length).epsilon(kRounding));
     // loss = −L/(μλm)
     const double factor = -7.5 * lambda.item() * 6;
@@ -119,7 +119,7 @@ TEST_CASE("order 2 of the feature side is Barlow Twins' form") {
       }
     }
     const double mu = static_cast<double>(sizes.m + sizes.d) / 2;
-    const double length = at(pair.record.to_vector<double>(), CodingRecord::coding_length);
+    const double length = at(pair.metrics.to_vector<double>(), CodingMetric::coding_length);
     CHECK(-length == doctest::Approx(mu / 2 * form - mu * static_cast<double>(sizes.d) / 2).epsilon(kRounding));
   }
 }

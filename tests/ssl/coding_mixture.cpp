@@ -145,7 +145,7 @@ TEST_CASE("both gradients of the pair's mixture loss agree with central differen
         const auto loss = [&](const std::vector<Variable>& x) {
           const MixturePair pair =
               mixture_pair(x[0].data(), x[1].data(), soft, lambda, {.pair = kind, .form = form}, {.dp = true, .dz = true});
-          return record("mixture", pair.record.slice(0, {1}), x, [pair](const Tensor& dy, const Needs&) -> Grads {
+          return record("mixture", pair.metrics.slice(0, {1}), x, [pair](const Tensor& dy, const Needs&) -> Grads {
             return {scale(pair.dp, dy), scale(pair.dz, dy)};
           });
         };
@@ -161,21 +161,21 @@ TEST_CASE("the pair's mixture loss is the plain one for one component, and minus
   const Tensor z = normal({6, 9}, 71, device), p = add(z, normal({6, 9}, 72, device)), lambda = lambda_of(z, 6.0);
   for (const CodingOptions& kind : {CodingOptions{.exact = true}, CodingOptions{.order = 4}, CodingOptions{.adapt = true}}) {
     const CodingResult plain = coding_length_pair(p, z, lambda, kind);
-    const auto figures = plain.record.to_vector<double>();
+    const auto expected = plain.metrics.to_vector<double>();
     for (const MixtureForm form : {MixtureForm::finite, MixtureForm::limit}) {
       const MixturePair mixture = mixture_pair(p, z, one_component(z), lambda, {.pair = kind, .form = form});
-      const auto record = mixture.record.to_vector<double>();
-      CHECK(record[0] == doctest::Approx(at(figures, CodingRecord::loss)).epsilon(kRounding));
+      const auto metrics = mixture.metrics.to_vector<double>();
+      CHECK(metrics[0] == doctest::Approx(at(expected, CodingMetric::loss)).epsilon(kRounding));
       CHECK(largest_difference(mixture.dp, plain.dp) < kRounding);
-      CHECK(record[3] == doctest::Approx(at(figures, CodingRecord::spectral_norm)).epsilon(kRounding));
+      CHECK(metrics[3] == doctest::Approx(at(expected, CodingMetric::spectral_norm)).epsilon(kRounding));
       if (form == MixtureForm::finite)
-        CHECK(record[1] == doctest::Approx(at(figures, CodingRecord::coding_length)).epsilon(kRounding));
+        CHECK(metrics[1] == doctest::Approx(at(expected, CodingMetric::coding_length)).epsilon(kRounding));
     }
   }
   const Memberships soft = Memberships::soft(random_weights(6, 3, 73, device));
   const double cosines = sum(mul(normalize_rows(p).y, normalize_rows(z).y)).item();
   const MixturePair first = mixture_pair(p, z, soft, lambda, {.pair = {.order = 1}, .form = MixtureForm::limit});
-  CHECK(first.record.slice(0, {1}).item() == doctest::Approx(-cosines / 6).epsilon(kRounding));
+  CHECK(first.metrics.slice(0, {1}).item() == doctest::Approx(-cosines / 6).epsilon(kRounding));
 }
 
 TEST_CASE("rate reduction is never negative, 0 for one component, and falls when the labels are wrong") {

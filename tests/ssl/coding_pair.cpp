@@ -15,7 +15,7 @@ using namespace mec::test;
 
 namespace {
 
-double figure(const CodingResult& result, CodingRecord field) { return at(result.record.to_vector<double>(), field); }
+double metric(const CodingResult& result, CodingMetric which) { return at(result.metrics.to_vector<double>(), which); }
 
 constexpr Sizes kSizes[] = {{6, 10}, {10, 6}, {7, 7}, {1, 5}, {5, 1}};
 
@@ -43,7 +43,7 @@ TEST_CASE("batch-wise equals feature-wise at every order, exactly and in both gr
       const CodingResult batch = coding_length_pair(p, z, lambda, options, {.dp = true, .dz = true});
       options.side = Side::feature;
       const CodingResult feature = coding_length_pair(p, z, lambda, options, {.dp = true, .dz = true});
-      CHECK(figure(batch, CodingRecord::loss) == doctest::Approx(figure(feature, CodingRecord::loss)).epsilon(kRounding));
+      CHECK(metric(batch, CodingMetric::loss) == doctest::Approx(metric(feature, CodingMetric::loss)).epsilon(kRounding));
       CHECK(largest_difference(batch.dp, feature.dp) < kRounding);
       CHECK(largest_difference(batch.dz, feature.dz) < kRounding);
     }
@@ -58,7 +58,7 @@ TEST_CASE("order 1 is minus the mean cosine, whatever lambda is") {
   for (const double eps2 : {0.5, 64.0}) {
     for (const bool adapt : {false, true}) {
       const CodingResult result = coding_length_pair(p, z, lambda_of(p, eps2), {.order = 1, .adapt = adapt});
-      CHECK(figure(result, CodingRecord::loss) == doctest::Approx(-mean_cosine).epsilon(kRounding));
+      CHECK(metric(result, CodingMetric::loss) == doctest::Approx(-mean_cosine).epsilon(kRounding));
     }
   }
 }
@@ -71,7 +71,7 @@ TEST_CASE("the exact coding length is the limit of the series") {
   double before = INFINITY;
   for (const int order : {1, 4, 12, 50}) {
     const CodingResult series = coding_length_pair(p, z, lambda, {.order = order}, {.dp = true, .dz = true});
-    const double distance = std::fabs(figure(series, CodingRecord::loss) - figure(exact, CodingRecord::loss));
+    const double distance = std::fabs(metric(series, CodingMetric::loss) - metric(exact, CodingMetric::loss));
     CHECK(distance < before);
     before = distance;
     if (order == 50) {
@@ -96,7 +96,7 @@ TEST_CASE("gradients of every form agree with central differences") {
       const Tensor lambda = lambda_of(p, 0.8 * static_cast<double>(sizes.d));
       const auto loss = [&](const std::vector<Variable>& x) {
         const CodingResult pair = coding_length_pair(x[0].data(), x[1].data(), lambda, form, {.dp = true, .dz = true});
-        return record("mec", pair.record.slice(0, {1}), x, [pair](const Tensor& dy, const Needs&) -> Grads {
+        return record("mec", pair.metrics.slice(0, {1}), x, [pair](const Tensor& dy, const Needs&) -> Grads {
           return {scale(pair.dp, dy), scale(pair.dz, dy)};
         });
       };
@@ -113,7 +113,7 @@ TEST_CASE("the symmetric even-order loss never passes -1") {
     for (const double eps2 : {0.01, 1.0, 50.0}) {
       for (const int order : {2, 4, 6}) {
         const CodingResult result = coding_length_pair(p, z, lambda_of(p, eps2), {.order = order, .symmetrize = true});
-        CHECK(figure(result, CodingRecord::loss) >= -1.0);
+        CHECK(metric(result, CodingMetric::loss) >= -1.0);
       }
     }
   }
@@ -133,8 +133,8 @@ TEST_CASE("without symmetrising, order 4 does pass -1 on a matrix with complex e
   }
   const Tensor P = Tensor::from(p, {m, m}, device), Z = Tensor::from(z, {m, m}, device);
   const Tensor lambda = Tensor::full({1}, 6.0, Dtype::f64, device);
-  const double plain = figure(coding_length_pair(P, Z, lambda, {.order = 4}), CodingRecord::loss);
-  const double symmetric = figure(coding_length_pair(P, Z, lambda, {.order = 4, .symmetrize = true}), CodingRecord::loss);
+  const double plain = metric(coding_length_pair(P, Z, lambda, {.order = 4}), CodingMetric::loss);
+  const double symmetric = metric(coding_length_pair(P, Z, lambda, {.order = 4, .symmetrize = true}), CodingMetric::loss);
   CAPTURE(plain);
   CHECK(symmetric >= -1.0);
   CHECK(plain < symmetric);
@@ -151,13 +151,13 @@ TEST_CASE("the spectral norm never exceeds d/eps2, and adapting brings it to 0.9
       const double bound = static_cast<double>(sizes.d) / eps2;
       const CodingResult plain = coding_length_pair(a, b, lambda_of(a, eps2), {.order = 4});
       const CodingResult adapted = coding_length_pair(a, b, lambda_of(a, eps2), {.order = 4, .adapt = true});
-      CHECK(figure(plain, CodingRecord::spectral_norm) <= bound * (1 + kRounding));
-      CHECK(figure(plain, CodingRecord::effective_norm) == figure(plain, CodingRecord::spectral_norm));
-      CHECK(figure(adapted, CodingRecord::spectral_norm) == figure(plain, CodingRecord::spectral_norm));
-      CHECK(figure(adapted, CodingRecord::effective_norm) <= 0.9 * (1 + kRounding));
+      CHECK(metric(plain, CodingMetric::spectral_norm) <= bound * (1 + kRounding));
+      CHECK(metric(plain, CodingMetric::effective_norm) == metric(plain, CodingMetric::spectral_norm));
+      CHECK(metric(adapted, CodingMetric::spectral_norm) == metric(plain, CodingMetric::spectral_norm));
+      CHECK(metric(adapted, CodingMetric::effective_norm) <= 0.9 * (1 + kRounding));
     }
     const double worst =
-        figure(coding_length_pair(same, same, lambda_of(same, 0.3), {.order = 4}), CodingRecord::spectral_norm);
+        metric(coding_length_pair(same, same, lambda_of(same, 0.3), {.order = 4}), CodingMetric::spectral_norm);
     CHECK(worst == doctest::Approx(static_cast<double>(sizes.d) / 0.3).epsilon(1e-9));
   }
 }
@@ -197,12 +197,12 @@ TEST_CASE("minimising the loss raises the coding length") {
     // short to code.
     p = add(scale(p, 0.05), Tensor::full({12, 8}, 1.0, Dtype::f64, device));
     const Tensor lambda = lambda_of(p, 16.0);
-    const double before = figure(coding_length_pair(p, p, lambda, {.exact = true}), CodingRecord::coding_length);
+    const double before = metric(coding_length_pair(p, p, lambda, {.exact = true}), CodingMetric::coding_length);
     for (int step = 0; step < 300; ++step) {
       const CodingResult pair = coding_length_pair(p, p, lambda, form, {.dp = true, .dz = true});
       p = sub(p, scale(add(pair.dp, pair.dz), 5.0));
     }
-    const double after = figure(coding_length_pair(p, p, lambda, {.exact = true}), CodingRecord::coding_length);
+    const double after = metric(coding_length_pair(p, p, lambda, {.exact = true}), CodingMetric::coding_length);
     // Twelve unit rows in eight dimensions, spread evenly: Z ᵀZ = 12/8 I, so the length is
     // μ·8·log(1 + λ·12/8).
     const double best = 10.0 * 8.0 * std::log(1 + 8.0 / (12 * 16.0) * 1.5);

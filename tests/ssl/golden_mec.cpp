@@ -22,9 +22,9 @@ void check_pair(const Golden& golden, Side side, Dtype dtype) {
   const CodingResult result =
       coding_length_pair(p, z, Tensor::full({1}, lambda, dtype, p.device()), options, {.dp = true, .dz = true});
 
-  const auto figure = [&](CodingRecord field) { return result.record.slice(static_cast<int>(field), {1}); };
-  const std::pair<const char*, Tensor> answers[] = {{"loss", figure(CodingRecord::loss)},
-                                                    {"coding_length", figure(CodingRecord::coding_length)},
+  const auto metric = [&](CodingMetric which) { return result.metrics.slice(static_cast<int>(which), {1}); };
+  const std::pair<const char*, Tensor> answers[] = {{"loss", metric(CodingMetric::loss)},
+                                                    {"coding_length", metric(CodingMetric::coding_length)},
                                                     {"grad_p", result.dp},
                                                     {"grad_z", result.dz}};
   for (const auto& [name, answer] : answers) {
@@ -33,7 +33,7 @@ void check_pair(const Golden& golden, Side side, Dtype dtype) {
   }
   // Power iteration approaches the norm from below; between close singular values it may stop at
   // nine tenths.
-  const double norm = figure(CodingRecord::spectral_norm).item(), exact = golden.at("spectral_norm", Dtype::f64).item();
+  const double norm = metric(CodingMetric::spectral_norm).item(), exact = golden.at("spectral_norm", Dtype::f64).item();
   CHECK(norm <= exact * (dtype == Dtype::f64 ? 1 + 1e-10 : 1 + 1e-4));
   CHECK(norm >= 0.9 * exact);
 }

@@ -63,9 +63,9 @@ std::vector<Tensor> views_of(const Tensor& all, std::int64_t step) {
 }
 
 double loss_of(const Objective& objective, const StepOutput& step) {
-  std::vector<std::vector<double>> records;
-  for (const Tensor& record : step.records) records.push_back(record.to(Dtype::f64).to_vector<double>());
-  return objective.summarize(records).front().second;
+  std::vector<std::vector<double>> parts;
+  for (const Tensor& part : step.metrics) parts.push_back(part.to(Dtype::f64).to_vector<double>());
+  return objective.summarize(parts).front().second;
 }
 
 // Weights and statistics in the layout of files; the number of tensors compared.

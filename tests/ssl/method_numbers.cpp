@@ -196,7 +196,7 @@ TEST_CASE("a method's numbers are those of its paper's formula, each at its own 
     const auto state = objective->state();
     const Matrix queue = method.pair_reads_queue ? matrix_of(state.at(0).tensor) : Matrix{};
     const double expected = formula->loss(matrix_of(p), matrix_of(z), queue, formula->numbers);
-    const double loss = objective->pair(p, z, {.dp = false}).record.to_vector<double>().front();
+    const double loss = objective->pair(p, z, {.dp = false}).metrics.to_vector<double>().front();
     CHECK(loss == doctest::Approx(expected).epsilon(1e-9));
   }
 }

@@ -28,7 +28,7 @@ class DistanceByHand : public PairObjective {
     check_pair("distance", p, z);
     const Tensor difference = p - z;  // (m,d)
     const double per_row = options.weight / static_cast<double>(p.dim(0));
-    return {.record = join({per_row * sum(square(difference))}),
+    return {.metrics = join({per_row * sum(square(difference))}),
             .dp = options.dp ? 2 * per_row * difference : Tensor(),
             .dz = options.dz ? -2 * per_row * difference : Tensor()};
   }
@@ -44,7 +44,7 @@ void check_close(const Tensor& ours, const Tensor& expected, double tolerance) {
 }
 
 void check_same_pair(const PairResult& ours, const PairResult& expected, double tolerance) {
-  check_close(ours.record, expected.record, tolerance);
+  check_close(ours.metrics, expected.metrics, tolerance);
   check_close(ours.dp, expected.dp, tolerance);
   check_close(ours.dz, expected.dz, tolerance);
 }
@@ -58,7 +58,7 @@ TEST_CASE("a distance in Variables has the loss and the gradients of one by hand
   check_same_pair(AutogradDistance().pair(p, z, options), DistanceByHand().pair(p, z, options), kRounding);
 }
 
-TEST_CASE("VICReg and SimCLR in Variables have the figures and the gradients of those by hand") {
+TEST_CASE("VICReg and SimCLR in Variables have the metrics and the gradients of those by hand") {
   for (const auto& [name, dtype, tolerance] : {std::tuple{"reference", Dtype::f64, kRounding},
                                                std::tuple{"cpu", Dtype::f64, kRounding}, std::tuple{"cpu", Dtype::f32, 1e-5}}) {
     const Device device = make_device(name);
@@ -71,7 +71,7 @@ TEST_CASE("VICReg and SimCLR in Variables have the figures and the gradients of 
         const PairOptions options{.weight = 0.3, .dp = true, .dz = true};
         const auto by_hand = published(method, shape[0], dtype, device);
         const auto ours = in_variables(method, shape[0], dtype, device);
-        CHECK(ours->figures() == by_hand->figures());
+        CHECK(ours->metrics() == by_hand->metrics());
         check_same_pair(ours->pair(p.to(dtype), z.to(dtype), options), by_hand->pair(p.to(dtype), z.to(dtype), options),
                         tolerance);
       }

@@ -14,7 +14,7 @@ namespace mec::test {
 
 class AutogradVicReg : public AutogradObjective {
  public:
-  AutogradVicReg() : AutogradObjective({.figures = {"loss", "invariance", "variance", "covariance"}, .symmetric = true}) {}
+  AutogradVicReg() : AutogradObjective({.metrics = {"loss", "invariance", "variance", "covariance"}, .symmetric = true}) {}
   std::string name() const override { return "vicreg"; }
   std::vector<Variable> forward(const Variable& p, const Variable& z) const override {
     const Variable invariance = 25 * mean(square(p - z));
@@ -41,7 +41,7 @@ class AutogradVicReg : public AutogradObjective {
 class AutogradSimClr : public AutogradObjective {
  public:
   AutogradSimClr(std::int64_t batch, Dtype dtype, const Device& device)
-      : AutogradObjective({.figures = {"loss", "cosine"}, .symmetric = true}) {
+      : AutogradObjective({.metrics = {"loss", "cosine"}, .symmetric = true}) {
     std::vector<std::int32_t> partners;
     for (std::int64_t i = 0; i < 2 * batch; ++i) partners.push_back(static_cast<std::int32_t>((i + batch) % (2 * batch)));
     partners_ = Tensor::from(partners, {2 * batch}, device);

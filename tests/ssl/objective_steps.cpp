@@ -181,7 +181,7 @@ namespace {
 // SimSiam that looks at what the step hands it.
 class WatchingObjective : public PairObjective {
  public:
-  explicit WatchingObjective(PairObjective& inner) : PairObjective({.figures = {"loss", "cosine"}}), inner_(inner) {}
+  explicit WatchingObjective(PairObjective& inner) : PairObjective({.metrics = {"loss", "cosine"}}), inner_(inner) {}
   std::string name() const override { return "watching"; }
   PairResult pair(const Tensor& p, const Tensor& z, const PairOptions& options) const override {
     return inner_.pair(p, z, options);

@@ -83,12 +83,12 @@ double largest_difference(const Tensor& a, const Tensor& b) {
   return worst;
 }
 
-double loss_of(const PairResult& result) { return result.record.to_vector<double>().front(); }
+double loss_of(const PairResult& result) { return result.metrics.to_vector<double>().front(); }
 
 double loss_of(const Objective& objective, const ObjectiveResult& result) {
-  std::vector<std::vector<double>> records;
-  for (const Tensor& record : result.records) records.push_back(record.to(Dtype::f64).to_vector<double>());
-  return objective.summarize(records).front().second;
+  std::vector<std::vector<double>> parts;
+  for (const Tensor& part : result.metrics) parts.push_back(part.to(Dtype::f64).to_vector<double>());
+  return objective.summarize(parts).front().second;
 }
 
 std::vector<StudentView> students_of(const std::vector<Tensor>& embeddings, const std::vector<Tensor>& projections) {
@@ -119,8 +119,8 @@ TEST_CASE("loss and both gradients of each method are PyTorch's") {
         const Golden golden(concat("objective_", row.method, "_", sizes), device);
         const auto objective = make(row.method, golden, dtype, device);
         const PairResult result = objective->pair(golden.at("p", dtype), golden.at("z", dtype), {.dp = true, .dz = true});
-        CHECK(result.record.numel() == static_cast<std::int64_t>(objective->figures().size()));
-        check_golden(golden, "loss", result.record.slice(0, {1}));
+        CHECK(result.metrics.numel() == static_cast<std::int64_t>(objective->metrics().size()));
+        check_golden(golden, "loss", result.metrics.slice(0, {1}));
         check_golden(golden, "grad_p", result.dp);
         check_golden(golden, "grad_z", result.dz);
       }
@@ -137,7 +137,7 @@ TEST_CASE("the gradients of each method agree with central differences") {
       const auto objective = make(row.method, shape[1], device);
       const auto loss = [&](const std::vector<Variable>& x) {
         const PairResult pair = objective->pair(x[0].data(), x[1].data(), {.weight = 0.5, .dp = true, .dz = true});
-        return record("pair", pair.record.slice(0, {1}), x, [pair](const Tensor& dy, const Needs&) -> Grads {
+        return record("pair", pair.metrics.slice(0, {1}), x, [pair](const Tensor& dy, const Needs&) -> Grads {
           return {scale(pair.dp, dy), scale(pair.dz, dy)};
         });
       };
@@ -273,7 +273,7 @@ TEST_CASE("MEC of order 2 on the feature side has the form of Barlow Twins") {
     }
     const CodingResult ours =
         coding_length_pair(p, z, Tensor::full({1}, lambda, Dtype::f64, device), {.order = 2, .side = Side::feature});
-    const double minus_length = -at(ours.record.to_vector<double>(), CodingRecord::coding_length);
+    const double minus_length = -at(ours.metrics.to_vector<double>(), CodingMetric::coding_length);
     CHECK(minus_length == doctest::Approx(mu / 2 * form - mu * d / 2).epsilon(kRounding));
   }
 }
@@ -323,9 +323,9 @@ TEST_CASE("one embedding for all images shows as a spread of 0") {
   const auto spread = [&](const Tensor& x) {
     const std::vector<Tensor> views{x, x};
     const ObjectiveResult result = (*objective)(students_of(views, views), views, {});
-    std::vector<std::vector<double>> records;
-    for (const Tensor& record : result.records) records.push_back(record.to_vector<double>());
-    const Metrics metrics = objective->summarize(records);
+    std::vector<std::vector<double>> parts;
+    for (const Tensor& part : result.metrics) parts.push_back(part.to_vector<double>());
+    const Metrics metrics = objective->summarize(parts);
     REQUIRE(metrics.back().first == "embedding_std");
     return metrics.back().second;
   };

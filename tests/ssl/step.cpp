@@ -101,10 +101,10 @@ TEST_CASE("views one at a time give the result of all views together, for two vi
       std::vector<Tensor> views;
       for (std::size_t v = 0; v < count; ++v) views.push_back(images(v, device, Dtype::f64));
       const StepOutput out = training_step(learner, *objective, views, scalars);
-      std::vector<std::vector<double>> records;
-      for (const Tensor& record : out.records) records.push_back(record.to_vector<double>());
-      CHECK(records.size() == count * (count - 1));
-      metrics.push_back(objective->summarize(records));
+      std::vector<std::vector<double>> parts;
+      for (const Tensor& part : out.metrics) parts.push_back(part.to_vector<double>());
+      CHECK(parts.size() == count * (count - 1));
+      metrics.push_back(objective->summarize(parts));
       ends.push_back(snapshot(learner));
     }
     CHECK(metrics[0] == metrics[1]);

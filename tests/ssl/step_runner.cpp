@@ -135,11 +135,11 @@ TEST_CASE("a batch of another size runs eagerly among replays") {
   StepRunner runner(run.learner, objective, run.scalars);
   for (const std::int64_t batch : {8, 8, 8, 8, 5, 8}) {
     const auto seed = static_cast<std::uint64_t>(batch);
-    const StepFigures figures = runner.run(run.views(seed, batch))();
+    const StepMetrics metrics = runner.run(run.views(seed, batch))();
     const StepOutput expected = training_step(eager.learner, same, eager.views(seed, batch), eager.scalars);
-    REQUIRE(figures.records.size() == expected.records.size());
-    for (std::size_t i = 0; i < expected.records.size(); ++i) {
-      CHECK(figures.records[i] == expected.records[i].to(Dtype::f64).to_vector<double>());
+    REQUIRE(metrics.parts.size() == expected.metrics.size());
+    for (std::size_t i = 0; i < expected.metrics.size(); ++i) {
+      CHECK(metrics.parts[i] == expected.metrics[i].to(Dtype::f64).to_vector<double>());
     }
   }
   CHECK(runner.replays());

@@ -160,9 +160,9 @@ std::vector<double> train_steps(const PretrainSettings& settings, Objective& obj
     once();
   }
   std::vector<double> values = snapshot_of(learner, objective);
-  for (const Tensor& record : output.records) {
-    const auto figures = record.to(Dtype::f64).to_vector<double>();
-    values.insert(values.end(), figures.begin(), figures.end());
+  for (const Tensor& part : output.metrics) {
+    const auto metrics = part.to(Dtype::f64).to_vector<double>();
+    values.insert(values.end(), metrics.begin(), metrics.end());
   }
   return values;
 }

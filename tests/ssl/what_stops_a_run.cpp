@@ -29,10 +29,10 @@ class Spoilt : public Objective {
       gradient.slice(3, {1}).fill(gradient_);  // one entry of one view
     const double loss = step_ >= from_ ? loss_ : 0.25;
     return {.gradients = {gradient},
-            .records = {Tensor::full({1}, loss, embedding.dtype(), embedding.device())}};
+            .metrics = {Tensor::full({1}, loss, embedding.dtype(), embedding.device())}};
   }
-  Metrics summarize(const std::vector<std::vector<double>>& records) const override {
-    return {{"loss", records.at(0).at(0)}};
+  Metrics summarize(const std::vector<std::vector<double>>& parts) const override {
+    return {{"loss", parts.at(0).at(0)}};
   }
   void before_step(std::int64_t step, std::int64_t) override { step_ = step; }
 

@@ -234,7 +234,7 @@ std::vector<Tensor> make_views(const PretrainSettings& s, const Dataset& dataset
 }
 
 // Forward and backward of all views; gradients are left in the parameters. Returns the objective's
-// figures.
+// metrics.
 Metrics gradients(Networks& online, const Networks& teacher, Objective& objective,
                   const std::vector<Tensor>& views, Dtype activations) {
   std::vector<Tensor> teachers;
@@ -253,11 +253,11 @@ Metrics gradients(Networks& online, const Networks& teacher, Objective& objectiv
   }};
   std::vector<Variable> embedded;
   std::vector<StudentView> students;
-  std::vector<std::vector<double>> records;
+  std::vector<std::vector<double>> parts;
   const auto flush = [&] {
     const ObjectiveResult result = objective(students, teachers, context);
     backward(embedded, result.gradients);
-    for (const Tensor& record : result.records) records.push_back(host(record));
+    for (const Tensor& part : result.metrics) parts.push_back(host(part));
     embedded.clear();
     students.clear();
   };
@@ -270,7 +270,7 @@ Metrics gradients(Networks& online, const Networks& teacher, Objective& objectiv
     if (objective.view_by_view()) flush();
   }
   if (!students.empty()) flush();
-  return objective.summarize(records);
+  return objective.summarize(parts);
 }
 
 // t ← e·t + (1 − e)·w for the parameters that the teacher has.

@@ -25,7 +25,7 @@ void Witness::on_epoch(std::int64_t, Learner& learner) {
 
 void check_run(const Witness& run, const PlainRun& plain, const std::function<PlainRun()>& nudged) {
   std::optional<PlainRun> twin;
-  // Two figures are `apart`, and so far has a rounding `carried`, where it must be asked.
+  // Two values are `apart`, and so far has a rounding `carried`, where it must be asked.
   const auto is_same = [&](double apart, double allowed, const std::function<double(const PlainRun&)>& carried) {
     if (apart < allowed) return true;
     if (!twin) twin = nudged();

@@ -21,7 +21,7 @@ struct Witness : Observer {
 };
 
 // `run` trains with settings, `plain` is what should come of it. Schedules equal the formulas; the
-// first step's figures, which no update has rounded yet, are the same to the bit; later figures and
+// first step's metrics, which no update has rounded yet, are the same to the bit; later metrics and
 // all weights agree up to rounding in f32 and in f64. Where they do not, `nudged` makes the plain
 // run nudged by one rounding, and they may be as far apart as ten of these have carried it.
 void check_run(const Witness& run, const PlainRun& plain, const std::function<PlainRun()>& nudged);
