@@ -91,7 +91,7 @@ struct PretrainSettings {
   // choose_method() in methods/methods.h changes it, with all that belongs to it.
   std::string method = "mec";
   // The method's own settings, by the names that methods/methods.h lists; those that are missing
-  // are as published.
+  // have their defaults.
   std::map<std::string, double> method_settings;
   ModelSettings model;
   KlRegularizerSettings mixture_kl;  // added to the loss of any method where its weight is not 0

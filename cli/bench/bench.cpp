@@ -163,7 +163,7 @@ void add_bench(Command program) {
   const auto size = [&](const char* name, std::int64_t& member, const char* what) {
     command.add_option(name, member, what).positive().show_default();
   };
-  command.add_option("--method", options->method, "As in a settings file, with its published heads").show_default();
+  command.add_option("--method", options->method, "As in a settings file, with its default heads").show_default();
   command.add_option("--arch", options->arch, resnet_archs()).show_default();
   command.add_option("--stem", options->stem, "cifar or imagenet").show_default();
   size("--width", options->width, "Channels of the first stage");

@@ -1,4 +1,4 @@
-// The table of methods: what `method = "…"` may name, each with its published settings.
+// The table of methods: what `method = "…"` may name, each with its default settings.
 //
 // A method is one file, methods/<name>.cpp, and one line of the table in methods.cpp;
 // docs/add_an_objective.md walks through it.
@@ -17,7 +17,7 @@ struct MethodSetting {
   enum class Kind : std::uint8_t { real, whole, flag, word };
 
   std::string name;
-  double value = 0;          // as published; of a flag 0 or 1, of a word its place in `words`
+  double value = 0;          // the default; of a flag 0 or 1, of a word its place in `words`
   double low = 0, high = 1;  // of numbers
   std::string help = {};
   Kind kind = Kind::real;

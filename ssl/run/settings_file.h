@@ -25,7 +25,7 @@ PretrainSettings read_run_settings(const std::filesystem::path& folder);
 
 // Each "section.key=value", the value as in TOML; a text may go without quotes. As in a file their
 // order does not matter, but the last of one key counts. ValueError without '=', and as above.
-// "method=…" takes that method's published settings, whatever a file said about them.
+// "method=…" takes that method's default settings, whatever a file said about them.
 void apply_assignments(PretrainSettings& settings, const std::vector<std::string>& assignments);
 
 // Makes data.path absolute, so that the run is evaluated from anywhere. ValueError where it is

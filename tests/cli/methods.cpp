@@ -1,5 +1,5 @@
-// Every method from the command line: `mec loss NAME`, settings that start from the published ones,
-// a run.
+// Every method from the command line: `mec loss NAME`, settings that start from the defaults of
+// a method, a run.
 #include "mec/ssl/methods/methods.h"
 
 #include <doctest/doctest.h>
@@ -89,7 +89,7 @@ TEST_CASE_FIXTURE(Fixture, "mec loss takes each method's own numbers, and refuse
   check_fails(folder, 1, "a variance needs two rows", {"loss", "vicreg", "--p", one, "--z", one});
 }
 
-TEST_CASE_FIXTURE(Fixture, "a method brings its published settings, which the file's other keys change, wherever they stand") {
+TEST_CASE_FIXTURE(Fixture, "a method brings its default settings, which the file's other keys change, wherever they stand") {
   const PretrainSettings plain = read_text("method = \"moco-v2\"\n");
   CHECK(plain.model.dim == 128);
   CHECK(plain.model.pred_hidden == 0);

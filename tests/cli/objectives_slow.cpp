@@ -13,7 +13,7 @@ using namespace mec::test;
 
 namespace {
 
-// What a method needs for a narrow network, a batch of 128 and 156 steps, where the published
+// What a method needs for a narrow network, a batch of 128 and 156 steps, where the default
 // numbers are made for ResNet-50 and a hundred epochs. The lr of LARS is that of a batch of 128
 // several times over: a short run has no time for less.
 struct Row {

@@ -149,7 +149,7 @@ TEST_CASE_FIXTURE(Fixture, "the study of orders has no distance where the logari
   CHECK(missing < 6);
 }
 
-TEST_CASE_FIXTURE(Fixture, "the study of methods trains each with its own published settings under one budget") {
+TEST_CASE_FIXTURE(Fixture, "the study of methods trains each with its own default settings under one budget") {
   study({"methods", "--methods", "mec,simclr,simsiam", "--set-for", "simclr:simclr.temperature=0.5", "--set-for",
          "simsiam:train.lr=0.02"});
   const auto rows = table("methods");
@@ -158,7 +158,7 @@ TEST_CASE_FIXTURE(Fixture, "the study of methods trains each with its own publis
   const std::string simclr = read_bytes(folder / "study/runs/simclr-0/settings.toml");
   CHECK(count(simclr, "method = \"simclr\"") == 1);
   CHECK(count(simclr, "temperature = 0.5") == 1);
-  CHECK(count(simclr, "optimizer = \"lars\"") == 1);  // published; the file says nothing
+  CHECK(count(simclr, "optimizer = \"lars\"") == 1);  // the default; the file says nothing
   CHECK(count(simclr, "batch = 16") == 1);            // the file's
   CHECK(count(read_bytes(folder / "study/runs/simsiam-0/settings.toml"), "lr = 0.02") == 1);
   CHECK(number(rows, 3, "tensor_mib") > 0);

@@ -1,5 +1,5 @@
-// Each number of a method, far from what was published and each another, against its paper's
-// formula in plain loops; and what was published.
+// Each number of a method, far from its default and each another, against its paper's
+// formula in plain loops; and the defaults.
 #include "mec/ssl/methods/methods.h"
 
 #include <doctest/doctest.h>

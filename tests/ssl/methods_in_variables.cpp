@@ -69,7 +69,7 @@ TEST_CASE("VICReg and SimCLR in Variables have the metrics and the gradients of 
         CAPTURE(device->name());
         CAPTURE(method);
         const PairOptions options{.weight = 0.3, .dp = true, .dz = true};
-        const auto by_hand = published(method, shape[0], dtype, device);
+        const auto by_hand = with_defaults(method, shape[0], dtype, device);
         const auto ours = in_variables(method, shape[0], dtype, device);
         CHECK(ours->metrics() == by_hand->metrics());
         check_same_pair(ours->pair(p.to(dtype), z.to(dtype), options), by_hand->pair(p.to(dtype), z.to(dtype), options),

@@ -60,8 +60,8 @@ class AutogradSimClr : public AutogradObjective {
   Variable self_;    // (2m,2m), large where a row meets itself
 };
 
-inline std::unique_ptr<PairObjective> published(const std::string& method, std::int64_t batch, Dtype dtype,
-                                                const Device& device) {
+inline std::unique_ptr<PairObjective> with_defaults(const std::string& method, std::int64_t batch, Dtype dtype,
+                                                    const Device& device) {
   PretrainSettings settings;
   choose_method(settings, method);
   settings.train.batch = batch;

@@ -56,7 +56,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("every method trains as the written-out run does with its published settings") {
+TEST_CASE("every method trains as the written-out run does with its paper's settings") {
   const Device device = one_thread();
   const DatasetPtr dataset = random_dataset(26, {12, 12}, 3);
   for (const Method& method : methods()) {

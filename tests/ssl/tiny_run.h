@@ -86,7 +86,7 @@ inline std::vector<double> snapshot(Learner& learner) {
   return values;
 }
 
-// The method's published recipe on a tiny network, with a queue where it may have one.
+// The method's default settings on a tiny network, with a queue where it may have one.
 inline PretrainSettings tiny_settings_of(const std::string& method) {
   PretrainSettings settings = tiny_settings();
   const ModelSettings tiny = settings.model;

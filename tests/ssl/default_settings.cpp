@@ -26,7 +26,7 @@ std::string describe(const PretrainSettings& s) {
 }
 
 struct Row {
-  const char *method, *published;
+  const char *method, *defaults;
 };
 constexpr Row kRows[] = {
     {"mec",
@@ -65,28 +65,28 @@ constexpr Row kRows[] = {
      "25"},
 };
 
-std::string published(const std::string& method) {
+std::string defaults_of(const std::string& method) {
   for (const Row& row : kRows) {
-    if (method == row.method) return row.published;
+    if (method == row.method) return row.defaults;
   }
   return "";
 }
 
 }  // namespace
 
-TEST_CASE("a method starts from what was published for it") {
+TEST_CASE("a method starts from its paper's settings") {
   REQUIRE(std::size(kRows) == methods().size());
   for (const Row& row : kRows) {
     PretrainSettings settings;
     choose_method(settings, row.method);
-    CHECK(describe(settings) == row.published);
+    CHECK(describe(settings) == row.defaults);
   }
 }
 
-TEST_CASE("without a word the method is MEC, as published") {
+TEST_CASE("without a word the method is MEC, with its paper's settings") {
   const PretrainSettings s;
   CHECK(s.method == "mec");
-  CHECK(describe(s) == published("mec"));
+  CHECK(describe(s) == defaults_of("mec"));
   CHECK(s.train.epochs == 100);
   CHECK(s.train.warmup.steps == -1);
   CHECK(s.train.precision == "f32");
@@ -145,7 +145,7 @@ TEST_CASE(
   CHECK(settings.train.seed == 11);
   CHECK(settings.train.precision == "bf16");
   CHECK(settings.train.checkpoint_epochs == 2);
-  CHECK(describe(settings) == published("byol"));
+  CHECK(describe(settings) == defaults_of("byol"));
 }
 
 TEST_CASE("a method's own settings stay where it is chosen again, and go with another method") {
