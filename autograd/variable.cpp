@@ -62,14 +62,14 @@ void Variable::assign(const Tensor& values) {
 void Variable::set_requires_grad(bool requires_grad) {
   if (requires_grad == this->requires_grad()) return;
   check<ValueError>(state_ != nullptr, "set_requires_grad: an undefined variable has no gradient");
-  check<ValueError>(!state_->node || state_->node->is_leaf, "set_requires_grad: only a leaf can change it");
+  check<ValueError>(!state_->node || state_->node->is_leaf, "set_requires_grad: only a leaf can change whether it requires a gradient");
   check<DtypeError>(!requires_grad || is_floating(data().dtype()), "set_requires_grad: ", data().dtype(), " has no gradients");
   state_->node = requires_grad ? make_leaf(state_->data) : nullptr;
 }
 
 void Variable::set_grad_buffer(Tensor buffer) {
   check<ValueError>(requires_grad() && state_->node->is_leaf,
-                    "set_grad_buffer: the variable is no leaf that requires a gradient");
+                    "set_grad_buffer: the variable must be a leaf that requires a gradient");
   check_fits("set_grad_buffer", data(), buffer);
   state_->node->grad = std::move(buffer);
   state_->node->has_grad = false;

@@ -16,7 +16,7 @@ Conv2d::Conv2d(const Conv2dOptions& options, const Placement& where)
                     " groups must divide both in = ", options.in, " and out = ", options.out);
   const std::int64_t stored_in = options.stored_in ? options.stored_in : options.in;
   check<ValueError>(stored_in >= options.in && (stored_in == options.in || options.groups == 1),
-                    "Conv2d: channels can be stored in excess without groups only, but in is ", options.in, ", stored_in ",
+                    "Conv2d: stored_in is at least in, and equal to it where there are groups, but in is ", options.in, ", stored_in ",
                     stored_in, " and groups ", options.groups);
   const Shape shape{options.out, options.kernel, options.kernel, stored_in / options.groups};
   weight = make_parameter(shape, where, ParameterKind::weight, kaiming_normal(shape));

@@ -4,15 +4,14 @@
 # build/gpu-results).
 #
 #   tools/gpu_check.sh pack      here, beforehand: programs for compute capability 9.0, header-only
-#   libraries and Fashion-MNIST into
-#                                .gpu/ (ignored by git, under 64 MiB)
+#                                libraries and Fashion-MNIST into .gpu/ (ignored by git, under
+#                                64 MiB)
 #   tools/gpu_check.sh first     there, on a borrowed GPU: tests, then the speed of a step beside
-#   PyTorch's, in five minutes
+#                                PyTorch's, in five minutes
 #   tools/gpu_check.sh second    and then: profiles, sanitizers, further speeds, in five minutes
 #   tools/gpu_check.sh [STAGE]   there, on a GPU of one's own, with a compiler and CMake: build,
-#   test, sanitize, bench, peer or train;
-#                                each takes under ten minutes; without a name all of them in this
-#                                order
+#                                test, sanitize, bench, peer or train; each takes under ten
+#                                minutes; without a name all of them in this order
 #
 # Where no GPU is found it says so and exits with 77.
 set -euo pipefail
@@ -217,9 +216,9 @@ stage="${1:-all}"
 case "$stage" in
   pack) pack; exit ;;
   first | second) exec python3 tools/gpu_borrowed.py "$stage" --pack "$PACK" --out "$OUT" ;;
-  -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit ;;
+  -h | --help) sed -n '2,17s/^# \{0,1\}//p' "$0"; exit ;;
   all) ;;
-  *) case " $STAGES " in *" $stage "*) ;; *) sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2 ;; esac ;;
+  *) case " $STAGES " in *" $stage "*) ;; *) sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 2 ;; esac ;;
 esac
 need_gpu
 [ -d "$PACK" ] || { echo "gpu_check: $PACK is not there; run tools/gpu_check.sh pack where Debian's packages are" >&2; exit 1; }

@@ -7,7 +7,7 @@
 #                                (make finds them by itself in .deps; else cmake
 #                                -DCMAKE_PREFIX_PATH=DIR/usr)
 #   tools/setup.sh --check       says what is missing; exit status 0 when nothing is. Never uses the
-#   network.
+#                                network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -42,7 +42,7 @@ dataset-fashion-mnist   share/datasets/fashion-mnist/train-images-idx3-ubyte.gz
 runtime="libdnnl2 libopenblas0-openmp liblapacke libtmglib3 libgfortran5 libquadmath0 ocl-icd-libopencl1 libstb0
 libjpeg62-turbo libpng16-16 libwebp7 libwebpdemux2 libtiff6 liblerc4 libdeflate0 libjbig0 liblzma5 libzstd1 libgif7"
 
-usage() { sed -n '4,7s/^# \{0,1\}//p' "$0"; exit "$1"; }
+usage() { sed -n '4,10s/^# \{0,1\}//p' "$0"; exit "$1"; }
 
 prefix=.deps check=no
 while [ $# -gt 0 ]; do

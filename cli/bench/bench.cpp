@@ -175,10 +175,10 @@ void add_bench(Command program) {
       .not_negative();
   command.add_option("--pred-hidden", options->pred_hidden, "Of the predictor; 0: none").not_negative();
   command.add_option("--precision", options->precision, "f32 or bf16").one_of({"f32", "bf16"}).show_default();
-  command.add_option("--warmup", options->warmup, "Steps before those that count").not_negative().show_default();
-  command.add_option("--steps", options->steps, "Steps that count").positive().show_default();
+  command.add_option("--warmup", options->warmup, "Steps before the timed ones").not_negative().show_default();
+  command.add_option("--steps", options->steps, "Timed steps").positive().show_default();
   add_no_graph_option(command, options->no_graph);
-  command.add_flag("--profile", options->profile, "Then say where the time of a step goes, by part and kernel");
+  command.add_flag("--profile", options->profile, "Also print the time of each part and kernel");
   const Option floor =
       command.add_flag("--floor", options->floor, "Between the steps, time each of their convolutions alone: the step's floor");
   command.add_option("--floor-calls", options->floor_calls, "Timed calls of each convolution after each step")

@@ -58,8 +58,8 @@ void add_bench_loss(Command bench) {
   command.add_option("--order", options->order, "Terms of the series")
       .between(1, 999)
       .show_default();
-  command.add_option("--warmup", options->warmup, "Rounds before those that count").not_negative().show_default();
-  count("--steps", options->steps, "Rounds that count");
+  command.add_option("--warmup", options->warmup, "Rounds before the timed ones").not_negative().show_default();
+  count("--steps", options->steps, "Timed rounds");
   add_device_options(command, options->device);
   command.run([options] { run_bench_loss(*options); });
 }

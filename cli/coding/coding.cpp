@@ -35,7 +35,7 @@ void print_line(const nlohmann::ordered_json& line) {
     const auto number = value.get<double>();
     check<NumericalError>(
         std::isfinite(number), "coding: ", name.substr(1), " is ", number,
-        ", which JSON has no word for: a value or an option is too large or too small");
+        ", which JSON cannot represent: a value or an option is too large or too small");
   }
   std::cout << line.dump() << "\n";
 }

@@ -32,7 +32,7 @@ struct MixtureCommand {
 };
 
 void add_membership_options(Command command, MembershipOptions& options) {
-  Command source = command.add_choice_of_one("memberships", "Who belongs to which component: one of these");
+  Command source = command.add_choice_of_one("memberships", "Source of the memberships: one of these");
   source.add_option("--labels", options.labels, "Labels (m), .npy, integers from 0");
   source.add_option("--memberships", options.memberships, "Soft memberships (m,k), .npy; rows sum to 1");
   source.add_option("--kmeans", options.components, "k-means with so many components, on the rows as they are coded")
@@ -162,7 +162,7 @@ void add_coding_mixture(Command coding) {
   command.add_option("--form", options->form, "finite: of the m vectors; limit: of each vector as m grows without bound")
       .one_of({"finite", "limit"})
       .show_default();
-  command.add_flag("--no-membership", options->no_membership, "Leave out what it costs to say who belongs where");
+  command.add_flag("--no-membership", options->no_membership, "Leave out the membership term");
   command.add_option("--p", options->p, "Student embeddings (m,d), .npy: the loss of the pair, with memberships of --z");
   command.add_option("--grad", options->grad, "Write the gradient here, .npy: of the length by --z, or of the loss by --p");
   command.run([options] { run_mixture(*options); });

@@ -69,7 +69,7 @@ void add_study_methods(Command study) {
   command->methods = names_of_methods();
   Command app = study.add_subcommand("methods", "Several methods on the same budget: accuracy against time and memory");
   add_study_options(app, command->study, "study-methods");
-  app.add_option("--methods", command->methods, "Which; what CONFIG says goes before the defaults of each method")
+  app.add_option("--methods", command->methods, "Methods to compare; CONFIG overrides their defaults")
       .list()
       .one_of(names_of_methods())
       .show_default();

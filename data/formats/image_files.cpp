@@ -40,7 +40,7 @@ void pass_over_file(const fs::path& path, PassedOver& passed_over) {
 // Throws the error for an entry whose target cannot be examined, such as a link that leads nowhere.
 [[noreturn]] void refuse_entry(const fs::directory_entry& entry, const std::error_code& error) {
   const std::string path = entry.path().string();
-  if (!entry.is_symlink()) throw IoError(concat(path, ": cannot be looked at: ", error.message()));
+  if (!entry.is_symlink()) throw IoError(concat(path, ": cannot be examined: ", error.message()));
   throw IoError(concat(path, ": this link leads to '", fs::read_symlink(entry.path()).string(),
                        "': ", error ? error.message() : "no such file or folder",
                        "; remove it, or bring back what it leads to"));

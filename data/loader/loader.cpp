@@ -43,7 +43,7 @@ void check_options(const Dataset& dataset, const LoaderOptions& o) {
   // The counter of the random numbers has 32 bits for the sample and 32 for the epoch.
   constexpr std::int64_t kMax = std::int64_t{1} << 32;
   check<ValueError>(dataset.size() <= kMax && o.epochs <= kMax, "loader: ", dataset.size(), " images and ", o.epochs,
-                    " epochs; there may be 2^32 of each");
+                    " epochs; at most 2^32 of each are possible");
   check<ValueError>(o.epochs >= 0 && o.first_epoch >= 0 && o.first_batch >= 0, "loader: epochs ", o.epochs, ", first_epoch ",
                     o.first_epoch, " and first_batch ", o.first_batch, " must not be negative");
   check<ValueError>(o.workers >= 0 && o.workers <= 1024, "loader: workers are between 0 and 1024, not ", o.workers);

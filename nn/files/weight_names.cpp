@@ -43,9 +43,9 @@ std::string find_prefix(const std::vector<std::string>& in_file, const Names& of
   });
   const auto& [best, found] = ranked.front();
   if (!best.empty() && found == of_module.size()) {
-    check<IoError>(ranked[1].second < found, file, ": the network's names stand behind '", best,
-                   "' and behind '", ranked[1].first,
-                   "'; say which it is with --prefix (LoadOptions::prefix)");
+    check<IoError>(ranked[1].second < found, file, ": the network's names occur with prefix '", best,
+                   "' and with prefix '", ranked[1].first,
+                   "'; choose one with --prefix (LoadOptions::prefix)");
   }
   return best;
 }

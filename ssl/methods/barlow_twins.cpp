@@ -82,7 +82,7 @@ Method barlow_twins_method() {
                 train.weight_decay = 1e-6;
                 train.decay_norm_and_bias = false;
               },
-          .settings = {{.name = "lambda", .value = 0.0051, .low = 0, .high = 1, .help = "Weight of what lies off the diagonal"},
+          .settings = {{.name = "lambda", .value = 0.0051, .low = 0, .high = 1, .help = "Weight of the terms off the diagonal"},
                       {.name = "scale", .value = 0.1, .low = 1e-6, .high = 1e6, .help = "Of the whole loss"}},
           .make = [](const MethodSetup& setup) -> std::unique_ptr<PairObjective> {
             return std::make_unique<BarlowTwinsObjective>(setup.number("lambda"), setup.number("scale"));

@@ -29,7 +29,7 @@ SettingValue to_value(const std::string& key, const toml::node& node) {
   if (const toml::array* list = node.as_array()) {
     std::vector<double> numbers;
     for (const toml::node& entry : *list) {
-      check<ValueError>(entry.is_number(), key, " is a list of something else than numbers");
+      check<ValueError>(entry.is_number(), key, " may contain only numbers");
       numbers.push_back(*entry.value<double>());
     }
     return numbers;

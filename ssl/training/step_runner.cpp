@@ -104,7 +104,7 @@ bool StepRunner::record() {
     output_ = {};
     capture_.reset();
     device.synchronize();  // throws where the error is sticky: every further step would fail, too
-    if (options_.note) options_.note(concat("every step starts its kernels anew, since none could be recorded: ", refusal.what()));
+    if (options_.note) options_.note(concat("steps run eagerly; the device could not record one: ", refusal.what()));
     return false;
   }
   recorded_ = true;

@@ -154,7 +154,7 @@ void sync_file(const fs::path& path) {
   const bool done = fd >= 0 && ::fsync(fd) == 0;
   const auto reason = std::generic_category().message(errno);
   if (fd >= 0) ::close(fd);
-  check<IoError>(done, "cannot bring ", path.string(), " to the disk: ", reason);
+  check<IoError>(done, "cannot sync ", path.string(), ": ", reason);
 }
 
 }  // namespace mec

@@ -167,7 +167,7 @@ SafetensorsEntry parse_entry(const std::string& name, const Json& json, const st
     bits *= size;
     entry.sizes.push_back(static_cast<std::int64_t>(size));
   }
-  check<IoError>(bits % 8 == 0, where, " takes ", bits, " bits, which are no whole bytes");
+  check<IoError>(bits % 8 == 0, where, " takes ", bits, " bits, which is not a whole number of bytes");
 
   const auto offsets = parse_numbers(json, "data_offsets", where);
   check<IoError>(offsets.size() == 2 && offsets[0] <= offsets[1], where,

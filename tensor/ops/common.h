@@ -21,14 +21,14 @@ inline void check_device(const char* op, std::initializer_list<const Tensor*> te
   for (const Tensor* t : tensors) {
     if (!*t) continue;
     if (!first) first = t;
-    check<ValueError>(t->device() == first->device(), op, ": inputs live on two devices, ", first->backend().name(), " and ",
+    check<ValueError>(t->device() == first->device(), op, ": inputs live on two different devices, ", first->backend().name(), " and ",
                       t->backend().name(), "; move one with Tensor::to(device)");
   }
 }
 
 inline void check_rank(const char* op, const Tensor& t, int rank, const char* what, const char* layout) {
   check_defined(op, t, what);
-  check<ShapeError>(t.rank() == rank, op, ": ", what, " is ", layout, ", but got ", t.shape());
+  check<ShapeError>(t.rank() == rank, op, ": ", what, " must be ", layout, ", but the shape is ", t.shape());
 }
 
 inline void check_dtype(const char* op, const Tensor& t, Dtype dtype, const char* what) {

@@ -141,11 +141,11 @@ TEST_CASE_FIXTURE(Fixture, "numbers in settings are of their type, finite and wi
   refused_file(data + "[train]\nlr = -nan\n", {"train.lr is a finite number"});
   refused_file(data + "mean = [nan]\nstd = [1.0]\n[train]\nbatch = 16\n", {"mean nan"});
   refused_file(data + "mean = [true]\nstd = [1.0]\n",
-               {"data.mean is a list of something else than numbers"});
+               {"data.mean may contain only numbers"});
   refused_file(data + "[augment]\nhue = \"0.1\"\n",
                {"augment.view1.hue is a number, but got the text 0.1"});
   refused_file(data + "[augment]\nhue = 1e300\n", {"augment.view1.hue", "1e+300"});
-  refused_file(data + "[[train]]\nlr = 1\n", {"train is a list of something else than numbers"});
+  refused_file(data + "[[train]]\nlr = 1\n", {"train may contain only numbers"});
   refused_file(data + "[train]\nlr = 2020-01-01\n", {"train.lr", "date"});
   refused_file(data + "[train]\nepohcs = 3\n",
                {"unknown setting 'train.epohcs'; did you mean 'train.epochs'?"});

@@ -194,7 +194,7 @@ TEST_CASE_FIXTURE(Fixture, "mec coding refuses bad input in one line and writes 
   const std::string z = write<float>("z.npy", {1, 0, 0, 1}, {2, 2}), grad = at("grad.npy");
   const std::string labels = write<std::int32_t>("labels.npy", {0, 1}, {2});
   fails(1, "bad.npy: all values must be finite", {"length", "--z", write<float>("bad.npy", {1, nan}, {1, 2}), "--grad", grad});
-  fails(1, "which JSON has no word for", {"length", "--raw", "--z", write<double>("far.npy", {1e200, 0, 0, 1e200}, {2, 2})});
+  fails(1, "which JSON cannot represent", {"length", "--raw", "--z", write<double>("far.npy", {1e200, 0, 0, 1e200}, {2, 2})});
   fails(1, "eps2 is positive, but is 0", {"length", "--z", z, "--eps2", "0", "--grad", grad});
   fails(2, "from 1 to 999, or exact, but is '0'", {"length", "--z", z, "--order", "0"});
   fails(2, "from 1 to 999, or exact, but is 'four'", {"length", "--z", z, "--order", "four"});

@@ -202,8 +202,8 @@ TEST_CASE("of two networks in a file one has to be named") {
   write_safetensors(path, both);
   ResNet target = made(3);
   CHECK(contains(message_of<IoError>([&] { load_weights(path, target); }),
-                 "the network's names stand behind 'student.' and behind 'teacher.encoder.'; say "
-                 "which it is with --prefix"));
+                 "the network's names occur with prefix 'student.' and with prefix 'teacher.encoder.'; choose "
+                 "one with --prefix"));
   for (const char* prefix : {"teacher.encoder", "teacher.encoder."}) {
     const LoadReport report = load_weights(path, target, {.prefix = prefix});
     CHECK(report.prefix == "teacher.encoder.");

@@ -32,5 +32,5 @@ TEST_CASE("cat refuses parts that differ in more than the dimension") {
   CHECK_THROWS_WITH_AS(cat({make({2}), make({2}, Dtype::f64)}), "cat: every part must be f32, but is f64", DtypeError);
   CHECK_THROWS_AS(cat({make({2}), Tensor()}), ValueError);
   CHECK_THROWS_WITH_AS(cat({make({2}), Tensor::zeros({2}, Dtype::f32, make_reference_device())}),
-                       doctest::Contains("cat: inputs live on two devices"), ValueError);
+                       doctest::Contains("cat: inputs live on two different devices"), ValueError);
 }

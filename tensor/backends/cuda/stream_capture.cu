@@ -17,7 +17,7 @@ class CudaBackend::StreamCapture final : public Capture {
   }
 
   void begin() override {
-    check<ValueError>(!device_.capturing_ && !graph_, "cuda: a capture begins once, and one at a time");
+    check<ValueError>(!device_.capturing_ && !graph_, "cuda: a capture is already running, or this one has ended");
     selected();
     // Threads that load images may allocate and copy meanwhile.
     MEC_CHECK_CUDA(cudaStreamBeginCapture(device_.stream_.get(), cudaStreamCaptureModeThreadLocal));
