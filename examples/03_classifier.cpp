@@ -70,7 +70,7 @@ int main() {
   Classifier model(cpu);
   initialize(model, 1);
   ParameterTable parameters(model, {GroupRule{.weight_decay = 1e-4}});
-  Sgd optimizer(parameters, {.lr = 0.05});
+  Sgd optimizer(parameters, {.lr = 0.05, .momentum = 0.9});
 
   const Examples test = make_examples(512, 0, cpu);
   std::printf("before training: %.1f %%\n", 100 * accuracy(model, test));

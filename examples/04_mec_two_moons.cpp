@@ -69,7 +69,7 @@ int main() {
   network.add(Linear({.in = 64, .out = kWidth}, cpu));
   initialize(network, 1);
   ParameterTable parameters(network);
-  Sgd optimizer(parameters, {.lr = 0.05});
+  Sgd optimizer(parameters, {.lr = 0.05, .momentum = 0.9});
   const Tensor lambda = Tensor::full({1}, coding_lambda(kPoints, kWidth, kWidth), Dtype::f32, cpu);
 
   std::printf("line through the plane: %.1f %%\n", 100 * separable(moons.points, moons));

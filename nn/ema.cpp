@@ -30,7 +30,7 @@ Ema::Ema(ParameterTable& teacher, const ParameterTable& online) : teacher_(teach
     const auto& group = teacher.groups()[g];
     if (group.begin == group.end) continue;
     ranges_.emplace_back(group.of(teacher.values()),
-                         online.values().slice(online.groups()[g].begin, {group.end - group.begin}));
+                         online.values().segment(online.groups()[g].begin, {group.end - group.begin}));
   }
 }
 

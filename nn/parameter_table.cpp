@@ -40,10 +40,10 @@ ParameterTable::ParameterTable(Module& module, const std::vector<GroupRule>& rul
     if (entry.variable.requires_grad() && !gradients_) gradients_ = Tensor::zeros(flat, first.dtype(), first.device());
   }
   for (Entry& entry : entries_) {
-    const Tensor place = values_.slice(entry.offset, entry.shape);
+    const Tensor place = values_.segment(entry.offset, entry.shape);
     place.copy_from(entry.variable.data());
     entry.variable.set_data(place);
-    if (entry.variable.requires_grad()) entry.variable.set_grad_buffer(gradients_.slice(entry.offset, entry.shape));
+    if (entry.variable.requires_grad()) entry.variable.set_grad_buffer(gradients_.segment(entry.offset, entry.shape));
   }
 }
 
@@ -67,7 +67,7 @@ void ParameterTable::add_group(const GroupRule& rule, std::vector<NamedParameter
 const Tensor& ParameterTable::gradients() const {
   check<ValueError>(static_cast<bool>(gradients_), "ParameterTable: no parameter requires a gradient");
   for (const Entry& entry : entries_) {
-    if (!entry.variable.grad()) gradients_.slice(entry.offset, entry.shape).fill(0.0);
+    if (!entry.variable.grad()) gradients_.segment(entry.offset, entry.shape).fill(0.0);
   }
   return gradients_;
 }

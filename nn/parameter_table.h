@@ -38,7 +38,7 @@ class ParameterTable {
     // (S+1) i64 for S entries: their bounds, in elements from `begin`. Undefined in an empty group.
     Tensor offsets;
 
-    Tensor of(const Tensor& flat) const { return flat.slice(begin, {end - begin}); }
+    Tensor of(const Tensor& flat) const { return flat.segment(begin, {end - begin}); }
   };
 
   // Each parameter belongs to the first rule that matches it; a group's parameters lie together in

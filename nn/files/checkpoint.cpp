@@ -93,7 +93,7 @@ State state_of(const Optimizer& optimizer, const ParameterTable& table, Module& 
     for (const auto& [name, parameter] : parameters_of(module)) {
       const auto entry = std::ranges::find(table.entries(), name, &ParameterTable::Entry::name);
       check<ValueError>(entry != table.entries().end(), "state_of: the table has no ", name);
-      state.push_back({concat(kept.name, ".", name), kept.tensor.slice(entry->offset, entry->shape), parameter.file_channels});
+      state.push_back({concat(kept.name, ".", name), kept.tensor.segment(entry->offset, entry->shape), parameter.file_channels});
     }
   }
   return state;

@@ -9,7 +9,7 @@ namespace mec {
 
 struct SgdOptions {
   double lr = 1e-3;  // of step() without an lr
-  double momentum = 0.9;
+  double momentum = 0;
   // Where set: LARS with this trust coefficient (You, Gitman & Ginsburg 2017), commonly 0.001.
   std::optional<double> lars_eta = {};
 };

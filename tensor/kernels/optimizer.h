@@ -12,7 +12,7 @@ namespace mec {
 
 struct SgdArgs {
   double lr_factor = 1.0;
-  double momentum = 0.9;
+  double momentum = 0;
   double weight_decay = 0.0;
 };
 

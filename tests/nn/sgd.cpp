@@ -99,11 +99,27 @@ TEST_CASE("each group has its own decay, lr factor or constant lr") {
   }
 }
 
+TEST_CASE("without options there is no momentum, as in PyTorch") {
+  Sequential net = network();
+  ParameterTable table(net);
+  Sgd optimizer(table);
+  State w = values_of(net);
+  for (int step = 0; step < 2; ++step) {
+    table.clear_grads();
+    run_backward(net);
+    for (const auto& [name, g] : gradients_of(net)) {
+      for (std::size_t i = 0; i < g.size(); ++i) w[name][i] -= 1e-3 * g[i];
+    }
+    optimizer.step();
+  }
+  for (const auto& [name, now] : values_of(net)) check_close(now, w[name]);
+}
+
 TEST_CASE("LARS scales what enters each parameter's momentum by its trust ratio, and leaves excluded groups alone") {
   Sequential net = network();
   ParameterTable table(
       net, {{.name = "biases", .kinds = {ParameterKind::bias}, .lars = false}, {.name = "rest", .weight_decay = 0.2}});
-  Sgd optimizer(table, {.lars_eta = 0.01});
+  Sgd optimizer(table, {.momentum = 0.9, .lars_eta = 0.01});
   State velocity;
   for (const double lr :
        // An lr outside and a trust ratio inside the momentum differ from the second step on.
@@ -173,9 +189,9 @@ TEST_CASE("a restored optimiser goes on as if it had never stopped") {
   };
   Sequential net = network(), resumed = network();
   ParameterTable table(net), resumed_table(resumed);
-  Sgd optimizer(table);
+  Sgd optimizer(table, {.momentum = 0.9});
   step(net, table, optimizer);
-  Sgd fresh(resumed_table);
+  Sgd fresh(resumed_table, {.momentum = 0.9});
   resumed_table.values().copy_from(table.values());
   fresh.state()[0].tensor.copy_from(optimizer.state()[0].tensor);
   step(net, table, optimizer);
