@@ -108,7 +108,7 @@ Features pixel_features(const ImageStream& images) {
 void check_finite(const Tensor& x, const std::string& name) {
   constexpr std::int64_t kPiece = 1 << 20;  // so that the copies take little memory
   for (std::int64_t begin = 0; begin < x.numel(); begin += kPiece) {
-    const Tensor piece = x.slice(begin, {std::min(kPiece, x.numel() - begin)});
+    const Tensor piece = x.segment(begin, {std::min(kPiece, x.numel() - begin)});
     const auto values = piece.to(Dtype::f64).to_vector<double>();
     const auto bad = std::ranges::find_if(values, [](double v) { return !std::isfinite(v); });
     check<ValueError>(bad == values.end(), name, ": all values must be finite, but the one at ",

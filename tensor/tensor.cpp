@@ -45,13 +45,13 @@ Tensor Tensor::rows(std::int64_t begin, std::int64_t end) const {
   std::copy(shape_.dims().begin(), shape_.dims().end(), dims.begin());
   dims[0] = end - begin;
   const std::int64_t row = dim(0) ? numel() / dim(0) : 0;
-  return slice(begin * row, Shape(std::span<const std::int64_t>(dims.data(), static_cast<std::size_t>(rank()))));
+  return segment(begin * row, Shape(std::span<const std::int64_t>(dims.data(), static_cast<std::size_t>(rank()))));
 }
 
 Tensor Tensor::reshape(const Shape& shape) const {
   check<ShapeError>(shape.numel() == numel(), "reshape: ", shape_, " has ", numel(), " elements, but ", shape, " has ",
                     shape.numel());
-  return slice(0, shape);
+  return segment(0, shape);
 }
 
 Tensor Tensor::reshape(std::initializer_list<std::int64_t> dims) const {
@@ -74,8 +74,8 @@ Tensor Tensor::reshape(std::initializer_list<std::int64_t> dims) const {
   return reshape(Shape(std::span<const std::int64_t>(sizes)));
 }
 
-Tensor Tensor::slice(std::int64_t offset, const Shape& shape) const {
-  check<ShapeError>(offset >= 0 && offset + shape.numel() <= numel(), "slice: ", shape.numel(), " elements from ", offset,
+Tensor Tensor::segment(std::int64_t offset, const Shape& shape) const {
+  check<ShapeError>(offset >= 0 && offset + shape.numel() <= numel(), "segment: ", shape.numel(), " elements from ", offset,
                     " do not lie within ", shape_);
   Tensor t = *this;
   t.shape_ = shape;

@@ -77,7 +77,7 @@ class Tensor {
   Tensor reshape(const Shape& shape) const;
   Tensor reshape(std::initializer_list<std::int64_t> dims) const;
   // `numel` elements from element `offset` of the flattened tensor, as `shape`, sharing memory.
-  Tensor slice(std::int64_t offset, const Shape& shape) const;
+  Tensor segment(std::int64_t offset, const Shape& shape) const;
 
   Tensor clone() const;                        // a copy on the same device
   Tensor to(Dtype dtype) const;                // converted; itself when it has that dtype already

@@ -125,9 +125,9 @@ class DeviceViews final : public BatchBuilder {
     // every new size.
     if (!pixels_ || pixels_.numel() < offsets.back())
       pixels_ = Tensor({offsets.back() + offsets.back() / 4}, Dtype::u8, device_);
-    const Tensor pixels = pixels_.slice(0, {offsets.back()});
+    const Tensor pixels = pixels_.segment(0, {offsets.back()});
     for (std::size_t p = 0; p < packs_.size(); ++p) {
-      device_->upload(packs_[p].data(), pixels.slice(offsets[p], {offsets[p + 1] - offsets[p]}));
+      device_->upload(packs_[p].data(), pixels.segment(offsets[p], {offsets[p + 1] - offsets[p]}));
     }
     for (std::size_t i = 0; i < images.size(); ++i) images[i].offset += offsets[i / kChunk];
     return pixels;

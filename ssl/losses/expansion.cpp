@@ -37,7 +37,7 @@ Expansion expand_series(const Tensor& c, std::int64_t order, double factor, bool
 // ∂ log det(I + C)/∂C = (I + C)⁻ᵀ.
 Expansion expand_exact(const Tensor& c, double factor, bool want_gradient) {
   const Lu factors = lu(matrix_polynomial({c}, {1.0, 1.0}));
-  Expansion out{.traces = factors.log_det, .terms = 1, .sign = factors.log_det.slice(1, {1}), .gradient = {}};
+  Expansion out{.traces = factors.log_det, .terms = 1, .sign = factors.log_det.segment(1, {1}), .gradient = {}};
   if (want_gradient) out.gradient = scale(lu_inverse(factors), factor);
   return out;
 }
@@ -45,7 +45,7 @@ Expansion expand_exact(const Tensor& c, double factor, bool want_gradient) {
 Expansion expand_symmetric(const Tensor& c, double factor, bool want_gradient) {
   const Tensor shifted = matrix_polynomial({c}, {1.0, 1.0});
   const Cholesky factors = cholesky(shifted);
-  Expansion out{.traces = factors.log_det, .terms = 1, .sign = factors.log_det.slice(1, {1}), .gradient = {}};
+  Expansion out{.traces = factors.log_det, .terms = 1, .sign = factors.log_det.segment(1, {1}), .gradient = {}};
   if (want_gradient) out.gradient = scale(lu_inverse(lu(shifted)), factor);
   return out;
 }
@@ -53,7 +53,7 @@ Expansion expand_symmetric(const Tensor& c, double factor, bool want_gradient) {
 Tensor value_of(const Expansion& expansion) {
   const Tensor ones = Tensor::full({3}, 1.0, expansion.traces.dtype(), expansion.traces.device());
   // With μ = (1 + 1)/2 the kernel's coding length is the alternating sum itself.
-  return coding_loss(expansion.traces, ones, {.order = expansion.terms, .rows = 1, .width = 1}).slice(1, {1});
+  return coding_loss(expansion.traces, ones, {.order = expansion.terms, .rows = 1, .width = 1}).segment(1, {1});
 }
 
 }  // namespace mec

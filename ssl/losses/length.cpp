@@ -14,8 +14,8 @@ GramTerm gram_term(const Tensor& a, const Tensor& alpha, const LengthOptions& op
       options.exact ? expand_symmetric(c, 2.0, want_gradient) : expand_series(c, options.order, 2.0, want_gradient);
   GramTerm out{.value = value_of(expansion),
                .da = {},
-               .norm = coding_scale(alpha, vectors.u, vectors.v, {.adapt = false}).slice(1, {1}),
-               .converges = cholesky(matrix_polynomial({c}, {1.0, -1.0})).log_det.slice(1, {1})};
+               .norm = coding_scale(alpha, vectors.u, vectors.v, {.adapt = false}).segment(1, {1}),
+               .converges = cholesky(matrix_polynomial({c}, {1.0, -1.0})).log_det.segment(1, {1})};
   if (want_gradient) {
     // C = α A Aᵀ and Q is symmetric: ∂T = 2α Q A, and on the feature side 2α A Q.
     out.da = scale(batch_side ? matmul(expansion.gradient, a) : matmul(a, expansion.gradient), alpha);

@@ -48,7 +48,7 @@ std::vector<Tensor> Memberships::split(const Tensor& z) const {
   std::vector<Tensor> parts(static_cast<std::size_t>(components()));
   const Tensor sorted = order_ ? gather_rows(z, order_) : Tensor();
   for (std::size_t j = 0; j < parts.size(); ++j) {
-    if (!order_) parts[j] = mul(z, roots_.slice(static_cast<std::int64_t>(j) * rows_, {rows_, 1}));
+    if (!order_) parts[j] = mul(z, roots_.segment(static_cast<std::int64_t>(j) * rows_, {rows_, 1}));
     else if (offsets_[j] < offsets_[j + 1]) parts[j] = sorted.rows(offsets_[j], offsets_[j + 1]);
   }
   return parts;
@@ -61,7 +61,7 @@ Tensor Memberships::join(const std::vector<Tensor>& parts) const {
     if (!part) continue;
     if (!out) out = Tensor::zeros({rows_, part.dim(1)}, part.dtype(), part.device());
     if (order_) out.rows(offsets_[j], offsets_[j + 1]).copy_from(part);
-    else add_into(mul(part, roots_.slice(static_cast<std::int64_t>(j) * rows_, {rows_, 1})), out);
+    else add_into(mul(part, roots_.segment(static_cast<std::int64_t>(j) * rows_, {rows_, 1})), out);
   }
   return order_ ? gather_rows(out, inverse_) : out;
 }

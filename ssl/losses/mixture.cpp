@@ -61,11 +61,11 @@ MixtureResult mixture_coding_length(const Tensor& z, const Memberships& membersh
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (!parts[i]) continue;
     const auto j = static_cast<std::int64_t>(i);
-    const Tensor weight = factors.weight.slice(j, {1});
-    const GramTerm term = gram_term(parts[i], factors.alpha.slice(j, {1}), options.length, want_gradient);
+    const Tensor weight = factors.weight.segment(j, {1});
+    const GramTerm term = gram_term(parts[i], factors.alpha.segment(j, {1}), options.length, want_gradient);
     add_into(mul(term.value, weight), out.length);
-    out.norms.slice(j, {1}).copy_from(term.norm);
-    out.converges.slice(j, {1}).copy_from(term.converges);
+    out.norms.segment(j, {1}).copy_from(term.norm);
+    out.converges.segment(j, {1}).copy_from(term.converges);
     parts[i] = want_gradient ? scale(term.da, weight) : Tensor();
   }
   if (!want_gradient) return out;
@@ -86,21 +86,21 @@ MixturePair mixture_pair(const Tensor& p, const Tensor& z, const Memberships& me
   const Tensor shares = scale(div(factors.weight, factors.size), options.pair.weight / whole);
 
   MixturePair out{.metrics = Tensor::zeros({fixed + 2 * k}, p.dtype(), p.device()), .dp = {}, .dz = {}};
-  const Tensor loss = out.metrics.slice(0, {1}), length = out.metrics.slice(1, {1});
-  out.metrics.slice(2, {1}).copy_from(membership_term(memberships, factors, options.form));
-  out.metrics.slice(fixed + k, {k}).fill(1.0);
+  const Tensor loss = out.metrics.segment(0, {1}), length = out.metrics.segment(1, {1});
+  out.metrics.segment(2, {1}).copy_from(membership_term(memberships, factors, options.form));
+  out.metrics.segment(fixed + k, {k}).fill(1.0);
   std::vector<Tensor> dp = memberships.split(P.y), dz = memberships.split(Z.y);
   for (std::size_t i = 0; i < dp.size(); ++i) {
     if (!dp[i]) continue;
     const auto j = static_cast<std::int64_t>(i);
-    const PairTerm term = pair_term(dp[i], dz[i], factors.alpha.slice(j, {1}), options.pair, -1.0, needs);
+    const PairTerm term = pair_term(dp[i], dz[i], factors.alpha.segment(j, {1}), options.pair, -1.0, needs);
     // {−T/α, T}
     const Tensor values = coding_loss(term.expansion.traces, term.scales, {.order = term.expansion.terms});
-    const Tensor share = shares.slice(j, {1});
-    add_into(mul(values.slice(0, {1}), share), loss);
-    add_into(scale(mul(values.slice(1, {1}), factors.weight.slice(j, {1})), options.pair.weight), length);
-    out.metrics.slice(fixed + j, {1}).copy_from(term.scales.slice(1, {1}));
-    if (term.expansion.sign) out.metrics.slice(fixed + k + j, {1}).copy_from(term.expansion.sign);
+    const Tensor share = shares.segment(j, {1});
+    add_into(mul(values.segment(0, {1}), share), loss);
+    add_into(scale(mul(values.segment(1, {1}), factors.weight.segment(j, {1})), options.pair.weight), length);
+    out.metrics.segment(fixed + j, {1}).copy_from(term.scales.segment(1, {1}));
+    if (term.expansion.sign) out.metrics.segment(fixed + k + j, {1}).copy_from(term.expansion.sign);
     if (needs.dp) dp[i] = scale(term.dp, share);
     if (needs.dz) dz[i] = scale(term.dz, share);
   }

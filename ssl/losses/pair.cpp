@@ -29,11 +29,11 @@ Tensor metrics_of(const Expansion& expansion, const Tensor& scale, const CodingO
                                      .rows = static_cast<double>(p[0]),
                                      .width = static_cast<double>(p[1]),
                                      .weight = options.weight});
-  metrics.slice(0, {2}).copy_from(result);
-  metrics.slice(2, {3}).copy_from(scale);
-  if (expansion.sign) metrics.slice(5, {1}).copy_from(expansion.sign);
-  else metrics.slice(5, {1}).fill(1.0);
-  metrics.slice(6, {1}).fill(static_cast<double>(p[1]) / static_cast<double>(p[0]));
+  metrics.segment(0, {2}).copy_from(result);
+  metrics.segment(2, {3}).copy_from(scale);
+  if (expansion.sign) metrics.segment(5, {1}).copy_from(expansion.sign);
+  else metrics.segment(5, {1}).fill(1.0);
+  metrics.segment(6, {1}).fill(static_cast<double>(p[1]) / static_cast<double>(p[0]));
   return metrics;
 }
 
@@ -91,7 +91,7 @@ PairTerm pair_term(const Tensor& p, const Tensor& z, const Tensor& lambda, const
                .scales = coding_scale(lambda, vectors.u, vectors.v, {.adapt = adapt, .limit = kNormLimit}),
                .dp = {},
                .dz = {}};
-  const Tensor c = scale(options.symmetrize ? symmetrize(k) : k, out.scales.slice(0, {1}));
+  const Tensor c = scale(options.symmetrize ? symmetrize(k) : k, out.scales.segment(0, {1}));
   const bool want_gradient = needs.dp || needs.dz;
   out.expansion =
       options.exact ? expand_exact(c, factor, want_gradient) : expand_series(c, options.order, factor, want_gradient);

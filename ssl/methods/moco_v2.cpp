@@ -18,7 +18,7 @@ class MocoObjective : public PairObjective {
         first_(Tensor::zeros({1, queue[0] + 1}, dtype, device)) {
     const RandomArgs draw{.seed = seed, .stream = {0, static_cast<std::uint32_t>(Purpose::queue) << 16, 0}};
     this->queue().copy_from(normalize_rows(random(queue, dtype, device, draw)).y);
-    first_.slice(0, {1}).fill(1.0);
+    first_.segment(0, {1}).fill(1.0);
   }
   std::string name() const override { return "moco-v2"; }
   std::vector<NamedBuffer> state() const override { return {{"queue", queue()}}; }

@@ -27,7 +27,7 @@ Tensor join(const std::vector<Tensor>& parts) {
   Tensor all({count}, parts.front().dtype(), parts.front().device());
   std::int64_t at = 0;
   for (const Tensor& part : parts) {
-    all.slice(at, {part.numel()}).copy_from(part.reshape({-1}));
+    all.segment(at, {part.numel()}).copy_from(part.reshape({-1}));
     at += part.numel();
   }
   return all;

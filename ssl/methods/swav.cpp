@@ -123,7 +123,7 @@ class SwavObjective : public PairObjective {
     const Tensor logits = scale(scores, 1 / settings_.temperature);
     const CrossEntropy entropy = cross_entropy(logits, Tensor::zeros({m}, Dtype::i32, scores.device()));
     const Tensor first = Tensor::zeros({1, prototypes}, scores.dtype(), scores.device());
-    first.slice(0, {1}).fill(1.0);
+    first.segment(0, {1}).fill(1.0);
     const Tensor h = scale(q, -1.0);
     matmul_into(Tensor::full({m, 1}, 1.0, scores.dtype(), scores.device()), first, h, {.accumulate = true});
     const double per_row = weight / static_cast<double>(m);

@@ -20,8 +20,8 @@ class StepScalars {
   StepScalars(Dtype dtype, const Device& device);
 
   void set(const StepValues& values) const;  // uploads: before the step, never inside a recording
-  Tensor lr() const { return block_.slice(0, {1}); }
-  Tensor ema() const { return block_.slice(1, {1}); }
+  Tensor lr() const { return block_.segment(0, {1}); }
+  Tensor ema() const { return block_.segment(1, {1}); }
 
  private:
   Tensor block_;  // (2)

@@ -105,7 +105,7 @@ TEST_CASE("leaves add up over backward passes until clear_grad()") {
 
 TEST_CASE("a gradient buffer stays where it is, is overwritten after clear_grad() and else added to") {
   const Tensor flat = Tensor::full({10}, 7.0, Dtype::f64, kDevice);
-  const Tensor buffer = flat.slice(2, {2, 3});
+  const Tensor buffer = flat.segment(2, {2, 3});
   Variable w = leaf({2, 3});
   w.set_grad_buffer(buffer);
   CHECK_FALSE(w.grad());

@@ -52,7 +52,7 @@ TEST_CASE("AdamW's steps are PyTorch's") {
         // The gradient of Σ value ∗ g is g.
         backward(sum(mul(p.parameter.value, Variable(golden.at(concat("grad.", t, ".", p.name), dtype)))));
       }
-      optimizer.step(golden.at("rates", dtype).slice(t, {1}));
+      optimizer.step(golden.at("rates", dtype).segment(t, {1}));
     }
     for (const NamedParameter& p : parameters) {
       const Comparison same = golden.compare("end." + p.name, p.parameter.value.data());

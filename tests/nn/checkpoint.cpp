@@ -29,7 +29,7 @@ struct Fixture {
     std::vector<float> odd{-0.0F, std::numeric_limits<float>::denorm_min(), static_cast<float>(start), 1e-30F};
     State state{{"weight", weight, 3}, {"odd", Tensor::from(odd, {4}, device)}};
     for (std::int64_t pixel = 0; pixel < 18; ++pixel) {
-      for (std::int64_t c = 0; c < 3; ++c) weight.slice(8 * pixel + c, {1}).fill(start + static_cast<double>(10 * pixel + c));
+      for (std::int64_t c = 0; c < 3; ++c) weight.segment(8 * pixel + c, {1}).fill(start + static_cast<double>(10 * pixel + c));
     }
     return state;
   }
@@ -66,7 +66,7 @@ TEST_CASE_FIXTURE(Fixture, "an optimiser's state has the names of its parameters
   REQUIRE(state.size() == parameters_of(module).size());
   CHECK(state.front().name == "momentum.weight");
   CHECK(state.front().tensor.shape() == module.weight.value.shape());
-  CHECK(state.front().tensor.same_memory(optimizer.state().front().tensor.slice(0, state.front().tensor.shape())));
+  CHECK(state.front().tensor.same_memory(optimizer.state().front().tensor.segment(0, state.front().tensor.shape())));
 }
 
 TEST_CASE_FIXTURE(Fixture, "a file that is cut short or has one other byte is refused") {

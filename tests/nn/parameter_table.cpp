@@ -66,7 +66,7 @@ TEST_CASE("parameters move into one buffer, keep their values, and are seen thro
     CHECK(entry.offset % 16 == 0);  // 64 bytes of f32
     const Tensor& data = after[i].parameter.value.data();
     CHECK(data.to_vector<float>() == before[i].parameter.value.data().to_vector<float>());
-    CHECK(data.same_memory(table.values().slice(entry.offset, entry.shape)));
+    CHECK(data.same_memory(table.values().segment(entry.offset, entry.shape)));
   }
   table.values().fill(2.0);
   CHECK(after[3].parameter.value.data().to_vector<float>() == std::vector<float>(7 * 1, 2.0F));
@@ -83,7 +83,7 @@ TEST_CASE("gradients land in the flat buffer, and what no backward reached is ze
   for (std::size_t i = 0; i < expected.size(); ++i) {
     CAPTURE(expected[i].name);
     const Tensor grad = expected[i].parameter.value.grad();
-    const auto here = flat.slice(table.entries()[i].offset, table.entries()[i].shape).to_vector<float>();
+    const auto here = flat.segment(table.entries()[i].offset, table.entries()[i].shape).to_vector<float>();
     CHECK(here == (grad ? grad.to_vector<float>() : std::vector<float>(here.size(), 0.0F)));
   }
 

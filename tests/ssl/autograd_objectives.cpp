@@ -33,7 +33,7 @@ GradcheckResult check_gradients(const PairObjective& objective, const Tensor& p,
   return gradcheck(
       [&](const std::vector<Variable>& x) {
         const PairResult pair = objective.pair(x[0].data(), x[1].data(), {.weight = 0.5, .dp = true, .dz = true});
-        return record("pair", pair.metrics.slice(0, {1}), x, [pair](const Tensor& dy, const Needs&) -> Grads {
+        return record("pair", pair.metrics.segment(0, {1}), x, [pair](const Tensor& dy, const Needs&) -> Grads {
           return {scale(pair.dp, dy), scale(pair.dz, dy)};
         });
       },

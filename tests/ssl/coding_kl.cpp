@@ -193,7 +193,7 @@ TEST_CASE("KL to one Gaussian around the origin is a constant minus the rate") {
     covariance = matrix_polynomial({covariance}, {eps2 / d, 1.0});
     double trace = 0;
     for (std::size_t i = 0; i < 4; ++i) trace += covariance.to_vector<double>()[5 * i];
-    const double log_det = cholesky(covariance).log_det.slice(0, {1}).item();
+    const double log_det = cholesky(covariance).log_det.segment(0, {1}).item();
     // KL of two Gaussians with mean 0.
     const double closed = (trace / s - d + d * std::log(s) - log_det) / 2;
     const double rate = coding_length(z, lambda_of(z, eps2), {}, false).rate.item();

@@ -145,7 +145,7 @@ TEST_CASE("both gradients of the pair's mixture loss agree with central differen
         const auto loss = [&](const std::vector<Variable>& x) {
           const MixturePair pair =
               mixture_pair(x[0].data(), x[1].data(), soft, lambda, {.pair = kind, .form = form}, {.dp = true, .dz = true});
-          return record("mixture", pair.metrics.slice(0, {1}), x, [pair](const Tensor& dy, const Needs&) -> Grads {
+          return record("mixture", pair.metrics.segment(0, {1}), x, [pair](const Tensor& dy, const Needs&) -> Grads {
             return {scale(pair.dp, dy), scale(pair.dz, dy)};
           });
         };
@@ -175,7 +175,7 @@ TEST_CASE("the pair's mixture loss is the plain one for one component, and minus
   const Memberships soft = Memberships::soft(random_weights(6, 3, 73, device));
   const double cosines = sum(mul(normalize_rows(p).y, normalize_rows(z).y)).item();
   const MixturePair first = mixture_pair(p, z, soft, lambda, {.pair = {.order = 1}, .form = MixtureForm::limit});
-  CHECK(first.metrics.slice(0, {1}).item() == doctest::Approx(-cosines / 6).epsilon(kRounding));
+  CHECK(first.metrics.segment(0, {1}).item() == doctest::Approx(-cosines / 6).epsilon(kRounding));
 }
 
 TEST_CASE("rate reduction is never negative, 0 for one component, and falls when the labels are wrong") {

@@ -96,7 +96,7 @@ TEST_CASE("gradients of every form agree with central differences") {
       const Tensor lambda = lambda_of(p, 0.8 * static_cast<double>(sizes.d));
       const auto loss = [&](const std::vector<Variable>& x) {
         const CodingResult pair = coding_length_pair(x[0].data(), x[1].data(), lambda, form, {.dp = true, .dz = true});
-        return record("mec", pair.metrics.slice(0, {1}), x, [pair](const Tensor& dy, const Needs&) -> Grads {
+        return record("mec", pair.metrics.segment(0, {1}), x, [pair](const Tensor& dy, const Needs&) -> Grads {
           return {scale(pair.dp, dy), scale(pair.dz, dy)};
         });
       };

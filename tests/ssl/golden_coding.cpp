@@ -48,7 +48,7 @@ void check_mixtures(const Golden& golden, const Inputs& in, const LengthOptions&
       const CodingOptions options{.order = length.order, .exact = length.exact, .side = length.side};
       const MixturePair pair =
           mixture_pair(in.p, in.z, memberships, in.lambda, {.pair = options, .form = form}, {.dp = true, .dz = true});
-      check_result(golden, "pair_" + name, pair.metrics.slice(0, {1}), pair.dz, pair.dp);
+      check_result(golden, "pair_" + name, pair.metrics.segment(0, {1}), pair.dz, pair.dp);
     }
     const RateReduction reduction = rate_reduction(in.z, memberships, in.lambda, length);
     check_result(golden, "reduction_" + who.substr(0, 4) + kind, reduction.reduction, reduction.dz);

@@ -22,7 +22,7 @@ void check_pair(const Golden& golden, Side side, Dtype dtype) {
   const CodingResult result =
       coding_length_pair(p, z, Tensor::full({1}, lambda, dtype, p.device()), options, {.dp = true, .dz = true});
 
-  const auto metric = [&](CodingMetric which) { return result.metrics.slice(static_cast<int>(which), {1}); };
+  const auto metric = [&](CodingMetric which) { return result.metrics.segment(static_cast<int>(which), {1}); };
   const std::pair<const char*, Tensor> answers[] = {{"loss", metric(CodingMetric::loss)},
                                                     {"coding_length", metric(CodingMetric::coding_length)},
                                                     {"grad_p", result.dp},

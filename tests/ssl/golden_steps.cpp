@@ -56,7 +56,7 @@ std::vector<Tensor> views_of(const Tensor& all, std::int64_t step) {
   const Shape shape{all.dim(2), all.dim(3), all.dim(4), all.dim(5)};
   std::vector<Tensor> views;
   for (std::int64_t view = 0; view < 2; ++view) {
-    const Tensor images = oihw_to_ohwi(all.slice((2 * step + view) * shape.numel(), shape));
+    const Tensor images = oihw_to_ohwi(all.segment((2 * step + view) * shape.numel(), shape));
     views.push_back(with_channels(images, all.backend().image_channels(all.dim(3))));
   }
   return views;

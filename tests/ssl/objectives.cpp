@@ -120,7 +120,7 @@ TEST_CASE("loss and both gradients of each method are PyTorch's") {
         const auto objective = make(row.method, golden, dtype, device);
         const PairResult result = objective->pair(golden.at("p", dtype), golden.at("z", dtype), {.dp = true, .dz = true});
         CHECK(result.metrics.numel() == static_cast<std::int64_t>(objective->metrics().size()));
-        check_golden(golden, "loss", result.metrics.slice(0, {1}));
+        check_golden(golden, "loss", result.metrics.segment(0, {1}));
         check_golden(golden, "grad_p", result.dp);
         check_golden(golden, "grad_z", result.dz);
       }
@@ -137,7 +137,7 @@ TEST_CASE("the gradients of each method agree with central differences") {
       const auto objective = make(row.method, shape[1], device);
       const auto loss = [&](const std::vector<Variable>& x) {
         const PairResult pair = objective->pair(x[0].data(), x[1].data(), {.weight = 0.5, .dp = true, .dz = true});
-        return record("pair", pair.metrics.slice(0, {1}), x, [pair](const Tensor& dy, const Needs&) -> Grads {
+        return record("pair", pair.metrics.segment(0, {1}), x, [pair](const Tensor& dy, const Needs&) -> Grads {
           return {scale(pair.dp, dy), scale(pair.dz, dy)};
         });
       };
@@ -177,7 +177,7 @@ TEST_CASE("swav with four views, without and with its queue, is PyTorch's") {
     const auto predict = [&](const Tensor& z) { return prototypes.forward(Variable(z), kTraining).data(); };
     std::vector<Tensor> projections, scores;
     for (std::int64_t v = 0; v < views; ++v) {
-      projections.push_back(all.slice(v * m * d, {m, d}));
+      projections.push_back(all.segment(v * m * d, {m, d}));
       scores.push_back(predict(projections.back()));
     }
     PretrainSettings settings = settings_of("swav", d);
@@ -189,7 +189,7 @@ TEST_CASE("swav with four views, without and with its queue, is PyTorch's") {
     for (const bool with_queue : {false, true}) {
       CAPTURE(with_queue);
       for (int a = 0; a < 2; ++a) {
-        objective->state().at(static_cast<std::size_t>(a)).tensor.copy_from(queues.slice(a * queues.numel() / 2, {3 * m, d}));
+        objective->state().at(static_cast<std::size_t>(a)).tensor.copy_from(queues.segment(a * queues.numel() / 2, {3 * m, d}));
       }
       objective->before_step(with_queue ? 20 : 19, 10);  // the second epoch ends
       const ObjectiveResult result = (*objective)(students_of(scores, projections), projections, {.predict = predict});
@@ -197,14 +197,14 @@ TEST_CASE("swav with four views, without and with its queue, is PyTorch's") {
       check_golden(golden, (prefix + "loss").c_str(), Tensor::full({1}, loss_of(*objective, result), dtype, device));
       Tensor gradients({views, m, golden.integer("K")}, dtype, device);
       for (std::int64_t v = 0; v < views; ++v) {
-        gradients.slice(v * scores[0].numel(), scores[0].shape()).copy_from(result.gradients[static_cast<std::size_t>(v)]);
+        gradients.segment(v * scores[0].numel(), scores[0].shape()).copy_from(result.gradients[static_cast<std::size_t>(v)]);
       }
       check_golden(golden, (prefix + "gradients").c_str(), gradients);
       // The queue moved up by a batch, and holds this one's projections last.
       const Tensor queue = objective->state().at(1).tensor;
       CHECK(queue.rows(2 * m, 3 * m).to(Dtype::f64).to_vector<double>() == projections[1].to(Dtype::f64).to_vector<double>());
       CHECK(queue.rows(0, 2 * m).to(Dtype::f64).to_vector<double>() ==
-            queues.slice(queues.numel() / 2 + m * d, {2 * m, d}).to(Dtype::f64).to_vector<double>());
+            queues.segment(queues.numel() / 2 + m * d, {2 * m, d}).to(Dtype::f64).to_vector<double>());
     }
   }
 }

@@ -26,7 +26,7 @@ class Spoilt : public Objective {
     const Tensor gradient =
         Tensor::full(embedding.shape(), 1e-3, embedding.dtype(), embedding.device());
     if (step_ >= from_ && students[0].view == 1)
-      gradient.slice(3, {1}).fill(gradient_);  // one entry of one view
+      gradient.segment(3, {1}).fill(gradient_);  // one entry of one view
     const double loss = step_ >= from_ ? loss_ : 0.25;
     return {.gradients = {gradient},
             .metrics = {Tensor::full({1}, loss, embedding.dtype(), embedding.device())}};

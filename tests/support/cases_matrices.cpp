@@ -22,7 +22,7 @@ void add_decompositions(std::vector<OpCase>& table, std::int64_t n) {
   add("cholesky", cube / 3, Fill::definite_matrix, [n](const Tensors& in) -> Tensors {
     const auto factor = cholesky(in[0]);
     Tensors out;
-    for (std::int64_t i = 0; i < n; ++i) out.push_back(factor.lower.slice(i * n, {i + 1}));
+    for (std::int64_t i = 0; i < n; ++i) out.push_back(factor.lower.segment(i * n, {i + 1}));
     return out;
   });
   table.back().special = Special::left_out;
@@ -55,7 +55,7 @@ void add_coding_matrices(std::vector<OpCase>& table, std::int64_t n) {
 void add_many_powers(std::vector<OpCase>& table, std::int64_t n, std::int64_t count) {
   const auto matrices = [n, count](const Tensors& in) {
     std::vector<Tensor> powers;
-    for (std::int64_t j = 0; j < count; ++j) powers.push_back(in[0].slice(1 + j * n * n, {n, n}));
+    for (std::int64_t j = 0; j < count; ++j) powers.push_back(in[0].segment(1 + j * n * n, {n, n}));
     return powers;
   };
   const Input flat{.shape = {1 + count * n * n}};

@@ -15,9 +15,9 @@ void add_slices(std::vector<OpCase>& table) {
                    .dtypes = kActivations,
                    .inputs = {{.shape = {1037}}, {.shape = {1037}}, {.shape = {1037}}},
                    .run = [](const Tensors& in) -> Tensors {
-                     in[1].slice(3, {1031}).copy_from(in[0].slice(3, {1031}));
-                     in[2].slice(1, {1029}).copy_from(in[0].slice(2, {1029}));
-                     const Tensor slice = in[0].slice(1, {1036});
+                     in[1].segment(3, {1031}).copy_from(in[0].segment(3, {1031}));
+                     in[2].segment(1, {1029}).copy_from(in[0].segment(2, {1029}));
+                     const Tensor slice = in[0].segment(1, {1036});
                      return {in[1], in[2], slice.to(Dtype::f32), slice.to(Dtype::bf16), slice.to(Dtype::f64)};
                    }});
   table.push_back({.kernel = "fill",
@@ -25,7 +25,7 @@ void add_slices(std::vector<OpCase>& table) {
                    .dtypes = kActivations,
                    .inputs = {{.shape = {1037}}},
                    .run = [](const Tensors& in) -> Tensors {
-                     in[0].slice(1, {1030}).fill(0.25);
+                     in[0].segment(1, {1030}).fill(0.25);
                      return {in[0]};
                    }});
   table.push_back({.kernel = "fill_random",
@@ -34,7 +34,7 @@ void add_slices(std::vector<OpCase>& table) {
                    .accuracy = Accuracy::rounded,
                    .inputs = {{.shape = {1037}}},
                    .run = [](const Tensors& in) -> Tensors {
-                     fill_random(in[0].slice(3, {1030}), {.distribution = Distribution::uniform, .seed = 7});
+                     fill_random(in[0].segment(3, {1030}), {.distribution = Distribution::uniform, .seed = 7});
                      return {in[0]};
                    }});
   table.push_back({.kernel = "gather_rows",
@@ -43,8 +43,8 @@ void add_slices(std::vector<OpCase>& table) {
                    .inputs = {{.shape = {321}, .fill = Fill::integers, .low = 0, .high = 200},
                               {.shape = {11}, .fill = Fill::integers, .role = Role::i64, .low = 0, .high = 5}},
                    .run = [](const Tensors& in) -> Tensors {
-                     const Tensor slice = in[0].slice(1, {5, 64}), bytes = slice.to(Dtype::u8);
-                     return {gather_rows(slice, in[1]), gather_rows(bytes, in[1]), gather_rows(bytes.slice(0, {5, 17}), in[1])};
+                     const Tensor slice = in[0].segment(1, {5, 64}), bytes = slice.to(Dtype::u8);
+                     return {gather_rows(slice, in[1]), gather_rows(bytes, in[1]), gather_rows(bytes.segment(0, {5, 17}), in[1])};
                    }});
 }
 
@@ -156,7 +156,7 @@ void add_memory_cases(std::vector<OpCase>& table) {
                      .inputs = {{.shape = shape}},
                      .run = [](const Tensors& in) -> Tensors {
                        Tensors out{transpose(in[0]), transpose(in[0].to(Dtype::bf16))};
-                       if (in[0].numel() > 0) out.push_back(transpose(in[0].slice(in[0].numel() - 1, {1, 1})));
+                       if (in[0].numel() > 0) out.push_back(transpose(in[0].segment(in[0].numel() - 1, {1, 1})));
                        return out;
                      }});
   }
@@ -168,7 +168,7 @@ void add_memory_cases(std::vector<OpCase>& table) {
          .dtypes = kActivations,
          .inputs = {{.shape = shape}, {.shape = {11}, .fill = Fill::integers, .role = Role::i64, .low = 0, .high = 5}},
          .run = [](const Tensors& in) -> Tensors {
-           return {gather_rows(in[0], in[1]), gather_rows(in[0], in[1].slice(0, {0}))};
+           return {gather_rows(in[0], in[1]), gather_rows(in[0], in[1].segment(0, {0}))};
          }});
     add_stray_gather(table, shape);
   }

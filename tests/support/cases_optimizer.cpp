@@ -31,8 +31,8 @@ void add_long_adamw(std::vector<OpCase>& table, std::int64_t v_begins) {
                               kManySegments,
                               {.shape = {15}, .fill = Fill::positive}},
                    .run = [v_begins](const Tensors& in) -> Tensors {
-                     const Tensor w = in[0].slice(1, {kSize}), g = in[1].slice(1, {kSize}), m = in[2].slice(1, {kSize});
-                     const Tensor v = in[3].slice(v_begins, {kSize});
+                     const Tensor w = in[0].segment(1, {kSize}), g = in[1].segment(1, {kSize}), m = in[2].segment(1, {kSize});
+                     const Tensor v = in[3].segment(v_begins, {kSize});
                      const AdamWArgs args{.lr_factor = 0.5, .eps = 1e-3, .weight_decay = 0.01};
                      adamw_update(w, g, m, v, in[4], in[5], in[6], in[7], args);
                      adamw_update(w, g, m, v, in[4], in[5], in[6], Tensor(), args);
@@ -47,7 +47,7 @@ void add_long_buffer(std::vector<OpCase>& table, std::int64_t v_begins) {
                    .accuracy = Accuracy::rounded,
                    .inputs = {kBuffer, kBuffer, kBuffer, kFactor, kManySegments, {.shape = {15}, .fill = Fill::positive}},
                    .run = [v_begins](const Tensors& in) -> Tensors {
-                     const Tensor w = in[0].slice(1, {kSize}), g = in[1].slice(1, {kSize}), v = in[2].slice(v_begins, {kSize});
+                     const Tensor w = in[0].segment(1, {kSize}), g = in[1].segment(1, {kSize}), v = in[2].segment(v_begins, {kSize});
                      const SgdArgs args{.lr_factor = 0.5, .momentum = 0.9, .weight_decay = 0.01};
                      sgd_update(w, g, v, in[3], in[4], in[5], args);
                      sgd_update(w, g, v, in[3], in[4], Tensor(), args);
@@ -59,7 +59,7 @@ void add_long_buffer(std::vector<OpCase>& table, std::int64_t v_begins) {
                    .accuracy = Accuracy::accumulated,
                    .inputs = {kBuffer, kBuffer, kManySegments},
                    .run = [v_begins](const Tensors& in) -> Tensors {
-                     return {lars_trust_ratios(in[0].slice(1, {kSize}), in[1].slice(v_begins, {kSize}), in[2], {.eta = 0.02})};
+                     return {lars_trust_ratios(in[0].segment(1, {kSize}), in[1].segment(v_begins, {kSize}), in[2], {.eta = 0.02})};
                    }});
   // Whole numbers, whose sums are exact in any order.
   const Input long_segment{.shape = {280000}, .fill = Fill::integers, .low = 0, .high = 3};
@@ -78,7 +78,7 @@ void add_long_buffer(std::vector<OpCase>& table, std::int64_t v_begins) {
                    .accuracy = Accuracy::rounded,
                    .inputs = {{.shape = {1037}}, {.shape = {1037}}, kFactor},
                    .run = [v_begins](const Tensors& in) -> Tensors {
-                     ema_update(in[0].slice(1, {1030}), in[1].slice(v_begins, {1030}), in[2]);
+                     ema_update(in[0].segment(1, {1030}), in[1].segment(v_begins, {1030}), in[2]);
                      return {in[0]};
                    }});
 }

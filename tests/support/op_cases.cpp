@@ -86,7 +86,7 @@ Tensors make_inputs(const OpCase& op, std::uint64_t seed, Dtype dtype, Dtype com
 
 Tensor misaligned(const Tensor& x) {
   const Tensor longer(Shape{x.numel() + 1}, x.dtype(), x.device());
-  const Tensor view = longer.slice(1, {x.numel()}).reshape(x.shape());
+  const Tensor view = longer.segment(1, {x.numel()}).reshape(x.shape());
   x.backend().run(kernel::Copy{x, view});
   return view;
 }

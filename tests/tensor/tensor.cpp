@@ -36,7 +36,7 @@ TEST_CASE("tensor: rows, slices and reshapes share the memory") {
   CHECK(middle.to_vector<float>() == Values{2, 3});
   middle.fill(7);
   CHECK(t.to_vector<float>() == Values{0, 1, 7, 7, 4, 5});
-  const Tensor part = t.rows(1, 3).slice(1, {3});  // a slice of rows starts where the rows do
+  const Tensor part = t.rows(1, 3).segment(1, {3});  // a slice of rows starts where the rows do
   CHECK(part.to_vector<float>() == Values{7, 4, 5});
   CHECK(t.reshape({6}).rows(4, 6).to_vector<float>() == Values{4, 5});
   CHECK(t.reshape({6}).same_memory(t));
@@ -61,8 +61,8 @@ TEST_CASE("tensor: errors name both values") {
   CHECK_THROWS_WITH_AS(t.reshape({4, 2}), "reshape: (3,2) has 6 elements, but (4,2) has 8", ShapeError);
   CHECK_THROWS_WITH_AS(t.rows(2, 4), "rows: [2, 4) does not lie within the leading dimension of (3,2)", ShapeError);
   CHECK_THROWS_AS(t.rows(2, 1), ShapeError);
-  CHECK_THROWS_WITH_AS(t.slice(4, {3}), "slice: 3 elements from 4 do not lie within (3,2)", ShapeError);
-  CHECK_THROWS_AS(t.slice(-1, {1}), ShapeError);
+  CHECK_THROWS_WITH_AS(t.segment(4, {3}), "segment: 3 elements from 4 do not lie within (3,2)", ShapeError);
+  CHECK_THROWS_AS(t.segment(-1, {1}), ShapeError);
   CHECK_THROWS_WITH_AS(Tensor::from(kSix, {4}, device), "Tensor::from: shape (4) has 4 elements, but 6 values were given",
                        ShapeError);
   CHECK_THROWS_WITH_AS(t.to_vector<double>(), "to_vector: the tensor is f32, not f64", DtypeError);
