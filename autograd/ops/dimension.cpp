@@ -26,7 +26,10 @@ Variable max(const Variable& x, int dim, bool keepdim) {
                 });
 }
 
-Variable max(const Variable& x) { return max(reshape(x, {x.shape().numel()}), 0); }
+Variable max(const Variable& x) {
+  check<ShapeError>(x.shape().numel() > 0, "max: there is nothing in ", x.shape());
+  return max(reshape(x, {x.shape().numel()}), 0);
+}
 
 Variable softmax(const Variable& x, int dim) {
   const Tensor y = softmax(x.data(), dim);
@@ -45,12 +48,12 @@ Variable cat(const std::vector<Variable>& parts, int dim) {
   for (const Variable& part : parts) data.push_back(part.data());
   const Tensor joined = cat(data, dim);
   for (const Tensor& part : data) sizes.push_back(part.dim(dim));
-  return record("cat", joined, parts, [sizes, dim](const Tensor& dy, const Needs&) -> Grads {
+  return record("cat", joined, parts, [sizes, dim](const Tensor& dy, const Needs& need) -> Grads {
     Grads grads;
     std::int64_t at = 0;
-    for (const std::int64_t size : sizes) {
-      grads.push_back(slice(dy, at, at + size, dim));
-      at += size;
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+      grads.push_back(need[i] ? slice(dy, at, at + sizes[i], dim) : Tensor{});
+      at += sizes[i];
     }
     return grads;
   });

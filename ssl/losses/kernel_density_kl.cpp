@@ -3,8 +3,8 @@
 #include <cmath>
 #include <numbers>
 
-#include "mec/ssl/losses/memberships.h"
 #include "mec/ssl/losses/log_sum_exp.h"
+#include "mec/ssl/losses/memberships.h"
 #include "mec/tensor/ops.h"
 
 namespace mec {

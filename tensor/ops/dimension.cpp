@@ -1,5 +1,7 @@
 #include "mec/tensor/ops/dimension.h"
 
+#include <limits>
+
 #include "mec/tensor/ops/broadcast.h"
 #include "mec/tensor/ops/common.h"
 #include "mec/tensor/ops/elementwise.h"
@@ -55,15 +57,27 @@ Tensor from_dimension_first(const Tensor& rows, const Shape& x, const Place& at)
   return transpose(rows.reshape({length * at.after, at.before})).reshape(shape);
 }
 
-// A result with size 1 in the dimension, which goes unless it is kept.
-Tensor without(const Tensor& y, const Place& at, bool keepdim) {
-  if (keepdim) return y;
+// x's shape without the dimension, or with size 1 there.
+Shape reduced(const Shape& x, const Place& at, bool keepdim) {
+  if (keepdim) return x.with_dim(at.dim, 1);
   std::int64_t sizes[Shape::kMaxRank] = {};
   int rank = 0;
-  for (int i = 0; i < y.rank(); ++i) {
-    if (i != at.dim) sizes[rank++] = y.shape()[i];
+  for (int i = 0; i < x.rank(); ++i) {
+    if (i != at.dim) sizes[rank++] = x[i];
   }
-  return y.reshape(Shape(std::span<const std::int64_t>(sizes, static_cast<std::size_t>(rank))));
+  return Shape(std::span<const std::int64_t>(sizes, static_cast<std::size_t>(rank)));
+}
+
+Tensor sum_along(const char* op, const Tensor& x, int dim, bool keepdim) {
+  check_floating(op, x, "the input");
+  const Place at = place_of(op, x.shape(), dim);
+  const auto sums = [&] {
+    if (at.before == 1 && at.after == 1) return reduce(Reduce::all, x);
+    if (at.before == 1) return reduce(Reduce::over_rows, x.reshape({at.size, at.after}));
+    const Tensor rows = reduce(Reduce::over_columns, rows_along(x, at));
+    return from_rows(rows.reshape({rows.numel(), 1}), x.shape(), at);
+  };
+  return sums().reshape(reduced(x.shape(), at, keepdim));
 }
 
 Tensor softmax_along(const char* op, const Tensor& x, int dim, bool log) {
@@ -89,21 +103,10 @@ Tensor softmax_grad_along(const char* op, const Tensor& y, const Tensor& dy, int
 
 }  // namespace
 
-Tensor sum(const Tensor& x, int dim, bool keepdim) {
-  check_floating("sum", x, "the input");
-  const Place at = place_of("sum", x.shape(), dim);
-  const Shape kept = x.shape().with_dim(at.dim, 1);
-  const auto sums = [&] {
-    if (at.before == 1 && at.after == 1) return reduce(Reduce::all, x).reshape(kept);
-    if (at.before == 1) return reduce(Reduce::over_rows, x.reshape({at.size, at.after})).reshape(kept);
-    const Tensor rows = reduce(Reduce::over_columns, rows_along(x, at));
-    return from_rows(rows.reshape({rows.numel(), 1}), x.shape(), at);
-  };
-  return without(sums(), at, keepdim);
-}
+Tensor sum(const Tensor& x, int dim, bool keepdim) { return sum_along("sum", x, dim, keepdim); }
 
 Tensor mean(const Tensor& x, int dim, bool keepdim) {
-  const Tensor sums = sum(x, dim, keepdim);
+  const Tensor sums = sum_along("mean", x, dim, keepdim);
   return scale(sums, 1.0 / static_cast<double>(x.dim(dim)));
 }
 
@@ -126,10 +129,21 @@ Tensor sum_to_size(const Tensor& x, const Shape& shape) {
 Max max(const Tensor& x, int dim, bool keepdim) {
   check_floating("max", x, "the input");
   const Place at = place_of("max", x.shape(), dim);
-  check<ShapeError>(at.size > 0, "max: there is nothing along dimension ", dim, " of ", x.shape());
+  check<ShapeError>(at.size > 0 && at.size <= std::numeric_limits<std::int32_t>::max(),
+                    "max: 1 to 2^31 - 1 elements along "
+                    "dimension ",
+                    dim, " are possible, but ", x.shape(), " has ", at.size);
   const TopK first = top_k(rows_along(widened(x), at), 1);
-  const auto result = [&](const Tensor& rows) { return without(from_rows(rows, x.shape(), at), at, keepdim); };
+  const auto result = [&](const Tensor& rows) {
+    return from_rows(rows, x.shape(), at).reshape(reduced(x.shape(), at, keepdim));
+  };
   return {result(first.values).to(x.dtype()), result(first.indices)};
+}
+
+Tensor max(const Tensor& x) {
+  check_floating("max", x, "the input");
+  check<ShapeError>(x.numel() > 0, "max: there is nothing in ", x.shape());
+  return max(x.reshape({x.numel()}), 0).values;
 }
 
 Tensor max_grad(const Tensor& indices, const Tensor& dy, const Shape& x, int dim) {
@@ -138,8 +152,8 @@ Tensor max_grad(const Tensor& indices, const Tensor& dy, const Shape& x, int dim
   check_same_shape("max_grad", indices, dy);
   check_device("max_grad", {&indices, &dy});
   const Place at = place_of("max_grad", x, dim);
-  check<ShapeError>(dy.numel() == at.before * at.after, "max_grad: the gradient ", dy.shape(), " is not that of dimension ",
-                    dim, " of ", x);
+  check<ShapeError>(dy.shape() == reduced(x, at, false) || dy.shape() == reduced(x, at, true), "max_grad: the maximum of ", x,
+                    " along dimension ", dim, " has shape ", reduced(x, at, false), ", but its gradient ", dy.shape());
   const Shape one = x.with_dim(at.dim, 1);
   const Tensor gradient = rows_along(widened(dy).reshape(one), {at.dim, at.before, 1, at.after});
   const Tensor places = rows_along(indices.reshape(one), {at.dim, at.before, 1, at.after});

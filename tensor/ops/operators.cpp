@@ -7,26 +7,24 @@ using namespace ops;
 
 namespace {
 
-// A tensor of `shape` filled with `number`, in the dtype in which x's elements are computed.
-Tensor number_beside(const Tensor& x, double number, const Shape& shape) {
-  return Tensor::full(shape, number, accumulator_of(x.dtype()), x.device());
-}
+// A scalar in the dtype in which x's elements are computed.
+Tensor number_beside(const Tensor& x, double number) { return Tensor::full({}, number, accumulator_of(x.dtype()), x.device()); }
 
 }  // namespace
 
 Tensor operator+(const Tensor& x, double number) {
   check_floating("add", x, "the input");
-  return add(widened(x), number_beside(x, number, {})).to(x.dtype());
+  return add(widened(x), number_beside(x, number)).to(x.dtype());
 }
 
 Tensor operator/(const Tensor& x, double number) {
   check_floating("div", x, "the input");
-  return div(widened(x), number_beside(x, number, {})).to(x.dtype());
+  return div(widened(x), number_beside(x, number)).to(x.dtype());
 }
 
 Tensor operator/(double number, const Tensor& x) {
   check_floating("div", x, "the input");
-  return div(number_beside(x, number, x.shape()), widened(x)).to(x.dtype());
+  return div(number_beside(x, number), widened(x)).to(x.dtype());
 }
 
 }  // namespace mec

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <tuple>
 
 #include "mec/tensor/backend.h"
 #include "mec/tensor/devices.h"
@@ -113,6 +114,8 @@ TEST_CASE("dimension: bf16 is added up in f32, and NaN is the largest") {
   const Tensor with_nan = Tensor::from(std::vector<float>{1, NAN, 3, 4, 4, 2}, {2, 3}, device);
   const Max largest = max(with_nan, 1);
   CHECK(std::isnan(values(largest.values)[0]));
+  CHECK(std::isnan(max(with_nan).item()));
+  CHECK(max(x).item() == std::ranges::max(values(x)));
   CHECK(values(largest.indices) == Values{1, 0});
 }
 
@@ -134,6 +137,21 @@ TEST_CASE("dimension: sum_to_size adds up what expand repeats") {
                        ShapeError);
 }
 
+TEST_CASE("dimension: a long softmax adds up to 1, where a sum in f32 stops growing") {
+  const Tensor x = Tensor::zeros({1 << 25}, Dtype::f32, make_cpu_device());
+  CHECK(softmax(x, 0).segment(0, {1}).item() == 0x1p-25);
+}
+
+TEST_CASE("dimension: a slice shares memory where it is one piece of it, and else copies") {
+  const Device device = make_cpu_device();
+  for (const auto& [shape, dim, shares] :
+       {std::tuple(Shape{4, 3}, 0, true), std::tuple(Shape{1, 5}, 1, true), std::tuple(Shape{2, 5}, 1, false)}) {
+    const Tensor x = Tensor::zeros(shape, Dtype::f32, device);
+    slice(x, 1, 3, dim).fill(7);
+    CHECK((sum(x).item() != 0) == shares);
+  }
+}
+
 TEST_CASE("dimension: sums of nothing are 0 and means of nothing NaN, and nothing has no largest") {
   const Tensor none = Tensor::zeros({2, 0, 3}, Dtype::f32, make_cpu_device());
   CHECK(values(sum(none, 1)) == Values(6, 0.0));
@@ -141,7 +159,8 @@ TEST_CASE("dimension: sums of nothing are 0 and means of nothing NaN, and nothin
   CHECK(sum(none, 0).shape() == Shape{0, 3});
   CHECK(softmax(none, 1).shape() == none.shape());
   CHECK(cat({none, none}, 1).shape() == none.shape());
-  CHECK_THROWS_WITH_AS(max(none, 1), "max: there is nothing along dimension 1 of (2,0,3)", ShapeError);
+  CHECK_THROWS_WITH_AS(max(none, 1), "max: 1 to 2^31 - 1 elements along dimension 1 are possible, but (2,0,3) has 0",
+                       ShapeError);
 }
 
 TEST_CASE("dimension: an error names the operation, the dimension and the shape") {
@@ -154,8 +173,10 @@ TEST_CASE("dimension: an error names the operation, the dimension and the shape"
   CHECK_THROWS_WITH_AS(slice(x, 1, 4, 1), "slice: [1, 4) does not lie within dimension 1 of (2,3)", ShapeError);
   CHECK_THROWS_WITH_AS(slice(x, 2, 1), doctest::Contains("slice: [2, 1)"), ShapeError);
   CHECK_THROWS_AS(mean(Tensor(), 0), ValueError);
+  CHECK_THROWS_WITH_AS(mean(x, 2), doctest::Contains("mean: dimension 2 of (2,3)"), ShapeError);
+  CHECK_THROWS_WITH_AS(max(Tensor::zeros({0, 3}, Dtype::f32, device)), "max: there is nothing in (0,3)", ShapeError);
   CHECK_THROWS_WITH_AS(sum(Tensor::zeros({2, 3}, Dtype::i32, device), 0), doctest::Contains("sum: the input is i32"),
                        DtypeError);
   CHECK_THROWS_WITH_AS(max_grad(Tensor::zeros({2}, Dtype::i32, device), Tensor::zeros({2}, Dtype::f32, device), {2, 3}, 0),
-                       "max_grad: the gradient (2) is not that of dimension 0 of (2,3)", ShapeError);
+                       "max_grad: the maximum of (2,3) along dimension 0 has shape (3), but its gradient (2)", ShapeError);
 }

@@ -34,7 +34,6 @@ template <class Operation> Values rounded(const Tensor& x, Dtype dtype, double n
 
 }  // namespace
 
-// The reference backend goes element by element as the rule is written in NumPy's manual.
 TEST_CASE("operators: expand writes out what NumPy's rule repeats") {
   const Device device = make_cpu_device();
   const Shape from{3, 1, 2, 1}, to{2, 3, 4, 2, 5};
@@ -46,7 +45,8 @@ TEST_CASE("operators: expand writes out what NumPy's rule repeats") {
     at += out[static_cast<std::size_t>(i)] == in[place] ? 1 : 0;
   }
   CHECK(at == out.size());
-  CHECK_THROWS_WITH_AS(expand(x, {3, 1, 3, 1}), doctest::Contains("expand: shapes (3,1,2,1) and (3,1,3,1) do not meet"), ShapeError);
+  CHECK_THROWS_WITH_AS(expand(x, {3, 1, 3, 1}), doctest::Contains("expand: shapes (3,1,2,1) and (3,1,3,1) do not meet"),
+                       ShapeError);
   CHECK_THROWS_WITH_AS(expand(x, {3, 1, 2}), "expand: the input (3,1,2,1) does not repeat to (3,1,2)", ShapeError);
   CHECK_THROWS_WITH_AS(expand(x, {1, 1, 1, 1}), "expand: the input (3,1,2,1) does not repeat to (1,1,1,1)", ShapeError);
 }

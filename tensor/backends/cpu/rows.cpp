@@ -16,14 +16,23 @@ std::int64_t row_grain(std::int64_t columns) { return larger(1, kGrain / larger(
 
 template <class T> struct ExpRow { T largest, sum; };
 
+constexpr std::int64_t kPiece = 4096;
+
 // out = exp(x − max), with the maximum and the sum.
 template <class T> ExpRow<T> exp_row(const T* in, std::int64_t columns, T* out) {
   ExpRow<T> row{in[0], T(0)};
   for (std::int64_t c = 1; c < columns; ++c) row.largest = in[c] > row.largest ? in[c] : row.largest;
-  for (std::int64_t c = 0; c < columns; ++c) {
-    out[c] = std::exp(in[c] - row.largest);
-    row.sum += out[c];
+  // Summed in pieces, since a long sum in f32 stops growing.
+  double sum = 0;
+  for (std::int64_t begin = 0; begin < columns; begin += kPiece) {
+    T piece = 0;
+    for (std::int64_t c = begin; c < smaller(columns, begin + kPiece); ++c) {
+      out[c] = std::exp(in[c] - row.largest);
+      piece += out[c];
+    }
+    sum += static_cast<double>(piece);
   }
+  row.sum = T(sum);
   return row;
 }
 

@@ -25,13 +25,14 @@ SIMT_KERNEL binary_broadcast_kernel(const T* a, const T* b, T* y, std::int64_t n
   using A = Accumulator<T>;
   for_each_index(n, [&](std::int64_t i) {
     std::int64_t at_a = 0, at_b = 0, rest = i;
-    for (int d = 0; d < args.rank; ++d) {
+    const int slowest = args.rank - 1;
+    for (int d = 0; d < slowest; ++d) {
       const std::int64_t place = rest % args.sizes[d];
       at_a += place * args.a_steps[d];
       at_b += place * args.b_steps[d];
       rest /= args.sizes[d];
     }
-    y[i] = T(Op::value(A(a[at_a]), A(b[at_b])));
+    y[i] = T(Op::value(A(a[at_a + rest * args.a_steps[slowest]]), A(b[at_b + rest * args.b_steps[slowest]])));
   });
 }
 

@@ -283,8 +283,8 @@ SIMT_KERNEL top_k_grad_kernel(const std::int32_t* indices, const T* dy, T* dx, s
   });
 }
 
-// Calls f.template operator()<Wide, V>(grid) for rows of T, V > 1 where packs of all arrays begin
-// at the same elements.
+// Calls f.template operator()<Wide, V>(threads) for rows of T, V > 1 where packs of all arrays
+// begin at the same elements.
 template <class T, class F> void with_teams(std::int64_t columns, bool packs, F&& f) {
   const bool wide = columns > kWideRow;
   const int threads = columns > kVeryWideRow ? 2 * kBlock : kBlock;
