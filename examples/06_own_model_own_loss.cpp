@@ -39,7 +39,7 @@ int main() {
   AdamW optimizer(parameters, {.lr = 0.01});
   for (int step = 0; step <= 600; ++step) {
     optimizer.zero_grad();
-    const Variable loss = huber(model(x) - Variable(y));
+    const Variable loss = huber(model(x) - y);
     loss.backward();
     optimizer.step();
     if (step % 200 == 0) std::printf("step %3d: loss %.5f\n", step, loss.item());

@@ -12,6 +12,16 @@ inline Variable operator*(const Variable& a, const Variable& b) { return mul(a, 
 inline Variable operator/(const Variable& a, const Variable& b) { return div(a, b); }
 inline Variable operator-(const Variable& x) { return neg(x); }
 
+// A tensor is a constant.
+inline Variable operator+(const Variable& a, const Tensor& b) { return add(a, Variable(b)); }
+inline Variable operator-(const Variable& a, const Tensor& b) { return sub(a, Variable(b)); }
+inline Variable operator*(const Variable& a, const Tensor& b) { return mul(a, Variable(b)); }
+inline Variable operator/(const Variable& a, const Tensor& b) { return div(a, Variable(b)); }
+inline Variable operator+(const Tensor& a, const Variable& b) { return add(Variable(a), b); }
+inline Variable operator-(const Tensor& a, const Variable& b) { return sub(Variable(a), b); }
+inline Variable operator*(const Tensor& a, const Variable& b) { return mul(Variable(a), b); }
+inline Variable operator/(const Tensor& a, const Variable& b) { return div(Variable(a), b); }
+
 Variable operator+(const Variable& x, double number);
 Variable operator-(double number, const Variable& x);
 Variable operator/(const Variable& x, double number);

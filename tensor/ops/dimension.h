@@ -46,8 +46,9 @@ Tensor log_softmax_grad(const Tensor& y, const Tensor& dy, int dim);
 // One after the other, as torch.cat; any dtype. ValueError for no tensors, ShapeError and
 // DtypeError for tensors that differ in more than the size of that dimension.
 Tensor cat(const std::vector<Tensor>& parts, int dim = 0);
-// [begin, end) of the dimension, as x[begin:end] in Python; any dtype. Shares x's memory where no
-// dimension before dim is longer than 1, so for dim 0, and is a copy elsewhere.
+// [begin, end) of the dimension, as x[begin:end] in Python but 0 ≤ begin ≤ end ≤ size; any dtype.
+// Shares x's memory where no dimension before dim is longer than 1, so for dim 0, and is a copy
+// elsewhere.
 Tensor slice(const Tensor& x, std::int64_t begin, std::int64_t end, int dim = 0);
 
 }  // namespace mec

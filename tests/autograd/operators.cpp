@@ -57,6 +57,23 @@ TEST_CASE("operands that both repeat, and one that expands, have the gradients t
   check_gradient([](const Inputs& in) { return expand(in[0], {5, 2, 4, 3, 2}); }, inputs);
 }
 
+TEST_CASE("a tensor on either side of an operator is a constant") {
+  const Tensor c = sample({4}, 1);
+  const std::vector<Tensor> inputs{sample({3, 4})};
+  check_gradient([&](const Inputs& in) { return in[0] + c; }, inputs);
+  check_gradient([&](const Inputs& in) { return c + in[0]; }, inputs);
+  check_gradient([&](const Inputs& in) { return in[0] - c; }, inputs);
+  check_gradient([&](const Inputs& in) { return c - in[0]; }, inputs);
+  check_gradient([&](const Inputs& in) { return in[0] * c; }, inputs);
+  check_gradient([&](const Inputs& in) { return c * in[0]; }, inputs);
+  check_gradient([&](const Inputs& in) { return in[0] / c; }, inputs);
+  check_gradient([&](const Inputs& in) { return c / in[0]; }, inputs);
+  const Variable x(sample({3, 4}));
+  const auto values = [](const Variable& v) { return v.data().to_vector<double>(); };
+  CHECK(values(c - x) == values(Variable(c) - x));
+  CHECK(values(c / x) == values(Variable(c) / x));
+}
+
 TEST_CASE("operators with a number on either side have the gradients that differences give") {
   const std::vector<Tensor> inputs{sample({3, 4})};
   check_gradient([](const Inputs& in) { return in[0] + 1.5; }, inputs);
