@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <cstdlib>
 
-
 namespace mec::cli {
 
 namespace {
@@ -32,6 +31,13 @@ std::string clock_text(double seconds) {  // "1:02:03" or "2:03"
 std::string bar(std::int64_t step, std::int64_t steps) {
   const auto full = static_cast<std::size_t>(kBarWidth * step / steps);
   return concat('[', std::string(full, '#'), std::string(kBarWidth - full, '.'), "] ");
+}
+
+// As many of the fields, which two spaces part, as there is room for; of the first, what there is.
+std::string whole_fields(const std::string& line, std::size_t room) {
+  if (line.size() <= room) return line;
+  const std::size_t end = line.rfind("  ", room);
+  return end == std::string::npos ? first_columns(line, room) : line.substr(0, end);
 }
 
 }  // namespace
@@ -71,7 +77,7 @@ void Progress::draw(const std::string& bar) const {
   const int columns = style_.columns ? style_.columns() : 0;
   const std::size_t room = columns > 0 ? static_cast<std::size_t>(columns - 1) : std::string::npos;
   const bool fits = bar.size() + line_.size() <= room;
-  out_ << "\r\033[K" << first_columns((fits ? bar : "") + line_, room);
+  out_ << "\r\033[K" << (fits ? bar : "") << whole_fields(line_, room);
 }
 
 void Progress::on_step(const StepReport& report) {

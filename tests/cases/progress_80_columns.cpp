@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <regex>
 
 #include "support/paths.h"
 #include "support/program.h"
@@ -81,6 +82,11 @@ TEST_CASE("progress stays within the columns of the terminal, at any width") {
       // Where a step was slow, and both fit.
       const std::size_t bar = line.starts_with("[") ? line.find("] ") + 2 : 0;
       CHECK(line.substr(bar).starts_with(std::string("epoch ").substr(0, columns - 1U)));
+      // No field is cut in the middle of a number.
+      const std::regex last(
+          "(.*  )?(epoch \\d+|step \\d+/\\d+|\\d+ images/s|ETA [0-9:]+|loss -?\\d+\\.\\d{4}|"
+          "coding length -?\\d+\\.\\d|norm \\d+\\.\\d{3}.*)");
+      CHECK_MESSAGE(std::regex_match(line.substr(bar), last), line);
     }
     CHECK(std::ranges::count(text, '\n') == std::ranges::count(whole, '\n'));
   }
