@@ -7,6 +7,7 @@
 #include "mec/ssl/run/run_directory.h"
 #include "mec/ssl/run/settings_file.h"
 #include "mec/tensor/io/safetensors.h"
+#include "mec/tensor/text.h"
 
 namespace mec {
 
@@ -45,6 +46,8 @@ SavedEncoder::SavedEncoder(const std::filesystem::path& source, EncoderHints hin
   if (std::filesystem::is_directory(weights_)) {
     settings_ = read_run_settings(weights_);
     weights_ /= kEncoderFile;
+    check<IoError>(std::filesystem::exists(weights_), printable(source.string()), " has no ", kEncoderFile,
+                   " yet: no epoch of this run has ended; go on with mec pretrain --resume ", printable(source.string()));
   }
   info_ = find_info(weights_, hints_);
 }

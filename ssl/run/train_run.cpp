@@ -58,8 +58,8 @@ RunIdentity identity_of(const PretrainSettings& settings, const TrainPlan& plan)
 }
 
 std::string start_text(const PretrainSettings& settings, const Dataset& dataset, const TrainPlan& plan) {
-  return concat("pre-training ", settings.model.arch, " (width ", settings.model.width, ") on ", dataset.size(),
-                " images of ", dataset.info().kind, ": ", counted(settings.train.epochs, "epoch"), " of ",
+  return concat("pre-training ", settings.model.arch, " (width ", settings.model.width, ") on ", dataset.size(), " images of ",
+                dataset.info().kind, ": ", counted(settings.train.epochs, "epoch"), " of ",
                 counted(plan.steps_per_epoch(), "step"));
 }
 
@@ -80,21 +80,19 @@ PretrainSettings keep_within(PretrainSettings settings, double minutes, const Da
   const std::int64_t asked = settings.train.epochs;
   const EpochBudget budget = fit_epochs(minutes, step_seconds, plan.steps_per_epoch(), asked, plan.fewest_epochs());
   settings.train.epochs = budget.epochs;
-  const auto takes = [&](std::int64_t epochs) {
-    return minutes_text(budget.minutes_per_epoch * static_cast<double>(epochs));
-  };
+  const auto takes = [&](std::int64_t epochs) { return minutes_text(budget.minutes_per_epoch * static_cast<double>(epochs)); };
   std::string text = concat(counted(asked, "epoch"), asked == 1 ? " takes " : " take ", takes(asked), " here");
   if (settings.train.epochs < asked) {
-    text += concat(": training ", settings.train.epochs, " instead, ", takes(settings.train.epochs), " (--within ", minutes,
-                   ")");
+    text +=
+        concat(": training ", settings.train.epochs, " instead, ", takes(settings.train.epochs), " (--within ", minutes, ")");
   }
   tell(log, text);
   return settings;
 }
 
 // From the start, or from a checkpoint.
-void run(const PretrainSettings& asked, const Device& device, const std::filesystem::path& out,
-         const RunOptions& options, std::unique_ptr<Checkpoint> from) {
+void run(const PretrainSettings& asked, const Device& device, const std::filesystem::path& out, const RunOptions& options,
+         std::unique_ptr<Checkpoint> from) {
   const DatasetPtr dataset = open_data(asked.data, options.note);
   const TransformPtr views = make_augmentation(asked.augment, normalization_of(asked.data, dataset->info()));
   const PretrainSettings settings =
@@ -125,14 +123,14 @@ void run(const PretrainSettings& asked, const Device& device, const std::filesys
     from.reset();  // frees its memory
   }
   if (done >= plan.steps()) {
-    return tell(options.log, concat(printable(out.string()), ": training has ended already, after ", train_settings.epochs,
-                                    " epochs"));
+    return tell(options.log, concat(printable(out.string()), ": training has ended already, after ",
+                                    counted(train_settings.epochs, "epoch")));
   }
 
   RunDirectory directory(out, settings, describe_encoder(learner.online.encoder, views, settings.data), done);
   if (directory.begins_again()) {
-    tell(options.log, concat("beginning again in ", printable(out.string()),
-                             ": the run there was stopped before its first checkpoint"));
+    tell(options.log,
+         concat("beginning again in ", printable(out.string()), ": the run there was stopped before its first checkpoint"));
   }
   if (done > 0) {
     tell(options.log, concat("resuming ", printable(out.string()), " at epoch ", done / plan.steps_per_epoch() + 1));

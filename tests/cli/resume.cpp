@@ -43,8 +43,8 @@ struct Fixture : RunFixture {
     std::vector<std::string> all{"pretrain", "--threads", "1", config, "--out", at(out)};
     const auto set = [&](const std::string& assignment) { all.insert(all.end(), {"--set", assignment}); };
     set("method=" + method);
-    for (const char* text : {"train.epochs=4", "train.warmup_epochs=1", "train.batch=16",
-                             "train.lr=0.05", "model.dim=16", "model.proj_hidden=16"}) {
+    for (const char* text : {"train.epochs=4", "train.warmup_epochs=1", "train.batch=16", "train.lr=0.05", "model.dim=16",
+                             "model.proj_hidden=16"}) {
       set(text);
     }
     if (method == "moco-v2" || method == "swav") set(method + ".queue=32");
@@ -175,6 +175,9 @@ TEST_CASE_FIXTURE(Fixture, "a run that was stopped before its first checkpoint b
     write_bytes(folder / "run/metrics.jsonl", read_bytes(folder / "whole/metrics.jsonl").substr(0, 300));
   };
   const std::string why = "run: the output folder is not empty; choose another with --out, or remove it first";
+  stopped(false);
+  check_fails(folder, 1, "run has no encoder.safetensors yet: no epoch of this run has ended; go on with mec pretrain --resume",
+              {"eval", "table", at("run")});
   for (const bool with_encoder : {false, true}) {
     for (const auto& arguments : {start("run", "mec", rare), resume("run")}) {
       stopped(with_encoder);
@@ -235,8 +238,7 @@ TEST_CASE_FIXTURE(Fixture, "a checkpoint that is damaged, foreign or of other se
   write_bytes(path, whole);
   std::string damaged = whole;
   const SafetensorsReader reader(path);
-  const auto entry = std::ranges::find(reader.entries(), "online.encoder.bn1.running_var",
-                                       &SafetensorsEntry::name);
+  const auto entry = std::ranges::find(reader.entries(), "online.encoder.bn1.running_var", &SafetensorsEntry::name);
   REQUIRE(entry != reader.entries().end());
   const std::size_t second_value = whole.size() - reader.entries().back().end + entry->begin + 4;
   damaged.replace(second_value, 4, std::string("\0\0\xc0\x7f", 4));  // NaN
