@@ -12,7 +12,8 @@ struct AdamWOptions {
 };
 
 // m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², w ← w − lr·(m̂/(√v̂ + ε) + wd·w) with m̂ = m/(1−β₁ᵗ), v̂
-// = v/(1−β₂ᵗ) at step t: Loshchilov & Hutter 2019, as torch.optim.AdamW.
+// = v/(1−β₂ᵗ) at step t: Loshchilov & Hutter 2019, as torch.optim.AdamW. wd is that of each group
+// (GroupRule::weight_decay), 0 unless it says more.
 class AdamW final : public Optimizer {
  public:
   // ValueError for a β outside [0,1) or an ε that is not positive.
