@@ -31,7 +31,7 @@ constexpr Part kParts[] = {
 #if MEC_HAVE_OPENMP
     {"OpenMP", true, ""},
 #else
-    {"OpenMP", false, "one thread for everything"},
+    {"OpenMP", false, "a thread pool of our own takes its place"},
 #endif
 #if MEC_HAVE_ONEDNN
     {"oneDNN", true, ""},

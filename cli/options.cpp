@@ -17,7 +17,7 @@ void add_device_options(Command command, DeviceOptions& options) {
       .show_default();
   command.add_option("--threads", options.threads, "Threads of the CPU device; 0: OMP_NUM_THREADS, or one for each processor")
       .between(0, 4096);
-  command.add_flag("--portable", options.portable, "Our own kernels only, as in a build without oneDNN and BLAS");
+  command.add_flag("--portable", options.portable, "Our own kernels and threads only, as in a build without oneDNN and BLAS");
   command.add_flag("--tf32", options.tf32, "On the GPU, round f32 operands to TF32: faster, three digits");
   command.add_flag("--tune", options.tune, "On the GPU, time the engines of each convolution and take the fastest");
   command.add_flag("--nondeterministic", options.nondeterministic,

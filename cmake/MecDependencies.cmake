@@ -40,7 +40,7 @@ macro(mec_optional name package target cost)
   endif()
 endmacro()
 
-mec_optional(OPENMP OpenMP OpenMP::OpenMP_CXX "one thread for everything" COMPONENTS CXX)
+mec_optional(OPENMP OpenMP OpenMP::OpenMP_CXX "a thread pool of our own takes its place" COMPONENTS CXX)
 mec_optional(ONEDNN MecOneDnn DNNL::dnnl "convolutions by our own loops, several times slower")
 mec_optional(BLAS MecBlas mec::blas "matrix products and factorisations by our own loops, slower")
 mec_optional(ZLIB ZLIB ZLIB::ZLIB "data sets must be unpacked first: .gz files are refused")
@@ -63,8 +63,9 @@ set(MEC_TARGET_threads Threads::Threads)
 if(MEC_HAVE_OPENMP AND MEC_HAVE_BLAS AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   list(APPEND MEC_SUMMARY "note|clang|its OpenMP runtime runs beside that of oneDNN and OpenBLAS: two pools of threads")
 endif()
+# Our own threads then, but loops become vectors as `#pragma omp simd` says.
 if(NOT MEC_HAVE_OPENMP)
-  target_compile_options(mec_options INTERFACE -Wno-unknown-pragmas)
+  target_compile_options(mec_options INTERFACE -Wno-unknown-pragmas -fopenmp-simd)
 endif()
 
 # mec_header_only(<name> <header> [<folder>...]): the target mec_<name>, with the include path of a

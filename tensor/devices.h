@@ -18,7 +18,8 @@ struct CpuOptions {
   // 0: what OMP_NUM_THREADS or the caller set, or one for each processor (see
   // backends/cpu/threads.h).
   int threads = 0;
-  // Our own kernels only, even where oneDNN and OpenBLAS are there (to test them).
+  // Our own kernels only, even where oneDNN and OpenBLAS are there, on threads of our own: results
+  // do not depend on their number, and a busy processor delays only the work that is on it.
   bool portable = false;
   Bf16Convolution bf16 = Bf16Convolution::automatic;
   // Called with a warning where threads cannot be had, or wait for processors.

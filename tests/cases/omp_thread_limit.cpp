@@ -81,10 +81,15 @@ TEST_CASE_FIXTURE(Fixture, "more threads than processors, and fewer than asked f
   CHECK(said("", 1).empty());
 }
 #else
-TEST_CASE_FIXTURE(Fixture, "without OpenMP there is one thread, which is said where more were asked for") {
-  CHECK(info("OMP_NUM_THREADS=4") == "1 thread (built without OpenMP)");
-  const ProgramResult result = run_shell(folder, "run pretrain config.toml --out r --threads 3");
-  CHECK(result.status == 0);
-  CHECK(result.err == "mec: 3 threads were asked for, but mec was built without OpenMP\n");
+TEST_CASE_FIXTURE(Fixture, "without OpenMP a pool has the threads that are asked for, with the same bits for any number") {
+  CHECK(info("OMP_NUM_THREADS=4,2") == "4 threads (OMP_NUM_THREADS)");
+  const int processors = cpu::choose_threads(0).processors;
+  const ProgramResult many = run_shell(folder, concat("run pretrain config.toml --out m --threads ", processors + 1));
+  CHECK(many.status == 0);
+  CHECK(many.err.starts_with(concat("mec: ", processors + 1, " threads share ", processors, " processor")));
+#if !MEC_HAVE_ONEDNN && !MEC_HAVE_BLAS
+  const std::string one = train("A=1", "--threads 1");
+  for (const char* threads : {"--threads 2", "--threads 3", "--threads 7"}) CHECK(train("A=1", threads) == one);
+#endif
 }
 #endif

@@ -72,7 +72,7 @@ void run(CpuBackend& device, const kernel::FillRandom& call) {
   const RandomArgs args = call.args;
   dispatch_real(call.name, call.y.dtype, [&]<class T>() {
     T* const out = call.y.as<T>();
-    parallel_for(device.threads(), call.y.numel(), kGrain, [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(device.team(), call.y.numel(), kGrain, [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) out[i] = random_element<T>(args, static_cast<std::uint32_t>(i));
     });
   });
@@ -223,6 +223,7 @@ CpuBackend::CpuBackend(const CpuOptions& options, const Loops& loops)
       portable_matmul_(loops.portable_matmul),
       portable_convolution_(loops.portable_convolution),
       threads_(threads_for(options)),
+      pool_(make_pool(threads_, !options.portable)),
       portable_(options.portable),
       widens_bf16_(widens_bf16(options)),
       onednn_(std::make_unique<OneDnn>()) {}

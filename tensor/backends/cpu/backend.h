@@ -10,6 +10,8 @@
 #include <thread>
 
 #include "mec/tensor/backend.h"
+#include "mec/tensor/backends/cpu/thread_pool.h"
+#include "mec/tensor/backends/cpu/threads.h"
 #include "mec/tensor/devices.h"
 
 namespace mec::cpu {
@@ -78,7 +80,7 @@ class CpuBackend : public Backend {
     std::byte* data_;
   };
 
-  int threads() const { return threads_; }
+  Team team() const { return {threads_, pool_.get()}; }
 
  protected:
   virtual void portable_lu(Out a, Out pivots) = 0;
@@ -104,6 +106,7 @@ class CpuBackend : public Backend {
   const MatmulKernels portable_matmul_;
   const ConvolutionKernels portable_convolution_;
   const int threads_;
+  const std::unique_ptr<ThreadPool> pool_;
   const bool portable_;
   const bool widens_bf16_;
   CachingAllocator allocator_;

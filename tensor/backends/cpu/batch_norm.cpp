@@ -53,7 +53,7 @@ void run(LoopsBackend& device, const kernel::BatchNormStatistics& call) {
     A* const means = reinterpret_cast<A*>(scratch.data());
     A* const squares = means + values;
     const T* const in = static_cast<const T*>(call.x.data);
-    parallel_tasks(device.threads(), cut.tasks(), [=](std::int64_t task) {
+    parallel_tasks(device.team(), cut.tasks(), [=](std::int64_t task) {
       const Tile tile(cut, task);
       A centre[kPanel] = {}, sum[kPanel] = {}, square[kPanel] = {};
       const std::int64_t first = tile.top * cut.width + tile.left;
@@ -83,7 +83,7 @@ void run(LoopsBackend& device, const kernel::BatchNormStatistics& call) {
     A* const mean_out = static_cast<A*>(call.mean.data);
     A* const var_out = static_cast<A*>(call.var.data);
     const double rows = static_cast<double>(cut.size / cut.channels);
-    parallel_for(device.threads(), cut.channels, larger(kGrain / (cut.chunks * cut.fold), 1),
+    parallel_for(device.team(), cut.channels, larger(kGrain / (cut.chunks * cut.fold), 1),
                  [=](std::int64_t begin, std::int64_t end) {
                    const auto for_parts = [&](std::int64_t c, auto f) {
                      for (std::int64_t chunk = 0; chunk < cut.chunks; ++chunk) {
@@ -112,11 +112,11 @@ void run(LoopsBackend& device, const kernel::BatchNormStatistics& call) {
 namespace {
 
 template <class T, bool kAdd, bool kRelu>
-void apply_tiles(int threads, const Cut& cut_, const T* in, const T* residual, T* out,
+void apply_tiles(Team team, const Cut& cut_, const T* in, const T* residual, T* out,
                  const functor::ChannelAffine<Accumulator<T>>* table) {
   using A = Accumulator<T>;
   const Cut cut = cut_;
-  parallel_tasks(threads, cut.tasks(), [=](std::int64_t task) {
+  parallel_tasks(team, cut.tasks(), [=](std::int64_t task) {
     const Tile tile(cut, task);
     A scale[kPanel], shift[kPanel];
     per_column(cut, tile, scale, [&](std::int64_t c) { return table[c].scale; });
@@ -145,7 +145,7 @@ void run(LoopsBackend& device, const kernel::BatchNormApply& call) {
     fill_affine(table, cut.channels, call.mean, call.var, call.gamma, call.beta, call.args.eps);
     const auto run = call.add.data ? (call.args.relu ? apply_tiles<T, true, true> : apply_tiles<T, true, false>)
                                    : (call.args.relu ? apply_tiles<T, false, true> : apply_tiles<T, false, false>);
-    run(device.threads(), cut, data_of<T>(call.x), data_of<T>(call.add), static_cast<T*>(call.y.data), table);
+    run(device.team(), cut, data_of<T>(call.x), data_of<T>(call.add), static_cast<T*>(call.y.data), table);
   });
 }
 
@@ -153,11 +153,11 @@ namespace {
 
 // Sums g and g·(x − mean) of each chunk into (chunks, width) each.
 template <class T, Mask kMask>
-void grad_sums(int threads, const Cut& cut_, const T* dy, const T* x, const T* y, const Accumulator<T>* mean,
+void grad_sums(Team team, const Cut& cut_, const T* dy, const T* x, const T* y, const Accumulator<T>* mean,
                const functor::ChannelAffine<Accumulator<T>>* affine, Accumulator<T>* sums, Accumulator<T>* products) {
   using A = Accumulator<T>;
   const Cut cut = cut_;
-  parallel_tasks(threads, cut.tasks(), [=](std::int64_t task) {
+  parallel_tasks(team, cut.tasks(), [=](std::int64_t task) {
     const Tile tile(cut, task);
     A centre[kPanel], scale[kPanel] = {}, shift[kPanel] = {}, sum[kPanel] = {}, product[kPanel] = {};
     per_column(cut, tile, centre, [&](std::int64_t c) { return mean[c]; });
@@ -201,14 +201,14 @@ void run(LoopsBackend& device, const kernel::BatchNormGradReduce& call) {
     Affine* const affine = reinterpret_cast<Affine*>(products + values);
     fill_affine(affine, cut.channels, call.mean, call.var, call.gamma, call.beta, call.args.eps);
     with_mask(call.y, call.args, [&]<Mask kMask>() {
-      grad_sums<T, kMask>(device.threads(), cut, data_of<T>(call.dy), data_of<T>(call.x), data_of<T>(call.y),
+      grad_sums<T, kMask>(device.team(), cut, data_of<T>(call.dy), data_of<T>(call.x), data_of<T>(call.y),
                           data_of<A>(call.mean), affine, sums, products);
     });
     const A* const variance = data_of<A>(call.var);
     A* const dgamma_out = static_cast<A*>(call.dgamma.data);
     A* const dbeta_out = static_cast<A*>(call.dbeta.data);
     const double eps = call.args.eps;
-    parallel_for(device.threads(), cut.channels, larger(kGrain / (cut.chunks * cut.fold), 1),
+    parallel_for(device.team(), cut.channels, larger(kGrain / (cut.chunks * cut.fold), 1),
                  [=](std::int64_t begin, std::int64_t end) {
                    for (std::int64_t c = begin; c < end; ++c) {
                      dbeta_out[c] = A(sum_of_parts(cut, sums, c));
@@ -221,11 +221,11 @@ void run(LoopsBackend& device, const kernel::BatchNormGradReduce& call) {
 namespace {
 
 template <class T, Mask kMask, bool kAdd>
-void grad_tiles(int threads, const Cut& cut_, const T* dy, const T* x, const T* y, T* dx, T* dadd,
+void grad_tiles(Team team, const Cut& cut_, const T* dy, const T* x, const T* y, T* dx, T* dadd,
                 const functor::BatchNormGrad<Accumulator<T>>* table, const functor::ChannelAffine<Accumulator<T>>* affine) {
   using A = Accumulator<T>;
   const Cut cut = cut_;
-  parallel_tasks(threads, cut.tasks(), [=](std::int64_t task) {
+  parallel_tasks(team, cut.tasks(), [=](std::int64_t task) {
     const Tile tile(cut, task);
     A a[kPanel], b[kPanel], c[kPanel], scale[kPanel] = {}, shift[kPanel] = {};
     per_column(cut, tile, a, [&](std::int64_t channel) { return table[channel].a; });
@@ -268,7 +268,7 @@ void run(LoopsBackend& device, const kernel::BatchNormGradApply& call) {
     fill_affine(affine, cut.channels, call.mean, call.var, call.gamma, call.beta, call.args.eps);
     with_mask(call.y, call.args, [&]<Mask kMask>() {
       const auto run = call.dadd.data ? grad_tiles<T, kMask, true> : grad_tiles<T, kMask, false>;
-      run(device.threads(), cut, data_of<T>(call.dy), data_of<T>(call.x), data_of<T>(call.y), static_cast<T*>(call.dx.data),
+      run(device.team(), cut, data_of<T>(call.dy), data_of<T>(call.x), data_of<T>(call.y), static_cast<T*>(call.dx.data),
           static_cast<T*>(call.dadd.data), table, affine);
     });
   });

@@ -62,7 +62,7 @@ void run(LoopsBackend& device, const kernel::PowerTraces& call) {
         for (std::int64_t i = 0; i < n; ++i) total += static_cast<double>(power(k)[i * n + i]);
       } else {
         const T *a = power(highest), *b = power(k - highest);
-        parallel_tasks(device.threads(), bands, [=](std::int64_t band) { sums[band] = band_of_product_trace(a, b, n, band); });
+        parallel_tasks(device.team(), bands, [=](std::int64_t band) { sums[band] = band_of_product_trace(a, b, n, band); });
         for (std::int64_t band = 0; band < bands; ++band) total += sums[band];
       }
       static_cast<T*>(call.traces.data)[k - 1] = T(total);
@@ -74,7 +74,7 @@ void run(LoopsBackend& device, const kernel::MatrixPolynomial& call) {
   const std::int64_t n = call.y.shape[0];
   with_real(call.y.dtype, [&]<class T>() {
     T* const out = static_cast<T*>(call.y.data);
-    parallel_for(device.threads(), n, larger(1, kGrain / n), [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(device.team(), n, larger(1, kGrain / n), [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r) {
         T* const row = out + r * n;  // stays in cache while the powers are added
         for (std::int64_t c = 0; c < n; ++c) row[c] = T(0);
@@ -95,7 +95,7 @@ void run(LoopsBackend& device, const kernel::Symmetrize& call) {
   with_real(call.x.dtype, [&]<class T>() {
     const T* const in = static_cast<const T*>(call.x.data);
     T* const out = static_cast<T*>(call.y.data);
-    parallel_tasks(device.threads(), ceil_div(n, kTile), [=](std::int64_t band) {
+    parallel_tasks(device.team(), ceil_div(n, kTile), [=](std::int64_t band) {
       for_tiles(n, band, [&](std::int64_t row, std::int64_t column, std::int64_t rows, std::int64_t columns) {
         T t[kTile][kTile];
         load_transposed(in, n, row, column, rows, columns, t);

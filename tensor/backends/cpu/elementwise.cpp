@@ -20,7 +20,7 @@ void run(LoopsBackend& device, const kernel::Unary& call) {
     dispatch_op(call.op, [&]<class Op>() {
       const T* const in = static_cast<const T*>(call.x.data);
       T* const out = static_cast<T*>(call.y.data);
-      parallel_for(device.threads(), numel(call.x.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
+      parallel_for(device.team(), numel(call.x.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) put(out[i], Op::value(Accumulator<T>(in[i])));
       });
     });
@@ -34,7 +34,7 @@ void run(LoopsBackend& device, const kernel::UnaryGrad& call) {
       const T* const in = static_cast<const T*>(call.x.data);
       const T* const gradient = static_cast<const T*>(call.dy.data);
       T* const out = static_cast<T*>(call.dx.data);
-      parallel_for(device.threads(), numel(call.x.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
+      parallel_for(device.team(), numel(call.x.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) {
           const A at = A(in[i]);
           put(out[i], Op::grad(A(gradient[i]), at, Op::value(at)));
@@ -51,7 +51,7 @@ void run(LoopsBackend& device, const kernel::Binary& call) {
       const T* const right = static_cast<const T*>(call.b.data);
       T* const out = static_cast<T*>(call.y.data);
       const BroadcastArgs args = call.args;
-      parallel_for(device.threads(), numel(call.y.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
+      parallel_for(device.team(), numel(call.y.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
         // Stretches along the fastest dimension.
         for (std::int64_t start = begin; start < end;) {
           const std::int64_t place = start % args.sizes[0], length = smaller(end - start, args.sizes[0] - place);
@@ -82,7 +82,7 @@ void run(LoopsBackend& device, const kernel::Axpby& call) {
       const X* const in = static_cast<const X*>(call.x.data);
       Y* const out = static_cast<Y*>(call.y.data);
       const A alpha = A(scale), beta = A(call.args.beta);
-      parallel_for(device.threads(), numel(call.x.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
+      parallel_for(device.team(), numel(call.x.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
         if (beta == A(0)) {  // y may hold anything, even NaN
 #pragma omp simd
           for (std::int64_t i = begin; i < end; ++i) put(out[i], alpha * A(in[i]));

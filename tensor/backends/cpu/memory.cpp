@@ -7,18 +7,18 @@ namespace {
 
 constexpr std::int64_t kCopyGrain = 65536;  // bytes
 
-void copy_bytes(int threads, const void* x, void* y, std::int64_t bytes) {
+void copy_bytes(Team team, const void* x, void* y, std::int64_t bytes) {
   const char* const from = static_cast<const char*>(x);
   char* const to = static_cast<char*>(y);
-  parallel_for(threads, bytes, kCopyGrain, [=](std::int64_t begin, std::int64_t end) {
+  parallel_for(team, bytes, kCopyGrain, [=](std::int64_t begin, std::int64_t end) {
     std::memcpy(to + begin, from + begin, static_cast<std::size_t>(end - begin));
   });
 }
 
 // In tiles of 16 x 16, so that both sides use the whole of each cache line.
-template <class T> void transpose_matrix(int threads, const T* x, T* y, std::int64_t rows, std::int64_t columns) {
+template <class T> void transpose_matrix(Team team, const T* x, T* y, std::int64_t rows, std::int64_t columns) {
   constexpr std::int64_t kTile = 16;
-  parallel_tasks(threads, ceil_div(rows, kTile) * columns < 1024 ? 1 : ceil_div(columns, kTile), [=](std::int64_t task) {
+  parallel_tasks(team, ceil_div(rows, kTile) * columns < 1024 ? 1 : ceil_div(columns, kTile), [=](std::int64_t task) {
     const bool alone = ceil_div(rows, kTile) * columns < 1024;
     const std::int64_t c0 = alone ? 0 : task * kTile, c1 = alone ? columns : smaller(c0 + kTile, columns);
     for (std::int64_t r0 = 0; r0 < rows; r0 += kTile) {
@@ -34,13 +34,13 @@ template <class T> void transpose_matrix(int threads, const T* x, T* y, std::int
 
 void run(LoopsBackend& device, const kernel::Copy& call) {
   const std::int64_t n = numel(call.x.shape);
-  if (call.x.dtype == call.y.dtype) return copy_bytes(device.threads(), call.x.data, call.y.data, n * size_of(call.x.dtype));
+  if (call.x.dtype == call.y.dtype) return copy_bytes(device.team(), call.x.data, call.y.data, n * size_of(call.x.dtype));
   dispatch_any(call.x.dtype, [&]<class From>() {
     dispatch_any(call.y.dtype, [&]<class To>() {
       using Value = std::conditional_t<std::is_same_v<To, bf16>, float, To>;  // put() rounds to bf16
       const From* const in = static_cast<const From*>(call.x.data);
       To* const out = static_cast<To*>(call.y.data);
-      parallel_for(device.threads(), n, kGrain, [=](std::int64_t begin, std::int64_t end) {
+      parallel_for(device.team(), n, kGrain, [=](std::int64_t begin, std::int64_t end) {
 #pragma omp simd
         for (std::int64_t i = begin; i < end; ++i) put(out[i], converted<Value>(in[i]));
       });
@@ -52,7 +52,7 @@ void run(LoopsBackend& device, const kernel::Fill& call) {
   dispatch_any(call.y.dtype, [&]<class T>() {
     T* const out = static_cast<T*>(call.y.data);
     const T element = converted<T>(call.value);
-    parallel_for(device.threads(), numel(call.y.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(device.team(), numel(call.y.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
 #pragma omp simd
       for (std::int64_t i = begin; i < end; ++i) out[i] = element;
     });
@@ -61,7 +61,7 @@ void run(LoopsBackend& device, const kernel::Fill& call) {
 
 void run(LoopsBackend& device, const kernel::Transpose& call) {
   const auto run = [&]<class T>() {
-    transpose_matrix(device.threads(), static_cast<const T*>(call.x.data), static_cast<T*>(call.y.data), call.x.shape[0],
+    transpose_matrix(device.team(), static_cast<const T*>(call.x.data), static_cast<T*>(call.y.data), call.x.shape[0],
                      call.x.shape[1]);
   };
   switch (size_of(call.x.dtype)) {  // only the size of an element matters
@@ -80,7 +80,7 @@ void run(LoopsBackend& device, const kernel::GatherRows& call) {
   const auto* const rows = static_cast<const std::int64_t*>(call.index.data);
   const char* const from = static_cast<const char*>(call.x.data);
   char* const to = static_cast<char*>(call.y.data);
-  parallel_for(device.threads(), count, larger(1, kCopyGrain / larger(row_bytes, 1)),
+  parallel_for(device.team(), count, larger(1, kCopyGrain / larger(row_bytes, 1)),
                [=](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t i = begin; i < end; ++i) {
                    const auto size = static_cast<std::size_t>(row_bytes);

@@ -5,8 +5,8 @@
 namespace mec::cpu::MEC_ISA {
 namespace {
 
-template <class T> void sgd_range(int threads, T* w, const T* g, T* v, std::int64_t n, functor::SgdStep<T> step) {
-  parallel_for(threads, n, kGrain, [=](std::int64_t begin, std::int64_t end) {
+template <class T> void sgd_range(Team team, T* w, const T* g, T* v, std::int64_t n, functor::SgdStep<T> step) {
+  parallel_for(team, n, kGrain, [=](std::int64_t begin, std::int64_t end) {
 #pragma omp simd
     for (std::int64_t i = begin; i < end; ++i) {
       T weight = w[i], velocity = v[i];
@@ -17,8 +17,8 @@ template <class T> void sgd_range(int threads, T* w, const T* g, T* v, std::int6
   });
 }
 
-template <class T> void adamw_range(int threads, T* w, const T* g, T* m, T* v, std::int64_t n, functor::AdamWStep<T> step) {
-  parallel_for(threads, n, kGrain, [=](std::int64_t begin, std::int64_t end) {
+template <class T> void adamw_range(Team team, T* w, const T* g, T* m, T* v, std::int64_t n, functor::AdamWStep<T> step) {
+  parallel_for(team, n, kGrain, [=](std::int64_t begin, std::int64_t end) {
 #pragma omp simd
     for (std::int64_t i = begin; i < end; ++i) {
       T weight = w[i], first = m[i], second = v[i];
@@ -60,7 +60,7 @@ void run(LoopsBackend& device, const kernel::SgdUpdate& call) {
     const T base = *static_cast<const T*>(call.lr.data) * T(call.args.lr_factor);
     for_each_segment<T>(
         numel(call.w.shape), call.offsets, call.trust_ratios, [&](std::int64_t begin, std::int64_t end, T trust) {
-          sgd_range(device.threads(), static_cast<T*>(call.w.data) + begin, static_cast<const T*>(call.g.data) + begin,
+          sgd_range(device.team(), static_cast<T*>(call.w.data) + begin, static_cast<const T*>(call.g.data) + begin,
                     static_cast<T*>(call.v.data) + begin, end - begin,
                     functor::SgdStep<T>{base, trust, T(call.args.momentum), T(call.args.weight_decay)});
         });
@@ -74,7 +74,7 @@ void run(LoopsBackend& device, const kernel::AdamWUpdate& call) {
     for_each_segment<T>(
         numel(call.w.shape), call.offsets, call.trust_ratios, [&](std::int64_t begin, std::int64_t end, T trust) {
           step.trust = trust;
-          adamw_range(device.threads(), static_cast<T*>(call.w.data) + begin, static_cast<const T*>(call.g.data) + begin,
+          adamw_range(device.team(), static_cast<T*>(call.w.data) + begin, static_cast<const T*>(call.g.data) + begin,
                       static_cast<T*>(call.m.data) + begin, static_cast<T*>(call.v.data) + begin, end - begin, step);
         });
   });
@@ -88,7 +88,7 @@ void run(LoopsBackend& device, const kernel::LarsTrustRatios& call) {
     const T* const gradients = static_cast<const T*>(call.g.data);
     T* const ratios = static_cast<T*>(call.trust_ratios.data);
     const std::int64_t size = numel(call.w.shape);
-    parallel_tasks(device.threads(), numel(call.offsets.shape) - 1, [=](std::int64_t s) {
+    parallel_tasks(device.team(), numel(call.offsets.shape) - 1, [=](std::int64_t s) {
       const std::int64_t begin = functor::cut_to(size, ends[s]), n = functor::cut_to(size, ends[s + 1]) - begin;
       ratios[s] = ratio(norm(weights + begin, n), norm(gradients + begin, n));
     });
@@ -100,7 +100,7 @@ void run(LoopsBackend& device, const kernel::EmaUpdate& call) {
     const functor::EmaStep<T> step{*static_cast<const T*>(call.coefficient.data)};
     T* const t = static_cast<T*>(call.teacher.data);
     const T* const weights = static_cast<const T*>(call.w.data);
-    parallel_for(device.threads(), numel(call.w.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(device.team(), numel(call.w.shape), kGrain, [=](std::int64_t begin, std::int64_t end) {
 #pragma omp simd
       for (std::int64_t i = begin; i < end; ++i) {
         T value = t[i];

@@ -73,7 +73,7 @@ void run(LoopsBackend& device, const kernel::MaxPool2d& call) {
     T* const out = static_cast<T*>(call.y.data);
     auto* const winners = static_cast<std::uint8_t*>(call.argmax.data);
     const std::int64_t rows = call.y.shape[0] * p.out_h;
-    parallel_for(device.threads(), rows, larger(1, kGrain / larger(p.out_w * p.c, 1)),
+    parallel_for(device.team(), rows, larger(1, kGrain / larger(p.out_w * p.c, 1)),
                  [=](std::int64_t begin, std::int64_t end) {
                    for (std::int64_t pixel = begin * p.out_w; pixel < end * p.out_w; ++pixel) {
                      const std::int64_t row = pixel / p.out_w, n = row / p.out_h;
@@ -93,7 +93,7 @@ void run(LoopsBackend& device, const kernel::MaxPool2dGrad& call) {
     T* const out = static_cast<T*>(call.dx.data);
     const auto* const winners = static_cast<const std::uint8_t*>(call.argmax.data);
     const std::int64_t image = p.out_h * p.out_w * p.c;
-    parallel_for(device.threads(), call.dx.shape[0] * p.h, larger(1, kGrain / larger(p.w * p.c, 1)),
+    parallel_for(device.team(), call.dx.shape[0] * p.h, larger(1, kGrain / larger(p.w * p.c, 1)),
                  [=](std::int64_t begin, std::int64_t end) {
                    for (std::int64_t pixel = begin * p.w; pixel < end * p.w; ++pixel) {
                      const std::int64_t row = pixel / p.w, n = row / p.h;
@@ -114,7 +114,7 @@ void run(LoopsBackend& device, const kernel::GlobalAvgPool& call) {
     const T* const in = static_cast<const T*>(call.x.data);
     T* const out = static_cast<T*>(call.y.data);
     const std::int64_t grain = larger(1, kGrain / larger(pixels * smaller(channels, kPanel), 1));
-    parallel_for(device.threads(), call.x.shape[0] * panels, grain, [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(device.team(), call.x.shape[0] * panels, grain, [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t task = begin; task < end; ++task) {
         const std::int64_t n = task / panels, c0 = task % panels * kPanel, width = smaller(kPanel, channels - c0);
         A sum[kPanel] = {};
@@ -136,7 +136,7 @@ void run(LoopsBackend& device, const kernel::GlobalAvgPoolGrad& call) {
     const T* const in = static_cast<const T*>(call.dy.data);
     T* const out = static_cast<T*>(call.dx.data);
     const std::int64_t grain = larger(1, kGrain / larger(pixels * channels, 1));
-    parallel_for(device.threads(), call.dx.shape[0], grain, [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(device.team(), call.dx.shape[0], grain, [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t n = begin; n < end; ++n) {
         T* const image = out + n * pixels * channels;
         for (std::int64_t p = 0; p < pixels; ++p) {

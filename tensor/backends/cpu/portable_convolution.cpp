@@ -169,21 +169,19 @@ void sum_phase(const Direction& d, const Phase& phase, const A* plane, const A* 
   }
 }
 
-// The images of one worker. `make_phase(index, phase)` gives each of the phases.
+// Image n. `make_phase(index, phase)` gives each of the phases.
 template <class T, class R, class A, class MakePhase>
-void sum_images(const Direction& d, const T* source, const A* packed, A* plane, R* result, std::int64_t begin, std::int64_t end,
-                std::int64_t phases, bool accumulate, MakePhase make_phase) noexcept {
+void sum_image(const Direction& d, const T* source, const A* packed, A* plane, R* result, std::int64_t n, std::int64_t phases,
+               bool accumulate, MakePhase make_phase) noexcept {
   const std::int64_t panel_values = d.taps * d.depth * kTileColumns<A>;
-  for (std::int64_t n = begin; n < end; ++n) {
-    load_plane(d.source, source + n * d.source.h * d.source.w * d.source.channels, plane);
-    for (std::int64_t index = 0; index < phases; ++index) {
-      Phase phase;
-      make_phase(index, phase);
-      // A panel stays in cache while all pixels are summed.
-      for (std::int64_t gp = 0; gp < d.groups * d.panels<A>(); ++gp) {
-        sum_phase(d, phase, plane, packed + gp * panel_values, gp / d.panels<A>(), gp % d.panels<A>() * kTileColumns<A>,
-                  result + n * d.result_h * d.result_w * d.result_channels(), accumulate);
-      }
+  load_plane(d.source, source + n * d.source.h * d.source.w * d.source.channels, plane);
+  for (std::int64_t index = 0; index < phases; ++index) {
+    Phase phase;
+    make_phase(index, phase);
+    // A panel stays in cache while all pixels are summed.
+    for (std::int64_t gp = 0; gp < d.groups * d.panels<A>(); ++gp) {
+      sum_phase(d, phase, plane, packed + gp * panel_values, gp / d.panels<A>(), gp % d.panels<A>() * kTileColumns<A>,
+                result + n * d.result_h * d.result_w * d.result_channels(), accumulate);
     }
   }
 }
@@ -195,9 +193,10 @@ void run(LoopsBackend& device, const kernel::Conv2d& call) {
   const Direction d{conv.x_plane(), conv.group_c(), conv.group_o(), conv.out_h, conv.out_w, conv.groups, conv.taps()};
   with_product_types(call.x.dtype, call.y.dtype, [&]<class T, class R>() {
     using A = Accumulator<T>;
-    const std::int64_t workers = smaller(device.threads(), conv.n), plane_values = d.source.values<A>();
+    const Team team = device.team();
+    const std::int64_t plane_values = d.source.values<A>();
     const std::int64_t packed_values = aligned_count(d.groups * d.panels<A>() * d.taps * d.depth * kTileColumns<A>);
-    const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(packed_values + workers * plane_values) * sizeof(A));
+    const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(packed_values + team.count * plane_values) * sizeof(A));
     A* const packed = reinterpret_cast<A*>(scratch.data());
     const T* const weight = static_cast<const T*>(call.w.data);
     pack_weight(d, packed, [&](std::int64_t group, std::int64_t tap, std::int64_t k, std::int64_t column) {
@@ -205,9 +204,9 @@ void run(LoopsBackend& device, const kernel::Conv2d& call) {
     });
     const T* const source = static_cast<const T*>(call.x.data);
     R* const result = static_cast<R*>(call.y.data);
-    parallel_tasks(device.threads(), workers, [=](std::int64_t worker) {
-      sum_images(d, source, packed, packed + packed_values + worker * plane_values, result, conv.n * worker / workers,
-                 conv.n * (worker + 1) / workers, 1, false, [&](std::int64_t, Phase& phase) { forward_phase(conv, phase); });
+    parallel_tasks(team, conv.n, [=](std::int64_t n, int thread) {
+      sum_image(d, source, packed, packed + packed_values + thread * plane_values, result, n, 1, false,
+                [&](std::int64_t, Phase& phase) { forward_phase(conv, phase); });
     });
   });
 }
@@ -217,9 +216,10 @@ void run(LoopsBackend& device, const kernel::Conv2dGradInput& call) {
   const Direction d{conv.dy_plane(), conv.group_o(), conv.group_c(), conv.h, conv.w, conv.groups, conv.taps()};
   with_product_types(call.dy.dtype, call.dx.dtype, [&]<class T, class R>() {
     using A = Accumulator<T>;
-    const std::int64_t workers = smaller(device.threads(), conv.n), plane_values = d.source.values<A>();
+    const Team team = device.team();
+    const std::int64_t plane_values = d.source.values<A>();
     const std::int64_t packed_values = aligned_count(d.groups * d.panels<A>() * d.taps * d.depth * kTileColumns<A>);
-    const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(packed_values + workers * plane_values) * sizeof(A));
+    const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(packed_values + team.count * plane_values) * sizeof(A));
     A* const packed = reinterpret_cast<A*>(scratch.data());
     const T* const weight = static_cast<const T*>(call.w.data);
     pack_weight(d, packed, [&](std::int64_t group, std::int64_t tap, std::int64_t k, std::int64_t column) {
@@ -228,10 +228,9 @@ void run(LoopsBackend& device, const kernel::Conv2dGradInput& call) {
     const T* const source = static_cast<const T*>(call.dy.data);
     R* const result = static_cast<R*>(call.dx.data);
     const bool accumulate = call.args.accumulate;
-    parallel_tasks(device.threads(), workers, [=](std::int64_t worker) {
-      sum_images(d, source, packed, packed + packed_values + worker * plane_values, result, conv.n * worker / workers,
-                 conv.n * (worker + 1) / workers, conv.stride * conv.stride, accumulate,
-                 [&](std::int64_t index, Phase& phase) { grad_phase(conv, index, phase); });
+    parallel_tasks(team, conv.n, [=](std::int64_t n, int thread) {
+      sum_image(d, source, packed, packed + packed_values + thread * plane_values, result, n, conv.stride * conv.stride,
+                accumulate, [&](std::int64_t index, Phase& phase) { grad_phase(conv, index, phase); });
     });
   });
 }
@@ -285,7 +284,7 @@ void run(LoopsBackend& device, const kernel::Conv2dGradWeight& call) {
     A* const sums = reinterpret_cast<A*>(scratch.data());
     const T* const in = static_cast<const T*>(call.x.data);
     const T* const gradient = static_cast<const T*>(call.dy.data);
-    parallel_tasks(device.threads(), parts, [=](std::int64_t part) {
+    parallel_tasks(device.team(), parts, [=](std::int64_t part) {
       A* const sum = sums + part * part_values;
       A* const wide_x = sum + sum_values;
       A* const wide_dy = wide_x + x_values;
@@ -298,7 +297,7 @@ void run(LoopsBackend& device, const kernel::Conv2dGradWeight& call) {
     });
     R* const result = static_cast<R*>(call.dw.data);
     const bool accumulate = call.args.accumulate;
-    parallel_for(device.threads(), weights, kGrain, [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(device.team(), weights, kGrain, [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         A sum = accumulate ? A(result[i]) : A(0);
         for (std::int64_t part = 0; part < parts; ++part) sum += sums[part * part_values + i];

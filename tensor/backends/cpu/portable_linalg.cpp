@@ -39,7 +39,7 @@ void LoopsBackend::portable_lu(Out a, Out pivots) {
       const T diagonal = m[k * n + k];
       if (diagonal == T(0)) continue;  // the column below is 0 as well
       const std::int64_t right = n - k - 1;
-      parallel_for(threads(), right, row_grain(right), [=](std::int64_t begin, std::int64_t end) {
+      parallel_for(team(), right, row_grain(right), [=](std::int64_t begin, std::int64_t end) {
         for (std::int64_t r = k + 1 + begin; r < k + 1 + end; ++r) {
           const T factor = m[r * n + k] /= diagonal;
           subtract(m + r * n + k + 1, m + k * n + k + 1, factor, right);
@@ -57,7 +57,7 @@ void LoopsBackend::portable_lu_inverse(In lu, In pivots, Out inverse) {
     const T* const m = static_cast<const T*>(lu.data);
     T* const x = static_cast<T*>(inverse.data);
     constexpr std::int64_t kColumns = 64;
-    parallel_for(threads(), n, kColumns, [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(team(), n, kColumns, [=](std::int64_t begin, std::int64_t end) {
       const std::int64_t width = end - begin;
       for (std::int64_t r = 0; r < n; ++r) {
         for (std::int64_t c = begin; c < end; ++c) x[r * n + c] = r == c ? T(1) : T(0);
@@ -93,7 +93,7 @@ bool LoopsBackend::portable_cholesky(Out a) {
       positive = square > T(0);
       if (!positive) return;
       const T diagonal = m[j * n + j] = std::sqrt(square);
-      parallel_for(threads(), n - j - 1, row_grain(j), [=](std::int64_t begin, std::int64_t end) {
+      parallel_for(team(), n - j - 1, row_grain(j), [=](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = j + 1 + begin; i < j + 1 + end; ++i) m[i * n + j] = rest(i, j) / diagonal;
       });
     }

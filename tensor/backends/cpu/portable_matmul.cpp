@@ -10,25 +10,22 @@ namespace {
 
 // panels[p][k][c] = b(k, p·width + c), zero beyond the last column.
 template <class T, class A>
-void pack_panels(int threads, const T* b, std::int64_t depth, std::int64_t columns, bool transposed, A* panels) {
+void pack_panels(Team team, const T* b, std::int64_t depth, std::int64_t columns, bool transposed, A* panels) {
   constexpr std::int64_t kWidth = kTileColumns<A>;
-  parallel_tasks(threads, depth * columns < kGrain ? 1 : threads, [=](std::int64_t worker) {
-    const std::int64_t workers = depth * columns < kGrain ? 1 : threads;
-    for (std::int64_t p = worker; p < ceil_div(columns, kWidth); p += workers) {
-      const std::int64_t width = smaller(kWidth, columns - p * kWidth);
-      A* const panel = panels + p * depth * kWidth;
-      if (width < kWidth) std::memset(static_cast<void*>(panel), 0, static_cast<std::size_t>(depth * kWidth) * sizeof(A));
-      if (transposed) {
-        for (std::int64_t c = 0; c < width; ++c) {
-          const T* const row = b + (p * kWidth + c) * depth;
-          for (std::int64_t k = 0; k < depth; ++k) panel[k * kWidth + c] = A(row[k]);
-        }
-      } else {
-        for (std::int64_t k = 0; k < depth; ++k) {
-          const T* const row = b + k * columns + p * kWidth;
+  parallel_tasks(depth * columns < kGrain ? Team{} : team, ceil_div(columns, kWidth), [=](std::int64_t p) {
+    const std::int64_t width = smaller(kWidth, columns - p * kWidth);
+    A* const panel = panels + p * depth * kWidth;
+    if (width < kWidth) std::memset(static_cast<void*>(panel), 0, static_cast<std::size_t>(depth * kWidth) * sizeof(A));
+    if (transposed) {
+      for (std::int64_t c = 0; c < width; ++c) {
+        const T* const row = b + (p * kWidth + c) * depth;
+        for (std::int64_t k = 0; k < depth; ++k) panel[k * kWidth + c] = A(row[k]);
+      }
+    } else {
+      for (std::int64_t k = 0; k < depth; ++k) {
+        const T* const row = b + k * columns + p * kWidth;
 #pragma omp simd
-          for (std::int64_t c = 0; c < width; ++c) panel[k * kWidth + c] = A(row[c]);
-        }
+        for (std::int64_t c = 0; c < width; ++c) panel[k * kWidth + c] = A(row[c]);
       }
     }
   });
@@ -37,7 +34,7 @@ void pack_panels(int threads, const T* b, std::int64_t depth, std::int64_t colum
 constexpr std::int64_t kBand = 64;  // rows of the result that a task sums against one panel
 
 template <class A, class R>
-void product(int threads, const A* a, const A* panels, R* c, std::int64_t m, std::int64_t n, std::int64_t depth,
+void product(Team team, const A* a, const A* panels, R* c, std::int64_t m, std::int64_t n, std::int64_t depth,
              const MatmulArgs& args) {
   constexpr std::int64_t kWidth = kTileColumns<A>;
   const std::int64_t bands = ceil_div(m, kBand);
@@ -60,7 +57,7 @@ void product(int threads, const A* a, const A* panels, R* c, std::int64_t m, std
     }
   };
   const std::int64_t tasks = bands * ceil_div(n, kWidth);
-  parallel_tasks(m * n * depth < 4 * kGrain ? 1 : threads, tasks, body);
+  parallel_tasks(m * n * depth < 4 * kGrain ? Team{} : team, tasks, body);
 }
 
 }  // namespace
@@ -75,14 +72,14 @@ void run(LoopsBackend& device, const kernel::Matmul& call) {
     const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(panel_values + (kWiden ? m * depth : 0)) * sizeof(A));
     A* const panels = reinterpret_cast<A*>(scratch.data());
     // A sum over nothing has no panels, nor memory for them.
-    if (depth > 0) pack_panels(device.threads(), static_cast<const T*>(call.b.data), depth, n, call.args.trans_b, panels);
+    if (depth > 0) pack_panels(device.team(), static_cast<const T*>(call.b.data), depth, n, call.args.trans_b, panels);
     const A* left = static_cast<const A*>(call.a.data);
     if constexpr (kWiden) {
       A* const wide = panels + panel_values;
       device.run(kernel::Copy{call.a, {wide, call.a.shape, Dtype::f32}});
       left = wide;
     }
-    product(device.threads(), left, panels, static_cast<R*>(call.c.data), m, n, depth, call.args);
+    product(device.team(), left, panels, static_cast<R*>(call.c.data), m, n, depth, call.args);
   });
 }
 

@@ -24,7 +24,7 @@ void run(LoopsBackend& device, const kernel::Reduce& call) {
       for (std::int64_t i = 0; i < numel(call.y.shape); ++i) out[i] = A(0);
     } else if (call.how == Reduce::over_columns) {
       const std::int64_t columns = columns_of(call.x.shape);
-      parallel_for(device.threads(), numel(call.y.shape), larger(kGrain / columns, 1),
+      parallel_for(device.team(), numel(call.y.shape), larger(kGrain / columns, 1),
                    [=](std::int64_t begin, std::int64_t end) {
                      for (std::int64_t r = begin; r < end; ++r) out[r] = sum_of(in + r * columns, columns);
                    });
@@ -32,7 +32,7 @@ void run(LoopsBackend& device, const kernel::Reduce& call) {
       const std::int64_t pieces = ceil_div(n, kGrain);
       const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(pieces) * sizeof(A));
       A* const sums = reinterpret_cast<A*>(scratch.data());
-      parallel_tasks(device.threads(), pieces,
+      parallel_tasks(device.team(), pieces,
                      [=](std::int64_t i) { sums[i] = sum_of(in + i * kGrain, smaller(kGrain, n - i * kGrain)); });
       double total = 0;
       for (std::int64_t i = 0; i < pieces; ++i) total += static_cast<double>(sums[i]);
@@ -41,7 +41,7 @@ void run(LoopsBackend& device, const kernel::Reduce& call) {
       const Cut cut(n, columns_of(call.x.shape), kSumWidth);
       const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(cut.chunks * cut.width) * sizeof(A));
       A* const sums = reinterpret_cast<A*>(scratch.data());
-      parallel_tasks(device.threads(), cut.tasks(), [=](std::int64_t task) {
+      parallel_tasks(device.team(), cut.tasks(), [=](std::int64_t task) {
         const Tile tile(cut, task);
         A sum[kPanel] = {};
         for_rows<kSumRows>(cut, tile, [&]<class R>(std::int64_t at, std::int64_t columns, R) {
@@ -65,7 +65,7 @@ void run(LoopsBackend& device, const kernel::AllFinite& call) {
   with_floating(call.x.dtype, [&]<class T>() {
     using A = Accumulator<T>;
     const T* const in = static_cast<const T*>(call.x.data);
-    parallel_tasks(device.threads(), pieces, [=](std::int64_t piece) {
+    parallel_tasks(device.team(), pieces, [=](std::int64_t piece) {
       int found = 0;
 #pragma omp simd reduction(| : found)
       for (std::int64_t i = piece * kGrain; i < smaller(n, (piece + 1) * kGrain); ++i) {

@@ -95,7 +95,7 @@ void run(LoopsBackend& device, const kernel::NormalizeRows& call) {
     T* const out = static_cast<T*>(call.y.data);
     T* const inverses = static_cast<T*>(call.inv_norm.data);
     const T eps = T(call.eps);
-    parallel_for(device.threads(), call.x.shape[0], row_grain(columns), [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(device.team(), call.x.shape[0], row_grain(columns), [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r) {
         const T* const row = in + r * columns;
         const T norm = std::sqrt(dot(row, row, columns));
@@ -116,7 +116,7 @@ void run(LoopsBackend& device, const kernel::NormalizeRowsGrad& call) {
     const T* const gradient = static_cast<const T*>(call.dy.data);
     const T* const inverses = static_cast<const T*>(call.inv_norm.data);
     T* const out = static_cast<T*>(call.dx.data);
-    parallel_for(device.threads(), call.y.shape[0], row_grain(columns), [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(device.team(), call.y.shape[0], row_grain(columns), [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r) {
         const std::int64_t at = r * columns;
         const T radial = dot(unit + at, gradient + at, columns), inverse = inverses[r];
@@ -134,7 +134,7 @@ void run(LoopsBackend& device, const kernel::CrossEntropy& call) {
     const auto* const label = static_cast<const std::int32_t*>(call.labels.data);
     T* const losses = static_cast<T*>(call.loss.data);
     T* const gradient = static_cast<T*>(call.dlogits.data);
-    parallel_for(device.threads(), call.logits.shape[0], row_grain(columns * 16), [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(device.team(), call.logits.shape[0], row_grain(columns * 16), [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r) {
         cross_entropy_row(in + r * columns, columns, label[r], losses + r, gradient + r * columns);
       }
@@ -149,7 +149,7 @@ void run(LoopsBackend& device, const kernel::Softmax& call) {
     const T* const in = static_cast<const T*>(call.x.data);
     T* const out = static_cast<T*>(call.y.data);
     const bool log = call.log;
-    parallel_for(device.threads(), call.x.shape[0], row_grain(columns * 16), [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(device.team(), call.x.shape[0], row_grain(columns * 16), [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r) softmax_row(in + r * columns, columns, log, out + r * columns);
     });
   });
@@ -162,7 +162,7 @@ void run(LoopsBackend& device, const kernel::SoftmaxGrad& call) {
     const T* const gradient = static_cast<const T*>(call.dy.data);
     T* const out = static_cast<T*>(call.dx.data);
     const bool log = call.log;
-    parallel_for(device.threads(), call.y.shape[0], row_grain(columns * 16), [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(device.team(), call.y.shape[0], row_grain(columns * 16), [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r) {
         softmax_grad_row(result + r * columns, gradient + r * columns, columns, log, out + r * columns);
       }
@@ -176,7 +176,7 @@ void run(LoopsBackend& device, const kernel::TopK& call) {
     const T* const in = static_cast<const T*>(call.x.data);
     T* const best = static_cast<T*>(call.values.data);
     auto* const places = static_cast<std::int32_t*>(call.indices.data);
-    parallel_for(device.threads(), call.x.shape[0], row_grain(columns), [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(device.team(), call.x.shape[0], row_grain(columns), [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r) top_k_row(in + r * columns, columns, k, best + r * k, places + r * k);
     });
   });
@@ -188,7 +188,7 @@ void run(LoopsBackend& device, const kernel::TopKGrad& call) {
     const T* const gradient = static_cast<const T*>(call.dy.data);
     const auto* const places = static_cast<const std::int32_t*>(call.indices.data);
     T* const out = static_cast<T*>(call.dx.data);
-    parallel_for(device.threads(), call.dx.shape[0], row_grain(columns), [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(device.team(), call.dx.shape[0], row_grain(columns), [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin * columns; i < end * columns; ++i) out[i] = T(0);
       for (std::int64_t i = begin * k; i < end * k; ++i) {
         if (places[i] >= 0 && places[i] < columns) out[i / k * columns + places[i]] = gradient[i];

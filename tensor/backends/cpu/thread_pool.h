@@ -26,8 +26,8 @@ class ThreadPool {
   // A task's number, and that of the thread that runs it: 0 is the one that called run().
   using Task = void (*)(const void* work, std::int64_t i, int thread);
   // Calls task(work, i, thread) for each i in [0, tasks) and returns when all are done. Where tasks
-  // throw, it throws the exception of the lowest i. The calling thread does all tasks alone within a
-  // task, and while another thread's run() is under way. So it does in a process that was forked,
+  // throw, it throws the exception of the lowest i. The calling thread does all tasks alone within
+  // a task, and while another thread's run() is under way. So it does in a process that was forked,
   // since it takes what others leave.
   void run(std::int64_t tasks, Task task, const void* work);
 
@@ -36,7 +36,8 @@ class ThreadPool {
   std::unique_ptr<State> state_;
 };
 
-// The pool of a device; null in a build with OpenMP.
-std::unique_ptr<ThreadPool> make_pool(int threads);
+// The pool of a device. Null where oneDNN and OpenBLAS run some of its kernels: these have OpenMP's
+// threads, and two pools would take the processors from each other.
+std::unique_ptr<ThreadPool> make_pool(int threads, bool libraries);
 
 }  // namespace mec::cpu

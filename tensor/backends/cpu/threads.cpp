@@ -1,9 +1,5 @@
 #include "mec/tensor/backends/cpu/threads.h"
 
-#if MEC_HAVE_OPENMP
-#include <omp.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -12,21 +8,27 @@
 #include <thread>
 #include <vector>
 
-#include "mec/tensor/cgroup.h"
+#if MEC_HAVE_OPENMP
+#include <omp.h>
+#endif
+#if defined(__linux__)
+#include <sched.h>
+#endif
+#if defined(__unix__)
+#include <unistd.h>
 #endif
 
+#include "mec/tensor/backends/cpu/thread_pool.h"
+#include "mec/tensor/cgroup.h"
 #include "mec/tensor/error.h"
 
 namespace mec::cpu {
-
-#if MEC_HAVE_OPENMP
-
 namespace {
 
-struct Processors {
-  int count;
-  std::string reason;
-};
+// What OpenMP says of this process, and what takes its place in a build without it.
+#if MEC_HAVE_OPENMP
+
+int allowed_processors() { return omp_get_num_procs(); }  // counted before OpenMP bound any thread
 
 // The number of processors that OpenMP binds threads to (OMP_PLACES, GOMP_CPU_AFFINITY); all of
 // them where it binds none.
@@ -36,10 +38,67 @@ int bound_processors() {
   return omp_get_proc_bind() != omp_proc_bind_false && bound > 0 ? bound : omp_get_num_procs();
 }
 
+// The number of threads that the environment or the caller has set; 0 for none.
+int threads_set() {
+  const int threads = omp_get_max_threads();
+  return std::getenv("OMP_NUM_THREADS") || threads != omp_get_num_procs() ? threads : 0;
+}
+
+// Why a region that asks for `wanted` threads gets `given`.
+std::string reason_of_limit(int given) {
+  return omp_in_parallel() != 0            ? "a parallel region runs already, which has the threads"
+         : omp_get_max_active_levels() < 1 ? "OMP_MAX_ACTIVE_LEVELS allows no more than 1"
+                                           : concat("OMP_THREAD_LIMIT allows no more than ", given);
+}
+
+// Starts one parallel region, so that OpenMP creates its threads now and keeps them. Returns their
+// number.
+int make_region(int wanted) {
+  const ThreadScope scope(wanted);
+  int got = 1;
+#pragma omp parallel num_threads(ThreadScope::current())
+  {
+#pragma omp single
+    got = omp_get_num_threads();
+  }
+  return got;
+}
+
+#else
+
+int allowed_processors() {
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+#endif
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+int bound_processors() { return allowed_processors(); }
+
+// The first number of OMP_NUM_THREADS, which batch jobs set.
+int threads_set() {
+  const char* const set = std::getenv("OMP_NUM_THREADS");
+  return set ? std::clamp(std::atoi(set), 0, kMostThreads) : 0;
+}
+
+std::string reason_of_limit(int given) { return concat("there are no more than ", given, " in a pool"); }
+int make_region(int wanted) { return wanted; }
+
+#endif
+
+struct Processors {
+  int count;
+  std::string reason;
+};
+
 Processors usable_processors() {
-  const int allowed = omp_get_num_procs();  // counted before OpenMP bound any thread
-  const int bound = std::min(allowed, bound_processors());
+  const int allowed = allowed_processors(), bound = std::min(allowed, bound_processors());
+#if defined(__unix__)
   const auto online = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+#else
+  const int online = allowed;
+#endif
   const double quota = cgroup_processors();
   if (quota < bound) {
     return {std::max(1, static_cast<int>(std::ceil(quota))),
@@ -66,46 +125,23 @@ int count_makeable(int wanted) {
   return static_cast<int>(threads.size()) + 1;
 }
 
-// Starts one parallel region, so that OpenMP creates its threads now and keeps them. Returns their
-// number.
-int make_region(int wanted) {
-  const ThreadScope scope(wanted);
-  int got = 1;
-#pragma omp parallel num_threads(ThreadScope::current())
-  {
-#pragma omp single
-    got = omp_get_num_threads();
-  }
-  return got;
-}
-
 }  // namespace
-
-int threads_of_region(int wanted) {
-  if (omp_in_parallel() != 0 || omp_get_max_active_levels() < 1) return 1;
-  return std::min(wanted, omp_get_thread_limit());
-}
 
 Threads choose_threads(int requested) {
   const Processors processors = usable_processors();
   Threads threads{.count = processors.count, .processors = processors.count, .reason = processors.reason, .complaint = {}};
-  const int openmp = omp_get_max_threads();
-  const bool environment = std::getenv("OMP_NUM_THREADS") != nullptr;
-  const bool asked = requested > 0 || environment || openmp != omp_get_num_procs();
   if (requested > 0) {
     threads.count = requested;
     threads.reason = "as asked for";
-  } else if (asked) {
-    threads.count = openmp;
-    threads.reason = environment ? "OMP_NUM_THREADS" : "as OpenMP was set";
+  } else if (const int set = threads_set(); set > 0) {
+    threads.count = set;
+    threads.reason = std::getenv("OMP_NUM_THREADS") ? "OMP_NUM_THREADS" : "as OpenMP was set";
   }
 
   const int wanted = threads.count;
   if (const int given = threads_of_region(wanted); given < wanted) {
     threads.count = given;
-    threads.reason = omp_in_parallel() != 0            ? "a parallel region runs already, which has the threads"
-                     : omp_get_max_active_levels() < 1 ? "OMP_MAX_ACTIVE_LEVELS allows no more than 1"
-                                                       : concat("OMP_THREAD_LIMIT allows no more than ", given);
+    threads.reason = reason_of_limit(given);
   }
   const int makeable = count_makeable(threads.count);
   const bool system_limits = makeable < threads.count;
@@ -125,6 +161,13 @@ Threads choose_threads(int requested) {
   return threads;
 }
 
+#if MEC_HAVE_OPENMP
+
+int threads_of_region(int wanted) {
+  if (omp_in_parallel() != 0 || omp_get_max_active_levels() < 1) return 1;
+  return std::min(wanted, omp_get_thread_limit());
+}
+
 ThreadScope::ThreadScope(int wanted) : threads_before_(omp_get_max_threads()), dynamic_before_(omp_get_dynamic()) {
   omp_set_dynamic(0);
   omp_set_num_threads(threads_of_region(wanted));
@@ -137,12 +180,7 @@ int ThreadScope::current() { return omp_get_max_threads(); }
 
 #else
 
-int threads_of_region(int) { return 1; }
-Threads choose_threads(int requested) {
-  Threads one{.count = 1, .processors = 1, .reason = "built without OpenMP", .complaint = {}};
-  if (requested > 1) one.complaint = concat(requested, " threads were asked for, but mec was ", one.reason);
-  return one;
-}
+int threads_of_region(int wanted) { return std::min(wanted, kMostThreads); }
 ThreadScope::ThreadScope(int) : threads_before_(1), dynamic_before_(0) {}
 ThreadScope::~ThreadScope() = default;
 int ThreadScope::current() { return 1; }

@@ -1,14 +1,24 @@
-// How many threads a CPU device uses. OpenMP's own settings are left as the caller had them.
+// How many threads a CPU device uses. They are OpenMP's where oneDNN and OpenBLAS run beside our
+// own loops, since they use those, and else a pool of our own. OpenMP's settings are left as the
+// caller had them.
 #pragma once
 
 #include <string>
 
 namespace mec::cpu {
 
+class ThreadPool;
+
+// The threads that share a kernel's work; alone by default.
+struct Team {
+  int count = 1;
+  ThreadPool* pool = nullptr;  // null: OpenMP's threads
+};
+
 struct Threads {
   int count = 1;
-  int processors = 1;     // that this process may use at a time
-  std::string reason;     // where the count comes from, as a text
+  int processors = 1;  // that this process may use at a time
+  std::string reason;  // where the count comes from, as a text
   // A warning where there are fewer threads than asked for, or more than processors; else empty.
   std::string complaint;
 };

@@ -35,7 +35,7 @@ void run(LoopsBackend& device, const kernel::TsneForces& call) {
     T* const attract = static_cast<T*>(call.attraction.data);
     T* const repel = static_cast<T*>(call.repulsion.data);
     T* const sums = static_cast<T*>(call.weights.data);
-    parallel_for(device.threads(), n, larger(1, kGrain / larger(n, 1)), [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(device.team(), n, larger(1, kGrain / larger(n, 1)), [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         // Leaves out the point itself: its weight of 1, added and subtracted again, would cost the
         // small weights their digits.
