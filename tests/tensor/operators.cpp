@@ -109,6 +109,8 @@ TEST_CASE("operators: an error names the operation, the rule, both values, and w
                        ShapeError);
   CHECK_THROWS_WITH_AS(make({2}) - make({2, 3}), doctest::Contains("sub: shapes (2) and (2,3) do not meet: 2 against 3"),
                        ShapeError);
+  CHECK_THROWS_WITH_AS(make({0, 3}) + make({2, 3}), doctest::Contains("add: shapes (0,3) and (2,3) do not meet: 0 against 2"),
+                       ShapeError);
   CHECK_THROWS_WITH_AS(make({2, 3}) / make({3, 2}), doctest::Contains("div: shapes (2,3) and (3,2)"), ShapeError);
   CHECK_THROWS_WITH_AS(make({2}) + make({2}, Dtype::f64), "add: the second operand must be f32, but is f64", DtypeError);
   CHECK_THROWS_WITH_AS(1 + make({2}, Dtype::i32), doctest::Contains("add: the input is i32"), DtypeError);
