@@ -130,9 +130,7 @@ Max max(const Tensor& x, int dim, bool keepdim) {
   check_floating("max", x, "the input");
   const Place at = place_of("max", x.shape(), dim);
   check<ShapeError>(at.size > 0 && at.size <= std::numeric_limits<std::int32_t>::max(),
-                    "max: 1 to 2^31 - 1 elements along "
-                    "dimension ",
-                    dim, " are possible, but ", x.shape(), " has ", at.size);
+                    "max: 1 to 2^31 - 1 elements along dimension ", dim, " are possible, but ", x.shape(), " has ", at.size);
   const TopK first = top_k(rows_along(widened(x), at), 1);
   const auto result = [&](const Tensor& rows) {
     return from_rows(rows, x.shape(), at).reshape(reduced(x.shape(), at, keepdim));
@@ -154,9 +152,11 @@ Tensor max_grad(const Tensor& indices, const Tensor& dy, const Shape& x, int dim
   const Place at = place_of("max_grad", x, dim);
   check<ShapeError>(dy.shape() == reduced(x, at, false) || dy.shape() == reduced(x, at, true), "max_grad: the maximum of ", x,
                     " along dimension ", dim, " has shape ", reduced(x, at, false), ", but its gradient ", dy.shape());
-  const Shape one = x.with_dim(at.dim, 1);
-  const Tensor gradient = rows_along(widened(dy).reshape(one), {at.dim, at.before, 1, at.after});
-  const Tensor places = rows_along(indices.reshape(one), {at.dim, at.before, 1, at.after});
+  // One element for each line along the dimension.
+  const auto column = [&](const Tensor& t) {
+    return rows_along(t.reshape(reduced(x, at, true)), {at.dim, at.before, 1, at.after});
+  };
+  const Tensor gradient = column(widened(dy)), places = column(indices);
   const Tensor dx({gradient.dim(0), at.size}, gradient.dtype(), gradient.device());
   dx.backend().run(kernel::TopKGrad{places, gradient, dx});
   return from_rows(dx, x, at).to(dy.dtype());

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -171,7 +172,8 @@ ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>(std::clamp(
   try {
     s.workers.reserve(s.shares.size());
     for (std::size_t own = 1; own < s.shares.size(); ++own) s.workers.emplace_back([&s, own] { s.work_until_stopped(own); });
-  } catch (const std::system_error&) {  // fewer threads: the shares of those that are missing are taken by others
+  } catch (const std::system_error&) {  // fewer threads: others take the shares of the missing ones
+  } catch (const std::bad_alloc&) {
   }
 }
 
