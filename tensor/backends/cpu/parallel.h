@@ -95,6 +95,14 @@ template <class T, class A> inline void put(T& y, A value) {
   else y = static_cast<T>(value);
 }
 
+template <class T> Accumulator<T> sum_of(const T* x, std::int64_t n) {
+  using A = Accumulator<T>;
+  A sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t i = 0; i < n; ++i) sum += A(x[i]);
+  return sum;
+}
+
 // The value of a one-element tensor in f32 or f64.
 inline double scalar(const In& v) {
   return v.dtype == Dtype::f64 ? *static_cast<const double*>(v.data) : static_cast<double>(*static_cast<const float*>(v.data));

@@ -2,17 +2,6 @@
 #include "mec/tensor/backends/cpu/tiles.h"
 
 namespace mec::cpu::MEC_ISA {
-namespace {
-
-template <class T> Accumulator<T> sum_of(const T* x, std::int64_t n) {
-  using A = Accumulator<T>;
-  A sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (std::int64_t i = 0; i < n; ++i) sum += A(x[i]);
-  return sum;
-}
-
-}  // namespace
 
 void run(LoopsBackend& device, const kernel::Reduce& call) {
   const std::int64_t n = numel(call.x.shape);

@@ -62,9 +62,7 @@ template <class T> void softmax_grad_row(const T* y, const T* dy, std::int64_t c
     for (std::int64_t c = 0; c < columns; ++c) dx[c] = y[c] * (dy[c] - radial);
     return;
   }
-  T sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (std::int64_t c = 0; c < columns; ++c) sum += dy[c];
+  const T sum = sum_of(dy, columns);
   for (std::int64_t c = 0; c < columns; ++c) dx[c] = dy[c] - std::exp(y[c]) * sum;
 }
 
