@@ -20,32 +20,40 @@ void check_table(const Device& device) {
 }
 
 struct ConvCase {
-  std::int64_t size, in, out, kernel;
+  std::int64_t images, size, in, out, kernel;
   Conv2dArgs args;
 };
 
-// Sizes that meet every edge of the tiles: fewer and more channels than a vector, strides that
-// leave pixels out, big dilation.
 const std::vector<ConvCase> kConvCases = {
-    {12, 1, 16, 3, {.pad = 1}},
-    {13, 16, 33, 3, {.stride = 2, .pad = 1}},
-    {9, 70, 40, 1, {}},
-    {11, 24, 36, 3, {.stride = 3, .pad = 2, .dilation = 2, .groups = 2}},
-    {15, 6, 12, 5, {.stride = 2, .pad = 3, .groups = 6}},
-    {7, 32, 64, 7, {.pad = 3}},
-    {8, 5, 7, 2, {.stride = 4}},
+    // Sizes that meet every edge of the tiles: fewer and more channels than a vector, strides that
+    // leave pixels out, big dilation.
+    {3, 12, 1, 16, 3, {.pad = 1}},
+    {3, 13, 16, 33, 3, {.stride = 2, .pad = 1}},
+    {3, 9, 70, 40, 1, {}},
+    {3, 11, 24, 36, 3, {.stride = 3, .pad = 2, .dilation = 2, .groups = 2}},
+    {3, 15, 6, 12, 5, {.stride = 2, .pad = 3, .groups = 6}},
+    {3, 7, 32, 64, 7, {.pad = 3}},
+    {3, 8, 5, 7, 2, {.stride = 4}},
+    // More than fits the portable kernels' blocks: of images; of rows, read in place or copied, all
+    // or every other; of so many weights that tasks share the panels.
+    {43, 9, 40, 32, 3, {.pad = 1}},
+    {2, 41, 64, 48, 3, {.pad = 1}},
+    {2, 43, 48, 40, 3, {.stride = 2, .pad = 2, .dilation = 2}},
+    {3, 57, 48, 32, 1, {.stride = 2}},
+    {5, 5, 160, 176, 3, {.pad = 1}},
+    {3, 5, 320, 352, 3, {.pad = 1, .groups = 2}},
 };
 
 // The three directions, the gradients added, so that accumulation is seen too. All operands are
 // rounded on the reference device: an output of the device under test, rounded to bf16 and taken as
 // the gradient, would differ from the reference's by a whole unit where the two round differently.
 Tensors convolve(const ConvCase& c, Dtype dtype, Dtype compute, const Device& device) {
-  const Shape x{3, c.size, c.size, c.in}, w{c.out, c.kernel, c.kernel, c.in / c.args.groups};
+  const Shape x{c.images, c.size, c.size, c.in}, w{c.out, c.kernel, c.kernel, c.in / c.args.groups};
   const std::int64_t out = conv_out_size("conv2d", c.size, c.kernel, c.args.stride, c.args.pad, c.args.dilation);
   const OpCase inputs{.kernel = "conv2d",
                       .name = "conv2d",
                       .dtypes = {dtype},
-                      .inputs = {{.shape = x}, {.shape = w}, {.shape = {3, out, out, c.out}}}};
+                      .inputs = {{.shape = x}, {.shape = w}, {.shape = {c.images, out, out, c.out}}}};
   const Tensors in = make_inputs(inputs, 6, dtype, compute, device);
   const Tensor dx = Tensor::full(x, 0.5, accumulator_of(compute), device);
   const Tensor dw = Tensor::full(w, 0.5, accumulator_of(compute), device);

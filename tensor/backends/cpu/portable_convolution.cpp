@@ -1,311 +1,232 @@
-// Convolution without a library: no patches are copied. An image is widened once into a plane with
-// a border of zeros; then every output pixel is a row of a product whose inner dimension is
-// scattered over the plane, one stretch of channels for each tap.
-#include <cstring>
-
+// Convolution and the gradient of its input without a library. No patches are copied: every result
+// pixel is a row of a product whose inner dimension is scattered over the source, one stretch of
+// channels for each tap. Pixels whose windows meet the same taps are summed together, whatever
+// image they are in, and taps beyond the image are left out.
 #include "mec/tensor/backends/cpu/loops.h"
 #include "mec/tensor/backends/cpu/tile_product.h"
+#include "mec/tensor/backends/cpu/window_runs.h"
 
 namespace mec::cpu::MEC_ISA {
 namespace {
 
-constexpr std::int64_t kMaxTaps = kMaxPortableTaps;
-
-// An image of `channels` channels inside a border of zeros.
-struct Plane {
-  std::int64_t h, w, channels, before, full_h, full_w;
-
-  std::int64_t at(std::int64_t row, std::int64_t column) const {
-    return ((row + before) * full_w + column + before) * channels;
-  }
-  // With room at the end: vectors that start on the last pixel read past it.
-  template <class A> std::int64_t values() const { return aligned_count(full_h * full_w * channels + kTileColumns<A>); }
-};
-
-template <class T, class A> void load_plane(const Plane& p, const T* x, A* plane) {
-  std::memset(static_cast<void*>(plane), 0, static_cast<std::size_t>(p.values<A>()) * sizeof(A));
-  for (std::int64_t row = 0; row < p.h; ++row) {
-    A* const to = plane + p.at(row, 0);
-    const T* const from = x + row * p.w * p.channels;
-#pragma omp simd
-    for (std::int64_t i = 0; i < p.w * p.channels; ++i) to[i] = A(from[i]);
-  }
-}
-
-// Sizes of a convolution; the letters of backend.h.
-struct Conv {
-  std::int64_t n, h, w, c, o, out_h, out_w, kh, kw, stride, pad, dilation, groups;
-
-  Conv(const Shape& x, const Shape& weight, const Shape& y, const Conv2dArgs& args)
-      : n(x[0]),
-        h(x[1]),
-        w(x[2]),
-        c(x[3]),
-        o(y[3]),
-        out_h(y[1]),
-        out_w(y[2]),
-        kh(weight[1]),
-        kw(weight[2]),
-        stride(args.stride),
-        pad(args.pad),
-        dilation(args.dilation),
-        groups(args.groups) {}
-  std::int64_t taps() const { return kh * kw; }
-  std::int64_t group_c() const { return c / groups; }
-  std::int64_t group_o() const { return o / groups; }
-
-  Plane x_plane() const {
-    return {h,
-            w,
-            c,
-            pad,
-            larger(h + pad, (out_h - 1) * stride + dilation * (kh - 1) + 1),
-            larger(w + pad, (out_w - 1) * stride + dilation * (kw - 1) + 1)};
-  }
-  Plane dy_plane() const {
-    const std::int64_t before = larger(0, (dilation * (larger(kh, kw) - 1) - pad) / stride);
-    return {out_h,
-            out_w,
-            o,
-            before,
-            before + larger(out_h, (h - 1 + pad) / stride + 1),
-            before + larger(out_w, (w - 1 + pad) / stride + 1)};
-  }
-};
-
-// Result pixels that use the same taps in the same way: pixel (i,j) sums taps around source pixel
-// (i,j)·source_step and is written to (first_row, first_column) + (i,j)·result_step. All pixels of
-// the forward direction are one phase; in the gradient of the input, the position modulo the stride
-// decides which taps contribute.
-struct Phase {
-  std::int64_t rows, columns, source_step, result_step, first_row, first_column;
-  std::int64_t taps;
-  std::int64_t source_row[kMaxTaps], source_column[kMaxTaps], tap[kMaxTaps];
-};
-
-void add_tap(Phase& phase, std::int64_t row, std::int64_t column, std::int64_t tap) {
-  phase.source_row[phase.taps] = row;
-  phase.source_column[phase.taps] = column;
-  phase.tap[phase.taps++] = tap;
-}
-
-void forward_phase(const Conv& conv, Phase& phase) {
-  phase.rows = conv.out_h;
-  phase.columns = conv.out_w;
-  phase.source_step = conv.stride;
-  phase.result_step = 1;
-  phase.first_row = phase.first_column = phase.taps = 0;
-  for (std::int64_t tap = 0; tap < conv.taps(); ++tap) {
-    add_tap(phase, tap / conv.kw * conv.dilation - conv.pad, tap % conv.kw * conv.dilation - conv.pad, tap);
-  }
-}
-
-// Through tap row kh, input row r contributes to output row (r + pad − kh·dilation)/stride where
-// that is a whole number.
-void grad_phase(const Conv& conv, std::int64_t index, Phase& phase) {
-  phase.first_row = index / conv.stride;
-  phase.first_column = index % conv.stride;
-  phase.rows = larger(0, ceil_div(conv.h - phase.first_row, conv.stride));
-  phase.columns = larger(0, ceil_div(conv.w - phase.first_column, conv.stride));
-  phase.source_step = 1;
-  phase.result_step = conv.stride;
-  phase.taps = 0;
-  for (std::int64_t tap = 0; tap < conv.taps(); ++tap) {
-    const std::int64_t row = phase.first_row + conv.pad - tap / conv.kw * conv.dilation;
-    const std::int64_t column = phase.first_column + conv.pad - tap % conv.kw * conv.dilation;
-    if (row % conv.stride == 0 && column % conv.stride == 0) add_tap(phase, row / conv.stride, column / conv.stride, tap);
-  }
-}
+// Bytes of the images that a task takes: they stay in the second-level cache while the weights pass
+// by.
+constexpr std::int64_t kBlockBytes = 256 << 10;
+constexpr std::int64_t kLeastTasks = 64;  // so that 16 threads get four each
 
 // Sizes of one direction: a source of `depth` channels per group becomes a result of `width`
 // channels per group.
 struct Direction {
-  Plane source;
-  std::int64_t depth, width, result_h, result_w, groups, taps;
+  Axis rows, columns;
+  std::int64_t images, depth, width, groups;
 
+  std::int64_t taps() const { return rows.taps * columns.taps; }
+  std::int64_t source_channels() const { return depth * groups; }
   std::int64_t result_channels() const { return width * groups; }
-  template <class A> std::int64_t panels() const { return ceil_div(width, kTileColumns<A>); }
+  std::int64_t source_values() const { return rows.source * columns.source * source_channels(); }  // of an image
+  std::int64_t result_values() const { return rows.result * columns.result * result_channels(); }
+
+  template <class A> std::int64_t panel_values() const { return taps() * depth * kTileColumns<A>; }
+  template <class A> std::int64_t panels_of_group() const { return ceil_div(width, kTileColumns<A>); }
+  template <class A> std::int64_t panels() const { return groups * panels_of_group<A>(); }
 };
 
-// packed[group][panel][tap][k][column]: element(group, tap, k, column) of the weight, zero beyond
-// the last column.
-template <class A, class Element> void pack_weight(const Direction& d, A* packed, Element element) {
-  constexpr std::int64_t kWidth = kTileColumns<A>;
-  for (std::int64_t gp = 0; gp < d.groups * d.panels<A>(); ++gp) {
-    const std::int64_t group = gp / d.panels<A>(), left = gp % d.panels<A>() * kWidth;
-    for (std::int64_t tk = 0; tk < d.taps * d.depth; ++tk, packed += kWidth) {
-      for (std::int64_t c = 0; c < kWidth; ++c) {
-        packed[c] = left + c < d.width ? element(group, tk / d.depth, tk % d.depth, left + c) : A(0);
+// A panel's group, and the channels of that group which are its columns.
+struct Panel {
+  std::int64_t group, left, columns;
+
+  template <class A> static Panel at(const Direction& d, std::int64_t index) {
+    const std::int64_t left = index % d.panels_of_group<A>() * kTileColumns<A>;
+    return {index / d.panels_of_group<A>(), left, smaller(kTileColumns<A>, d.width - left)};
+  }
+};
+
+// What one task works on: some images, from `source` to `result`, and the weights of some panels.
+template <class A, class R> struct Block {
+  const A* source;
+  R* result;
+  std::int64_t images;
+  const A* packed;
+  std::int64_t first_panel, last_panel;  // the latter excluded
+  bool accumulate;
+};
+
+// The inner dimension of all pixels of a rectangle. Taps whose channels follow each other in memory
+// are one stretch: whole kernel rows, where nothing is dilated and there are no groups.
+template <class A> std::int64_t find_stretches(const Direction& d, const Run& rows, const Run& columns, Stretch* stretches) {
+  std::int64_t count = 0;
+  for (std::int64_t p = 0; p < rows.taps.count; ++p) {
+    for (std::int64_t q = 0; q < columns.taps.count; ++q) {
+      const std::int64_t tap =
+          (rows.taps.first + p * rows.taps.step) * d.columns.taps + columns.taps.first + q * columns.taps.step;
+      const Stretch next{(p * rows.taps.source_step * d.columns.source + q * columns.taps.source_step) * d.source_channels(),
+                         tap * d.depth * kTileColumns<A>, d.depth};
+      Stretch& last = stretches[larger(0, count - 1)];
+      if (count > 0 && last.left + last.depth == next.left && last.right + last.depth * kTileColumns<A> == next.right) {
+        last.depth += d.depth;
+      } else {
+        stretches[count++] = next;
       }
     }
   }
+  return count;
 }
 
-// All pixels of one phase of one image, for one panel of one group.
+// Walks over the pixels of a rectangle of each image, in source and result at once.
+struct Walk {
+  struct Steps {
+    std::int64_t source, result;
+  };
+  std::int64_t rows, columns;
+  Steps column_step, row_step, image_step;  // from the end of a row to the next, and of an image
+  std::int64_t row = 0, column = 0;
+  Steps at{0, 0};
+
+  Walk(const Direction& d, const Run& row_run, const Run& column_run) : rows(row_run.count), columns(column_run.count) {
+    column_step = {column_run.source_step * d.source_channels(), column_run.step * d.result_channels()};
+    const Steps row_size{row_run.source_step * d.columns.source * d.source_channels(),
+                         row_run.step * d.columns.result * d.result_channels()};
+    row_step = {row_size.source - columns * column_step.source, row_size.result - columns * column_step.result};
+    image_step = {d.source_values() - rows * row_size.source, d.result_values() - rows * row_size.result};
+  }
+
+  void advance() {
+    add(column_step);
+    if (++column < columns) return;
+    column = 0;
+    add(row_step);
+    if (++row < rows) return;
+    row = 0;
+    add(image_step);
+  }
+
+ private:
+  void add(Steps steps) {
+    at.source += steps.source;
+    at.result += steps.result;
+  }
+};
+
+// The pixels of one rectangle of each image of the block, for one panel.
 template <class A, class R>
-void sum_phase(const Direction& d, const Phase& phase, const A* plane, const A* panel, std::int64_t group, std::int64_t left,
-               R* image, bool accumulate) {
-  Stretch stretches[kMaxTaps];
-  for (std::int64_t t = 0; t < phase.taps; ++t) {
-    stretches[t] = {(phase.source_row[t] * d.source.full_w + phase.source_column[t]) * d.source.channels + group * d.depth,
-                    phase.tap[t] * d.depth * kTileColumns<A>, d.depth};
-  }
-  TileTask<A> task{
-      .rows = {}, .left_step = 1, .right = panel, .right_step = kTileColumns<A>, .stretches = stretches, .count = phase.taps};
-  Tile2d<A> tile;
-  const std::int64_t pixels = phase.rows * phase.columns, columns = smaller(kTileColumns<A>, d.width - left);
-  for (std::int64_t p = 0; p < pixels; p += kTileRows) {
-    for (std::int64_t r = 0; r < kTileRows; ++r) {
-      const std::int64_t pixel = smaller(p + r, pixels - 1);
-      task.rows[r] = plane + d.source.at(pixel / phase.columns * phase.source_step, pixel % phase.columns * phase.source_step);
+void sum_rectangle(const Direction& d, const Block<A, R>& block, std::int64_t index, const Run& rows, const Run& columns) {
+  const Panel panel = Panel::at<A>(d, index);
+  Stretch stretches[kMaxPortableTaps];
+  TileTask<A> task{.rows = {},
+                   .left_step = 1,
+                   .right = block.packed + index * d.panel_values<A>(),
+                   .right_step = kTileColumns<A>,
+                   .stretches = stretches,
+                   .count = find_stretches<A>(d, rows, columns, stretches)};
+  const A* const source =
+      block.source + (rows.taps.source * d.columns.source + columns.taps.source) * d.source_channels() + panel.group * d.depth;
+  R* const result =
+      block.result + (rows.first * d.columns.result + columns.first) * d.result_channels() + panel.group * d.width + panel.left;
+  const std::int64_t pixels = block.images * rows.count * columns.count;
+  if (task.count == 0 && block.accumulate) return;
+  Walk walk(d, rows, columns);
+  Tile2d<A> tile = {};
+  for (std::int64_t done = 0; done < pixels; done += kTileRows) {
+    R* results[kTileRows];
+    const std::int64_t count = smaller(kTileRows, pixels - done);
+    for (std::int64_t r = 0; r < count; ++r, walk.advance()) {
+      task.rows[r] = source + walk.at.source;
+      results[r] = result + walk.at.result;
     }
-    sum_tile(task, columns, tile);
-    for (std::int64_t r = 0; r < smaller(kTileRows, pixels - p); ++r) {
-      const std::int64_t row = phase.first_row + (p + r) / phase.columns * phase.result_step;
-      const std::int64_t column = phase.first_column + (p + r) % phase.columns * phase.result_step;
-      store_row(tile.at[r], image + (row * d.result_w + column) * d.result_channels() + group * d.width + left, columns,
-                accumulate);
-    }
+    for (std::int64_t r = count; r < kTileRows; ++r) task.rows[r] = task.rows[0];  // read, and thrown away
+    if (task.count > 0) sum_tile(task, panel.columns, tile);
+    for (std::int64_t r = 0; r < count; ++r) store_row(tile.at[r], results[r], panel.columns, block.accumulate);
   }
 }
 
-// Image n. `make_phase(index, phase)` gives each of the phases.
-template <class T, class R, class A, class MakePhase>
-void sum_image(const Direction& d, const T* source, const A* packed, A* plane, R* result, std::int64_t n, std::int64_t phases,
-               bool accumulate, MakePhase make_phase) noexcept {
-  const std::int64_t panel_values = d.taps * d.depth * kTileColumns<A>;
-  load_plane(d.source, source + n * d.source.h * d.source.w * d.source.channels, plane);
-  for (std::int64_t index = 0; index < phases; ++index) {
-    Phase phase;
-    make_phase(index, phase);
-    // A panel stays in cache while all pixels are summed.
-    for (std::int64_t gp = 0; gp < d.groups * d.panels<A>(); ++gp) {
-      sum_phase(d, phase, plane, packed + gp * panel_values, gp / d.panels<A>(), gp % d.panels<A>() * kTileColumns<A>,
-                result + n * d.result_h * d.result_w * d.result_channels(), accumulate);
-    }
+template <class A, class R> void sum_block(const Direction& d, const Block<A, R>& block) noexcept {
+  for (std::int64_t panel = block.first_panel; panel < block.last_panel; ++panel) {
+    for_runs(d.rows, [&](const Run& rows) {
+      for_runs(d.columns, [&](const Run& columns) { sum_rectangle(d, block, panel, rows, columns); });
+    });
   }
+}
+
+// `pack(group, first channel, channels, panel)` packs the weights of one panel: all taps and
+// channels of the source are its rows.
+template <class T, class R, class Pack>
+void convolve(LoopsBackend& device, const Direction& d, const T* source, R* result, bool accumulate, Pack pack) {
+  using A = Accumulator<T>;
+  constexpr bool kWiden = sizeof(T) != sizeof(A);
+  const Team team = device.team();
+  const std::int64_t panels = d.panels<A>(), image_bytes = d.source_values() * static_cast<std::int64_t>(sizeof(A));
+  if (d.images == 0 || panels == 0) return;
+  const std::int64_t least_images = image_bytes <= kBlockBytes / 2 ? kTileRows : 1;
+  const std::int64_t block_images = smaller(d.images, larger(least_images, kBlockBytes / larger(1, image_bytes)));
+  const std::int64_t blocks = ceil_div(d.images, block_images);
+  const std::int64_t parts = smaller(panels, ceil_div(kLeastTasks, blocks));  // of the panels
+
+  const std::int64_t packed_values = aligned_count(panels * d.panel_values<A>());
+  const std::int64_t wide_values = kWiden ? aligned_count(block_images * d.source_values()) : 0;
+  const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(packed_values + team.count * wide_values) * sizeof(A));
+  A* const packed = scratch.as<A>();
+  parallel_tasks(team, panels, [=](std::int64_t index) {
+    const Panel panel = Panel::at<A>(d, index);
+    pack(panel.group, panel.left, panel.columns, packed + index * d.panel_values<A>());
+  });
+  parallel_tasks(team, blocks * parts, [=](std::int64_t index, int thread) {
+    const std::int64_t part = index % parts, first = index / parts * block_images,
+                       count = smaller(block_images, d.images - first);
+    const T* const from = source + first * d.source_values();
+    Block<A, R> block{.source = nullptr,
+                      .result = result + first * d.result_values(),
+                      .images = count,
+                      .packed = packed,
+                      .first_panel = panels * part / parts,
+                      .last_panel = panels * (part + 1) / parts,
+                      .accumulate = accumulate};
+    if constexpr (kWiden) {
+      A* const wide = packed + packed_values + thread * wide_values;
+#pragma omp simd
+      for (std::int64_t i = 0; i < count * d.source_values(); ++i) wide[i] = A(from[i]);
+      block.source = wide;
+    } else {
+      block.source = from;
+    }
+    sum_block(d, block);
+  });
 }
 
 }  // namespace
 
 void run(LoopsBackend& device, const kernel::Conv2d& call) {
-  const Conv conv(call.x.shape, call.w.shape, call.y.shape, call.args);
-  const Direction d{conv.x_plane(), conv.group_c(), conv.group_o(), conv.out_h, conv.out_w, conv.groups, conv.taps()};
+  const Shape &x = call.x.shape, &w = call.w.shape, &y = call.y.shape;
+  const auto axis = [&](int i) { return Axis{y[i], x[i], w[i], call.args.stride, call.args.pad, call.args.dilation, false}; };
+  const std::int64_t groups = call.args.groups;
+  const Direction d{axis(1), axis(2), x[0], x[3] / groups, y[3] / groups, groups};
   with_product_types(call.x.dtype, call.y.dtype, [&]<class T, class R>() {
-    using A = Accumulator<T>;
-    const Team team = device.team();
-    const std::int64_t plane_values = d.source.values<A>();
-    const std::int64_t packed_values = aligned_count(d.groups * d.panels<A>() * d.taps * d.depth * kTileColumns<A>);
-    const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(packed_values + team.count * plane_values) * sizeof(A));
-    A* const packed = reinterpret_cast<A*>(scratch.data());
     const T* const weight = static_cast<const T*>(call.w.data);
-    pack_weight(d, packed, [&](std::int64_t group, std::int64_t tap, std::int64_t k, std::int64_t column) {
-      return A(weight[((group * d.width + column) * d.taps + tap) * d.depth + k]);
-    });
-    const T* const source = static_cast<const T*>(call.x.data);
-    R* const result = static_cast<R*>(call.y.data);
-    parallel_tasks(team, conv.n, [=](std::int64_t n, int thread) {
-      sum_image(d, source, packed, packed + packed_values + thread * plane_values, result, n, 1, false,
-                [&](std::int64_t, Phase& phase) { forward_phase(conv, phase); });
-    });
+    convolve(device, d, static_cast<const T*>(call.x.data), static_cast<R*>(call.y.data), false,
+             [=](std::int64_t group, std::int64_t left, std::int64_t columns, auto* panel) {
+               const std::int64_t depth = d.taps() * d.depth;
+               pack_columns(weight + (group * d.width + left) * depth, depth, depth, columns, panel);
+             });
   });
 }
 
 void run(LoopsBackend& device, const kernel::Conv2dGradInput& call) {
-  const Conv conv(call.dx.shape, call.w.shape, call.dy.shape, call.args);
-  const Direction d{conv.dy_plane(), conv.group_o(), conv.group_c(), conv.h, conv.w, conv.groups, conv.taps()};
+  const Shape &dy = call.dy.shape, &w = call.w.shape, &dx = call.dx.shape;
+  const auto axis = [&](int i) { return Axis{dx[i], dy[i], w[i], call.args.stride, call.args.pad, call.args.dilation, true}; };
+  const std::int64_t groups = call.args.groups;
+  const Direction d{axis(1), axis(2), dx[0], dy[3] / groups, dx[3] / groups, groups};
   with_product_types(call.dy.dtype, call.dx.dtype, [&]<class T, class R>() {
-    using A = Accumulator<T>;
-    const Team team = device.team();
-    const std::int64_t plane_values = d.source.values<A>();
-    const std::int64_t packed_values = aligned_count(d.groups * d.panels<A>() * d.taps * d.depth * kTileColumns<A>);
-    const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(packed_values + team.count * plane_values) * sizeof(A));
-    A* const packed = reinterpret_cast<A*>(scratch.data());
     const T* const weight = static_cast<const T*>(call.w.data);
-    pack_weight(d, packed, [&](std::int64_t group, std::int64_t tap, std::int64_t k, std::int64_t column) {
-      return A(weight[((group * d.depth + k) * d.taps + tap) * d.width + column]);
-    });
-    const T* const source = static_cast<const T*>(call.dy.data);
-    R* const result = static_cast<R*>(call.dx.data);
-    const bool accumulate = call.args.accumulate;
-    parallel_tasks(team, conv.n, [=](std::int64_t n, int thread) {
-      sum_image(d, source, packed, packed + packed_values + thread * plane_values, result, n, conv.stride * conv.stride,
-                accumulate, [&](std::int64_t index, Phase& phase) { grad_phase(conv, index, phase); });
-    });
+    convolve(device, d, static_cast<const T*>(call.dy.data), static_cast<R*>(call.dx.data), call.args.accumulate,
+             [=](std::int64_t group, std::int64_t left, std::int64_t columns, auto* panel) {
+               for (std::int64_t tap = 0; tap < d.taps(); ++tap) {
+                 pack_rows(weight + (group * d.depth * d.taps() + tap) * d.width + left, d.taps() * d.width, d.depth, columns,
+                           panel + tap * d.depth * kTileColumns<Accumulator<T>>);
+               }
+             });
   });
 }
 
-namespace {
-
-// Adds one image's contribution to dw: for each tap, the inner dimension runs over the output
-// pixels, a stretch for each row of them.
-template <class A> void add_weight_grad(const Conv& conv, const Plane& x_plane, const A* x, const A* dy, A* dw) {
-  Tile2d<A> tile;
-  Stretch stretches[kMaxTaps];
-  TileTask<A> task{
-      .rows = {}, .left_step = conv.o, .right = x, .right_step = conv.stride * conv.c, .stretches = stretches, .count = 0};
-  for (std::int64_t o = 0; o < conv.o; o += smaller(kTileRows, conv.group_o() - o % conv.group_o())) {
-    const std::int64_t group = o / conv.group_o(), rows = smaller(kTileRows, (group + 1) * conv.group_o() - o);
-    for (std::int64_t r = 0; r < kTileRows; ++r) task.rows[r] = dy + smaller(o + r, o + rows - 1);
-    for (std::int64_t tap = 0; tap < conv.taps(); ++tap) {
-      const std::int64_t row = tap / conv.kw * conv.dilation - conv.pad, column = tap % conv.kw * conv.dilation - conv.pad;
-      for (std::int64_t left = 0; left < conv.group_c(); left += kTileColumns<A>) {
-        const std::int64_t columns = smaller(kTileColumns<A>, conv.group_c() - left);
-        for (std::int64_t top = 0; top < conv.out_h; top += kMaxTaps) {
-          task.count = smaller(kMaxTaps, conv.out_h - top);
-          for (std::int64_t i = 0; i < task.count; ++i) {
-            stretches[i] = {(top + i) * conv.out_w * conv.o,
-                            x_plane.at((top + i) * conv.stride + row, column) + group * conv.group_c() + left, conv.out_w};
-          }
-          sum_tile(task, columns, tile);
-          for (std::int64_t r = 0; r < rows; ++r) {
-            store_row(tile.at[r], dw + ((o + r) * conv.taps() + tap) * conv.group_c() + left, columns, true);
-          }
-        }
-      }
-    }
-  }
-}
-
-// Sums over images are kept in this many separate parts, whatever the number of threads: the result
-// does not depend on it.
-constexpr std::int64_t kParts = 8;
-
-}  // namespace
-
-void run(LoopsBackend& device, const kernel::Conv2dGradWeight& call) {
-  const Conv conv(call.x.shape, call.dw.shape, call.dy.shape, call.args);
-  const Plane x_plane = conv.x_plane(), dy_plane{conv.out_h, conv.out_w, conv.o, 0, conv.out_h, conv.out_w};
-  with_product_types(call.x.dtype, call.dw.dtype, [&]<class T, class R>() {
-    using A = Accumulator<T>;
-    const std::int64_t parts = smaller(kParts, conv.n), weights = numel(call.dw.shape), sum_values = aligned_count(weights);
-    const std::int64_t x_values = x_plane.values<A>(), part_values = sum_values + x_values + dy_plane.values<A>();
-    const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(parts * part_values) * sizeof(A));
-    A* const sums = reinterpret_cast<A*>(scratch.data());
-    const T* const in = static_cast<const T*>(call.x.data);
-    const T* const gradient = static_cast<const T*>(call.dy.data);
-    parallel_tasks(device.team(), parts, [=](std::int64_t part) {
-      A* const sum = sums + part * part_values;
-      A* const wide_x = sum + sum_values;
-      A* const wide_dy = wide_x + x_values;
-      std::memset(static_cast<void*>(sum), 0, static_cast<std::size_t>(weights) * sizeof(A));
-      for (std::int64_t n = conv.n * part / parts; n < conv.n * (part + 1) / parts; ++n) {
-        load_plane(x_plane, in + n * conv.h * conv.w * conv.c, wide_x);
-        load_plane(dy_plane, gradient + n * conv.out_h * conv.out_w * conv.o, wide_dy);
-        add_weight_grad(conv, x_plane, wide_x, wide_dy, sum);
-      }
-    });
-    R* const result = static_cast<R*>(call.dw.data);
-    const bool accumulate = call.args.accumulate;
-    parallel_for(device.team(), weights, kGrain, [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        A sum = accumulate ? A(result[i]) : A(0);
-        for (std::int64_t part = 0; part < parts; ++part) sum += sums[part * part_values + i];
-        put(result[i], sum);
-      }
-    });
-  });
-}
+void run(LoopsBackend& device, const kernel::Conv2dGradWeight& call);  // portable_weight_gradient.cpp
 
 constinit const ConvolutionKernels portable_convolution_kernels = KernelsOf<LoopsBackend, ConvolutionKernels>::table;
 

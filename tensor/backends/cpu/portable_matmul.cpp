@@ -1,7 +1,5 @@
 // Matrix product without a library: the left operand is widened where it is bf16, the right one is
 // packed into panels as wide as a tile, and tiles are summed in registers.
-#include <cstring>
-
 #include "mec/tensor/backends/cpu/loops.h"
 #include "mec/tensor/backends/cpu/tile_product.h"
 
@@ -15,19 +13,8 @@ void pack_panels(Team team, const T* b, std::int64_t depth, std::int64_t columns
   parallel_tasks(depth * columns < kGrain ? Team{} : team, ceil_div(columns, kWidth), [=](std::int64_t p) {
     const std::int64_t width = smaller(kWidth, columns - p * kWidth);
     A* const panel = panels + p * depth * kWidth;
-    if (width < kWidth) std::memset(static_cast<void*>(panel), 0, static_cast<std::size_t>(depth * kWidth) * sizeof(A));
-    if (transposed) {
-      for (std::int64_t c = 0; c < width; ++c) {
-        const T* const row = b + (p * kWidth + c) * depth;
-        for (std::int64_t k = 0; k < depth; ++k) panel[k * kWidth + c] = A(row[k]);
-      }
-    } else {
-      for (std::int64_t k = 0; k < depth; ++k) {
-        const T* const row = b + k * columns + p * kWidth;
-#pragma omp simd
-        for (std::int64_t c = 0; c < width; ++c) panel[k * kWidth + c] = A(row[c]);
-      }
-    }
+    if (transposed) pack_columns(b + p * kWidth * depth, depth, depth, width, panel);
+    else pack_rows(b + p * kWidth, columns, depth, width, panel);
   });
 }
 

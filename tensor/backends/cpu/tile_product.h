@@ -6,12 +6,13 @@
 
 namespace mec::cpu::MEC_ISA {
 
+// A tile's sums and one row of the right operand fill the registers.
 #if defined(__AVX512F__)
 constexpr int kVectorBytes = 64, kTileRows = 8;
 #elif defined(__AVX2__)
-constexpr int kVectorBytes = 32, kTileRows = 4;
+constexpr int kVectorBytes = 32, kTileRows = 6;
 #else
-constexpr int kVectorBytes = 16, kTileRows = 4;
+constexpr int kVectorBytes = 16, kTileRows = 6;
 #endif
 template <class A> constexpr std::int64_t kLanes = kVectorBytes / static_cast<int>(sizeof(A));
 template <class A> constexpr std::int64_t kTileColumns = 2 * kLanes<A>;
@@ -71,14 +72,46 @@ template <class A> void sum_tile(const TileTask<A>& task, std::int64_t columns, 
   else sum_tile<2>(task, tile);
 }
 
-// One row of a tile into the result, which may be of a narrower type.
-template <class A, class R> void store_row(const A* sums, R* y, std::int64_t columns, bool accumulate) noexcept {
+// One row of a tile into the result, which may be of a narrower type. Most rows are whole vectors,
+// whose number the compiler should know.
+template <class A, class R, class N> void store_columns(const A* sums, R* y, N columns, bool accumulate) noexcept {
   if (accumulate) {
 #pragma omp simd
     for (std::int64_t c = 0; c < columns; ++c) put(y[c], sums[c] + A(y[c]));
   } else {
 #pragma omp simd
     for (std::int64_t c = 0; c < columns; ++c) put(y[c], sums[c]);
+  }
+}
+template <class A, class R> void store_row(const A* sums, R* y, std::int64_t columns, bool accumulate) noexcept {
+  if (columns == kTileColumns<A>) store_columns(sums, y, std::integral_constant<std::int64_t, kTileColumns<A>>{}, accumulate);
+  else if (columns == kLanes<A>) store_columns(sums, y, std::integral_constant<std::int64_t, kLanes<A>>{}, accumulate);
+  else store_columns(sums, y, columns, accumulate);
+}
+
+// The right operand lies in panels: as many columns as a tile has, row after row. A panel with
+// fewer columns ends in zeros.
+//
+// panel[k][c] = from[k·step + c], where the matrix lies row after row
+template <class T, class A>
+void pack_rows(const T* from, std::int64_t step, std::int64_t depth, std::int64_t columns, A* panel) noexcept {
+  for (std::int64_t k = 0; k < depth; ++k, from += step, panel += kTileColumns<A>) {
+#pragma omp simd
+    for (std::int64_t c = 0; c < columns; ++c) panel[c] = A(from[c]);
+    for (std::int64_t c = columns; c < kTileColumns<A>; ++c) panel[c] = 0;
+  }
+}
+
+// panel[k][c] = from[c·step + k], where it lies column after column. Some rows at a time, so that
+// the lines that are written stay in the cache.
+template <class T, class A>
+void pack_columns(const T* from, std::int64_t step, std::int64_t depth, std::int64_t columns, A* panel) noexcept {
+  constexpr std::int64_t kAtOnce = 16;
+  for (std::int64_t top = 0; top < depth; top += kAtOnce) {
+    const std::int64_t bottom = smaller(depth, top + kAtOnce);
+    for (std::int64_t c = 0; c < kTileColumns<A>; ++c) {
+      for (std::int64_t k = top; k < bottom; ++k) panel[k * kTileColumns<A> + c] = c < columns ? A(from[c * step + k]) : A(0);
+    }
   }
 }
 
