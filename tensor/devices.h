@@ -32,7 +32,7 @@ Device make_cpu_device(const CpuOptions& options = {});
 
 // What make_cpu_device() uses on this machine.
 struct CpuDescription {
-  std::string instruction_set;  // of our own loops: baseline, avx2 or avx512
+  std::string instruction_set;  // of our own loops: as MEC_MAX_CPU_ISA names them
   int threads = 1;
   std::string threads_reason = {};  // where their number comes from
   bool widens_bf16 = false;         // oneDNN gets bf16 convolutions in f32

@@ -7,6 +7,10 @@
 #include <utility>
 #include <vector>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include "mec/tensor/backends/cpu/onednn.h"
 #include "mec/tensor/backends/cpu/parallel.h"
 #include "mec/tensor/backends/cpu/threads.h"
@@ -18,16 +22,34 @@ namespace {
 
 // How many of the instruction sets below the environment allows.
 std::size_t allowed_isas() {
-  constexpr const char* names[] = {"baseline", "avx2", "avx512"};
+  constexpr const char* names[] = {"baseline", "avx2", "avx512", "avx512_bf16"};
   const char* const wanted = std::getenv("MEC_MAX_CPU_ISA");
   if (!wanted) return std::size(names);
   const auto at = std::find(std::begin(names), std::end(names), std::string(wanted));
-  check<ValueError>(at != std::end(names), "MEC_MAX_CPU_ISA is baseline, avx2 or avx512, but the environment has '", wanted,
+  check<ValueError>(at != std::end(names),
+                    "MEC_MAX_CPU_ISA is baseline, avx2, avx512 or avx512_bf16, but the environment has '", wanted,
                     "'; unset it for the best that the processor has");
   return static_cast<std::size_t>(at - std::begin(names)) + 1;
 }
 
 }  // namespace
+
+// Twice as fast as f32 on AMD's Zen 4 and Intel's Cooper Lake. On Intel's later processors (which
+// have AVX512-FP16, too) it runs at half the rate of f32: they have AMX for it, but a virtual
+// machine may hide that. A rule rather than a measurement, so that a run takes the same way each
+// time.
+bool has_fast_avx512_bf16() {
+#if defined(__x86_64__)
+  if (!__builtin_cpu_supports("avx512bf16")) return false;
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return false;
+  const bool avx512_fp16 = (edx >> 23 & 1U) != 0;
+  __get_cpuid(0, &eax, &ebx, &ecx, &edx);
+  return !(ebx == signature_INTEL_ebx && avx512_fp16);
+#else
+  return false;
+#endif
+}
 
 std::vector<IsaVariant> supported_isas() {
   std::vector<IsaVariant> isas{{"baseline", baseline::make_backend, baseline::multiply_adds}};
@@ -42,6 +64,7 @@ std::vector<IsaVariant> supported_isas() {
   if (v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
     isas.push_back({"avx512", avx512::make_backend, avx512::multiply_adds});
+    if (has_fast_avx512_bf16()) isas.push_back({"avx512_bf16", avx512::make_bf16_backend, avx512::multiply_adds});
   }
 #endif
   isas.resize(std::min(isas.size(), allowed_isas()));

@@ -23,6 +23,7 @@ double multiply_adds(std::int64_t steps) noexcept;
 #if MEC_ISA_AVX512
 namespace avx512 {
 CpuBackend* make_backend(const CpuOptions& options);
+CpuBackend* make_bf16_backend(const CpuOptions& options);  // for processors with AVX512-BF16
 double multiply_adds(std::int64_t steps) noexcept;
 }  // namespace avx512
 #endif
@@ -34,8 +35,11 @@ struct IsaVariant {
 };
 
 // The variants that this processor can run, the best one last: no better than MEC_MAX_CPU_ISA
-// (baseline, avx2 or avx512) where the environment has it, to see what another machine would do.
-// ValueError when it names none.
+// (baseline, avx2, avx512 or avx512_bf16) where the environment has it, to see what another machine
+// would do. ValueError when it names none.
 std::vector<IsaVariant> supported_isas();
+
+// Whether this processor has AVX512-BF16, and multiplies bf16 faster with it than f32.
+bool has_fast_avx512_bf16();
 
 }  // namespace mec::cpu

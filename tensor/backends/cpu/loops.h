@@ -9,13 +9,19 @@ namespace mec::cpu::MEC_ISA {
 
 class LoopsBackend final : public CpuBackend {
  public:
-  explicit LoopsBackend(const CpuOptions& options);
+  LoopsBackend(const CpuOptions& options, bool has_bf16_pairs);
+
+  // Whether products multiply bf16 in pairs (AVX512-BF16), rather than widened to f32.
+  bool pairs_bf16() const { return pairs_bf16_; }
 
  protected:
   // portable_linalg.cpp
   void portable_lu(Out a, Out pivots) override;
   void portable_lu_inverse(In lu, In pivots, Out inverse) override;
   bool portable_cholesky(Out a) override;
+
+ private:
+  const bool pairs_bf16_;
 };
 
 // The kernels, each family in the file of its name.

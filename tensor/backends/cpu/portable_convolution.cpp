@@ -26,43 +26,43 @@ struct Direction {
   std::int64_t source_values() const { return rows.source * columns.source * source_channels(); }  // of an image
   std::int64_t result_values() const { return rows.result * columns.result * result_channels(); }
 
-  template <class A> std::int64_t panel_values() const { return taps() * depth * kTileColumns<A>; }
-  template <class A> std::int64_t panels_of_group() const { return ceil_div(width, kTileColumns<A>); }
-  template <class A> std::int64_t panels() const { return groups * panels_of_group<A>(); }
+  template <class E> std::int64_t panel_values() const { return taps() * depth * kTileColumns<E>; }
+  template <class E> std::int64_t panels_of_group() const { return ceil_div(width, kTileColumns<E>); }
+  template <class E> std::int64_t panels() const { return groups * panels_of_group<E>(); }
 };
 
 // A panel's group, and the channels of that group which are its columns.
 struct Panel {
   std::int64_t group, left, columns;
 
-  template <class A> static Panel at(const Direction& d, std::int64_t index) {
-    const std::int64_t left = index % d.panels_of_group<A>() * kTileColumns<A>;
-    return {index / d.panels_of_group<A>(), left, smaller(kTileColumns<A>, d.width - left)};
+  template <class E> static Panel at(const Direction& d, std::int64_t index) {
+    const std::int64_t left = index % d.panels_of_group<E>() * kTileColumns<E>;
+    return {index / d.panels_of_group<E>(), left, smaller(kTileColumns<E>, d.width - left)};
   }
 };
 
 // What one task works on: some images, from `source` to `result`, and the weights of some panels.
-template <class A, class R> struct Block {
-  const A* source;
+template <class E, class R> struct Block {
+  const E* source;
   R* result;
   std::int64_t images;
-  const A* packed;
+  const E* packed;
   std::int64_t first_panel, last_panel;  // the latter excluded
   bool accumulate;
 };
 
 // The inner dimension of all pixels of a rectangle. Taps whose channels follow each other in memory
 // are one stretch: whole kernel rows, where nothing is dilated and there are no groups.
-template <class A> std::int64_t find_stretches(const Direction& d, const Run& rows, const Run& columns, Stretch* stretches) {
+template <class E> std::int64_t find_stretches(const Direction& d, const Run& rows, const Run& columns, Stretch* stretches) {
   std::int64_t count = 0;
   for (std::int64_t p = 0; p < rows.taps.count; ++p) {
     for (std::int64_t q = 0; q < columns.taps.count; ++q) {
       const std::int64_t tap =
           (rows.taps.first + p * rows.taps.step) * d.columns.taps + columns.taps.first + q * columns.taps.step;
       const Stretch next{(p * rows.taps.source_step * d.columns.source + q * columns.taps.source_step) * d.source_channels(),
-                         tap * d.depth * kTileColumns<A>, d.depth};
+                         tap * d.depth * kTileColumns<E>, d.depth};
       Stretch& last = stretches[larger(0, count - 1)];
-      if (count > 0 && last.left + last.depth == next.left && last.right + last.depth * kTileColumns<A> == next.right) {
+      if (count > 0 && last.left + last.depth == next.left && last.right + last.depth * kTileColumns<E> == next.right) {
         last.depth += d.depth;
       } else {
         stretches[count++] = next;
@@ -108,24 +108,24 @@ struct Walk {
 };
 
 // The pixels of one rectangle of each image of the block, for one panel.
-template <class A, class R>
-void sum_rectangle(const Direction& d, const Block<A, R>& block, std::int64_t index, const Run& rows, const Run& columns) {
-  const Panel panel = Panel::at<A>(d, index);
+template <class E, class R>
+void sum_rectangle(const Direction& d, const Block<E, R>& block, std::int64_t index, const Run& rows, const Run& columns) {
+  const Panel panel = Panel::at<E>(d, index);
   Stretch stretches[kMaxPortableTaps];
-  TileTask<A> task{.rows = {},
+  TileTask<E> task{.rows = {},
                    .left_step = 1,
-                   .right = block.packed + index * d.panel_values<A>(),
-                   .right_step = kTileColumns<A>,
+                   .right = block.packed + index * d.panel_values<E>(),
+                   .right_step = kTileColumns<E>,
                    .stretches = stretches,
-                   .count = find_stretches<A>(d, rows, columns, stretches)};
-  const A* const source =
+                   .count = find_stretches<E>(d, rows, columns, stretches)};
+  const E* const source =
       block.source + (rows.taps.source * d.columns.source + columns.taps.source) * d.source_channels() + panel.group * d.depth;
   R* const result =
       block.result + (rows.first * d.columns.result + columns.first) * d.result_channels() + panel.group * d.width + panel.left;
   const std::int64_t pixels = block.images * rows.count * columns.count;
   if (task.count == 0 && block.accumulate) return;
   Walk walk(d, rows, columns);
-  Tile2d<A> tile = {};
+  Tile2d<Sum<E>> tile = {};
   for (std::int64_t done = 0; done < pixels; done += kTileRows) {
     R* results[kTileRows];
     const std::int64_t count = smaller(kTileRows, pixels - done);
@@ -139,7 +139,7 @@ void sum_rectangle(const Direction& d, const Block<A, R>& block, std::int64_t in
   }
 }
 
-template <class A, class R> void sum_block(const Direction& d, const Block<A, R>& block) noexcept {
+template <class E, class R> void sum_block(const Direction& d, const Block<E, R>& block) noexcept {
   for (std::int64_t panel = block.first_panel; panel < block.last_panel; ++panel) {
     for_runs(d.rows, [&](const Run& rows) {
       for_runs(d.columns, [&](const Run& columns) { sum_rectangle(d, block, panel, rows, columns); });
@@ -147,33 +147,32 @@ template <class A, class R> void sum_block(const Direction& d, const Block<A, R>
   }
 }
 
-// `pack(group, first channel, channels, panel)` packs the weights of one panel: all taps and
-// channels of the source are its rows.
-template <class T, class R, class Pack>
+// The source is stored as T and multiplied as E. `pack(group, first channel, channels, panel)`
+// packs the weights of one panel: all taps and channels of the source are its rows.
+template <class E, class T, class R, class Pack>
 void convolve(LoopsBackend& device, const Direction& d, const T* source, R* result, bool accumulate, Pack pack) {
-  using A = Accumulator<T>;
-  constexpr bool kWiden = sizeof(T) != sizeof(A);
+  constexpr bool kWiden = !std::is_same_v<T, E>;
   const Team team = device.team();
-  const std::int64_t panels = d.panels<A>(), image_bytes = d.source_values() * static_cast<std::int64_t>(sizeof(A));
+  const std::int64_t panels = d.panels<E>(), image_bytes = d.source_values() * static_cast<std::int64_t>(sizeof(E));
   if (d.images == 0 || panels == 0) return;
   const std::int64_t least_images = image_bytes <= kBlockBytes / 2 ? kTileRows : 1;
   const std::int64_t block_images = smaller(d.images, larger(least_images, kBlockBytes / larger(1, image_bytes)));
   const std::int64_t blocks = ceil_div(d.images, block_images);
   const std::int64_t parts = smaller(panels, ceil_div(kLeastTasks, blocks));  // of the panels
 
-  const std::int64_t packed_values = aligned_count(panels * d.panel_values<A>());
+  const std::int64_t packed_values = aligned_count(panels * d.panel_values<E>());
   const std::int64_t wide_values = kWiden ? aligned_count(block_images * d.source_values()) : 0;
-  const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(packed_values + team.count * wide_values) * sizeof(A));
-  A* const packed = scratch.as<A>();
+  const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(packed_values + team.count * wide_values) * sizeof(E));
+  E* const packed = scratch.as<E>();
   parallel_tasks(team, panels, [=](std::int64_t index) {
-    const Panel panel = Panel::at<A>(d, index);
-    pack(panel.group, panel.left, panel.columns, packed + index * d.panel_values<A>());
+    const Panel panel = Panel::at<E>(d, index);
+    pack(panel.group, panel.left, panel.columns, packed + index * d.panel_values<E>());
   });
   parallel_tasks(team, blocks * parts, [=](std::int64_t index, int thread) {
     const std::int64_t part = index % parts, first = index / parts * block_images,
                        count = smaller(block_images, d.images - first);
     const T* const from = source + first * d.source_values();
-    Block<A, R> block{.source = nullptr,
+    Block<E, R> block{.source = nullptr,
                       .result = result + first * d.result_values(),
                       .images = count,
                       .packed = packed,
@@ -181,14 +180,26 @@ void convolve(LoopsBackend& device, const Direction& d, const T* source, R* resu
                       .last_panel = panels * (part + 1) / parts,
                       .accumulate = accumulate};
     if constexpr (kWiden) {
-      A* const wide = packed + packed_values + thread * wide_values;
+      E* const wide = packed + packed_values + thread * wide_values;
 #pragma omp simd
-      for (std::int64_t i = 0; i < count * d.source_values(); ++i) wide[i] = A(from[i]);
+      for (std::int64_t i = 0; i < count * d.source_values(); ++i) wide[i] = E(from[i]);
       block.source = wide;
     } else {
       block.source = from;
     }
     sum_block(d, block);
+  });
+}
+
+// f.operator()<Stored, E, R>(d): the direction in elements. Pairs of bf16 are neighbouring
+// channels.
+template <class F> void with_direction(LoopsBackend& device, Dtype operand, Dtype result, const Direction& d, F f) {
+  with_product_types(operand, result, [&]<class T, class R>() {
+    with_elements<T>(device.pairs_bf16() && d.depth % 2 == 0, [&]<class Stored, class E>() {
+      Direction in_elements = d;
+      in_elements.depth /= static_cast<std::int64_t>(sizeof(Stored) / sizeof(T));
+      f.template operator()<Stored, E, R>(in_elements);
+    });
   });
 }
 
@@ -198,14 +209,14 @@ void run(LoopsBackend& device, const kernel::Conv2d& call) {
   const Shape &x = call.x.shape, &w = call.w.shape, &y = call.y.shape;
   const auto axis = [&](int i) { return Axis{y[i], x[i], w[i], call.args.stride, call.args.pad, call.args.dilation, false}; };
   const std::int64_t groups = call.args.groups;
-  const Direction d{axis(1), axis(2), x[0], x[3] / groups, y[3] / groups, groups};
-  with_product_types(call.x.dtype, call.y.dtype, [&]<class T, class R>() {
+  const Direction sizes{axis(1), axis(2), x[0], x[3] / groups, y[3] / groups, groups};
+  with_direction(device, call.x.dtype, call.y.dtype, sizes, [&]<class T, class E, class R>(const Direction& d) {
     const T* const weight = static_cast<const T*>(call.w.data);
-    convolve(device, d, static_cast<const T*>(call.x.data), static_cast<R*>(call.y.data), false,
-             [=](std::int64_t group, std::int64_t left, std::int64_t columns, auto* panel) {
-               const std::int64_t depth = d.taps() * d.depth;
-               pack_columns(weight + (group * d.width + left) * depth, depth, depth, columns, panel);
-             });
+    convolve<E>(device, d, static_cast<const T*>(call.x.data), static_cast<R*>(call.y.data), false,
+                [=](std::int64_t group, std::int64_t left, std::int64_t columns, E* panel) {
+                  const std::int64_t depth = d.taps() * d.depth;
+                  pack_columns(weight + (group * d.width + left) * depth, depth, depth, columns, panel);
+                });
   });
 }
 
@@ -213,16 +224,17 @@ void run(LoopsBackend& device, const kernel::Conv2dGradInput& call) {
   const Shape &dy = call.dy.shape, &w = call.w.shape, &dx = call.dx.shape;
   const auto axis = [&](int i) { return Axis{dx[i], dy[i], w[i], call.args.stride, call.args.pad, call.args.dilation, true}; };
   const std::int64_t groups = call.args.groups;
-  const Direction d{axis(1), axis(2), dx[0], dy[3] / groups, dx[3] / groups, groups};
-  with_product_types(call.dy.dtype, call.dx.dtype, [&]<class T, class R>() {
-    const T* const weight = static_cast<const T*>(call.w.data);
-    convolve(device, d, static_cast<const T*>(call.dy.data), static_cast<R*>(call.dx.data), call.args.accumulate,
-             [=](std::int64_t group, std::int64_t left, std::int64_t columns, auto* panel) {
-               for (std::int64_t tap = 0; tap < d.taps(); ++tap) {
-                 pack_rows(weight + (group * d.depth * d.taps() + tap) * d.width + left, d.taps() * d.width, d.depth, columns,
-                           panel + tap * d.depth * kTileColumns<Accumulator<T>>);
-               }
-             });
+  const Direction sizes{axis(1), axis(2), dx[0], dy[3] / groups, dx[3] / groups, groups};
+  with_direction(device, call.dy.dtype, call.dx.dtype, sizes, [&]<class T, class E, class R>(const Direction& d) {
+    using Weight = std::conditional_t<std::is_same_v<T, Bf16Pair>, bf16, T>;
+    const Weight* const weight = static_cast<const Weight*>(call.w.data);
+    convolve<E>(device, d, static_cast<const T*>(call.dy.data), static_cast<R*>(call.dx.data), call.args.accumulate,
+                [=](std::int64_t group, std::int64_t left, std::int64_t columns, E* panel) {
+                  for (std::int64_t tap = 0; tap < d.taps(); ++tap) {
+                    pack_rows(weight + (group * sizes.depth * d.taps() + tap) * d.width + left, d.taps() * d.width, d.depth,
+                              columns, panel + tap * d.depth * kTileColumns<E>);
+                  }
+                });
   });
 }
 

@@ -1,14 +1,7 @@
 // The gradient of a convolution's weight without a library: for each tap a product whose inner
 // dimension runs over the pixels of all images. Rows are channels of x (or, of images with few
 // channels, taps and channels), columns are channels of y.
-//
-// The output is taken in blocks, which the cache holds. Where the product cannot read x or dy in
-// place, it reads a copy of the block: x in slices of as many channels as a tile has rows, dy in
-// panels of as many as it has columns.
-#include <cstring>
-
-#include "mec/tensor/backends/cpu/loops.h"
-#include "mec/tensor/backends/cpu/tile_product.h"
+#include "mec/tensor/backends/cpu/weight_gradient_blocks.h"
 
 namespace mec::cpu::MEC_ISA {
 namespace {
@@ -20,159 +13,33 @@ constexpr std::int64_t kSumBytes = 4 << 20;
 constexpr std::int64_t kMostStretches = 64;
 constexpr std::int64_t kWide = 64;  // channels of a pixel
 
-// Positions [begin, end) along one axis.
-struct Range {
-  std::int64_t begin, end;
-  std::int64_t size() const { return end - begin; }
-};
-
-// Sizes of a convolution; the letters of kernels/convolution.h.
-template <class A> struct Conv {
-  std::int64_t n, h, w, c, o, out_h, out_w, kh, kw, stride, pad, dilation, groups;
-
-  Conv(const Shape& x, const Shape& weight, const Shape& y, const Conv2dArgs& args)
-      : n(x[0]),
-        h(x[1]),
-        w(x[2]),
-        c(x[3]),
-        o(y[3]),
-        out_h(y[1]),
-        out_w(y[2]),
-        kh(weight[1]),
-        kw(weight[2]),
-        stride(args.stride),
-        pad(args.pad),
-        dilation(args.dilation),
-        groups(args.groups) {}
-
-  std::int64_t taps() const { return kh * kw; }
-  std::int64_t group_c() const { return c / groups; }
-  std::int64_t group_o() const { return o / groups; }
-  std::int64_t depth() const { return taps() * group_c(); }               // weights of an output channel
-  std::int64_t slices() const { return ceil_div(group_c(), kTileRows); }  // of a group
-
-  // Panels, each of one group.
-  std::int64_t panel_width() const { return group_o() <= kLanes<A> ? kLanes<A> : kTileColumns<A>; }
-  std::int64_t panels_of_group() const { return ceil_div(group_o(), panel_width()); }
-  std::int64_t panels() const { return groups * panels_of_group(); }
-  std::int64_t panel_left(std::int64_t panel) const { return panel % panels_of_group() * panel_width(); }
-  std::int64_t panel_columns(std::int64_t panel) const { return smaller(panel_width(), group_o() - panel_left(panel)); }
-  std::int64_t panel_channel(std::int64_t panel) const {  // its first
-    return panel / panels_of_group() * group_o() + panel_left(panel);
-  }
-  std::int64_t panel_values() const { return depth() * panel_width(); }
-  std::int64_t sum_values() const { return panels() * panel_values(); }
-
-  // Output positions whose window meets the image at tap `t`.
-  Range meeting(std::int64_t size, std::int64_t out, std::int64_t t) const {
-    const std::int64_t before = pad - t * dilation, last = size - 1 + before;
-    return {before > 0 ? ceil_div(before, stride) : 0, last < 0 ? 0 : smaller(out, last / stride + 1)};
-  }
-  // Rows of x that the windows of these output rows reach.
-  Range reached(Range out_rows) const {
-    return {larger(0, out_rows.begin * stride - pad),
-            larger(0, smaller(h, (out_rows.end - 1) * stride - pad + dilation * (kh - 1) + 1))};
-  }
-};
-
-// How many values lie between an element and the one of the next slice or panel, image, row and
-// column.
-struct Steps {
-  std::int64_t part, image, row, column;
-};
-
-// Some output rows of some images, as the product reads them. Of few channels, all of x, within a
-// border of zeros.
-template <class A> struct Block {
-  std::int64_t images;
-  Range rows;  // of the output
-  const A *x, *dy;
-  Steps x_steps, dy_steps;
-  std::int64_t x_group;                    // values between groups of x
-  std::int64_t x_first_row, dy_first_row;  // that x and dy begin with
-};
-
-template <class A> bool few_channels(const Conv<A>& conv) { return conv.groups == 1 && conv.c < kTileRows; }
-template <class T, class A> bool copies_x(const Conv<A>& conv) { return sizeof(T) != sizeof(A) || few_channels(conv); }
-template <class T, class A> bool copies_dy(const Conv<A>& conv) {
-  return sizeof(T) != sizeof(A) || conv.group_o() % kLanes<A> != 0;  // whole vectors are read
-}
-
-template <class T, class A> void copy_bordered(const Conv<A>& conv, const T* x, Block<A>& block, A* to) {
-  const std::int64_t row_step = (conv.w + 2 * conv.pad) * conv.c, image_step = (conv.h + 2 * conv.pad) * row_step;
-  block.x = to;
-  block.x_steps = {0, image_step, row_step, conv.c};
-  block.x_first_row = 0;
-  std::memset(static_cast<void*>(to), 0, static_cast<std::size_t>(block.images * image_step) * sizeof(A));
-  for (std::int64_t row = 0; row < block.images * conv.h; ++row) {
-    A* const inside = to + row / conv.h * image_step + (row % conv.h + conv.pad) * row_step + conv.pad * conv.c;
-    for (std::int64_t i = 0; i < conv.w * conv.c; ++i) inside[i] = A(x[row * conv.w * conv.c + i]);
-  }
-}
-
-template <class T, class A> void copy_slices(const Conv<A>& conv, const T* x, Block<A>& block, A* to) {
-  const Range rows = conv.reached(block.rows);
-  const std::int64_t row_step = conv.w * kTileRows, slice_step = block.images * rows.size() * row_step;
-  block.x = to;
-  block.x_steps = {slice_step, rows.size() * row_step, row_step, kTileRows};
-  block.x_group = conv.slices() * slice_step;
-  block.x_first_row = rows.begin;
-  for (std::int64_t slice = 0; slice < conv.groups * conv.slices(); ++slice) {
-    const std::int64_t left = slice % conv.slices() * kTileRows, channels = smaller(kTileRows, conv.group_c() - left);
-    for (std::int64_t image = 0; image < block.images; ++image) {
-      const T* from = x + (image * conv.h + rows.begin) * conv.w * conv.c + slice / conv.slices() * conv.group_c() + left;
-      for (std::int64_t pixel = 0; pixel < rows.size() * conv.w; ++pixel, from += conv.c, to += kTileRows) {
-        for (std::int64_t i = 0; i < channels; ++i) to[i] = A(from[i]);
-      }
-    }
-  }
-}
-
-template <class T, class A> void copy_panels(const Conv<A>& conv, const T* dy, Range panels, Block<A>& block, A* to) {
-  const std::int64_t width = conv.panel_width(), row_step = conv.out_w * width;
-  block.dy = to;
-  block.dy_steps = {block.images * block.rows.size() * row_step, block.rows.size() * row_step, row_step, width};
-  block.dy_first_row = block.rows.begin;
-  for (std::int64_t panel = panels.begin; panel < panels.end; ++panel) {
-    const std::int64_t columns = conv.panel_columns(panel);
-    for (std::int64_t image = 0; image < block.images; ++image) {
-      const T* from = dy + (image * conv.out_h + block.rows.begin) * conv.out_w * conv.o + conv.panel_channel(panel);
-      for (std::int64_t pixel = 0; pixel < block.rows.size() * conv.out_w; ++pixel, from += conv.o, to += width) {
-#pragma omp simd
-        for (std::int64_t i = 0; i < columns; ++i) to[i] = A(from[i]);
-        for (std::int64_t i = columns; i < width; ++i) to[i] = 0;
-      }
-    }
-  }
-}
-
 // Reads the block's rows of x, so that the cache has them. The product meets them one slice at a
 // time, in steps of a pixel: memory is slower then, and prefetch instructions do not help.
-template <class A> void touch(const Conv<A>& conv, const Block<A>& block) {
-  constexpr std::int64_t kLine = 64 / static_cast<std::int64_t>(sizeof(A));
+template <class E> void touch(const Conv<E>& conv, const Block<E>& block) {
+  constexpr std::int64_t kLine = 64 / static_cast<std::int64_t>(sizeof(E));
   const Range rows = conv.reached(block.rows);
   for (std::int64_t image = 0; image < block.images; ++image) {
-    const volatile A* const from = block.x + (image * conv.h + rows.begin) * conv.w * conv.c;
+    const volatile E* const from = block.x + (image * conv.h + rows.begin) * conv.w * conv.c;
     for (std::int64_t i = 0; i < rows.size() * conv.w * conv.c; i += kLine) static_cast<void>(from[i]);
   }
 }
 
-// Adds to the sums of `count` rows, which lie one after the other: over all images of the block and
-// the output positions rows x columns. `origin`: where in x the window of output position (0,0) has
-// the rows' tap.
-template <class A>
-void add_tile(const Conv<A>& conv, const Block<A>& block, TileTask<A>& task, Range rows, Range columns, std::int64_t origin,
-              std::int64_t count, A* sums) {
+// Adds to the sums of `count` rows, which lie one after the other: over all images of the block,
+// the output rows `rows`, and elements `columns` of each. `origin`: where in x the window of output
+// position (0,0) has the rows' tap.
+template <class E>
+void add_tile(const Conv<E>& conv, const Block<E>& block, TileTask<E>& task, Range rows, Range columns, std::int64_t origin,
+              std::int64_t count, Sum<E>* sums) {
   if (columns.size() <= 0) return;
   const Steps &x = block.x_steps, &dy = block.dy_steps;
   const std::int64_t width = conv.panel_width();
   Stretch stretches[kMostStretches];
-  task.left_step = conv.stride * x.column;
+  task.left_step = conv.kNeighbours * conv.stride / conv.copied_step() * x.column;
   task.right_step = dy.column;
   task.stretches = stretches;
   task.count = 0;
   const auto flush = [&] {
-    Tile2d<A> tile;
+    Tile2d<Sum<E>> tile;
     sum_tile(task, width, tile);
     for (std::int64_t r = 0; r < count; ++r) store_row(tile.at[r], sums + r * width, width, true);
     task.count = 0;
@@ -197,8 +64,8 @@ void add_tile(const Conv<A>& conv, const Block<A>& block, TileTask<A>& task, Ran
 
 // Adds the block's contribution to the sums of one panel, (Kh·Kw·C/groups, panel_width). Rows of a
 // tile are channels of one tap, which is met by all output positions but some at the borders.
-template <class A> void add_panel(const Conv<A>& conv, const Block<A>& block, std::int64_t group, const A* dy, A* sums) {
-  TileTask<A> task{.rows = {}, .left_step = 0, .right = dy, .right_step = 0, .stretches = nullptr, .count = 0};
+template <class E> void add_panel(const Conv<E>& conv, const Block<E>& block, std::int64_t group, const E* dy, Sum<E>* sums) {
+  TileTask<E> task{.rows = {}, .left_step = 0, .right = dy, .right_step = 0, .stretches = nullptr, .count = 0};
   const Steps& x = block.x_steps;
   for (std::int64_t slice = 0; slice < conv.slices(); ++slice) {
     const std::int64_t channels = smaller(kTileRows, conv.group_c() - slice * kTileRows);
@@ -207,9 +74,10 @@ template <class A> void add_panel(const Conv<A>& conv, const Block<A>& block, st
     }
     for (std::int64_t tap = 0; tap < conv.taps(); ++tap) {
       const std::int64_t p = tap / conv.kw, q = tap % conv.kw;
-      const std::int64_t origin =
-          (p * conv.dilation - conv.pad - block.x_first_row) * x.row + (q * conv.dilation - conv.pad) * x.column;
-      add_tile(conv, block, task, conv.meeting(conv.h, conv.out_h, p), conv.meeting(conv.w, conv.out_w, q), origin, channels,
+      const std::int64_t origin = (p * conv.dilation - conv.pad - block.x_first_row) * x.row +
+                                  (q * conv.dilation - conv.pad + block.x_border) * x.column;
+      const Range columns = conv.kNeighbours == 1 ? conv.meeting(conv.w, conv.out_w, q) : Range{0, conv.out_elements()};
+      add_tile(conv, block, task, conv.meeting(conv.h, conv.out_h, p), columns, origin, channels,
                sums + (tap * conv.group_c() + slice * kTileRows) * conv.panel_width());
     }
   }
@@ -217,8 +85,8 @@ template <class A> void add_panel(const Conv<A>& conv, const Block<A>& block, st
 
 // The same for few channels: rows of a tile are taps and channels, and the border makes all output
 // positions meet all taps.
-template <class A> void add_panel_of_few(const Conv<A>& conv, const Block<A>& block, const A* dy, A* sums) {
-  TileTask<A> task{.rows = {}, .left_step = 0, .right = dy, .right_step = 0, .stretches = nullptr, .count = 0};
+template <class E> void add_panel_of_few(const Conv<E>& conv, const Block<E>& block, const E* dy, Sum<E>* sums) {
+  TileTask<E> task{.rows = {}, .left_step = 0, .right = dy, .right_step = 0, .stretches = nullptr, .count = 0};
   const std::int64_t rows = conv.depth();
   for (std::int64_t top = 0; top < rows; top += kTileRows) {
     for (std::int64_t r = 0; r < kTileRows; ++r) {
@@ -231,13 +99,14 @@ template <class A> void add_panel_of_few(const Conv<A>& conv, const Block<A>& bl
 }
 
 // dw = Σ over parts of sums[part][panel][k][column], or added to dw: (O, Kh·Kw·C/groups).
-template <class A, class R>
-void add_parts(Team team, const Conv<A>& conv, const A* sums, std::int64_t parts, R* dw, bool accumulate) {
+template <class E, class R>
+void add_parts(Team team, const Conv<E>& conv, const Sum<E>* sums, std::int64_t parts, R* dw, bool accumulate) {
+  using A = Sum<E>;
   constexpr std::int64_t kAtOnce = 16;
   const std::int64_t depth = conv.depth(), width = conv.panel_width(), pieces = ceil_div(depth, kAtOnce);
   parallel_tasks(team, conv.panels() * pieces, [=](std::int64_t task) {
     const std::int64_t panel = task / pieces, top = task % pieces * kAtOnce, count = smaller(kAtOnce, depth - top);
-    A total[kAtOnce * kTileColumns<A>] = {};
+    A total[kAtOnce * kTileColumns<E>] = {};
     for (std::int64_t part = 0; part < parts; ++part) {
       const A* const from = sums + part * conv.sum_values() + (panel * depth + top) * width;
 #pragma omp simd
@@ -255,20 +124,20 @@ void add_parts(Team team, const Conv<A>& conv, const A* sums, std::int64_t parts
 
 // How the work is cut, by sizes alone. Tasks share the images: each part of them has sums of its
 // own. Where so many weights would take too much memory in this way, tasks share the panels, too.
-template <class T, class A> struct Cut {
+template <class T, class E> struct Cut {
   std::int64_t parts, sections;
   std::int64_t block_images, block_rows;
   std::int64_t x_values = 0, dy_values = 0;  // of the copies of a block
 
-  explicit Cut(const Conv<A>& conv) {
-    const std::int64_t sum_bytes = larger(1, conv.sum_values() * static_cast<std::int64_t>(sizeof(A)));
+  explicit Cut(const Conv<E>& conv) {
+    const std::int64_t sum_bytes = larger(1, conv.sum_values() * static_cast<std::int64_t>(sizeof(E)));
     parts = larger(1, smaller(smaller(kMostTasks, conv.n), kSumBytes / sum_bytes));
     sections = larger(1, smaller(conv.panels(), kMostTasks / parts));
     const std::int64_t panels = ceil_div(conv.panels(), sections);
 
-    const std::int64_t x_row = conv.w * conv.groups * conv.slices() * kTileRows;
-    const std::int64_t dy_row = panels * conv.out_w * conv.panel_width();
-    const std::int64_t row_bytes = larger(1, (conv.stride * x_row + dy_row) * static_cast<std::int64_t>(sizeof(A)));
+    const std::int64_t x_row = conv.copied_w() * conv.groups * conv.slices() * kTileRows;
+    const std::int64_t dy_row = panels * conv.out_elements() * conv.panel_width();
+    const std::int64_t row_bytes = larger(1, (conv.stride * x_row + dy_row) * static_cast<std::int64_t>(sizeof(E)));
     const std::int64_t rows = larger(1, kBlockBytes / row_bytes);
     block_images = larger(1, smaller(ceil_div(conv.n, parts), rows / larger(1, conv.out_h)));
     block_rows = few_channels(conv) ? conv.out_h : larger(1, smaller(rows, conv.out_h));
@@ -277,22 +146,22 @@ template <class T, class A> struct Cut {
       x_values = aligned_count(block_images * (conv.h + 2 * conv.pad) * (conv.w + 2 * conv.pad) * conv.c);
     } else if (copies_x<T>(conv)) {
       const std::int64_t most = smaller(conv.h, (block_rows - 1) * conv.stride + conv.dilation * (conv.kh - 1) + 1);
-      x_values = aligned_count(block_images * most * x_row);
+      x_values = aligned_count(conv.c) + aligned_count(block_images * most * x_row);
     }
     if (copies_dy<T>(conv)) dy_values = aligned_count(block_images * block_rows * dy_row);
   }
 };
 
 // A task: the images of a part and the panels of a section. `copies` is memory for a block.
-template <class T, class A>
-void add_part(const Conv<A>& conv, const Cut<T, A>& cut, const T* x, const T* dy, Range images, Range panels, A* copies,
-              A* sums) noexcept {
-  std::memset(static_cast<void*>(sums), 0, static_cast<std::size_t>(panels.size() * conv.panel_values()) * sizeof(A));
+template <class T, class E>
+void add_part(const Conv<E>& conv, const Cut<T, E>& cut, const T* x, const T* dy, Range images, Range panels, E* copies,
+              Sum<E>* sums) noexcept {
+  std::memset(static_cast<void*>(sums), 0, static_cast<std::size_t>(panels.size() * conv.panel_values()) * sizeof(E));
   for (std::int64_t image = images.begin; image < images.end; image += cut.block_images) {
     const T* const block_x = x + image * conv.h * conv.w * conv.c;
     const T* const block_dy = dy + image * conv.out_h * conv.out_w * conv.o;
     for (std::int64_t row = 0; row < conv.out_h; row += cut.block_rows) {
-      Block<A> block{.images = smaller(cut.block_images, images.end - image),
+      Block<E> block{.images = smaller(cut.block_images, images.end - image),
                      .rows = {row, smaller(row + cut.block_rows, conv.out_h)},
                      .x = nullptr,
                      .dy = nullptr,
@@ -300,19 +169,22 @@ void add_part(const Conv<A>& conv, const Cut<T, A>& cut, const T* x, const T* dy
                      .dy_steps = {0, conv.out_h * conv.out_w * conv.o, conv.out_w * conv.o, conv.o},
                      .x_group = conv.group_c(),
                      .x_first_row = 0,
+                     .x_border = 0,
                      .dy_first_row = 0};
-      if constexpr (sizeof(T) == sizeof(A)) {
+      if constexpr (std::is_same_v<T, E>) {
         block.x = block_x;
         block.dy = block_dy;
       }
-      if (few_channels(conv)) copy_bordered(conv, block_x, block, copies);
-      else if (copies_x<T>(conv)) copy_slices(conv, block_x, block, copies);
-      else if (conv.c >= kWide) touch(conv, block);
+      if constexpr (conv.kNeighbours == 1) {
+        if (few_channels(conv)) copy_bordered(conv, block_x, block, copies);
+      }
+      if (!few_channels(conv) && copies_x<T>(conv)) copy_slices(conv, block_x, block, copies);
+      else if (!copies_x<T>(conv) && conv.c >= kWide) touch(conv, block);
       if (copies_dy<T>(conv)) copy_panels(conv, block_dy, panels, block, copies + cut.x_values);
       for (std::int64_t panel = panels.begin; panel < panels.end; ++panel) {
-        const A* const panel_dy =
+        const E* const panel_dy =
             block.dy + (copies_dy<T>(conv) ? (panel - panels.begin) * block.dy_steps.part : conv.panel_channel(panel));
-        A* const sum = sums + (panel - panels.begin) * conv.panel_values();
+        Sum<E>* const sum = sums + (panel - panels.begin) * conv.panel_values();
         if (few_channels(conv)) add_panel_of_few(conv, block, panel_dy, sum);
         else add_panel(conv, block, panel / conv.panels_of_group(), panel_dy, sum);
       }
@@ -320,21 +192,22 @@ void add_part(const Conv<A>& conv, const Cut<T, A>& cut, const T* x, const T* dy
   }
 }
 
-template <class T, class R> void weight_gradient(LoopsBackend& device, const kernel::Conv2dGradWeight& call) {
-  using A = Accumulator<T>;
-  const Conv<A> conv(call.x.shape, call.dw.shape, call.dy.shape, call.args);
-  const Cut<T, A> cut(conv);
+template <class E, class T, class R> void weight_gradient(LoopsBackend& device, const kernel::Conv2dGradWeight& call) {
+  const Conv<E> conv(call.x.shape, call.dw.shape, call.dy.shape, call.args);
+  const Cut<T, E> cut(conv);
   const Team team = device.team();
   const std::int64_t all_sums = aligned_count(cut.parts * conv.sum_values()), copy_values = cut.x_values + cut.dy_values;
-  const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(all_sums + team.count * copy_values) * sizeof(A));
-  A* const sums = scratch.as<A>();
+  const auto sum_bytes = static_cast<std::size_t>(all_sums) * sizeof(Sum<E>);
+  const CpuBackend::Scratch scratch(device, sum_bytes + static_cast<std::size_t>(team.count * copy_values) * sizeof(E));
+  auto* const sums = scratch.as<Sum<E>>();
+  E* const copies = reinterpret_cast<E*>(scratch.data() + sum_bytes);
   const T* const x = static_cast<const T*>(call.x.data);
   const T* const dy = static_cast<const T*>(call.dy.data);
   parallel_tasks(team, cut.parts * cut.sections, [=](std::int64_t task, int thread) {
     const std::int64_t part = task / cut.sections, section = task % cut.sections;
     const Range images{conv.n * part / cut.parts, conv.n * (part + 1) / cut.parts};
     const Range panels{conv.panels() * section / cut.sections, conv.panels() * (section + 1) / cut.sections};
-    add_part(conv, cut, x, dy, images, panels, sums + all_sums + thread * copy_values,
+    add_part(conv, cut, x, dy, images, panels, copies + thread * copy_values,
              sums + part * conv.sum_values() + panels.begin * conv.panel_values());
   });
   add_parts(team, conv, sums, cut.parts, static_cast<R*>(call.dw.data), call.args.accumulate);
@@ -343,7 +216,11 @@ template <class T, class R> void weight_gradient(LoopsBackend& device, const ker
 }  // namespace
 
 void run(LoopsBackend& device, const kernel::Conv2dGradWeight& call) {
-  with_product_types(call.x.dtype, call.dw.dtype, [&]<class T, class R>() { weight_gradient<T, R>(device, call); });
+  // Pairs need channels enough for slices.
+  const bool few = call.args.groups == 1 && call.x.shape[3] < kTileRows;
+  with_product_types(call.x.dtype, call.dw.dtype, [&]<class T, class R>() {
+    with_elements<T>(device.pairs_bf16() && !few, [&]<class Stored, class E>() { weight_gradient<E, T, R>(device, call); });
+  });
 }
 
 }  // namespace mec::cpu::MEC_ISA
