@@ -36,12 +36,12 @@ constexpr Part kParts[] = {
 #if MEC_HAVE_ONEDNN
     {"oneDNN", true, ""},
 #else
-    {"oneDNN", false, "convolutions by our own loops, several times slower"},
+    {"oneDNN", false, "convolutions by our own kernels"},
 #endif
 #if MEC_HAVE_BLAS
     {"BLAS", true, ""},
 #else
-    {"BLAS", false, "matrix products and factorisations by our own loops, slower"},
+    {"BLAS", false, "factorisations by our own loops, slower"},
 #endif
 #if MEC_HAVE_ZLIB
     {"zlib", true, ""},
@@ -93,7 +93,8 @@ void print_build() {
   const CpuDescription cpu = describe_cpu();
   std::cout << cpu_model() << ", " << cpu.instruction_set << " loops, " << cpu.threads
             << (cpu.threads == 1 ? " thread (" : " threads (") << cpu.threads_reason << ")";
-  if (cpu.widens_bf16) std::cout << ", bf16 convolutions in f32 pieces (this processor multiplies bf16 no faster)";
+  std::cout << ", " << (cpu.own_kernels ? "our own" : "the libraries'") << " convolutions and products";
+  if (cpu.widens_bf16) std::cout << ", bf16 in f32 (this processor multiplies bf16 no faster)";
   std::cout << "\n";
   print_gpus();
 }

@@ -5,9 +5,16 @@
 #include "mec/tensor/backend.h"
 
 namespace mec::cli {
+namespace {
+
+CpuKernels cpu_kernels(const std::string& name) {
+  return name == "own" ? CpuKernels::own : name == "libraries" ? CpuKernels::libraries : CpuKernels::automatic;
+}
+
+}  // namespace
 
 Device DeviceOptions::make(const std::string& plan_file) const {
-  return make_device(device, {.threads = threads, .portable = portable, .note = note},
+  return make_device(device, {.threads = threads, .kernels = cpu_kernels(kernels), .note = note},
                      {.tf32 = tf32, .deterministic = !nondeterministic, .tune = tune, .plan_file = plan_file, .note = note});
 }
 
@@ -17,7 +24,11 @@ void add_device_options(Command command, DeviceOptions& options) {
       .show_default();
   command.add_option("--threads", options.threads, "Threads of the CPU device; 0: OMP_NUM_THREADS, or one for each processor")
       .between(0, 4096);
-  command.add_flag("--portable", options.portable, "Our own kernels and threads only, as in a build without oneDNN and BLAS");
+  command
+      .add_option("--kernels", options.kernels,
+                  "Of the CPU device: own, or the libraries' (oneDNN, OpenBLAS); auto: the faster ones on this processor")
+      .one_of({"auto", "own", "libraries"})
+      .show_default();
   command.add_flag("--tf32", options.tf32, "On the GPU, round f32 operands to TF32: faster, three digits");
   command.add_flag("--tune", options.tune, "On the GPU, time the engines of each convolution and take the fastest");
   command.add_flag("--nondeterministic", options.nondeterministic,

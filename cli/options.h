@@ -15,7 +15,7 @@ namespace mec::cli {
 struct DeviceOptions {
   std::string device = "cpu";
   int threads = 0;
-  bool portable = false;
+  std::string kernels = "auto";
   bool tf32 = false;
   bool tune = false;
   bool nondeterministic = false;

@@ -10,24 +10,31 @@
 
 namespace mec {
 
-// How oneDNN's convolutions take bf16 operands: as they are, or widened to f32, which costs no
-// memory to speak of and loses nothing. automatic: whichever is faster on this processor.
+// Whose convolutions and products a CPU device runs.
+//
+// own: ours, on threads of our own. Results do not depend on the number of threads, and a busy
+// processor delays only the work that is on it. Decompositions are ours, too, so that this is what
+// a build without libraries does.
+// libraries: oneDNN's and OpenBLAS's, on OpenMP's threads, where they have a kernel.
+// automatic: whichever was measured to be faster on such a processor. Decompositions are LAPACK's.
+enum class CpuKernels { automatic, own, libraries };
+
+// How convolutions take bf16 operands: as they are, or widened to f32, which costs no memory to
+// speak of and loses nothing. automatic: whichever is faster on this processor.
 enum class Bf16Convolution { automatic, native, widened };
 
 struct CpuOptions {
   // 0: what OMP_NUM_THREADS or the caller set, or one for each processor (see
   // backends/cpu/threads.h).
   int threads = 0;
-  // Our own kernels only, even where oneDNN and OpenBLAS are there, on threads of our own: results
-  // do not depend on their number, and a busy processor delays only the work that is on it.
-  bool portable = false;
+  CpuKernels kernels = CpuKernels::automatic;
   Bf16Convolution bf16 = Bf16Convolution::automatic;
   // Called with a warning where threads cannot be had, or wait for processors.
   std::function<void(const std::string&)> note = {};
 };
 
-// The fast CPU backend: oneDNN, OpenBLAS and LAPACK where they were found at build time, portable
-// kernels where not.
+// The fast CPU backend: our own kernels, and oneDNN, OpenBLAS and LAPACK where they were found at
+// build time and are wanted.
 Device make_cpu_device(const CpuOptions& options = {});
 
 // What make_cpu_device() uses on this machine.
@@ -35,9 +42,11 @@ struct CpuDescription {
   std::string instruction_set;  // of our own loops: as MEC_MAX_CPU_ISA names them
   int threads = 1;
   std::string threads_reason = {};  // where their number comes from
-  bool widens_bf16 = false;         // oneDNN gets bf16 convolutions in f32
+  bool own_kernels = true;          // convolutions and products are ours, on threads of our own
+  bool widens_bf16 = false;         // bf16 convolutions are computed in f32
 };
 CpuDescription describe_cpu(const CpuOptions& options = {});
+bool has_cpu_libraries();  // whether this build knows CpuKernels::libraries
 
 // The measured peak, in f32 operations a second: multiply-adds in registers on all threads. No
 // kernel can exceed it.

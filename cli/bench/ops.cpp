@@ -6,6 +6,7 @@
 #include "mec/cli/bench/profile_table.h"
 #include "mec/cli/commands.h"
 #include "mec/cli/options.h"
+#include "mec/cli/program.h"
 #include "mec/tensor/backends/wrappers/profiling.h"
 #include "mec/tensor/ops.h"
 
@@ -18,6 +19,7 @@ struct BenchOpsOptions {
   std::int64_t batch = 256;
   std::string precision = "f32";
   int calls = 10;
+  bool compare = false;
   DeviceOptions device;
 };
 
@@ -160,39 +162,88 @@ double measure_memory(ProfilingBackend& profiler, const Tensor& large) {
   return best;
 }
 
+double milliseconds(const KernelProfile& kernel) { return kernel.seconds / static_cast<double>(kernel.calls) * 1e3; }
+
 void print_kernel(const KernelProfile& kernel, double peak_flops, double peak_bytes) {
   const double share = kernel.flops > 0 ? kernel.flops / peak_flops : kernel.bytes / peak_bytes;
-  std::printf("%-24s %9.3f %s %4.0f %%  %s\n", kernel.kernel.c_str(), kernel.seconds / static_cast<double>(kernel.calls) * 1e3,
-              rates(kernel).c_str(), 100 * share / kernel.seconds, kernel.sizes.c_str());
+  std::printf("%-24s %9.3f %s %4.0f %%  %s\n", kernel.kernel.c_str(), milliseconds(kernel), rates(kernel).c_str(),
+              100 * share / kernel.seconds, kernel.sizes.c_str());
+}
+
+// A device, and the work that is timed on it.
+struct Side {
+  std::shared_ptr<ProfilingBackend> profiler;
+  Inputs inputs;
+  std::vector<Work> work;
+  Tensor large;
+
+  Side(const BenchOpsOptions& options, const DeviceOptions& device)
+      : profiler(std::make_shared<ProfilingBackend>(device.make())),
+        inputs{profiler, parse_precision(options.precision, profiler)},
+        large(Tensor::zeros({1 << 26}, Dtype::f32, profiler)) {
+    const Network& network = kNetworks.at(options.network);
+    add_convolutions(work, inputs, network, options.batch);
+    add_batch_norms(work, inputs, network, options.batch);
+    add_objective(work, inputs);
+    add_the_rest(work, inputs, network, options.batch);
+  }
+
+  void warm_up(std::size_t index) {
+    work[index]();  // makes plans and touches memory
+    profiler->reset();
+  }
+  void run(std::size_t index) {
+    profiler->begin_phase("flush");  // as in a training step, the operands are not in the cache
+    large.fill(0);
+    profiler->begin_phase("run");
+    work[index]();
+  }
+  std::vector<KernelProfile> kernels() const {
+    std::vector<KernelProfile> run = profiler->profiles();
+    std::erase_if(run, [](const KernelProfile& kernel) { return kernel.phase != "run"; });
+    return run;
+  }
+};
+
+// Our own kernels and the libraries', in turn.
+void compare_kernels(const BenchOpsOptions& options) {
+  if (options.device.device != "cpu" || options.device.kernels != "auto") {
+    throw UsageError("--compare takes both kinds of kernels of the CPU device; leave out --device and --kernels");
+  }
+  DeviceOptions device = options.device;
+  device.kernels = "own";
+  Side own(options, device);
+  device.kernels = "libraries";
+  Side libraries(options, device);
+  std::printf("%-24s %9s %12s %9s\n", "kernel", "own, ms", "libraries", "times as fast");
+  for (std::size_t i = 0; i < own.work.size(); ++i) {
+    for (Side* side : {&own, &libraries}) side->warm_up(i);
+    for (int call = 0; call < options.calls; ++call) {
+      for (Side* side : {&own, &libraries}) side->run(i);
+    }
+    const std::vector<KernelProfile> others = libraries.kernels();
+    for (const KernelProfile& kernel : own.kernels()) {
+      const auto same = std::ranges::find_if(
+          others, [&](const KernelProfile& other) { return other.kernel == kernel.kernel && other.sizes == kernel.sizes; });
+      if (kernel.flops == 0 || same == others.end()) continue;  // only what libraries have, too
+      std::printf("%-24s %9.3f %12.3f %13.2f  %s\n", kernel.kernel.c_str(), milliseconds(kernel), milliseconds(*same),
+                  milliseconds(*same) / milliseconds(kernel), kernel.sizes.c_str());
+    }
+  }
 }
 
 void run_bench_ops(const BenchOpsOptions& options) {
-  const auto profiler = std::make_shared<ProfilingBackend>(options.device.make());
-  const Inputs inputs{profiler, parse_precision(options.precision, profiler)};
-  std::vector<Work> work;
-  const Network& network = kNetworks.at(options.network);
-  add_convolutions(work, inputs, network, options.batch);
-  add_batch_norms(work, inputs, network, options.batch);
-  add_objective(work, inputs);
-  add_the_rest(work, inputs, network, options.batch);
-
-  const Tensor large = Tensor::zeros({1 << 26}, Dtype::f32, profiler);
-  const double flops = measure_flops(*profiler, inputs, options.device), bytes = measure_memory(*profiler, large);
-  const std::string how = profiler->name() == "cuda" ? options.precision + " in a product of 8192" : "f32 in registers";
+  if (options.compare) return compare_kernels(options);
+  Side side(options, options.device);
+  ProfilingBackend& profiler = *side.profiler;
+  const double flops = measure_flops(profiler, side.inputs, options.device), bytes = measure_memory(profiler, side.large);
+  const std::string how = profiler.name() == "cuda" ? options.precision + " in a product of 8192" : "f32 in registers";
   std::printf("measured peaks: %.0f GFLOP/s %s, %.0f GB/s from memory\n\n", flops * 1e-9, how.c_str(), bytes * 1e-9);
   std::printf("%-24s %9s %9s %7s %6s\n", "kernel", "ms", "GFLOP/s", "GB/s", "peak");
-  for (const Work& run : work) {
-    run();  // makes plans and touches memory
-    profiler->reset();
-    for (int call = 0; call < options.calls; ++call) {
-      profiler->begin_phase("flush");  // as in a training step, the operands are not in the cache
-      large.fill(0);
-      profiler->begin_phase("run");
-      run();
-    }
-    for (const KernelProfile& kernel : profiler->profiles()) {
-      if (kernel.phase == "run") print_kernel(kernel, flops, bytes);
-    }
+  for (std::size_t i = 0; i < side.work.size(); ++i) {
+    side.warm_up(i);
+    for (int call = 0; call < options.calls; ++call) side.run(i);
+    for (const KernelProfile& kernel : side.kernels()) print_kernel(kernel, flops, bytes);
   }
 }
 
@@ -208,6 +259,7 @@ void add_bench_ops(Command bench) {
   command.add_option("--batch", options->batch, "Images").positive().show_default();
   command.add_option("--precision", options->precision, "f32 or bf16: of activations").one_of({"f32", "bf16"}).show_default();
   command.add_option("--calls", options->calls, "Calls that count").positive().show_default();
+  command.add_flag("--compare", options->compare, "Products and convolutions: our own kernels beside the libraries', in turn");
   add_device_options(command, options->device);
   command.run([options] { run_bench_ops(*options); });
 }

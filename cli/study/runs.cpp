@@ -130,11 +130,11 @@ std::vector<StudyRun> StudyRuns::train(const std::string& name, const PretrainSe
     PretrainSettings own = settings;
     own.train.seed = static_cast<std::uint64_t>(seed);
     own.train.checkpoint_epochs = 0;  // a study that is resumed keeps complete runs alone
-    StudyRows kept(make_output_folder((folder_ / "rows").string()), {{"study", concat("runs 3, ", MEC_VERSION)},
+    StudyRows kept(make_output_folder((folder_ / "rows").string()), {{"study", concat("runs 4, ", MEC_VERSION)},
                                                                      {"run", name},
                                                                      {"settings", write_settings(own)},
                                                                      {"threads", options_.device.threads},
-                                                                     {"portable", options_.device.portable},
+                                                                     {"kernels", options_.device.kernels},
                                                                      {"k", options_.k},
                                                                      {"eval_data", printable(options_.data.path.value_or(""))},
                                                                      {"eval_kind", options_.data.kind.value_or("")},

@@ -80,7 +80,7 @@ TEST_CASE_FIXTURE(
   };
   const std::vector<double> expected = losses(with({"--device", "reference"}));
   CHECK(expected.size() == 4);
-  check_close(with({"--portable", "--threads", "2"}), expected);
+  check_close(with({"--kernels", "own", "--threads", "2"}), expected);
   for (const std::string isa : {"", "AVX2"}) {
     CAPTURE(isa);
     const HeldIsa held(isa);

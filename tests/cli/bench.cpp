@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <map>
 #include <set>
+#include <sstream>
 #include <thread>
 
 #include <nlohmann/json.hpp>
@@ -135,6 +137,36 @@ TEST_CASE("mec bench ops measures every family of kernels") {
     CAPTURE(kernel);
     CHECK(result.out.find(concat("\n", kernel, " ")) != std::string::npos);
   }
+}
+
+TEST_CASE("mec bench ops --compare puts our own convolutions and products beside the libraries'") {
+  const TempFolder folder;
+  check_fails(folder, 2, "leave out --device and --kernels", {"bench", "ops", "--compare", "--kernels", "own"});
+  const std::vector<std::string> command{"bench",   "ops", "--compare", "--batch", "2",
+                                         "--calls", "1",   "--threads", "1"};
+  if (!has_cpu_libraries()) return check_fails(folder, 1, "this build has neither oneDNN nor OpenBLAS", command);
+  const ProgramResult result = run_program(folder, command);
+  REQUIRE_MESSAGE(result.status == 0, result.err);
+  std::istringstream lines(result.out);
+  std::string line;
+  std::getline(lines, line);
+  CHECK(line.starts_with("kernel "));
+  std::map<std::string, int> rows;
+  while (std::getline(lines, line)) {
+    std::istringstream words(line);
+    std::string kernel;
+    double own = 0, libraries = 0, ratio = 0;
+    words >> kernel >> own >> libraries >> ratio;
+    ++rows[kernel];
+    CHECK(own > 0);
+    CHECK(ratio == doctest::Approx(libraries / own).epsilon(0.1));  // of rounded times
+  }
+  // The layers of ResNet-18; the image's gradient is left out.
+  CHECK(rows["conv2d"] == 7);
+  CHECK(rows["conv2d_grad_input"] == 6);
+  CHECK(rows["conv2d_grad_weight"] == 7);
+  CHECK(rows["matmul"] >= 2);
+  CHECK(rows.count("relu") == 0);
 }
 
 TEST_CASE("mec info tells what the build has") {

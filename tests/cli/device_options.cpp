@@ -86,10 +86,11 @@ TEST_CASE_FIXTURE(Fixture,
   for (const Words& words : commands()) {
     CAPTURE(words[0]);
     CAPTURE(words[1]);
-#if MEC_HAVE_OPENMP
-    CHECK(largest_team(words, {"--threads", "3"}) == 3);
-    CHECK(largest_team(words, {"--threads", "3", "--device", "reference"}) == 1);
-#endif
+    if (has_cpu_libraries()) {
+      CHECK(largest_team(words, {"--threads", "3", "--kernels", "libraries"}) == 3);
+      CHECK(largest_team(words, {"--threads", "3", "--kernels", "own"}) == 1);  // they have a pool
+      CHECK(largest_team(words, {"--threads", "3", "--device", "reference"}) == 1);
+    }
     if (why_no_gpu.empty()) continue;
     const ProgramResult result = call(words, {"--device", "cuda"});
     CHECK(result.status == 1);

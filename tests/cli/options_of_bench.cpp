@@ -80,6 +80,6 @@ TEST_CASE("mec bench loss takes the loss of its options") {
 }
 
 TEST_CASE("mec bench ops and mec info have no other options than their tests in bench.cpp know") {
-  check_rows({"bench", "ops"}, {"--network", "--batch", "--precision", "--calls"});
+  check_rows({"bench", "ops"}, {"--network", "--batch", "--precision", "--calls", "--compare"});
   CHECK(options_of({"info"}) == std::set<std::string>{"dir"});
 }

@@ -18,6 +18,7 @@
 #include "mec/tensor/io/npy.h"
 #include "mec/tensor/io/safetensors.h"
 #include "mec/tensor/ops.h"
+#include "support/cpu_kernels.h"
 #include "support/option_rows.h"
 
 using namespace mec;
@@ -166,9 +167,9 @@ std::vector<Row> common_rows(const Fixture& fixture) {
       {"--workers", {"--workers", "3"}, [](Choices&) {}, false},
       {"--batch", {"--batch", "7"}, [](Choices& c) { c.batch = 7; }, false},
       {"--precision", {"--precision", "bf16"}, [](Choices& c) { c.dtype = Dtype::bf16; }},
-      {"--portable",
-       {"--portable"},
-       [](Choices& c) { c.device = make_cpu_device({.threads = 1, .portable = true}); },
+      {"--kernels",
+       {"--kernels", has_cpu_libraries() ? "libraries" : "own"},
+       [](Choices& c) { c.device = make_cpu_device({.threads = 1, .kernels = library_kernels()}); },
        false},
       {"--device",
        {"--device", "reference"},
@@ -329,7 +330,7 @@ TEST_CASE_FIXTURE(Fixture, "mec eval scores what the library scores with each op
           run(joined({"eval", mode, at("run"), "--json", "--threads", "1"}, row.words)));
       const nlohmann::json expected = scores(choices);
       CHECK(out.at("rows") == expected);
-      if (row.changes && row.option != "--portable" && row.option != "--device")
+      if (row.changes && row.option != "--kernels" && row.option != "--device")
         CHECK(expected != base_scores);
       CHECK(out.at("train_images") == (choices.kind == "cifar10" ? 100
                                        : choices.limit > 0       ? choices.limit

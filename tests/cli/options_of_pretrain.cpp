@@ -10,6 +10,7 @@
 #include "mec/ssl/run/settings_file.h"
 #include "mec/ssl/run/train_run.h"
 #include "mec/tensor/devices.h"
+#include "support/cpu_kernels.h"
 #include "support/option_rows.h"
 
 using namespace mec;
@@ -90,8 +91,11 @@ TEST_CASE_FIXTURE(Fixture, "mec pretrain trains with what its options say, to th
   }
   CHECK(program({"--device", "reference"}) ==
         expected([](PretrainSettings&) {}, make_reference_device()));
-  CHECK(program({"--portable"}) ==
-        expected([](PretrainSettings&) {}, make_cpu_device({.threads = 1, .portable = true})));
+  for (const CpuKernels kernels : {CpuKernels::own, library_kernels()}) {
+    const std::string name = kernels == CpuKernels::own ? "own" : "libraries";
+    CHECK(program({"--kernels", name}) ==
+          expected([](PretrainSettings&) {}, make_cpu_device({.threads = 1, .kernels = kernels})));
+  }
 }
 
 TEST_CASE_FIXTURE(Fixture, "--nondeterministic says that a run on the GPU cannot be repeated to the bit, and is about GPUs alone") {

@@ -167,7 +167,7 @@ TEST_CASE("the descent has the phases, momentum, gains and learning rate that it
 
 TEST_CASE("t-SNE repeats to the bit, for any number of threads") {
   const auto run = [](int threads) {
-    const Device cpu = make_cpu_device({.threads = threads, .portable = true});
+    const Device cpu = make_cpu_device({.threads = threads, .kernels = CpuKernels::own});
     return fit_tsne(random({90, 5}, Dtype::f32, cpu, {.seed = 8}), {.perplexity = 10, .iterations = 300}).y.to_vector<float>();
   };
   const auto one = run(1);

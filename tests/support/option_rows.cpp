@@ -9,7 +9,7 @@ namespace mec::test {
 
 namespace {
 
-const std::set<std::string> kDeviceOptions{"--device", "--threads", "--portable", "--tf32",
+const std::set<std::string> kDeviceOptions{"--device", "--threads", "--kernels", "--tf32",
                                            "--tune", "--nondeterministic"};
 
 std::string help_of(std::vector<std::string> command) {

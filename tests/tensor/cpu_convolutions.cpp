@@ -11,6 +11,7 @@
 
 #include "mec/tensor/backends/cpu/isa.h"
 #include "mec/tensor/ops.h"
+#include "support/cpu_kernels.h"
 #include "support/tolerances.h"
 
 using namespace mec;
@@ -173,7 +174,8 @@ std::vector<std::byte> run_once(const Task& task, const CpuOptions& options) {
 
 void check_repeated(const Task& task, const CpuOptions& options) {
   CAPTURE(options.threads);
-  CAPTURE(options.portable);
+  const bool own = options.kernels == CpuKernels::own;
+  CAPTURE(own);
   const bool widened = options.bf16 == Bf16Convolution::widened;
   CAPTURE(widened);
   CHECK(run_once(task, options) == run_once(task, options));
@@ -187,11 +189,13 @@ void check_direction(const Convolution& c, ConvDirection direction, Dtype dtype,
   const int which = static_cast<int>(direction);
   CAPTURE(which);
   const Task task = make_task(c, direction, dtype, accumulate);
-  const auto portable = run_once(task, {.threads = 1, .portable = true});
+  const auto own = run_once(task, {.threads = 1, .kernels = CpuKernels::own});
   for (const int threads : thread_counts) {
-    check_repeated(task, {.threads = threads, .bf16 = Bf16Convolution::native});
-    if (dtype == Dtype::bf16) check_repeated(task, {.threads = threads, .bf16 = Bf16Convolution::widened});
-    CHECK(run_once(task, {.threads = threads, .portable = true}) == portable);
+    const CpuKernels libraries = library_kernels();
+    check_repeated(task, {.threads = threads, .kernels = libraries, .bf16 = Bf16Convolution::native});
+    if (dtype == Dtype::bf16)
+      check_repeated(task, {.threads = threads, .kernels = libraries, .bf16 = Bf16Convolution::widened});
+    CHECK(run_once(task, {.threads = threads, .kernels = CpuKernels::own}) == own);
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
+#include "support/cpu_kernels.h"
 #include "support/op_cases.h"
 
 using namespace mec;
@@ -85,16 +86,18 @@ void check_same(const OpCase& op, const Device& a, const Device& b) {
 }  // namespace
 
 TEST_CASE("cpu: the same kernel on the same input gives the same bits") {
-  const Device device = make_cpu_device();
-  for (const OpCase& op : op_cases()) check_same(op, device, device);
-  for (const OpCase& op : large_cases()) check_same(op, device, device);
+  for (const CpuKernels kernels : {CpuKernels::own, library_kernels()}) {
+    const Device device = make_cpu_device({.kernels = kernels});
+    for (const OpCase& op : op_cases()) check_same(op, device, device);
+    for (const OpCase& op : large_cases()) check_same(op, device, device);
+  }
 }
 
 TEST_CASE("cpu: the number of threads does not change a bit of what our own loops compute") {
-  const Device one = make_cpu_device({.threads = 1, .portable = true});
+  const Device one = make_cpu_device({.threads = 1, .kernels = CpuKernels::own});
   for (const int threads : {2, 3, 5}) {
     CAPTURE(threads);
-    const Device many = make_cpu_device({.threads = threads, .portable = true});
+    const Device many = make_cpu_device({.threads = threads, .kernels = CpuKernels::own});
     for (const OpCase& op : op_cases()) check_same(op, one, many);
     for (const OpCase& op : large_cases()) check_same(op, one, many);
   }

@@ -8,6 +8,7 @@
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "support/compare.h"
+#include "support/cpu_kernels.h"
 #include "support/op_cases.h"
 
 using namespace mec;
@@ -85,18 +86,20 @@ void check_convolutions(const Device& device) {
 }  // namespace
 
 TEST_CASE("cpu: the portable kernels agree with the reference") {
-  const Device device = make_cpu_device({.portable = true});
+  const Device device = make_cpu_device({.kernels = CpuKernels::own});
   check_table(device);
   check_convolutions(device);
 }
 
 TEST_CASE("cpu: the libraries' convolutions agree with the reference, whichever way they take bf16") {
-  check_convolutions(make_cpu_device({.bf16 = Bf16Convolution::native}));
-  check_convolutions(make_cpu_device({.bf16 = Bf16Convolution::widened}));
+  const CpuKernels libraries = library_kernels();
+  check_convolutions(make_cpu_device({.kernels = libraries, .bf16 = Bf16Convolution::native}));
+  check_convolutions(make_cpu_device({.kernels = libraries, .bf16 = Bf16Convolution::widened}));
 }
 
 TEST_CASE("cpu: widened bf16 convolutions of more images than fit a piece agree with the reference") {
-  const Device device = make_cpu_device({.bf16 = Bf16Convolution::widened}), reference = make_reference_device();
+  const Device device = make_cpu_device({.kernels = library_kernels(), .bf16 = Bf16Convolution::widened}),
+               reference = make_reference_device();
   // 4·(16 + 24)·30² = 144,000 bytes an image: pieces of 21 of the 83 images, and a last one of 20.
   const Shape x_shape{83, 30, 30, 16}, w_shape{24, 3, 3, 16};
   const Conv2dArgs args{.pad = 1}, add{.pad = 1, .accumulate = true};
@@ -125,9 +128,11 @@ TEST_CASE("cpu: widened bf16 convolutions of more images than fit a piece agree 
 TEST_CASE("cpu: every instruction set that this processor has agrees with the reference") {
   for (const cpu::IsaVariant& isa : cpu::supported_isas()) {
     CAPTURE(isa.name);
-    const Device device(isa.make({.threads = 2, .portable = true}));
+    const Device device(isa.make({.threads = 2, .kernels = CpuKernels::own}));
     check_table(device);
     check_convolutions(device);
+    check_convolutions(
+        Device(isa.make({.threads = 2, .kernels = CpuKernels::own, .bf16 = Bf16Convolution::widened})));
   }
 }
 
@@ -162,7 +167,7 @@ TEST_CASE("cpu: batch statistics keep their digits when the mean is a thousand d
 }
 
 TEST_CASE("cpu: a kernel of more taps than the portable convolution holds is refused") {
-  const Device device = make_cpu_device({.portable = true});
+  const Device device = make_cpu_device({.kernels = CpuKernels::own});
   const Tensor x = Tensor::zeros({1, 20, 20, 1}, Dtype::f32, device), w = Tensor::zeros({1, 17, 17, 1}, Dtype::f32, device);
   CHECK_THROWS_AS(conv2d(x, w, {}), ValueError);
 }

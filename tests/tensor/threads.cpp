@@ -5,12 +5,14 @@
 
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
+#include "support/cpu_kernels.h"
 
 #if MEC_HAVE_OPENMP
 #include <omp.h>
 #endif
 
 using namespace mec;
+using mec::test::library_kernels;
 
 #if MEC_HAVE_OPENMP
 
@@ -38,7 +40,9 @@ TEST_CASE("a region within a region counts on one thread, and a scope leaves Ope
 }
 
 TEST_CASE("kernels that are called from a caller's parallel region end, with the bits of one thread") {
-  const Device two = make_cpu_device({.threads = 2}), one = make_cpu_device({.threads = 1});
+  const CpuKernels kernels = library_kernels();
+  const Device two = make_cpu_device({.threads = 2, .kernels = kernels}),
+               one = make_cpu_device({.threads = 1, .kernels = kernels});
   const auto products = [](const Device& device) {
     const Tensor x = random({4, 16, 16, 16}, Dtype::f32, device, {.seed = 1});
     const Tensor w = random({16, 3, 3, 16}, Dtype::f32, device, {.seed = 2});

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "mec/tensor/backends/cpu/blas.h"
+#include "mec/tensor/backends/cpu/kernel_choice.h"
 #include "mec/tensor/backends/cpu/onednn.h"
 #include "mec/tensor/backends/cpu/parallel.h"
 #include "mec/tensor/backends/cpu/threads.h"
@@ -19,7 +20,7 @@ using common::parallel_for;
 namespace {
 
 int threads_for(const CpuOptions& options) {
-  const Threads threads = choose_threads(options.threads);
+  const Threads threads = choose_threads(options.threads, !uses_own_products(options));
   if (options.note && !threads.complaint.empty()) options.note(threads.complaint);
   return threads.count;
 }
@@ -81,7 +82,7 @@ void run(CpuBackend& device, const kernel::FillRandom& call) {
 void run(CpuBackend& device, const kernel::Matmul& call) {
   // Libraries disagree on what a sum over nothing is.
   const bool empty = call.c.numel() == 0 || call.a.numel() == 0;
-  if (device.portable_ || empty) return device.portable_matmul_(device, call);
+  if (device.own_products_ || empty) return device.portable_matmul_(device, call);
   const ThreadScope scope(device.threads_);
   // oneDNN compiles for the processor it finds. OpenBLAS 0.3.21 takes a Sapphire Rapids for a
   // Prescott: 37 instead of 150 GF/s.
@@ -95,7 +96,7 @@ void run(CpuBackend& device, const kernel::Matmul& call) {
 
 std::string CpuBackend::convolution_kernel(ConvDirection direction, In a, In b, In result, const Conv2dArgs& args) {
   const ThreadScope scope(threads_);
-  const OneDnnPlan* plan = portable_ ? nullptr : onednn_->convolution(direction, a, b, result, args);
+  const OneDnnPlan* plan = own_products_ ? nullptr : onednn_->convolution(direction, a, b, result, args);
   return plan ? plan->kernel() : "";
 }
 
@@ -148,8 +149,8 @@ void run(CpuBackend& device, const kernel::Lu& call) {
   if (!finite) {
     device.run(kernel::Fill{call.a, std::numeric_limits<double>::quiet_NaN()});
     std::iota(swaps, swaps + n, 0);
-  } else if (kHaveBlas && !device.portable_) {
-    const ThreadScope scope(device.threads_);
+  } else if (kHaveBlas && !device.own_decompositions_) {
+    const ThreadScope scope(device.library_threads());
     const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(n * n * size_of(call.a.dtype)));
     const Out columns{scratch.data(), call.a.shape, call.a.dtype};
     device.run(kernel::Transpose{call.a, columns});
@@ -181,8 +182,8 @@ void run(CpuBackend& device, const kernel::LuInverse& call) {
     return all_of_diagonal<T>(call.lu, [](T diagonal) { return diagonal != 0 && functor::is_finite(diagonal); });
   });
   if (!invertible) return device.run(kernel::Fill{call.inverse, std::numeric_limits<double>::quiet_NaN()});
-  if (!kHaveBlas || device.portable_) return device.portable_lu_inverse(call.lu, call.pivots, call.inverse);
-  const ThreadScope scope(device.threads_);
+  if (!kHaveBlas || device.own_decompositions_) return device.portable_lu_inverse(call.lu, call.pivots, call.inverse);
+  const ThreadScope scope(device.library_threads());
   const auto matrix_bytes = static_cast<std::size_t>(n * n * size_of(call.lu.dtype));
   const CpuBackend::Scratch scratch(device, matrix_bytes + static_cast<std::size_t>(n) * sizeof(std::int32_t));
   const Out columns{scratch.data(), call.lu.shape, call.lu.dtype};
@@ -195,8 +196,8 @@ void run(CpuBackend& device, const kernel::LuInverse& call) {
 
 void run(CpuBackend& device, const kernel::Cholesky& call) {
   const std::int64_t n = call.a.shape[0];
-  const ThreadScope scope(device.threads_);
-  const bool factored = kHaveBlas && !device.portable_ ? lapack_cholesky(call.a) : device.portable_cholesky(call.a);
+  const ThreadScope scope(device.library_threads());
+  const bool factored = kHaveBlas && !device.own_decompositions_ ? lapack_cholesky(call.a) : device.portable_cholesky(call.a);
   dispatch_real(call.name, call.a.dtype, [&]<class T>() {
     double sum = 0;
     for (std::int64_t k = 0; k < n; ++k) sum += std::log(static_cast<double>(call.a.as<T>()[k * n + k]));
@@ -222,10 +223,11 @@ CpuBackend::CpuBackend(const CpuOptions& options, const Loops& loops)
                loops.batch_norm, loops.pooling, loops.rows, linalg_kernels, loops.coding, loops.tsne, loops.optimizer}),
       portable_matmul_(loops.portable_matmul),
       portable_convolution_(loops.portable_convolution),
-      threads_(threads_for(options)),
-      pool_(make_pool(threads_, !options.portable)),
-      portable_(options.portable),
+      own_products_(uses_own_products(options)),
+      own_decompositions_(options.kernels == CpuKernels::own),
       widens_bf16_(widens_bf16(options)),
+      threads_(threads_for(options)),
+      pool_(own_products_ ? std::make_unique<ThreadPool>(threads_) : nullptr),
       onednn_(std::make_unique<OneDnn>()) {}
 
 }  // namespace mec::cpu

@@ -102,13 +102,16 @@ class CpuBackend : public Backend {
   // False when oneDNN has no kernel for it.
   bool library_convolution(ConvDirection direction, In a, In b, Out result, const Conv2dArgs& args);
   bool widened_convolution(ConvDirection direction, In a, In b, Out result, const Conv2dArgs& args);
+  // For decompositions: one where the pool has the processors.
+  int library_threads() const { return pool_ ? 1 : threads_; }
 
   const MatmulKernels portable_matmul_;
   const ConvolutionKernels portable_convolution_;
+  const bool own_products_;        // convolutions too
+  const bool own_decompositions_;
+  const bool widens_bf16_;
   const int threads_;
   const std::unique_ptr<ThreadPool> pool_;
-  const bool portable_;
-  const bool widens_bf16_;
   CachingAllocator allocator_;
   std::mutex mutex_;                     // guards scratch_ and plans that run
   std::atomic<std::thread::id> holder_;  // of the mutex

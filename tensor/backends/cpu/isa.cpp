@@ -7,11 +7,7 @@
 #include <utility>
 #include <vector>
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
-
-#include "mec/tensor/backends/cpu/onednn.h"
+#include "mec/tensor/backends/cpu/kernel_choice.h"
 #include "mec/tensor/backends/cpu/parallel.h"
 #include "mec/tensor/backends/cpu/threads.h"
 #include "mec/tensor/clock.h"
@@ -33,23 +29,6 @@ std::size_t allowed_isas() {
 }
 
 }  // namespace
-
-// Twice as fast as f32 on AMD's Zen 4 and Intel's Cooper Lake. On Intel's later processors (which
-// have AVX512-FP16, too) it runs at half the rate of f32: they have AMX for it, but a virtual
-// machine may hide that. A rule rather than a measurement, so that a run takes the same way each
-// time.
-bool has_fast_avx512_bf16() {
-#if defined(__x86_64__)
-  if (!__builtin_cpu_supports("avx512bf16")) return false;
-  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return false;
-  const bool avx512_fp16 = (edx >> 23 & 1U) != 0;
-  __get_cpuid(0, &eax, &ebx, &ecx, &edx);
-  return !(ebx == signature_INTEL_ebx && avx512_fp16);
-#else
-  return false;
-#endif
-}
 
 std::vector<IsaVariant> supported_isas() {
   std::vector<IsaVariant> isas{{"baseline", baseline::make_backend, baseline::multiply_adds}};
@@ -79,18 +58,21 @@ Device make_cpu_device(const CpuOptions& options) {
 }
 
 CpuDescription describe_cpu(const CpuOptions& options) {
-  cpu::Threads threads = cpu::choose_threads(options.threads);
+  const bool own = cpu::uses_own_products(options);
+  cpu::Threads threads = cpu::choose_threads(options.threads, !own);
   return {.instruction_set = cpu::supported_isas().back().name,
           .threads = threads.count,
           .threads_reason = std::move(threads.reason),
+          .own_kernels = own,
           .widens_bf16 = cpu::widens_bf16(options)};
 }
 
 double peak_flops(const CpuOptions& options) {
   const auto multiply_adds = cpu::supported_isas().back().multiply_adds;
-  const int threads = cpu::choose_threads(options.threads).count;
+  const bool own = cpu::uses_own_products(options);
+  const int threads = cpu::choose_threads(options.threads, !own).count;
   constexpr std::int64_t kSteps = 1 << 21;  // some milliseconds
-  const std::unique_ptr<cpu::ThreadPool> pool = cpu::make_pool(threads, !options.portable);
+  const auto pool = own ? std::make_unique<cpu::ThreadPool>(threads) : nullptr;
   std::vector<double> done(static_cast<std::size_t>(threads));
   double* const operations = done.data();
   double best = 0;

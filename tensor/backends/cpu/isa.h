@@ -39,7 +39,4 @@ struct IsaVariant {
 // would do. ValueError when it names none.
 std::vector<IsaVariant> supported_isas();
 
-// Whether this processor has AVX512-BF16, and multiplies bf16 faster with it than f32.
-bool has_fast_avx512_bf16();
-
 }  // namespace mec::cpu

@@ -3,27 +3,21 @@
 #if MEC_HAVE_ONEDNN
 
 #include "mec/tensor/backends/cpu/addresses.h"
-#include "mec/tensor/backends/cpu/isa.h"
+#include "mec/tensor/backends/cpu/kernel_choice.h"
 #include "mec/tensor/backends/cpu/onednn_plan.h"
 #include "mec/tensor/backends/cpu/threads.h"
 
 namespace mec::cpu {
-namespace {
+
+bool has_onednn() { return true; }
 
 // AMX multiplies bf16 many times faster than f32.
-bool multiplies_bf16_faster() {
+bool onednn_multiplies_bf16() {
   const auto has = [](dnnl::cpu_isa isa) {  // sets of bits: a later set holds the earlier ones
     const auto bits = static_cast<unsigned>(isa);
     return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & bits) == bits;
   };
   return has(dnnl::cpu_isa::avx512_core_amx) || (has(dnnl::cpu_isa::avx512_core_bf16) && has_fast_avx512_bf16());
-}
-
-}  // namespace
-
-bool widens_bf16(const CpuOptions& options) {
-  if (options.bf16 != Bf16Convolution::automatic) return options.bf16 == Bf16Convolution::widened;
-  return !multiplies_bf16_faster();
 }
 
 // More address space than any plan takes, for its code and for what is allocated to make it.
@@ -87,7 +81,8 @@ OneDnnPlan* OneDnn::matmul(const In& a, const In& result, const MatmulArgs& args
 
 namespace mec::cpu {
 
-bool widens_bf16(const CpuOptions&) { return false; }
+bool has_onednn() { return false; }
+bool onednn_multiplies_bf16() { return false; }
 
 struct OneDnn::State {};
 OneDnn::OneDnn() = default;

@@ -31,9 +31,8 @@ class OneDnnPlan {
   virtual std::string kernel() const = 0;  // oneDNN's name for it
 };
 
-// Whether bf16 convolutions go to oneDNN in f32, piece by piece, since the processor multiplies
-// bf16 no faster.
-bool widens_bf16(const CpuOptions& options);
+bool has_onednn();
+bool onednn_multiplies_bf16();  // and faster than f32
 
 // Keeps plans by their keys. Making one costs up to 20 ms; finding it again costs nothing.
 class OneDnn {

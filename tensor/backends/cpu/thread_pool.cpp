@@ -214,11 +214,4 @@ void ThreadPool::run(std::int64_t tasks, Task task, const void* work) {
   if (s.failure) std::rethrow_exception(std::exchange(s.failure, nullptr));
 }
 
-std::unique_ptr<ThreadPool> make_pool(int threads, [[maybe_unused]] bool libraries) {
-#if MEC_HAVE_OPENMP && (MEC_HAVE_ONEDNN || MEC_HAVE_BLAS)
-  if (libraries) return nullptr;
-#endif
-  return std::make_unique<ThreadPool>(threads);
-}
-
 }  // namespace mec::cpu

@@ -36,8 +36,4 @@ class ThreadPool {
   std::unique_ptr<State> state_;
 };
 
-// The pool of a device. Null where oneDNN and OpenBLAS run some of its kernels: these have OpenMP's
-// threads, and two pools would take the processors from each other.
-std::unique_ptr<ThreadPool> make_pool(int threads, bool libraries);
-
 }  // namespace mec::cpu

@@ -127,7 +127,7 @@ int count_makeable(int wanted) {
 
 }  // namespace
 
-Threads choose_threads(int requested) {
+Threads choose_threads(int requested, bool openmp) {
   const Processors processors = usable_processors();
   Threads threads{.count = processors.count, .processors = processors.count, .reason = processors.reason, .complaint = {}};
   if (requested > 0) {
@@ -150,7 +150,7 @@ Threads choose_threads(int requested) {
     threads.reason =
         concat("the system makes no more than ", makeable, " (limits on processes or memory: ulimit -u, ulimit -v, pids.max)");
   }
-  threads.count = make_region(threads.count);
+  if (openmp) threads.count = make_region(threads.count);
   if (threads.count < wanted && (requested > 0 || system_limits)) {
     threads.complaint =
         concat(wanted, " threads ", requested > 0 ? "were asked for" : "would be used", ", but ", threads.reason);

@@ -28,7 +28,9 @@ struct Threads {
 // system can create. OpenMP ends the process where a thread cannot be created, and oneDNN and
 // OpenBLAS wait for ever for a thread that OpenMP withholds: so the threads are created, and
 // counted, before anything relies on them.
-Threads choose_threads(int requested);
+//
+// `openmp`: whether the threads are OpenMP's. Those of a pool are as many, but the pool makes them.
+Threads choose_threads(int requested, bool openmp = true);
 
 // How many threads a parallel region gets that asks for `wanted`. Inside another parallel region it
 // is one, since the outer region has spread the work already.
