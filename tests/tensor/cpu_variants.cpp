@@ -35,6 +35,9 @@ const std::vector<ConvCase> kConvCases = {
     {3, 15, 6, 12, 5, {.stride = 2, .pad = 3, .groups = 6}},
     {3, 7, 32, 64, 7, {.pad = 3}},
     {3, 8, 5, 7, 2, {.stride = 4}},
+    // Depthwise: groups of vectors, single vectors and single channels.
+    {3, 11, 151, 151, 3, {.pad = 1, .groups = 151}},
+    {2, 12, 70, 70, 5, {.stride = 2, .pad = 2, .groups = 70}},
     // More than fits the portable kernels' blocks: of images; of rows, read in place or copied, all
     // or every other; of so many weights that tasks share the panels.
     {43, 9, 40, 32, 3, {.pad = 1}},

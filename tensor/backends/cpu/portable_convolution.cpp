@@ -2,6 +2,7 @@
 // pixel is a row of a product whose inner dimension is scattered over the source, one stretch of
 // channels for each tap. Pixels whose windows meet the same taps are summed together, whatever
 // image they are in, and taps beyond the image are left out.
+#include "mec/tensor/backends/cpu/depthwise.h"
 #include "mec/tensor/backends/cpu/loops.h"
 #include "mec/tensor/backends/cpu/tile_product.h"
 #include "mec/tensor/backends/cpu/window_runs.h"
@@ -206,6 +207,7 @@ template <class F> void with_direction(LoopsBackend& device, Dtype operand, Dtyp
 }  // namespace
 
 void run(LoopsBackend& device, const kernel::Conv2d& call) {
+  if (is_depthwise(call.x.shape, call.w.shape, call.args)) return depthwise_conv2d(device, call);
   const Shape &x = call.x.shape, &w = call.w.shape, &y = call.y.shape;
   const auto axis = [&](int i) { return Axis{y[i], x[i], w[i], call.args.stride, call.args.pad, call.args.dilation, false}; };
   const std::int64_t groups = call.args.groups;
@@ -221,6 +223,7 @@ void run(LoopsBackend& device, const kernel::Conv2d& call) {
 }
 
 void run(LoopsBackend& device, const kernel::Conv2dGradInput& call) {
+  if (is_depthwise(call.dx.shape, call.w.shape, call.args)) return depthwise_grad_input(device, call);
   const Shape &dy = call.dy.shape, &w = call.w.shape, &dx = call.dx.shape;
   const auto axis = [&](int i) { return Axis{dx[i], dy[i], w[i], call.args.stride, call.args.pad, call.args.dilation, true}; };
   const std::int64_t groups = call.args.groups;

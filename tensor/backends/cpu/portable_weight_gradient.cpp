@@ -1,6 +1,7 @@
 // The gradient of a convolution's weight without a library: for each tap a product whose inner
 // dimension runs over the pixels of all images. Rows are channels of x (or, of images with few
 // channels, taps and channels), columns are channels of y.
+#include "mec/tensor/backends/cpu/depthwise.h"
 #include "mec/tensor/backends/cpu/weight_gradient_blocks.h"
 
 namespace mec::cpu::MEC_ISA {
@@ -216,6 +217,7 @@ template <class E, class T, class R> void weight_gradient(LoopsBackend& device, 
 }  // namespace
 
 void run(LoopsBackend& device, const kernel::Conv2dGradWeight& call) {
+  if (is_depthwise(call.x.shape, call.dw.shape, call.args)) return depthwise_grad_weight(device, call);
   // Pairs need channels enough for slices.
   const bool few = call.args.groups == 1 && call.x.shape[3] < kTileRows;
   with_product_types(call.x.dtype, call.dw.dtype, [&]<class T, class R>() {
