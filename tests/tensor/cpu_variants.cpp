@@ -40,12 +40,12 @@ const std::vector<ConvCase> kConvCases = {
     {2, 12, 70, 70, 5, {.stride = 2, .pad = 2, .groups = 70}},
     // More than fits the portable kernels' blocks: of images; of rows, read in place or copied, all
     // or every other; of so many weights that tasks share the panels.
-    {43, 9, 40, 32, 3, {.pad = 1}},
-    {2, 41, 64, 48, 3, {.pad = 1}},
-    {2, 43, 48, 40, 3, {.stride = 2, .pad = 2, .dilation = 2}},
-    {3, 57, 48, 32, 1, {.stride = 2}},
-    {5, 5, 160, 176, 3, {.pad = 1}},
-    {3, 5, 320, 352, 3, {.pad = 1, .groups = 2}},
+    {43, 9, 40, 8, 3, {.pad = 1}},
+    {1, 41, 64, 16, 3, {.pad = 1}},
+    {1, 43, 48, 12, 3, {.stride = 2, .pad = 2, .dilation = 2}},
+    {1, 57, 48, 32, 1, {.stride = 2}},
+    {2, 3, 160, 176, 3, {.pad = 1}},
+    {2, 3, 320, 352, 3, {.pad = 1, .groups = 2}},
 };
 
 // The three directions, the gradients added, so that accumulation is seen too. All operands are
