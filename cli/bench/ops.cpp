@@ -211,7 +211,7 @@ struct Side {
 using Fastest = std::map<std::pair<std::string, std::string>, double>;  // ms, by kernel and sizes
 
 void time_once(Side& side, std::size_t index, Fastest& fastest) {
-  // By now the threads of the other side are asleep: OpenMP's poll for some milliseconds.
+  // Until the threads of the other side are asleep: OpenMP's poll for some milliseconds.
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   side.profiler->reset();
   side.run(index);
@@ -276,7 +276,7 @@ void add_bench_ops(Command bench) {
   command.add_option("--batch", options->batch, "Images").positive().show_default();
   command.add_option("--precision", options->precision, "f32 or bf16: of activations").one_of({"f32", "bf16"}).show_default();
   command.add_option("--calls", options->calls, "Calls that count").positive().show_default();
-  command.add_flag("--compare", options->compare, "Products and convolutions: our own kernels beside the libraries', in turn");
+  command.add_flag("--compare", options->compare, "Convolutions, products, decompositions: our own beside the libraries', in turn");
   add_device_options(command, options->device);
   command.run([options] { run_bench_ops(*options); });
 }

@@ -30,28 +30,28 @@ struct ConvCase {
 
 // Each line is there for a reason: what a fast path is likely to get wrong.
 const ConvCase kConvolutions[] = {
-    {1, 1, 1, 1, 1, 1, 1},                                            // the smallest
-    {2, 9, 7, 1, 16, 3, 3, {.pad = 1}},                               // stem on grey images
+    {1, 1, 1, 1, 1, 1, 1},               // the smallest
+    {2, 9, 7, 1, 16, 3, 3, {.pad = 1}},  // stem on grey images
     // Stem on colour images, odd outputs.
     {2, 8, 11, 3, 17, 3, 3, {.pad = 1}},
-    {2, 15, 13, 3, 16, 7, 7, {.stride = 2, .pad = 3}},                // ImageNet's stem
-    {2, 8, 11, 16, 17, 3, 3, {.stride = 2, .pad = 1}},                // start of a stage
+    {2, 15, 13, 3, 16, 7, 7, {.stride = 2, .pad = 3}},  // ImageNet's stem
+    {2, 8, 11, 16, 17, 3, 3, {.stride = 2, .pad = 1}},  // start of a stage
     // Channels that fill no vector.
     {3, 5, 4, 17, 16, 3, 3, {.pad = 1}},
     // Channels that fill whole vectors.
     {2, 4, 5, 64, 64, 3, 3, {.pad = 1}},
     // shortcut: it leaves pixels unread.
     {2, 8, 7, 16, 64, 1, 1, {.stride = 2}},
-    {2, 5, 6, 64, 16, 1, 1},                                          // a matrix product
-    {2, 9, 10, 16, 3, 3, 3, {.pad = 2, .dilation = 2}},               // dilation
+    {2, 5, 6, 64, 16, 1, 1},                             // a matrix product
+    {2, 9, 10, 16, 3, 3, 3, {.pad = 2, .dilation = 2}},  // dilation
     // Dilation and stride, odd leftover.
     {1, 11, 9, 3, 17, 3, 3, {.stride = 2, .pad = 1, .dilation = 3}},
-    {2, 6, 7, 16, 32, 3, 3, {.pad = 1, .groups = 4}},                 // groups
-    {2, 6, 7, 17, 17, 3, 3, {.stride = 2, .pad = 1, .groups = 17}},   // depthwise
-    {2, 7, 9, 3, 16, 5, 3, {.pad = 1}},                               // a kernel that is not square
-    {2, 3, 4, 16, 17, 3, 4},                                          // one output pixel
-    {1, 2, 2, 3, 16, 3, 3, {.pad = 2}},                               // more padding than image
-    {0, 5, 6, 16, 17, 3, 3, {.pad = 1}},                              // no image
+    {2, 6, 7, 16, 32, 3, 3, {.pad = 1, .groups = 4}},                // groups
+    {2, 6, 7, 17, 17, 3, 3, {.stride = 2, .pad = 1, .groups = 17}},  // depthwise
+    {2, 7, 9, 3, 16, 5, 3, {.pad = 1}},                              // a kernel that is not square
+    {2, 3, 4, 16, 17, 3, 4},                                         // one output pixel
+    {1, 2, 2, 3, 16, 3, 3, {.pad = 2}},                              // more padding than image
+    {0, 5, 6, 16, 17, 3, 3, {.pad = 1}},                             // no image
 };
 
 void add_convolution(std::vector<OpCase>& table, const ConvCase& c) {
@@ -101,8 +101,8 @@ void add_convolution(std::vector<OpCase>& table, const ConvCase& c) {
 }  // namespace
 
 void add_product_cases(std::vector<OpCase>& table) {
-  const std::int64_t sizes[][3] = {{0, 3, 5}, {3, 0, 5},    {3, 5, 0},   {1, 1, 1},
-                                   {3, 5, 7}, {17, 64, 16}, {33, 1, 65}, {64, 300, 31}};
+  const std::int64_t sizes[][3] = {{0, 3, 5},    {3, 0, 5},   {3, 5, 0},     {1, 1, 1},    {3, 5, 7},
+                                   {17, 64, 16}, {33, 1, 65}, {64, 300, 31}, {131, 20, 33}};
   for (const auto& [m, k, n] : sizes) {
     for (const int transposed : {0, 1, 2, 3}) add_matmul(table, m, k, n, transposed & 1, transposed & 2);
   }

@@ -56,9 +56,13 @@ std::vector<SettingRow> mec_rows() {
   return {
       {.change = MEC_SET("mec.order=2", method_settings["order"] = 2)},
       {.change = MEC_SET("mec.exact=true", method_settings["exact"] = true)},
-      {.change = MEC_SET("mec.side=feature", method_settings["side"] = static_cast<double>(Side::feature))},
+      // Both sides are one number, rounded otherwise: the bits of the first step's metrics tell.
+      {.change = MEC_SET("mec.side=feature", method_settings["side"] = static_cast<double>(Side::feature)),
+       .beside = {kOneEpoch},
+       .changes_training = false},
       {.change = MEC_SET("mec.side=batch", method_settings["side"] = static_cast<double>(Side::batch)),
-       .beside = {MEC_SET("model.dim=6", model.dim = 6)}},
+       .beside = {MEC_SET("model.dim=6", model.dim = 6), kOneEpoch},
+       .changes_training = false},
       {.change = MEC_SET("mec.symmetrize=true", method_settings["symmetrize"] = true)},
       {.change = MEC_SET("mec.on_divergence=warn", method_settings["on_divergence"] = static_cast<double>(OnDivergence::warn)),
        .beside = {kDivergent, kOneEpoch}},

@@ -62,6 +62,10 @@ std::vector<OpCase> large_cases() {
   });
   add("matmul", {{.shape = {203, 517}}, {.shape = {517, 131}}},
       [](const Tensors& in) -> Tensors { return {matmul(in[0], in[1])}; });
+  add("matmul, added", {{.shape = {203, 517}}, {.shape = {517, 131}}, {.shape = {203, 131}}}, [](const Tensors& in) -> Tensors {
+    matmul_into(in[0], in[1], in[2], {.accumulate = true});
+    return {in[2]};
+  });
   add("conv2d", {{.shape = {11, 13, 13, 8}}, {.shape = {24, 3, 3, 8}}}, [](const Tensors& in) -> Tensors {
     const Tensor y = conv2d(in[0], in[1], {.stride = 2, .pad = 1});
     return {y, conv2d_grad_input(y, in[1], in[0].shape(), {.stride = 2, .pad = 1}),

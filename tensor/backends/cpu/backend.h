@@ -29,8 +29,7 @@ constexpr std::int64_t kMaxPortableTaps = 256;
 // Rounds up, so that the next part of a block of memory starts at a cache line.
 constexpr std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-// The kernels that are compiled once for each instruction set. Our own products and convolutions
-// run where the libraries have none.
+// The kernels that are compiled once for each instruction set.
 struct Loops {
   MemoryKernels memory;
   ElementwiseKernels elementwise;

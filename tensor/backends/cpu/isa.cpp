@@ -46,6 +46,9 @@ std::vector<IsaVariant> supported_isas() {
     if (has_fast_avx512_bf16()) isas.push_back({"avx512_bf16", avx512::make_bf16_backend, avx512::multiply_adds});
   }
 #endif
+#if defined(__AVX512F__) && !MEC_ISA_AVX512
+  if (has_fast_avx512_bf16()) isas.push_back({"avx512_bf16", baseline::make_bf16_backend, baseline::multiply_adds});
+#endif
   isas.resize(std::min(isas.size(), allowed_isas()));
   return isas;
 }

@@ -10,6 +10,9 @@ namespace mec::cpu {
 
 namespace baseline {
 CpuBackend* make_backend(const CpuOptions& options);  // the caller owns it, here and below
+#if defined(__AVX512F__)  // MEC_NATIVE
+CpuBackend* make_bf16_backend(const CpuOptions& options);  // for processors with AVX512-BF16
+#endif
 // Runs `steps` rounds of multiply-adds on the calling thread. Returns the number of floating-point
 // operations.
 double multiply_adds(std::int64_t steps) noexcept;

@@ -41,7 +41,10 @@ template <class V> V images_of(const V& view, std::int64_t begin, std::int64_t e
 }  // namespace
 
 bool CpuBackend::library_convolution(ConvDirection direction, In a, In b, Out result, const Conv2dArgs& args) {
-  if (own_products_ || a.numel() == 0 || b.numel() == 0 || result.numel() == 0) return false;
+  const Shape& weight = direction == ConvDirection::grad_weight ? result.shape : b.shape;
+  const bool has_own = weight[1] * weight[2] <= kMaxPortableTaps || direction == ConvDirection::grad_weight;
+  if (own_decompositions_ || (own_products_ && has_own) || a.numel() == 0 || b.numel() == 0 || result.numel() == 0)
+    return false;
   const ThreadScope scope(threads_);
   if (a.dtype == Dtype::bf16 && widens_bf16_) return widened_convolution(direction, a, b, result, args);
   OneDnnPlan* plan = onednn_->convolution(direction, a, b, result, args);

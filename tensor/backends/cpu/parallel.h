@@ -95,12 +95,22 @@ template <class T, class A> inline void put(T& y, A value) {
   else y = static_cast<T>(value);
 }
 
+// In as many partial sums as a vector has lanes, whatever the compiler makes of it: one sum of a
+// long row in f32 loses digits.
 template <class T> Accumulator<T> sum_of(const T* x, std::int64_t n) {
   using A = Accumulator<T>;
-  A sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (std::int64_t i = 0; i < n; ++i) sum += A(x[i]);
-  return sum;
+  constexpr std::int64_t kPartial = 16;
+  A partial[kPartial] = {};
+  std::int64_t i = 0;
+  for (; i + kPartial <= n; i += kPartial) {
+#pragma omp simd
+    for (std::int64_t lane = 0; lane < kPartial; ++lane) partial[lane] += A(x[i + lane]);
+  }
+  for (; i < n; ++i) partial[i % kPartial] += A(x[i]);
+  for (std::int64_t half = kPartial / 2; half > 0; half /= 2) {
+    for (std::int64_t lane = 0; lane < half; ++lane) partial[lane] += partial[lane + half];
+  }
+  return partial[0];
 }
 
 // The value of a one-element tensor in f32 or f64.

@@ -11,8 +11,9 @@ namespace mec::cpu::MEC_ISA {
 namespace {
 
 // Bytes of the images that a task takes: they stay in the second-level cache while the weights pass
-// by.
+// by. Of small images it takes as many as fill a tile with their corners, even if these are more.
 constexpr std::int64_t kBlockBytes = 256 << 10;
+constexpr std::int64_t kSmallImage = 128 << 10;
 constexpr std::int64_t kLeastTasks = 64;  // so that 16 threads get four each
 
 // Sizes of one direction: a source of `depth` channels per group becomes a result of `width`
@@ -156,10 +157,11 @@ void convolve(LoopsBackend& device, const Direction& d, const T* source, R* resu
   const Team team = device.team();
   const std::int64_t panels = d.panels<E>(), image_bytes = d.source_values() * static_cast<std::int64_t>(sizeof(E));
   if (d.images == 0 || panels == 0) return;
-  const std::int64_t least_images = image_bytes <= kBlockBytes / 2 ? kTileRows : 1;
+  const std::int64_t least_images = image_bytes <= kSmallImage ? kTileRows : 1;
   const std::int64_t block_images = smaller(d.images, larger(least_images, kBlockBytes / larger(1, image_bytes)));
   const std::int64_t blocks = ceil_div(d.images, block_images);
-  const std::int64_t parts = smaller(panels, ceil_div(kLeastTasks, blocks));  // of the panels
+  // Of the panels. Each part widens its block again, where that is to be done.
+  const std::int64_t parts = smaller(panels, ceil_div(kWiden ? kLeastTasks / 4 : kLeastTasks, blocks));
 
   const std::int64_t packed_values = aligned_count(panels * d.panel_values<E>());
   const std::int64_t wide_values = kWiden ? aligned_count(block_images * d.source_values()) : 0;

@@ -20,7 +20,7 @@ void pack_panels(Team team, const void* b, std::int64_t depth, std::int64_t colu
   });
 }
 
-constexpr std::int64_t kBand = 64;  // rows of the result that a task sums against one panel
+constexpr std::int64_t kBand = 8 * kTileRows;  // rows of the result that a task sums against one panel
 
 template <class E, class R>
 void product(Team team, const E* a, const E* panels, R* c, std::int64_t m, std::int64_t n, std::int64_t depth,

@@ -8,9 +8,10 @@ namespace mec::cpu::MEC_ISA {
 namespace {
 
 constexpr std::int64_t kBlockBytes = 256 << 10;  // of x and dy: a second-level cache holds them
-constexpr std::int64_t kMostTasks = 16;
-// Each part of the images has sums of its own, of all weights; all parts together are not larger.
-constexpr std::int64_t kSumBytes = 4 << 20;
+constexpr std::int64_t kMostTasks = 64;
+// Each part of the images has sums of its own, of all weights. There is more than one part only
+// where all of them together take no more than this.
+constexpr std::int64_t kSumBytes = 2 << 20;
 constexpr std::int64_t kMostStretches = 64;
 constexpr std::int64_t kWide = 64;  // channels of a pixel
 
@@ -25,24 +26,37 @@ template <class E> void touch(const Conv<E>& conv, const Block<E>& block) {
   }
 }
 
-// Adds to the sums of `count` rows, which lie one after the other: over all images of the block,
-// the output rows `rows`, and elements `columns` of each. `origin`: where in x the window of output
-// position (0,0) has the rows' tap.
+// A panel: its part of dy, and its sums, (Kh·Kw·C/groups, panel_width), of which `columns` count.
+template <class E> struct Panel {
+  std::int64_t group, columns;
+  const E* dy;
+  Sum<E>* sums;
+};
+
+// The rows of a tile are `count` rows of a panel's sums from `first` on.
+struct TileRows {
+  std::int64_t first, count;
+};
+
+// Adds to the sums of a tile: over all images of the block, the output rows `rows`, and elements
+// `columns` of each. `origin`: where in x the window of output position (0,0) has the rows' tap.
 template <class E>
-void add_tile(const Conv<E>& conv, const Block<E>& block, TileTask<E>& task, Range rows, Range columns, std::int64_t origin,
-              std::int64_t count, Sum<E>* sums) {
+void add_tile(const Conv<E>& conv, const Block<E>& block, const Panel<E>& panel, TileTask<E>& task, TileRows tile_rows,
+              Range rows, Range columns, std::int64_t origin) {
   if (columns.size() <= 0) return;
   const Steps &x = block.x_steps, &dy = block.dy_steps;
-  const std::int64_t width = conv.panel_width();
   Stretch stretches[kMostStretches];
-  task.left_step = conv.kNeighbours * conv.stride / conv.copied_step() * x.column;
+  task.left_step = Conv<E>::kNeighbours * conv.stride / conv.copied_step() * x.column;
+  task.right = panel.dy;
   task.right_step = dy.column;
   task.stretches = stretches;
   task.count = 0;
   const auto flush = [&] {
     Tile2d<Sum<E>> tile;
-    sum_tile(task, width, tile);
-    for (std::int64_t r = 0; r < count; ++r) store_row(tile.at[r], sums + r * width, width, true);
+    sum_tile(task, panel.columns, tile);
+    for (std::int64_t r = 0; r < tile_rows.count; ++r) {
+      store_row(tile.at[r], panel.sums + (tile_rows.first + r) * conv.panel_width(), panel.columns, true);
+    }
     task.count = 0;
   };
   const std::int64_t first = larger(rows.begin, block.rows.begin), end = smaller(rows.end, block.rows.end);
@@ -63,39 +77,38 @@ void add_tile(const Conv<E>& conv, const Block<E>& block, TileTask<E>& task, Ran
   if (task.count > 0) flush();
 }
 
-// Adds the block's contribution to the sums of one panel, (Kh·Kw·C/groups, panel_width). Rows of a
-// tile are channels of one tap, which is met by all output positions but some at the borders.
-template <class E> void add_panel(const Conv<E>& conv, const Block<E>& block, std::int64_t group, const E* dy, Sum<E>* sums) {
-  TileTask<E> task{.rows = {}, .left_step = 0, .right = dy, .right_step = 0, .stretches = nullptr, .count = 0};
+// Adds the block's contribution to the sums of one panel. Rows of a tile are channels of one tap,
+// which is met by all output positions but some at the borders.
+template <class E> void add_panel(const Conv<E>& conv, const Block<E>& block, const Panel<E>& panel) {
+  TileTask<E> task{.rows = {}, .left_step = 0, .right = nullptr, .right_step = 0, .stretches = nullptr, .count = 0};
   const Steps& x = block.x_steps;
   for (std::int64_t slice = 0; slice < conv.slices(); ++slice) {
     const std::int64_t channels = smaller(kTileRows, conv.group_c() - slice * kTileRows);
     for (std::int64_t r = 0; r < kTileRows; ++r) {
-      task.rows[r] = block.x + group * block.x_group + slice * x.part + smaller(r, channels - 1);
+      task.rows[r] = block.x + panel.group * block.x_group + slice * x.part + smaller(r, channels - 1);
     }
     for (std::int64_t tap = 0; tap < conv.taps(); ++tap) {
       const std::int64_t p = tap / conv.kw, q = tap % conv.kw;
       const std::int64_t origin = (p * conv.dilation - conv.pad - block.x_first_row) * x.row +
                                   (q * conv.dilation - conv.pad + block.x_border) * x.column;
-      const Range columns = conv.kNeighbours == 1 ? conv.meeting(conv.w, conv.out_w, q) : Range{0, conv.out_elements()};
-      add_tile(conv, block, task, conv.meeting(conv.h, conv.out_h, p), columns, origin, channels,
-               sums + (tap * conv.group_c() + slice * kTileRows) * conv.panel_width());
+      const Range columns = Conv<E>::kNeighbours == 1 ? conv.meeting(conv.w, conv.out_w, q) : Range{0, conv.out_elements()};
+      add_tile(conv, block, panel, task, {tap * conv.group_c() + slice * kTileRows, channels},
+               conv.meeting(conv.h, conv.out_h, p), columns, origin);
     }
   }
 }
 
 // The same for few channels: rows of a tile are taps and channels, and the border makes all output
 // positions meet all taps.
-template <class E> void add_panel_of_few(const Conv<E>& conv, const Block<E>& block, const E* dy, Sum<E>* sums) {
-  TileTask<E> task{.rows = {}, .left_step = 0, .right = dy, .right_step = 0, .stretches = nullptr, .count = 0};
+template <class E> void add_panel_of_few(const Conv<E>& conv, const Block<E>& block, const Panel<E>& panel) {
+  TileTask<E> task{.rows = {}, .left_step = 0, .right = nullptr, .right_step = 0, .stretches = nullptr, .count = 0};
   const std::int64_t rows = conv.depth();
   for (std::int64_t top = 0; top < rows; top += kTileRows) {
     for (std::int64_t r = 0; r < kTileRows; ++r) {
       const std::int64_t row = smaller(top + r, rows - 1), tap = row / conv.c;
       task.rows[r] = block.x + (tap / conv.kw * block.x_steps.row + tap % conv.kw * conv.c) * conv.dilation + row % conv.c;
     }
-    add_tile(conv, block, task, {0, conv.out_h}, {0, conv.out_w}, 0, smaller(kTileRows, rows - top),
-             sums + top * conv.panel_width());
+    add_tile(conv, block, panel, task, {top, smaller(kTileRows, rows - top)}, {0, conv.out_h}, {0, conv.out_w}, 0);
   }
 }
 
@@ -157,7 +170,7 @@ template <class T, class E> struct Cut {
 template <class T, class E>
 void add_part(const Conv<E>& conv, const Cut<T, E>& cut, const T* x, const T* dy, Range images, Range panels, E* copies,
               Sum<E>* sums) noexcept {
-  std::memset(static_cast<void*>(sums), 0, static_cast<std::size_t>(panels.size() * conv.panel_values()) * sizeof(E));
+  std::memset(static_cast<void*>(sums), 0, static_cast<std::size_t>(panels.size() * conv.panel_values()) * sizeof(Sum<E>));
   for (std::int64_t image = images.begin; image < images.end; image += cut.block_images) {
     const T* const block_x = x + image * conv.h * conv.w * conv.c;
     const T* const block_dy = dy + image * conv.out_h * conv.out_w * conv.o;
@@ -176,18 +189,21 @@ void add_part(const Conv<E>& conv, const Cut<T, E>& cut, const T* x, const T* dy
         block.x = block_x;
         block.dy = block_dy;
       }
-      if constexpr (conv.kNeighbours == 1) {
+      if constexpr (Conv<E>::kNeighbours == 1) {
         if (few_channels(conv)) copy_bordered(conv, block_x, block, copies);
       }
       if (!few_channels(conv) && copies_x<T>(conv)) copy_slices(conv, block_x, block, copies);
       else if (!copies_x<T>(conv) && conv.c >= kWide) touch(conv, block);
       if (copies_dy<T>(conv)) copy_panels(conv, block_dy, panels, block, copies + cut.x_values);
-      for (std::int64_t panel = panels.begin; panel < panels.end; ++panel) {
-        const E* const panel_dy =
-            block.dy + (copies_dy<T>(conv) ? (panel - panels.begin) * block.dy_steps.part : conv.panel_channel(panel));
-        Sum<E>* const sum = sums + (panel - panels.begin) * conv.panel_values();
-        if (few_channels(conv)) add_panel_of_few(conv, block, panel_dy, sum);
-        else add_panel(conv, block, panel / conv.panels_of_group(), panel_dy, sum);
+      for (std::int64_t index = panels.begin; index < panels.end; ++index) {
+        const std::int64_t offset =
+            copies_dy<T>(conv) ? (index - panels.begin) * block.dy_steps.part : conv.panel_channel(index);
+        const Panel<E> panel{.group = index / conv.panels_of_group(),
+                             .columns = conv.panel_columns(index),
+                             .dy = block.dy + offset,
+                             .sums = sums + (index - panels.begin) * conv.panel_values()};
+        if (few_channels(conv)) add_panel_of_few(conv, block, panel);
+        else add_panel(conv, block, panel);
       }
     }
   }
@@ -218,8 +234,7 @@ template <class E, class T, class R> void weight_gradient(LoopsBackend& device, 
 
 void run(LoopsBackend& device, const kernel::Conv2dGradWeight& call) {
   if (is_depthwise(call.x.shape, call.dw.shape, call.args)) return depthwise_grad_weight(device, call);
-  // Pairs need channels enough for slices.
-  const bool few = call.args.groups == 1 && call.x.shape[3] < kTileRows;
+  const bool few = call.args.groups == 1 && call.x.shape[3] < kTileRows;  // for slices, and so for pairs
   with_product_types(call.x.dtype, call.dw.dtype, [&]<class T, class R>() {
     with_elements<T>(device.pairs_bf16() && !few, [&]<class Stored, class E>() { weight_gradient<E, T, R>(device, call); });
   });

@@ -19,6 +19,8 @@
 #include <immintrin.h>
 #endif
 
+#include "mec/tensor/backends/cpu/threads.h"
+
 namespace mec::cpu {
 namespace {
 
@@ -140,7 +142,9 @@ struct ThreadPool::State {
     } while (!shares[share].next.compare_exchange_weak(next, next + 1, std::memory_order_acq_rel, std::memory_order_acquire));
     call(task_of(next), thread);
     if (left.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      done.store(current, std::memory_order_release);
+      // In one order with the count of waiters, which libstdc++ reads before it wakes any: a
+      // release may become visible after that, and the waiter would sleep for ever.
+      done.store(current, std::memory_order_seq_cst);
       done.notify_one();
     }
     return true;
@@ -156,6 +160,7 @@ struct ThreadPool::State {
   }
 
   void work_until_stopped(std::size_t own) {
+    use_all_places();
     Waiter waiter;
     std::uint32_t seen = 0;
     for (;;) {
@@ -207,7 +212,7 @@ void ThreadPool::run(std::int64_t tasks, Task task, const void* work) {
   for (std::size_t i = 0; i < s.shares.size(); ++i) {
     s.shares[i].next.store(pack(current, s.begin_of(i, tasks)), std::memory_order_release);
   }
-  s.round.store(current, std::memory_order_release);
+  s.round.store(current, std::memory_order_seq_cst);
   s.round.notify_all();
   s.run_all(0, current);
   if (s.done.load(std::memory_order_acquire) == before) s.caller.wait(s.done, before);

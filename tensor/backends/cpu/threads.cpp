@@ -127,6 +127,22 @@ int count_makeable(int wanted) {
 
 }  // namespace
 
+void use_all_places() {
+#if MEC_HAVE_OPENMP && defined(__linux__)
+  if (omp_get_proc_bind() == omp_proc_bind_false) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (int place = 0; place < omp_get_num_places(); ++place) {
+    std::vector<int> processors(static_cast<std::size_t>(omp_get_place_num_procs(place)));
+    omp_get_place_proc_ids(place, processors.data());
+    for (const int processor : processors) {
+      if (processor < CPU_SETSIZE) CPU_SET(static_cast<unsigned>(processor), &set);
+    }
+  }
+  if (CPU_COUNT(&set) > 0) sched_setaffinity(0, sizeof set, &set);
+#endif
+}
+
 Threads choose_threads(int requested, bool openmp) {
   const Processors processors = usable_processors();
   Threads threads{.count = processors.count, .processors = processors.count, .reason = processors.reason, .complaint = {}};
@@ -150,7 +166,12 @@ Threads choose_threads(int requested, bool openmp) {
     threads.reason =
         concat("the system makes no more than ", makeable, " (limits on processes or memory: ulimit -u, ulimit -v, pids.max)");
   }
-  if (openmp) threads.count = make_region(threads.count);
+  if (openmp) {
+    threads.count = make_region(threads.count);
+  } else if (threads.count > kMostThreads) {
+    threads.count = kMostThreads;
+    threads.reason = concat("there are no more than ", kMostThreads, " in a pool");
+  }
   if (threads.count < wanted && (requested > 0 || system_limits)) {
     threads.complaint =
         concat(wanted, " threads ", requested > 0 ? "were asked for" : "would be used", ", but ", threads.reason);

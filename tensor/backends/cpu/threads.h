@@ -32,6 +32,10 @@ struct Threads {
 // `openmp`: whether the threads are OpenMP's. Those of a pool are as many, but the pool makes them.
 Threads choose_threads(int requested, bool openmp = true);
 
+// For a thread of a pool. Where OpenMP binds threads to places (OMP_PROC_BIND, OMP_PLACES), it has
+// bound the first thread to the first one, and every thread that is made inherits that.
+void use_all_places();
+
 // How many threads a parallel region gets that asks for `wanted`. Inside another parallel region it
 // is one, since the outer region has spread the work already.
 int threads_of_region(int wanted);

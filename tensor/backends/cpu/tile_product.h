@@ -6,7 +6,8 @@
 
 namespace mec::cpu::MEC_ISA {
 
-// A tile's sums and one row of the right operand fill the registers.
+// A tile's sums and one row of the right operand stay in registers. More rows would need more
+// pointers to them than there are registers.
 #if defined(__AVX512F__)
 constexpr int kVectorBytes = 64, kTileRows = 8;
 #elif defined(__AVX2__)
@@ -53,19 +54,19 @@ template <class E> struct TileTask {
 template <class S> struct Tile2d { S at[kTileRows][kTileColumns<S>]; };
 
 // How a row of the right operand is held in registers, and multiplied by one left element.
-template <class E> struct Lane {
-  using Row = typename Vector<E>::Values;
-  static Row load(const E* at) { return *reinterpret_cast<const typename Vector<E>::Anywhere*>(at); }
-  static void multiply_add(Row& sum, E left, Row right) { sum += left * right; }
+template <class E> struct RightRow {
+  using Values = typename Vector<E>::Values;
+  static Values load(const E* at) { return *reinterpret_cast<const typename Vector<E>::Anywhere*>(at); }
+  static void multiply_add(Values& sum, E left, Values right) { sum += left * right; }
 };
 
 #if defined(__AVX512F__)
 // In assembler, since only kernels that the processor is asked about may use the instruction.
-template <> struct Lane<Bf16Pair> {
-  using Row = Vector<std::int32_t>::Values;
-  static Row load(const Bf16Pair* at) { return *reinterpret_cast<const Vector<std::int32_t>::Anywhere*>(at); }
-  static void multiply_add(Vector<float>::Values& sum, Bf16Pair left, Row right) {
-    const Row both = Row{} + __builtin_bit_cast(std::int32_t, left);
+template <> struct RightRow<Bf16Pair> {
+  using Values = Vector<std::int32_t>::Values;
+  static Values load(const Bf16Pair* at) { return *reinterpret_cast<const Vector<std::int32_t>::Anywhere*>(at); }
+  static void multiply_add(Vector<float>::Values& sum, Bf16Pair left, Values right) {
+    const Values both = Values{} + __builtin_bit_cast(std::int32_t, left);
     __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(both), "v"(right));
   }
 };
@@ -84,14 +85,14 @@ template <int kVectors, class E> void sum_tile(const TileTask<E>& task, Tile2d<S
     const E* right = task.right + stretch.right;
     std::int64_t at = stretch.left;
     for (std::int64_t k = 0; k < stretch.depth; ++k, at += task.left_step, right += task.right_step) {
-      typename Lane<E>::Row row[kVectors];
+      typename RightRow<E>::Values row[kVectors];
 #pragma GCC unroll 2
-      for (int v = 0; v < kVectors; ++v) row[v] = Lane<E>::load(right + v * kLanes<E>);
+      for (int v = 0; v < kVectors; ++v) row[v] = RightRow<E>::load(right + v * kLanes<E>);
 #pragma GCC unroll 8
       for (int r = 0; r < kTileRows; ++r) {
         const E left = task.rows[r][at];
 #pragma GCC unroll 2
-        for (int v = 0; v < kVectors; ++v) Lane<E>::multiply_add(sum[r][v], left, row[v]);
+        for (int v = 0; v < kVectors; ++v) RightRow<E>::multiply_add(sum[r][v], left, row[v]);
       }
     }
   }
