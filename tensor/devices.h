@@ -19,8 +19,8 @@ namespace mec {
 // automatic: whichever was measured to be faster on such a processor. Decompositions are LAPACK's.
 enum class CpuKernels { automatic, own, libraries };
 
-// How convolutions take bf16 operands: as they are, or widened to f32, which costs no memory to
-// speak of and loses nothing. automatic: whichever is faster on this processor.
+// How convolutions take bf16 operands: as they are, or widened to f32, which costs the memory of
+// some images and loses nothing. automatic: whichever is faster on this processor.
 enum class Bf16Convolution { automatic, native, widened };
 
 struct CpuOptions {

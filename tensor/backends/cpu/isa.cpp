@@ -43,11 +43,11 @@ std::vector<IsaVariant> supported_isas() {
   if (v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
     isas.push_back({"avx512", avx512::make_backend, avx512::multiply_adds});
-    if (has_fast_avx512_bf16()) isas.push_back({"avx512_bf16", avx512::make_bf16_backend, avx512::multiply_adds});
+    if (has_fast_avx512_bf16()) isas.push_back({"avx512_bf16", avx512::make_bf16_backend, avx512::multiply_adds, true});
   }
 #endif
 #if defined(__AVX512F__) && !MEC_ISA_AVX512
-  if (has_fast_avx512_bf16()) isas.push_back({"avx512_bf16", baseline::make_bf16_backend, baseline::multiply_adds});
+  if (has_fast_avx512_bf16()) isas.push_back({"avx512_bf16", baseline::make_bf16_backend, baseline::multiply_adds, true});
 #endif
   isas.resize(std::min(isas.size(), allowed_isas()));
   return isas;

@@ -35,6 +35,7 @@ struct IsaVariant {
   const char* name;
   CpuBackend* (*make)(const CpuOptions& options);
   double (*multiply_adds)(std::int64_t steps) noexcept;
+  bool bf16_pairs = false;  // multiplies bf16 in pairs, and not in f32
 };
 
 // The variants that this processor can run, the best one last: no better than MEC_MAX_CPU_ISA

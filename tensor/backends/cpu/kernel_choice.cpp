@@ -1,7 +1,5 @@
 #include "mec/tensor/backends/cpu/kernel_choice.h"
 
-#include <string>
-
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -49,7 +47,7 @@ bool uses_own_products(const CpuOptions& options) {
 bool widens_bf16(const CpuOptions& options) {
   if (options.bf16 != Bf16Convolution::automatic) return options.bf16 == Bf16Convolution::widened;
   if (!uses_own_products(options)) return !onednn_multiplies_bf16();
-  return std::string(supported_isas().back().name) != "avx512_bf16";
+  return !supported_isas().back().bf16_pairs;
 }
 
 // Twice as fast as f32 on AMD's Zen 4 and Intel's Cooper Lake. On Intel's later processors (which

@@ -59,8 +59,7 @@ template <class E> std::int64_t find_stretches(const Direction& d, const Run& ro
   std::int64_t count = 0;
   for (std::int64_t p = 0; p < rows.taps.count; ++p) {
     for (std::int64_t q = 0; q < columns.taps.count; ++q) {
-      const std::int64_t tap =
-          (rows.taps.first + p * rows.taps.step) * d.columns.taps + columns.taps.first + q * columns.taps.step;
+      const std::int64_t tap = rows.taps.at(p) * d.columns.taps + columns.taps.at(q);
       const Stretch next{(p * rows.taps.source_step * d.columns.source + q * columns.taps.source_step) * d.source_channels(),
                          tap * d.depth * kTileColumns<E>, d.depth};
       Stretch& last = stretches[larger(0, count - 1)];
@@ -211,7 +210,7 @@ template <class F> void with_direction(LoopsBackend& device, Dtype operand, Dtyp
 void run(LoopsBackend& device, const kernel::Conv2d& call) {
   if (is_depthwise(call.x.shape, call.w.shape, call.args)) return depthwise_conv2d(device, call);
   const Shape &x = call.x.shape, &w = call.w.shape, &y = call.y.shape;
-  const auto axis = [&](int i) { return Axis{y[i], x[i], w[i], call.args.stride, call.args.pad, call.args.dilation, false}; };
+  const auto axis = [&](int i) { return axis_of(y, x, w, call.args, false, i); };
   const std::int64_t groups = call.args.groups;
   const Direction sizes{axis(1), axis(2), x[0], x[3] / groups, y[3] / groups, groups};
   with_direction(device, call.x.dtype, call.y.dtype, sizes, [&]<class T, class E, class R>(const Direction& d) {
@@ -227,7 +226,7 @@ void run(LoopsBackend& device, const kernel::Conv2d& call) {
 void run(LoopsBackend& device, const kernel::Conv2dGradInput& call) {
   if (is_depthwise(call.dx.shape, call.w.shape, call.args)) return depthwise_grad_input(device, call);
   const Shape &dy = call.dy.shape, &w = call.w.shape, &dx = call.dx.shape;
-  const auto axis = [&](int i) { return Axis{dx[i], dy[i], w[i], call.args.stride, call.args.pad, call.args.dilation, true}; };
+  const auto axis = [&](int i) { return axis_of(dx, dy, w, call.args, true, i); };
   const std::int64_t groups = call.args.groups;
   const Direction sizes{axis(1), axis(2), dx[0], dy[3] / groups, dx[3] / groups, groups};
   with_direction(device, call.dy.dtype, call.dx.dtype, sizes, [&]<class T, class E, class R>(const Direction& d) {

@@ -62,8 +62,7 @@ void sum_pixel(const Run& rows, const Run& columns, std::int64_t row_step, std::
     S sums;
     for (std::int64_t p = 0; p < rows.taps.count; ++p) {
       for (std::int64_t q = 0; q < columns.taps.count; ++q) {
-        const std::int64_t tap =
-            (rows.taps.first + p * rows.taps.step) * taps_of_row + columns.taps.first + q * columns.taps.step;
+        const std::int64_t tap = rows.taps.at(p) * taps_of_row + columns.taps.at(q);
         sums.add_product(x + p * rows.taps.source_step * row_step + q * columns.taps.source_step * channels + left,
                          w + tap * channels + left);
       }
@@ -105,16 +104,12 @@ void convolve(LoopsBackend& device, const Axis& row_axis, const Axis& column_axi
   });
 }
 
-Axis axis(const Shape& result, const Shape& source, const Shape& weight, const Conv2dArgs& args, bool gradient, int i) {
-  return {result[i], source[i], weight[i], args.stride, args.pad, args.dilation, gradient};
-}
-
 }  // namespace
 
 void depthwise_conv2d(LoopsBackend& device, const kernel::Conv2d& call) {
   const Shape &x = call.x.shape, &w = call.w.shape, &y = call.y.shape;
   with_product_types(call.x.dtype, call.y.dtype, [&]<class T, class R>() {
-    convolve(device, axis(y, x, w, call.args, false, 1), axis(y, x, w, call.args, false, 2), x[0], x[3],
+    convolve(device, axis_of(y, x, w, call.args, false, 1), axis_of(y, x, w, call.args, false, 2), x[0], x[3],
              static_cast<const T*>(call.x.data), static_cast<const T*>(call.w.data), static_cast<R*>(call.y.data), false);
   });
 }
@@ -122,7 +117,7 @@ void depthwise_conv2d(LoopsBackend& device, const kernel::Conv2d& call) {
 void depthwise_grad_input(LoopsBackend& device, const kernel::Conv2dGradInput& call) {
   const Shape &dy = call.dy.shape, &w = call.w.shape, &dx = call.dx.shape;
   with_product_types(call.dy.dtype, call.dx.dtype, [&]<class T, class R>() {
-    convolve(device, axis(dx, dy, w, call.args, true, 1), axis(dx, dy, w, call.args, true, 2), dx[0], dx[3],
+    convolve(device, axis_of(dx, dy, w, call.args, true, 1), axis_of(dx, dy, w, call.args, true, 2), dx[0], dx[3],
              static_cast<const T*>(call.dy.data), static_cast<const T*>(call.w.data), static_cast<R*>(call.dx.data),
              call.args.accumulate);
   });
@@ -135,14 +130,13 @@ namespace {
 template <class T, class A>
 void add_tap(const Axis& rows, const Axis& columns, std::int64_t p, std::int64_t q, std::int64_t channels, const T* x,
              const T* dy, A* tap_sums) {
+  const Range row_range = meeting(rows, p), column_range = meeting(columns, q);
   for_channels<A>(channels, [&]<class S>(std::int64_t left) {
     S sums;
-    for (std::int64_t i = 0; i < rows.result; ++i) {
+    for (std::int64_t i = row_range.begin; i < row_range.end; ++i) {
       const std::int64_t row = rows.source_of(i, p);
-      if (row < 0) continue;
-      for (std::int64_t j = 0; j < columns.result; ++j) {
+      for (std::int64_t j = column_range.begin; j < column_range.end; ++j) {
         const std::int64_t column = columns.source_of(j, q);
-        if (column < 0) continue;
         sums.add_product(x + (row * columns.source + column) * channels + left,
                          dy + (i * columns.result + j) * channels + left);
       }
@@ -157,7 +151,7 @@ void add_tap(const Axis& rows, const Axis& columns, std::int64_t p, std::int64_t
 
 void depthwise_grad_weight(LoopsBackend& device, const kernel::Conv2dGradWeight& call) {
   const Shape &x = call.x.shape, &w = call.dw.shape, &dy = call.dy.shape;
-  const Axis rows = axis(dy, x, w, call.args, false, 1), columns = axis(dy, x, w, call.args, false, 2);
+  const Axis rows = axis_of(dy, x, w, call.args, false, 1), columns = axis_of(dy, x, w, call.args, false, 2);
   const std::int64_t images = x[0], channels = x[3], taps = rows.taps * columns.taps, values = taps * channels;
   with_product_types(call.x.dtype, call.dw.dtype, [&]<class T, class R>() {
     using A = Accumulator<T>;

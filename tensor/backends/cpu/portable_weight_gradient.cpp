@@ -91,9 +91,9 @@ template <class E> void add_panel(const Conv<E>& conv, const Block<E>& block, co
       const std::int64_t p = tap / conv.kw, q = tap % conv.kw;
       const std::int64_t origin = (p * conv.dilation - conv.pad - block.x_first_row) * x.row +
                                   (q * conv.dilation - conv.pad + block.x_border) * x.column;
-      const Range columns = Conv<E>::kNeighbours == 1 ? conv.meeting(conv.w, conv.out_w, q) : Range{0, conv.out_elements()};
-      add_tile(conv, block, panel, task, {tap * conv.group_c() + slice * kTileRows, channels},
-               conv.meeting(conv.h, conv.out_h, p), columns, origin);
+      const Range columns = Conv<E>::kNeighbours == 1 ? meeting(conv.columns(), q) : Range{0, conv.out_elements()};
+      add_tile(conv, block, panel, task, {tap * conv.group_c() + slice * kTileRows, channels}, meeting(conv.rows(), p), columns,
+               origin);
     }
   }
 }
@@ -144,7 +144,7 @@ template <class T, class E> struct Cut {
   std::int64_t x_values = 0, dy_values = 0;  // of the copies of a block
 
   explicit Cut(const Conv<E>& conv) {
-    const std::int64_t sum_bytes = larger(1, conv.sum_values() * static_cast<std::int64_t>(sizeof(E)));
+    const std::int64_t sum_bytes = larger(1, conv.sum_values() * static_cast<std::int64_t>(sizeof(Sum<E>)));
     parts = larger(1, smaller(smaller(kMostTasks, conv.n), kSumBytes / sum_bytes));
     sections = larger(1, smaller(conv.panels(), kMostTasks / parts));
     const std::int64_t panels = ceil_div(conv.panels(), sections);
@@ -234,9 +234,9 @@ template <class E, class T, class R> void weight_gradient(LoopsBackend& device, 
 
 void run(LoopsBackend& device, const kernel::Conv2dGradWeight& call) {
   if (is_depthwise(call.x.shape, call.dw.shape, call.args)) return depthwise_grad_weight(device, call);
-  const bool few = call.args.groups == 1 && call.x.shape[3] < kTileRows;  // for slices, and so for pairs
+  const bool pairs = device.pairs_bf16() && !few_channels(call.args.groups, call.x.shape[3]);
   with_product_types(call.x.dtype, call.dw.dtype, [&]<class T, class R>() {
-    with_elements<T>(device.pairs_bf16() && !few, [&]<class Stored, class E>() { weight_gradient<E, T, R>(device, call); });
+    with_elements<T>(pairs, [&]<class Stored, class E>() { weight_gradient<E, T, R>(device, call); });
   });
 }
 

@@ -9,14 +9,9 @@
 
 #include "mec/tensor/backends/cpu/loops.h"
 #include "mec/tensor/backends/cpu/tile_product.h"
+#include "mec/tensor/backends/cpu/window_runs.h"
 
 namespace mec::cpu::MEC_ISA {
-
-// Positions [begin, end) along one axis.
-struct Range {
-  std::int64_t begin, end;
-  std::int64_t size() const { return end - begin; }
-};
 
 // Sizes of a convolution; the letters of kernels/convolution.h.
 template <class E> struct Conv {
@@ -66,11 +61,8 @@ template <class E> struct Conv {
     return ((out_elements() - 1) * 2 * stride + dilation * (kw - 1)) / copied_step() + 1;
   }
 
-  // Output positions whose window meets the image at tap `t`.
-  Range meeting(std::int64_t size, std::int64_t out, std::int64_t t) const {
-    const std::int64_t before = pad - t * dilation, last = size - 1 + before;
-    return {before > 0 ? ceil_div(before, stride) : 0, last < 0 ? 0 : smaller(out, last / stride + 1)};
-  }
+  Axis rows() const { return {out_h, h, kh, stride, pad, dilation, false}; }
+  Axis columns() const { return {out_w, w, kw, stride, pad, dilation, false}; }
   // Rows of x that the windows of these output rows reach.
   Range reached(Range out_rows) const {
     return {larger(0, out_rows.begin * stride - pad),
@@ -95,8 +87,9 @@ template <class E> struct Block {
   std::int64_t x_first_row, x_border, dy_first_row;  // where x begins: a row, and columns before the image
 };
 
-// Too few for slices, and for pairs.
-template <class E> bool few_channels(const Conv<E>& conv) { return conv.groups == 1 && conv.c < kTileRows; }
+// Too few for slices, and so for pairs.
+inline bool few_channels(std::int64_t groups, std::int64_t channels) { return groups == 1 && channels < kTileRows; }
+template <class E> bool few_channels(const Conv<E>& conv) { return few_channels(conv.groups, conv.c); }
 template <class T, class E> bool copies_x(const Conv<E>& conv) { return !std::is_same_v<T, E> || few_channels(conv); }
 template <class T, class E> bool copies_dy(const Conv<E>& conv) {
   return !std::is_same_v<T, E> || conv.group_o() % kLanes<E> != 0;  // whole vectors are read

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "mec/tensor/backends/cpu/parallel.h"
+#include "mec/tensor/kernels/convolution.h"
 
 namespace mec::cpu::MEC_ISA {
 
@@ -24,11 +25,31 @@ struct Axis {
   }
 };
 
+// Dimension i of NHWC and OHWI: 1 for rows, 2 for columns.
+inline Axis axis_of(const Shape& result, const Shape& source, const Shape& weight, const Conv2dArgs& args, bool gradient,
+                    int i) {
+  return {result[i], source[i], weight[i], args.stride, args.pad, args.dilation, gradient};
+}
+
+// Positions [begin, end) along one axis.
+struct Range {
+  std::int64_t begin, end;
+  std::int64_t size() const { return end - begin; }
+};
+
+// Result positions that meet tap t, forward. (The gradient of the weight sums over these.)
+inline Range meeting(const Axis& axis, std::int64_t t) {
+  const std::int64_t before = axis.pad - t * axis.dilation, last = axis.source - 1 + before;
+  return {before > 0 ? ceil_div(before, axis.stride) : 0, last < 0 ? 0 : smaller(axis.result, last / axis.stride + 1)};
+}
+
 // `count` taps from `first` on, each `step` after the one before. The first is met at `source`, and
 // each one after it `source_step` further.
 struct Taps {
   std::int64_t first = 0, step = 1, count = 0;
   std::int64_t source = 0, source_step = 0;
+
+  std::int64_t at(std::int64_t i) const { return first + i * step; }
 };
 
 inline Taps taps_of(const Axis& axis, std::int64_t r) {
