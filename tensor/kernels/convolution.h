@@ -3,7 +3,8 @@
 //
 // A NaN or an infinity reaches every result whose sum contains it. NaN may reach other results as
 // well, where a NaN or an infinity is multiplied by zeros of the padding or by zeros that a library
-// adds.
+// adds, and the results that an algorithm computes together (Winograd's: 4x4 pixels, or all taps of
+// a weight). Such an algorithm overflows some powers of ten earlier than a direct sum.
 #pragma once
 
 #include <cstdint>

@@ -40,6 +40,8 @@ const ConvCase kConvolutions[] = {
     {3, 5, 4, 17, 16, 3, 3, {.pad = 1}},
     // Channels that fill whole vectors.
     {2, 4, 5, 64, 64, 3, 3, {.pad = 1}},
+    // Winograd's algorithm on the CPU: 54 tiles, of which those at the border are cut.
+    {6, 11, 10, 32, 48, 3, 3, {.pad = 1}},
     // shortcut: it leaves pixels unread.
     {2, 8, 7, 16, 64, 1, 1, {.stride = 2}},
     {2, 5, 6, 64, 16, 1, 1},                             // a matrix product

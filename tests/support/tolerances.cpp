@@ -5,7 +5,7 @@ namespace {
 
 // Half a unit in the last place: 6e-8 in f32, 2^-8 of the value in bf16.
 constexpr Tolerance kNone = {};
-constexpr Tolerance kOnce = {0x1p-8, 0};        // the f32 result is rounded to bf16
+constexpr Tolerance kOnce = {0x1p-8, 0};  // the f32 result is rounded to bf16
 // And before that the term was: the result without what it was added to, so as large as the result
 // and four times the rms.
 constexpr Tolerance kTwice = {0x1p-7, 0x1p-6};
@@ -22,6 +22,7 @@ constexpr Row kRows[] = {
     {Accuracy::rounded, {1e-6, 1e-6}, kOnce, "a few roundings, and vectorised exp or log within 4 units"},
     {Accuracy::accumulated, {1e-5, 1e-5}, kOnce, "n ≤ 5000 terms in any order err by about √n·6e-8 = 4e-6 of their norm"},
     {Accuracy::added, {1e-5, 1e-5}, kTwice, "the same, but the term may be rounded to bf16 before it is added"},
+    {Accuracy::transformed, {3e-5, 3e-5}, kOnce, "sums of Winograd's products, whose error is three times that of the terms'"},
     {Accuracy::solved, {1e-4, 1e-4}, kNone, "backward error n·6e-8 = 4e-6 at n = 64, times a condition number below 25"},
 };
 

@@ -4,8 +4,7 @@
 // image they are in, and taps beyond the image are left out.
 #include "mec/tensor/backends/cpu/depthwise.h"
 #include "mec/tensor/backends/cpu/loops.h"
-#include "mec/tensor/backends/cpu/tile_product.h"
-#include "mec/tensor/backends/cpu/window_runs.h"
+#include "mec/tensor/backends/cpu/winograd_convolution.h"
 
 namespace mec::cpu::MEC_ISA {
 namespace {
@@ -14,44 +13,8 @@ namespace {
 // by. Of small images it takes as many as fill a tile with their corners, even if these are more.
 constexpr std::int64_t kBlockBytes = 256 << 10;
 constexpr std::int64_t kSmallImage = 128 << 10;
-constexpr std::int64_t kLeastTasks = 64;  // so that 16 threads get four each
-
-// Sizes of one direction: a source of `depth` channels per group becomes a result of `width`
-// channels per group.
-struct Direction {
-  Axis rows, columns;
-  std::int64_t images, depth, width, groups;
-
-  std::int64_t taps() const { return rows.taps * columns.taps; }
-  std::int64_t source_channels() const { return depth * groups; }
-  std::int64_t result_channels() const { return width * groups; }
-  std::int64_t source_values() const { return rows.source * columns.source * source_channels(); }  // of an image
-  std::int64_t result_values() const { return rows.result * columns.result * result_channels(); }
-
-  template <class E> std::int64_t panel_values() const { return taps() * depth * kTileColumns<E>; }
-  template <class E> std::int64_t panels_of_group() const { return ceil_div(width, kTileColumns<E>); }
-  template <class E> std::int64_t panels() const { return groups * panels_of_group<E>(); }
-};
-
-// A panel's group, and the channels of that group which are its columns.
-struct Panel {
-  std::int64_t group, left, columns;
-
-  template <class E> static Panel at(const Direction& d, std::int64_t index) {
-    const std::int64_t left = index % d.panels_of_group<E>() * kTileColumns<E>;
-    return {index / d.panels_of_group<E>(), left, smaller(kTileColumns<E>, d.width - left)};
-  }
-};
-
-// What one task works on: some images, from `source` to `result`, and the weights of some panels.
-template <class E, class R> struct Block {
-  const E* source;
-  R* result;
-  std::int64_t images;
-  const E* packed;
-  std::int64_t first_panel, last_panel;  // the latter excluded
-  bool accumulate;
-};
+constexpr std::int64_t kLeastTasks = 64;       // so that 16 threads get four each
+constexpr std::int64_t kMostPacked = 5 << 20;  // bytes of weights that are packed at a time
 
 // The inner dimension of all pixels of a rectangle. Taps whose channels follow each other in memory
 // are one stretch: whole kernel rows, where nothing is dilated and there are no groups.
@@ -115,7 +78,7 @@ void sum_rectangle(const Direction& d, const Block<E, R>& block, std::int64_t in
   Stretch stretches[kMaxPortableTaps];
   TileTask<E> task{.rows = {},
                    .left_step = 1,
-                   .right = block.packed + index * d.panel_values<E>(),
+                   .right = block.weights(index, d.panel_values<E>()),
                    .right_step = kTileColumns<E>,
                    .stretches = stretches,
                    .count = find_stretches<E>(d, rows, columns, stretches)};
@@ -141,67 +104,102 @@ void sum_rectangle(const Direction& d, const Block<E, R>& block, std::int64_t in
 }
 
 template <class E, class R> void sum_block(const Direction& d, const Block<E, R>& block) noexcept {
-  for (std::int64_t panel = block.first_panel; panel < block.last_panel; ++panel) {
+  for (std::int64_t panel = block.panels.begin; panel < block.panels.end; ++panel) {
     for_runs(d.rows, [&](const Run& rows) {
       for_runs(d.columns, [&](const Run& columns) { sum_rectangle(d, block, panel, rows, columns); });
     });
   }
 }
 
-// The source is stored as T and multiplied as E. `pack(group, first channel, channels, panel)`
-// packs the weights of one panel: all taps and channels of the source are its rows.
-template <class E, class T, class R, class Pack>
-void convolve(LoopsBackend& device, const Direction& d, const T* source, R* result, bool accumulate, Pack pack) {
-  constexpr bool kWiden = !std::is_same_v<T, E>;
-  const Team team = device.team();
-  const std::int64_t panels = d.panels<E>(), image_bytes = d.source_values() * static_cast<std::int64_t>(sizeof(E));
-  if (d.images == 0 || panels == 0) return;
-  const std::int64_t least_images = image_bytes <= kSmallImage ? kTileRows : 1;
-  const std::int64_t block_images = smaller(d.images, larger(least_images, kBlockBytes / larger(1, image_bytes)));
-  const std::int64_t blocks = ceil_div(d.images, block_images);
-  // Of the panels. Each part widens its block again, where that is to be done.
-  const std::int64_t parts = smaller(panels, ceil_div(kWiden ? kLeastTasks / 4 : kLeastTasks, blocks));
+// A way to sum: how it packs the weights of a panel, the sizes of a panel and of a thread's memory,
+// the fewest images of a block and the fewest tasks, and the sum.
+template <class E> struct Direct {
+  static std::int64_t panel_values(const Direction& d) { return d.panel_values<E>(); }
+  static std::int64_t thread_values(const Direction&) { return 0; }
+  static std::int64_t least_images(const Direction& d) {
+    return d.source_values() * static_cast<std::int64_t>(sizeof(E)) <= kSmallImage ? kTileRows : 1;
+  }
+  template <class PackTap> static void pack(const Direction& d, PackTap pack_tap, E* panel) {
+    for (std::int64_t tap = 0; tap < d.taps(); ++tap) pack_tap(tap, 0, d.depth, panel + tap * d.depth * kTileColumns<E>);
+  }
+  template <class R> static void sum(const Direction& d, const Block<E, R>& block, E*) noexcept { sum_block(d, block); }
+};
 
-  const std::int64_t packed_values = aligned_count(panels * d.panel_values<E>());
+// The source is stored as T and multiplied as E. `pack_tap(panel, tap, first, count, rows)` packs
+// `count` source channels of the weights of one tap: they are the rows, the panel's channels the
+// columns.
+template <class E, class Way, class T, class R, class PackTap>
+void convolve_by(LoopsBackend& device, const Direction& d, const T* source, R* result, bool accumulate, PackTap pack_tap) {
+  constexpr bool kWiden = !std::is_same_v<T, E>, kRepeats = kWiden || !std::is_same_v<Way, Direct<E>>;
+  const Team team = device.team();
+  const std::int64_t all_panels = d.panels<E>(), panel_values = Way::panel_values(d);
+  if (d.images == 0 || all_panels == 0) return;
+  const std::int64_t image_bytes = d.source_values() * static_cast<std::int64_t>(sizeof(E));
+  const std::int64_t block_images = smaller(d.images, larger(Way::least_images(d), kBlockBytes / larger(1, image_bytes)));
+  const std::int64_t blocks = ceil_div(d.images, block_images);
+  const std::int64_t panels =
+      smaller(all_panels, larger(1, kMostPacked / (panel_values * static_cast<std::int64_t>(sizeof(E)))));
+  // Of the panels. Each part widens or transforms its block again, where that is to be done.
+  const std::int64_t parts = smaller(panels, ceil_div(kRepeats ? kLeastTasks / 4 : kLeastTasks, blocks));
+
+  const std::int64_t packed_values = aligned_count(panels * panel_values);
   const std::int64_t wide_values = kWiden ? aligned_count(block_images * d.source_values()) : 0;
-  const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(packed_values + team.count * wide_values) * sizeof(E));
+  const std::int64_t thread_values = wide_values + Way::thread_values(d);
+  const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(packed_values + team.count * thread_values) * sizeof(E));
   E* const packed = scratch.as<E>();
-  parallel_tasks(team, panels, [=](std::int64_t index) {
-    const Panel panel = Panel::at<E>(d, index);
-    pack(panel.group, panel.left, panel.columns, packed + index * d.panel_values<E>());
-  });
-  parallel_tasks(team, blocks * parts, [=](std::int64_t index, int thread) {
-    const std::int64_t part = index % parts, first = index / parts * block_images,
-                       count = smaller(block_images, d.images - first);
-    const T* const from = source + first * d.source_values();
-    Block<E, R> block{.source = nullptr,
-                      .result = result + first * d.result_values(),
-                      .images = count,
-                      .packed = packed,
-                      .first_panel = panels * part / parts,
-                      .last_panel = panels * (part + 1) / parts,
-                      .accumulate = accumulate};
-    if constexpr (kWiden) {
-      E* const wide = packed + packed_values + thread * wide_values;
+  for (std::int64_t round = 0; round < all_panels; round += panels) {
+    const std::int64_t count_panels = smaller(panels, all_panels - round);
+    parallel_tasks(team, count_panels, [=](std::int64_t index) {
+      const Panel panel = Panel::at<E>(d, round + index);
+      const auto pack_panel_tap = [=](std::int64_t tap, std::int64_t first, std::int64_t count, E* rows) {
+        pack_tap(panel, tap, first, count, rows);
+      };
+      Way::pack(d, pack_panel_tap, packed + index * panel_values);
+    });
+    parallel_tasks(team, blocks * parts, [=](std::int64_t index, int thread) {
+      const std::int64_t part = index % parts, first = index / parts * block_images,
+                         count = smaller(block_images, d.images - first);
+      const Range section{round + count_panels * part / parts, round + count_panels * (part + 1) / parts};
+      if (section.size() == 0) return;
+      const T* const from = source + first * d.source_values();
+      E* const memory = packed + packed_values + thread * thread_values;
+      Block<E, R> block{.source = nullptr,
+                        .result = result + first * d.result_values(),
+                        .images = count,
+                        .packed = packed,
+                        .first_packed = round,
+                        .panels = section,
+                        .accumulate = accumulate};
+      if constexpr (kWiden) {
 #pragma omp simd
-      for (std::int64_t i = 0; i < count * d.source_values(); ++i) wide[i] = E(from[i]);
-      block.source = wide;
-    } else {
-      block.source = from;
-    }
-    sum_block(d, block);
-  });
+        for (std::int64_t i = 0; i < count * d.source_values(); ++i) memory[i] = E(from[i]);
+        block.source = memory;
+      } else {
+        block.source = from;
+      }
+      Way::sum(d, block, memory + wide_values);
+    });
+  }
+}
+
+template <class E, class T, class R, class PackTap>
+void convolve(LoopsBackend& device, const Direction& d, const T* source, R* result, bool accumulate, PackTap pack_tap) {
+  if constexpr (std::is_same_v<E, float>) {
+    if (suits_winograd(d, kLeastInFloats)) return convolve_by<E, Winograd>(device, d, source, result, accumulate, pack_tap);
+  }
+  convolve_by<E, Direct<E>>(device, d, source, result, accumulate, pack_tap);
 }
 
 // f.operator()<Stored, E, R>(d): the direction in elements. Pairs of bf16 are neighbouring
 // channels.
 template <class F> void with_direction(LoopsBackend& device, Dtype operand, Dtype result, const Direction& d, F f) {
   with_product_types(operand, result, [&]<class T, class R>() {
-    with_elements<T>(device.pairs_bf16() && d.depth % 2 == 0, [&]<class Stored, class E>() {
-      Direction in_elements = d;
-      in_elements.depth /= static_cast<std::int64_t>(sizeof(Stored) / sizeof(T));
-      f.template operator()<Stored, E, R>(in_elements);
-    });
+    with_elements<T>(device.pairs_bf16() && d.depth % 2 == 0 && !suits_winograd(d, kLeastOverPairs),
+                     [&]<class Stored, class E>() {
+                       Direction in_elements = d;
+                       in_elements.depth /= static_cast<std::int64_t>(sizeof(Stored) / sizeof(T));
+                       f.template operator()<Stored, E, R>(in_elements);
+                     });
   });
 }
 
@@ -216,9 +214,10 @@ void run(LoopsBackend& device, const kernel::Conv2d& call) {
   with_direction(device, call.x.dtype, call.y.dtype, sizes, [&]<class T, class E, class R>(const Direction& d) {
     const T* const weight = static_cast<const T*>(call.w.data);
     convolve<E>(device, d, static_cast<const T*>(call.x.data), static_cast<R*>(call.y.data), false,
-                [=](std::int64_t group, std::int64_t left, std::int64_t columns, E* panel) {
-                  const std::int64_t depth = d.taps() * d.depth;
-                  pack_columns(weight + (group * d.width + left) * depth, depth, depth, columns, panel);
+                [=](const Panel& panel, std::int64_t tap, std::int64_t first, std::int64_t count, E* rows) {
+                  const std::int64_t column = panel.group * d.width + panel.left;
+                  pack_columns(weight + (column * d.taps() + tap) * d.depth + first, d.taps() * d.depth, count, panel.columns,
+                               rows);
                 });
   });
 }
@@ -232,12 +231,12 @@ void run(LoopsBackend& device, const kernel::Conv2dGradInput& call) {
   with_direction(device, call.dy.dtype, call.dx.dtype, sizes, [&]<class T, class E, class R>(const Direction& d) {
     using Weight = std::conditional_t<std::is_same_v<T, Bf16Pair>, bf16, T>;
     const Weight* const weight = static_cast<const Weight*>(call.w.data);
+    constexpr std::int64_t kChannels = std::is_same_v<E, Bf16Pair> ? 2 : 1;  // of an element
     convolve<E>(device, d, static_cast<const T*>(call.dy.data), static_cast<R*>(call.dx.data), call.args.accumulate,
-                [=](std::int64_t group, std::int64_t left, std::int64_t columns, E* panel) {
-                  for (std::int64_t tap = 0; tap < d.taps(); ++tap) {
-                    pack_rows(weight + (group * sizes.depth * d.taps() + tap) * d.width + left, d.taps() * d.width, d.depth,
-                              columns, panel + tap * d.depth * kTileColumns<E>);
-                  }
+                [=](const Panel& panel, std::int64_t tap, std::int64_t first, std::int64_t count, E* rows) {
+                  const std::int64_t channel = (panel.group * d.depth + first) * kChannels;
+                  pack_rows(weight + (channel * d.taps() + tap) * d.width + panel.left, d.taps() * d.width, count,
+                            panel.columns, rows);
                 });
   });
 }

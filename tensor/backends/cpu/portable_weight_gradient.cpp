@@ -3,6 +3,7 @@
 // channels, taps and channels), columns are channels of y.
 #include "mec/tensor/backends/cpu/depthwise.h"
 #include "mec/tensor/backends/cpu/weight_gradient_blocks.h"
+#include "mec/tensor/backends/cpu/winograd_weight_gradient.h"
 
 namespace mec::cpu::MEC_ISA {
 namespace {
@@ -234,6 +235,7 @@ template <class E, class T, class R> void weight_gradient(LoopsBackend& device, 
 
 void run(LoopsBackend& device, const kernel::Conv2dGradWeight& call) {
   if (is_depthwise(call.x.shape, call.dw.shape, call.args)) return depthwise_grad_weight(device, call);
+  if (winograd_grad_weight(device, call)) return;
   const bool pairs = device.pairs_bf16() && !few_channels(call.args.groups, call.x.shape[3]);
   with_product_types(call.x.dtype, call.dw.dtype, [&]<class T, class R>() {
     with_elements<T>(pairs, [&]<class Stored, class E>() { weight_gradient<E, T, R>(device, call); });
