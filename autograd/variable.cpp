@@ -1,5 +1,6 @@
 #include "mec/autograd/variable.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "mec/autograd/node.h"
@@ -62,7 +63,8 @@ void Variable::assign(const Tensor& values) {
 void Variable::set_requires_grad(bool requires_grad) {
   if (requires_grad == this->requires_grad()) return;
   check<ValueError>(state_ != nullptr, "set_requires_grad: an undefined variable has no gradient");
-  check<ValueError>(!state_->node || state_->node->is_leaf, "set_requires_grad: only a leaf can change whether it requires a gradient");
+  check<ValueError>(!state_->node || state_->node->is_leaf,
+                    "set_requires_grad: only a leaf can change whether it requires a gradient");
   check<DtypeError>(!requires_grad || is_floating(data().dtype()), "set_requires_grad: ", data().dtype(), " has no gradients");
   state_->node = requires_grad ? make_leaf(state_->data) : nullptr;
 }
@@ -97,11 +99,13 @@ void Variable::set_recompute(std::function<Tensor()> recompute) {
   if (requires_grad()) state_->recompute = std::move(recompute);
 }
 
+bool is_recorded(const std::vector<Variable>& inputs) {
+  return recording && std::ranges::any_of(inputs, [](const Variable& input) { return input.requires_grad(); });
+}
+
 Variable record(const char* name, Tensor value, const std::vector<Variable>& inputs, Rule rule) {
   Variable out(std::move(value));
-  bool needed = false;
-  for (const Variable& input : inputs) needed = needed || input.requires_grad();
-  if (!recording || !needed) return out;
+  if (!is_recorded(inputs)) return out;
 
   auto node = std::make_shared<Node>();
   node->name = name;

@@ -49,7 +49,7 @@ class Variable {
   // From now on this leaf's gradients are written into `buffer`, which has the same shape and
   // dtype.
   void set_grad_buffer(Tensor buffer);
-  void clear_grad();                    // the next gradient overwrites instead of adding
+  void clear_grad();  // the next gradient overwrites instead of adding
 
   // The one element, on the host. ShapeError when there are more.
   double item() const { return data().item(); }
@@ -104,6 +104,8 @@ class Needs {
 // theirs. A rule captures tensors, never variables. Where no input requires a gradient, or under
 // NoGrad, the rule is dropped at once, with all the tensors that it captured.
 Variable record(const char* name, Tensor value, const std::vector<Variable>& inputs, Rule rule);
+// Whether record() would keep a rule. An undefined variable requires no gradient.
+bool is_recorded(const std::vector<Variable>& inputs);
 
 // Adds to every leaf the gradient of Σ_i ⟨cotangents[i], outputs[i]⟩. Rules are freed as they run,
 // so a graph can be walked only once. ShapeError or DtypeError, under the operation's name, for a

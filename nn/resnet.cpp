@@ -12,15 +12,15 @@ struct Arch {
   bool bottleneck;
   std::array<int, 4> blocks;
 };
-constexpr Arch kArchs[] = {{"resnet10", false, {1, 1, 1, 1}},   {"resnet18", false, {2, 2, 2, 2}},
-                           {"resnet34", false, {3, 4, 6, 3}},   {"resnet50", true, {3, 4, 6, 3}},
-                           {"resnet101", true, {3, 4, 23, 3}},  {"resnet152", true, {3, 8, 36, 3}}};
+constexpr Arch kArchs[] = {{"resnet10", false, {1, 1, 1, 1}},  {"resnet18", false, {2, 2, 2, 2}},
+                           {"resnet34", false, {3, 4, 6, 3}},  {"resnet50", true, {3, 4, 6, 3}},
+                           {"resnet101", true, {3, 4, 23, 3}}, {"resnet152", true, {3, 8, 36, 3}}};
 
 const Arch& arch_of(const ResNetConfig& config) {
-  check<ValueError>(config.width >= 1 && config.width <= kMaxResNetChannels &&
-                        config.in_channels >= 1 && config.in_channels <= kMaxResNetChannels,
-                    "ResNet: width and in_channels are 1 to ", kMaxResNetChannels, ", but are ",
-                    config.width, " and ", config.in_channels);
+  check<ValueError>(config.width >= 1 && config.width <= kMaxResNetChannels && config.in_channels >= 1 &&
+                        config.in_channels <= kMaxResNetChannels,
+                    "ResNet: width and in_channels are 1 to ", kMaxResNetChannels, ", but are ", config.width, " and ",
+                    config.in_channels);
   for (const Arch& arch : kArchs) {
     if (config.arch == arch.name) return arch;
   }
@@ -78,12 +78,11 @@ ResidualBlock::ResidualBlock(const Options& o, const Placement& where) {
 }
 
 Variable ResidualBlock::forward(const Variable& x, const Pass& pass) const {
-  const Variable shortcut = downsample ? downsample->norm.forward(downsample->conv.forward(x, pass), pass) : x;
+  const Variable shortcut = downsample ? conv_norm(downsample->conv, downsample->norm, x, {}, pass) : x;
   Variable y = x;
   for (std::size_t i = 0; i < path.size(); ++i) {
     const bool last = i + 1 == path.size();
-    y = path[i].norm.forward_fused(path[i].conv.forward(y, pass), {.residual = last ? shortcut : Variable(), .relu = true},
-                                   pass);
+    y = conv_norm(path[i].conv, path[i].norm, y, {.residual = last ? shortcut : Variable(), .relu = true}, pass);
   }
   return y;
 }
@@ -121,7 +120,7 @@ Variable ResNet::stem(const Variable& x, const Pass& pass) const {
   check<ShapeError>(x.data().rank() == 4 && x.data().dim(3) == channels, config.arch, ": expects images (N,H,W,", channels,
                     "), ", config.in_channels, " channels as this device stores them, but got ", x.shape());
   check<ShapeError>(x.data().numel() > 0, config.arch, ": there are no pixels in ", x.shape());
-  const Variable y = bn1.forward_fused(conv1.forward(x, pass), {.relu = true}, pass);
+  const Variable y = conv_norm(conv1, bn1, x, {.relu = true}, pass);
   return config.stem == Stem::imagenet ? max_pool.forward(y, pass) : y;
 }
 

@@ -7,8 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "mec/nn/batch_norm.h"
-#include "mec/nn/convolution.h"
+#include "mec/nn/conv_norm.h"
 #include "mec/nn/sequential.h"
 
 namespace mec {

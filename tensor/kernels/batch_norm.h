@@ -20,7 +20,8 @@ struct BatchNormStatistics {
   Out mean, var;
 };
 
-// y = γ(x − mean)/√(var + eps) + β, then + add, then ReLU. gamma, beta and add may be empty.
+// y = γ(x − mean)/√(var + eps) + β, then + add, then ReLU. gamma, beta and add may be empty; y may
+// be x itself.
 struct BatchNormApply {
   static constexpr auto name = "batch_norm_apply";
   In x, mean, var, gamma, beta, add;

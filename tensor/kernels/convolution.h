@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "mec/tensor/in_out.h"
+#include "mec/tensor/kernels/batch_norm.h"
 #include "mec/tensor/kernels/kernel.h"
 
 namespace mec {
@@ -45,6 +46,18 @@ struct Conv2d {
   double flops() const { return convolution_flops(y, w); }
 };
 
+// The same, followed by batch norm with known statistics (BatchNormApply), as in evaluation. What
+// is between the two need not be rounded.
+struct Conv2dBatchNorm {
+  static constexpr auto name = "conv2d_batch_norm";
+  In x, w, mean, var, gamma, beta, add;
+  Out y;
+  Conv2dArgs args;
+  BatchNormArgs norm;
+
+  double flops() const { return convolution_flops(y, w); }
+};
+
 struct Conv2dGradInput {
   static constexpr auto name = "conv2d_grad_input";
   In dy, w;
@@ -66,6 +79,12 @@ struct Conv2dGradWeight {
 
 }  // namespace kernel
 
-using ConvolutionKernels = Family<kernel::Conv2d, kernel::Conv2dGradInput, kernel::Conv2dGradWeight>;
+using ConvolutionKernels = Family<kernel::Conv2d, kernel::Conv2dBatchNorm, kernel::Conv2dGradInput, kernel::Conv2dGradWeight>;
+
+// For a device that does one after the other.
+template <class D> void run_in_turn(D& device, const kernel::Conv2dBatchNorm& call) {
+  device.run(kernel::Conv2d{call.x, call.w, call.y, call.args});
+  device.run(kernel::BatchNormApply{call.y, call.mean, call.var, call.gamma, call.beta, call.add, call.y, call.norm});
+}
 
 }  // namespace mec

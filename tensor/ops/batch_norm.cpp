@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "mec/tensor/ops/common.h"
+#include "mec/tensor/ops/convolution.h"
 #include "mec/tensor/ops/elementwise.h"
 
 namespace mec {
@@ -61,6 +62,17 @@ Tensor batch_norm_apply(const Tensor& x, const BatchNormStatistics& statistics, 
   if (add) check_like("batch_norm", x, add, "the residual");
   Tensor y(x.shape(), x.dtype(), x.device());
   x.backend().run(kernel::BatchNormApply{x, statistics.mean, statistics.var, gamma, beta, add, y, args});
+  return y;
+}
+
+Tensor conv2d_batch_norm(const Tensor& x, const Tensor& w, const BatchNormStatistics& statistics, const Tensor& gamma,
+                         const Tensor& beta, const Tensor& add, const Conv2dArgs& args, const BatchNormArgs& norm) {
+  constexpr const char* kName = "conv2d_batch_norm";
+  Tensor y(conv2d_shape(kName, x, w, args), x.dtype(), x.device());
+  check_input(kName, y, statistics);
+  check_affine(kName, y, gamma, beta);
+  if (add) check_like(kName, y, add, "the residual");
+  x.backend().run(kernel::Conv2dBatchNorm{x, w, statistics.mean, statistics.var, gamma, beta, add, y, args, norm});
   return y;
 }
 

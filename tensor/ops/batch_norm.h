@@ -6,6 +6,7 @@
 #pragma once
 
 #include "mec/tensor/kernels/batch_norm.h"
+#include "mec/tensor/kernels/convolution.h"
 #include "mec/tensor/tensor.h"
 
 namespace mec {
@@ -27,6 +28,11 @@ void batch_norm_update_running(const BatchNormStatistics& batch, const BatchNorm
 // neither; add as x, or undefined.
 Tensor batch_norm_apply(const Tensor& x, const BatchNormStatistics& statistics, const Tensor& gamma, const Tensor& beta,
                         const Tensor& add, const BatchNormArgs& args);
+
+// The same of conv2d(x, w, args), without writing that to memory where the device can. add as the
+// result, or undefined.
+Tensor conv2d_batch_norm(const Tensor& x, const Tensor& w, const BatchNormStatistics& statistics, const Tensor& gamma,
+                         const Tensor& beta, const Tensor& add, const Conv2dArgs& args, const BatchNormArgs& norm);
 
 struct BatchNormSums {
   Tensor dgamma;  // (C), Σ g x̂

@@ -48,10 +48,14 @@ void check_grad(const char* op, const Tensor& dy, const Shape& expected) {
 
 }  // namespace
 
+Shape conv2d_shape(const char* op, const Tensor& x, const Tensor& w, const Conv2dArgs& args) {
+  check_operands(op, x, w);
+  check<ValueError>(!args.accumulate, op, ": the forward direction does not accumulate");
+  return conv_shape(op, x.shape(), w.shape(), args);
+}
+
 Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dArgs& args) {
-  check_operands("conv2d", x, w);
-  check<ValueError>(!args.accumulate, "conv2d: the forward direction does not accumulate");
-  Tensor y(conv_shape("conv2d", x.shape(), w.shape(), args), x.dtype(), x.device());
+  Tensor y(conv2d_shape("conv2d", x, w, args), x.dtype(), x.device());
   x.backend().run(kernel::Conv2d{x, w, y, args});
   return y;
 }

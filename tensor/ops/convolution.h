@@ -12,6 +12,9 @@ namespace mec {
 std::int64_t conv_out_size(const char* op, std::int64_t size, std::int64_t kernel, std::int64_t stride, std::int64_t pad,
                            std::int64_t dilation = 1);
 
+// The shape of conv2d(x, w, args). ShapeError and its like, naming op, where they do not fit.
+Shape conv2d_shape(const char* op, const Tensor& x, const Tensor& w, const Conv2dArgs& args);
+
 // x (N,H,W,C), w (O,Kh,Kw,C/groups) -> (N,Ho,Wo,O), Ho = (H + 2·pad − dilation·(Kh−1) − 1)/stride +
 // 1.
 Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dArgs& args = {});

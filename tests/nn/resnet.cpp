@@ -7,6 +7,7 @@
 #include "mec/autograd/gradcheck.h"
 #include "mec/autograd/ops.h"
 #include "mec/nn/initialize.h"
+#include "mec/tensor/backends/wrappers/forwarding.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops/elementwise.h"
 #include "support/compare.h"
@@ -31,6 +32,19 @@ std::int64_t count_parameters(const ResNetConfig& config) {
   for (const auto& p : parameters_of(net)) count += p.parameter.value.data().numel();
   return count;
 }
+
+// Counts calls of batch norm's own kernel.
+class CountingDevice final : public ForwardingBackend {
+ public:
+  using ForwardingBackend::ForwardingBackend;
+  int applied = 0;
+
+ private:
+  void on_call(KernelCall call) override {
+    if (call.as<kernel::BatchNormApply>()) ++applied;
+    call.run();
+  }
+};
 
 ResNet made(const ResNetConfig& config, Dtype dtype = Dtype::f32) {
   ResNet net(config, {kDevice, dtype});
@@ -159,4 +173,26 @@ TEST_CASE("wrong images and wrong configurations are refused in clear words") {
   CHECK_THROWS_AS(ResNet({.width = 0}, kDevice), ValueError);
   CHECK_THROWS_AS(stem_of("tiny"), ValueError);
   CHECK(stem_of(name_of(Stem::cifar)) == Stem::cifar);
+}
+
+TEST_CASE("in evaluation, where no gradient is recorded, convolution and batch norm are one kernel with the same result") {
+  for (const CpuKernels kernels : {CpuKernels::own, CpuKernels::automatic}) {
+    for (const char* arch : {"resnet10", "resnet50"}) {
+      CAPTURE(arch);
+      const auto device = std::make_shared<CountingDevice>(make_cpu_device({.threads = 2, .kernels = kernels}));
+      ResNet net({.arch = arch, .width = 16, .zero_init_residual = false}, Device(device));
+      initialize(net, 1);
+      const Tensor images = random({4, 40, 36, 3}, Dtype::f32, Device(device), {.seed = 2});
+      net(images);  // the running statistics become those of images, in part
+      device->applied = 0;
+      const Tensor apart = net(images, kEvaluation).data();
+      CHECK(device->applied > 0);
+      device->applied = 0;
+      const NoGrad no_grad;
+      const Tensor joined = net(images, kEvaluation).data();
+      CHECK(device->applied == 0);
+      const auto comparison = compare(joined, apart, {.relative = 1e-5, .of_rms = 1e-5});
+      CHECK_MESSAGE(comparison.ok, comparison.message);
+    }
+  }
 }

@@ -81,6 +81,16 @@ void add_convolution(std::vector<OpCase>& table, const ConvCase& c) {
   };
   add("conv2d", "", Accuracy::accumulated, {{.shape = x}, {.shape = w}},
       [args](const Tensors& in) -> Tensors { return {conv2d(in[0], in[1], args)}; });
+  const Input statistic{.shape = {c.outputs}, .role = Role::statistic};
+  const Input variance{.shape = {c.outputs}, .fill = Fill::positive, .role = Role::statistic};
+  if (c.images > 0)
+    add("conv2d_batch_norm", "", Accuracy::added,
+        {{.shape = x}, {.shape = w}, statistic, variance, statistic, statistic, {.shape = y}},
+        [args](const Tensors& in) -> Tensors {
+          const BatchNormStatistics statistics{in[2], in[3]};
+          return {conv2d_batch_norm(in[0], in[1], statistics, in[4], in[5], in[6], args, {.eps = 1e-3, .relu = true}),
+                  conv2d_batch_norm(in[0], in[1], statistics, {}, {}, {}, args, {.eps = 1e-3})};
+        });
   add("conv2d_grad_input", "", Accuracy::accumulated, {{.shape = y}, {.shape = w}},
       [=](const Tensors& in) -> Tensors { return {conv2d_grad_input(in[0], in[1], x, args)}; });
   add("conv2d_grad_input", ", added,", Accuracy::added, {{.shape = y}, {.shape = w}, {.shape = x}},

@@ -40,6 +40,7 @@ class EmulatedBackend final : public cuda::MEC_SIMT::KernelBackend {
 
 void run(EmulatedBackend& device, const kernel::Matmul& call) { device.tiled_product(call.a, call.b, call.c, call.args); }
 void run(EmulatedBackend& device, const kernel::Conv2d& call) { device.libraries->run(call); }
+void run(EmulatedBackend& device, const kernel::Conv2dBatchNorm& call) { run_in_turn(device, call); }
 void run(EmulatedBackend& device, const kernel::Conv2dGradInput& call) { device.libraries->run(call); }
 void run(EmulatedBackend& device, const kernel::Conv2dGradWeight& call) { device.libraries->run(call); }
 

@@ -115,6 +115,12 @@ void run(CpuBackend& device, const kernel::Conv2d& call) {
   device.portable_convolution_(device, call);
 }
 
+void run(CpuBackend& device, const kernel::Conv2dBatchNorm& call) {
+  const bool has_own = call.w.shape[1] * call.w.shape[2] <= kMaxPortableTaps;
+  if (!device.own_products_ || !has_own) return run_in_turn(device, call);
+  device.portable_convolution_(device, call);
+}
+
 void run(CpuBackend& device, const kernel::Conv2dGradInput& call) {
   if (device.library_convolution(ConvDirection::grad_input, call.dy, call.w, call.dx, call.args)) return;
   check_portable(call.name, call.w.shape);

@@ -95,6 +95,7 @@ class CpuBackend : public Backend {
   friend void run(CpuBackend&, const kernel::LuInverse&);
   friend void run(CpuBackend&, const kernel::Cholesky&);
   friend void run(CpuBackend&, const kernel::Conv2d&);
+  friend void run(CpuBackend&, const kernel::Conv2dBatchNorm&);
   friend void run(CpuBackend&, const kernel::Conv2dGradInput&);
   friend void run(CpuBackend&, const kernel::Conv2dGradWeight&);
 

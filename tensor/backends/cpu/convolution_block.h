@@ -3,6 +3,7 @@
 
 #include "mec/tensor/backends/cpu/tile_product.h"
 #include "mec/tensor/backends/cpu/window_runs.h"
+#include "mec/tensor/functors.h"
 
 namespace mec::cpu::MEC_ISA {
 
@@ -33,6 +34,15 @@ struct Panel {
   }
 };
 
+// What becomes of a sum. It is stored, or added to the result. Or, where there is a scale, batch
+// norm follows: ReLU(scale·sum + shift + add), with a scale and a shift for each channel.
+template <class S, class R> struct Storing {
+  bool accumulate = false;
+  const S *scale = nullptr, *shift = nullptr;
+  const R* add = nullptr;  // laid out as the result; may be null
+  bool relu = false;
+};
+
 // What one task works on: some images, from `source` to `result`, and the weights of some panels.
 template <class E, class R> struct Block {
   const E* source;
@@ -41,11 +51,34 @@ template <class E, class R> struct Block {
   const E* packed;
   std::int64_t first_packed;  // the panel that `packed` begins with
   Range panels;               // to be summed
-  bool accumulate;
+  Storing<Sum<E>, R> storing;
 
   const E* weights(std::int64_t panel, std::int64_t panel_values) const {
     return packed + (panel - first_packed) * panel_values;
   }
 };
+
+// The sums of `columns` neighbouring channels, from `channel` on, of the pixel whose results are y.
+template <class E, class R>
+void store_results(const Block<E, R>& block, const Sum<E>* sums, std::int64_t channel, std::int64_t columns, R* y) noexcept {
+  using S = Sum<E>;
+  const Storing<S, R>& storing = block.storing;
+  if (!storing.scale) return store_row(sums, y, columns, storing.accumulate);
+  S values[kTileColumns<E>];
+#pragma omp simd
+  for (std::int64_t c = 0; c < columns; ++c) {
+    values[c] = functor::ChannelAffine<S>{storing.scale[channel + c], storing.shift[channel + c]}(sums[c]);
+  }
+  if (storing.add) {
+    const R* const add = storing.add + (y - block.result);
+#pragma omp simd
+    for (std::int64_t c = 0; c < columns; ++c) values[c] += S(add[c]);
+  }
+  if (storing.relu) {
+#pragma omp simd
+    for (std::int64_t c = 0; c < columns; ++c) values[c] = functor::Relu::value(values[c]);
+  }
+  store_row(values, y, columns, false);
+}
 
 }  // namespace mec::cpu::MEC_ISA

@@ -84,10 +84,10 @@ void sum_rectangle(const Direction& d, const Block<E, R>& block, std::int64_t in
                    .count = find_stretches<E>(d, rows, columns, stretches)};
   const E* const source =
       block.source + (rows.taps.source * d.columns.source + columns.taps.source) * d.source_channels() + panel.group * d.depth;
-  R* const result =
-      block.result + (rows.first * d.columns.result + columns.first) * d.result_channels() + panel.group * d.width + panel.left;
+  const std::int64_t channel = panel.group * d.width + panel.left;
+  R* const result = block.result + (rows.first * d.columns.result + columns.first) * d.result_channels() + channel;
   const std::int64_t pixels = block.images * rows.count * columns.count;
-  if (task.count == 0 && block.accumulate) return;
+  if (task.count == 0 && block.storing.accumulate) return;
   Walk walk(d, rows, columns);
   Tile2d<Sum<E>> tile = {};
   for (std::int64_t done = 0; done < pixels; done += kTileRows) {
@@ -99,7 +99,7 @@ void sum_rectangle(const Direction& d, const Block<E, R>& block, std::int64_t in
     }
     for (std::int64_t r = count; r < kTileRows; ++r) task.rows[r] = task.rows[0];  // read, and thrown away
     if (task.count > 0) sum_tile(task, panel.columns, tile);
-    for (std::int64_t r = 0; r < count; ++r) store_row(tile.at[r], results[r], panel.columns, block.accumulate);
+    for (std::int64_t r = 0; r < count; ++r) store_results(block, tile.at[r], channel, panel.columns, results[r]);
   }
 }
 
@@ -125,11 +125,26 @@ template <class E> struct Direct {
   template <class R> static void sum(const Direction& d, const Block<E, R>& block, E*) noexcept { sum_block(d, block); }
 };
 
+// Fills the tables, each of one value for each channel.
+template <class S, class R> Storing<S, R> store_normalized(const kernel::Conv2dBatchNorm& norm, S* scale, S* shift) {
+  const auto at = [](const In& values, std::int64_t c, S otherwise) {
+    return values.data ? static_cast<const S*>(values.data)[c] : otherwise;
+  };
+  for (std::int64_t c = 0; c < norm.y.shape[3]; ++c) {
+    const auto affine = functor::ChannelAffine<S>::of(at(norm.mean, c, 0), at(norm.var, c, 1), at(norm.gamma, c, 1),
+                                                      at(norm.beta, c, 0), S(norm.norm.eps));
+    scale[c] = affine.scale;
+    shift[c] = affine.shift;
+  }
+  return {.scale = scale, .shift = shift, .add = static_cast<const R*>(norm.add.data), .relu = norm.norm.relu};
+}
+
 // The source is stored as T and multiplied as E. `pack_tap(panel, tap, first, count, rows)` packs
 // `count` source channels of the weights of one tap: they are the rows, the panel's channels the
 // columns.
 template <class E, class Way, class T, class R, class PackTap>
-void convolve_by(LoopsBackend& device, const Direction& d, const T* source, R* result, bool accumulate, PackTap pack_tap) {
+void convolve_by(LoopsBackend& device, const Direction& d, const T* source, R* result, bool accumulate,
+                 const kernel::Conv2dBatchNorm* norm, PackTap pack_tap) {
   constexpr bool kWiden = !std::is_same_v<T, E>, kRepeats = kWiden || !std::is_same_v<Way, Direct<E>>;
   const Team team = device.team();
   const std::int64_t all_panels = d.panels<E>(), panel_values = Way::panel_values(d);
@@ -145,8 +160,15 @@ void convolve_by(LoopsBackend& device, const Direction& d, const T* source, R* r
   const std::int64_t packed_values = aligned_count(panels * panel_values);
   const std::int64_t wide_values = kWiden ? aligned_count(block_images * d.source_values()) : 0;
   const std::int64_t thread_values = wide_values + Way::thread_values(d);
-  const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(packed_values + team.count * thread_values) * sizeof(E));
+  const std::int64_t table_values = norm ? aligned_count(d.result_channels()) : 0;
+  const std::int64_t values = packed_values + team.count * thread_values + 2 * table_values;
+  const CpuBackend::Scratch scratch(device, static_cast<std::size_t>(values) * sizeof(E));
   E* const packed = scratch.as<E>();
+  Storing<Sum<E>, R> storing{.accumulate = accumulate};
+  if (norm) {
+    auto* const tables = reinterpret_cast<Sum<E>*>(packed + packed_values + team.count * thread_values);
+    storing = store_normalized<Sum<E>, R>(*norm, tables, tables + table_values);
+  }
   for (std::int64_t round = 0; round < all_panels; round += panels) {
     const std::int64_t count_panels = smaller(panels, all_panels - round);
     parallel_tasks(team, count_panels, [=](std::int64_t index) {
@@ -169,7 +191,8 @@ void convolve_by(LoopsBackend& device, const Direction& d, const T* source, R* r
                         .packed = packed,
                         .first_packed = round,
                         .panels = section,
-                        .accumulate = accumulate};
+                        .storing = storing};
+      if (storing.add) block.storing.add += first * d.result_values();
       if constexpr (kWiden) {
 #pragma omp simd
         for (std::int64_t i = 0; i < count * d.source_values(); ++i) memory[i] = E(from[i]);
@@ -183,11 +206,13 @@ void convolve_by(LoopsBackend& device, const Direction& d, const T* source, R* r
 }
 
 template <class E, class T, class R, class PackTap>
-void convolve(LoopsBackend& device, const Direction& d, const T* source, R* result, bool accumulate, PackTap pack_tap) {
+void convolve(LoopsBackend& device, const Direction& d, const T* source, R* result, bool accumulate,
+              const kernel::Conv2dBatchNorm* norm, PackTap pack_tap) {
   if constexpr (std::is_same_v<E, float>) {
-    if (suits_winograd(d, kLeastInFloats)) return convolve_by<E, Winograd>(device, d, source, result, accumulate, pack_tap);
+    if (suits_winograd(d, kLeastInFloats))
+      return convolve_by<E, Winograd>(device, d, source, result, accumulate, norm, pack_tap);
   }
-  convolve_by<E, Direct<E>>(device, d, source, result, accumulate, pack_tap);
+  convolve_by<E, Direct<E>>(device, d, source, result, accumulate, norm, pack_tap);
 }
 
 // f.operator()<Stored, E, R>(d): the direction in elements. Pairs of bf16 are neighbouring
@@ -203,23 +228,33 @@ template <class F> void with_direction(LoopsBackend& device, Dtype operand, Dtyp
   });
 }
 
-}  // namespace
-
-void run(LoopsBackend& device, const kernel::Conv2d& call) {
-  if (is_depthwise(call.x.shape, call.w.shape, call.args)) return depthwise_conv2d(device, call);
+// `norm` may be null.
+template <class Call> void convolve_forward(LoopsBackend& device, const Call& call, const kernel::Conv2dBatchNorm* norm) {
   const Shape &x = call.x.shape, &w = call.w.shape, &y = call.y.shape;
   const auto axis = [&](int i) { return axis_of(y, x, w, call.args, false, i); };
   const std::int64_t groups = call.args.groups;
   const Direction sizes{axis(1), axis(2), x[0], x[3] / groups, y[3] / groups, groups};
   with_direction(device, call.x.dtype, call.y.dtype, sizes, [&]<class T, class E, class R>(const Direction& d) {
     const T* const weight = static_cast<const T*>(call.w.data);
-    convolve<E>(device, d, static_cast<const T*>(call.x.data), static_cast<R*>(call.y.data), false,
+    convolve<E>(device, d, static_cast<const T*>(call.x.data), static_cast<R*>(call.y.data), false, norm,
                 [=](const Panel& panel, std::int64_t tap, std::int64_t first, std::int64_t count, E* rows) {
                   const std::int64_t column = panel.group * d.width + panel.left;
                   pack_columns(weight + (column * d.taps() + tap) * d.depth + first, d.taps() * d.depth, count, panel.columns,
                                rows);
                 });
   });
+}
+
+}  // namespace
+
+void run(LoopsBackend& device, const kernel::Conv2d& call) {
+  if (is_depthwise(call.x.shape, call.w.shape, call.args)) return depthwise_conv2d(device, call);
+  convolve_forward(device, call, nullptr);
+}
+
+void run(LoopsBackend& device, const kernel::Conv2dBatchNorm& call) {
+  if (is_depthwise(call.x.shape, call.w.shape, call.args)) return run_in_turn(device, call);
+  convolve_forward(device, call, &call);
 }
 
 void run(LoopsBackend& device, const kernel::Conv2dGradInput& call) {
@@ -232,7 +267,7 @@ void run(LoopsBackend& device, const kernel::Conv2dGradInput& call) {
     using Weight = std::conditional_t<std::is_same_v<T, Bf16Pair>, bf16, T>;
     const Weight* const weight = static_cast<const Weight*>(call.w.data);
     constexpr std::int64_t kChannels = std::is_same_v<E, Bf16Pair> ? 2 : 1;  // of an element
-    convolve<E>(device, d, static_cast<const T*>(call.dy.data), static_cast<R*>(call.dx.data), call.args.accumulate,
+    convolve<E>(device, d, static_cast<const T*>(call.dy.data), static_cast<R*>(call.dx.data), call.args.accumulate, nullptr,
                 [=](const Panel& panel, std::int64_t tap, std::int64_t first, std::int64_t count, E* rows) {
                   const std::int64_t channel = (panel.group * d.depth + first) * kChannels;
                   pack_rows(weight + (channel * d.taps() + tap) * d.width + panel.left, d.taps() * d.width, count,

@@ -66,8 +66,8 @@ struct Winograd {
         const Panel panel = Panel::at<float>(d, index);
         multiply(d, scratch, memory, count, block.weights(index, panel_values(d)), panel.columns, sums);
         for (std::int64_t t = 0; t < count; ++t) {
-          transform_result(d, sums + t / kTileRows * kWinogradProducts, t % kTileRows, WinogradTile::at(d, first + t),
-                           block.result + panel.left, panel.columns, block.accumulate);
+          transform_result(d, block, panel, sums + t / kTileRows * kWinogradProducts, t % kTileRows,
+                           WinogradTile::at(d, first + t));
         }
       }
     }
@@ -104,19 +104,19 @@ struct Winograd {
 
   // One row of the 36 sums into those results of its tile that lie within the image.
   template <class R>
-  static void transform_result(const Direction& d, const WinogradScratch::Sums* sums, std::int64_t row,
-                               const WinogradTile& tile, R* result, std::int64_t columns, bool accumulate) noexcept {
+  static void transform_result(const Direction& d, const Block<float, R>& block, const Panel& panel,
+                               const WinogradScratch::Sums* sums, std::int64_t row, const WinogradTile& tile) noexcept {
     float results[kWinogradResults * kWinogradResults][kTileColumns<float>];
     transform_squares<kResultTransform>(
-        columns, [&](std::int64_t i) { return sums[i].tile.at[row]; },
+        panel.columns, [&](std::int64_t i) { return sums[i].tile.at[row]; },
         [&](std::int64_t i, std::int64_t c, Floats values) { store(results[i] + c, values); });
-    R* const image = result + tile.image * d.result_values();
+    R* const image = block.result + tile.image * d.result_values() + panel.left;
     const std::int64_t rows = smaller(kWinogradResults, d.rows.result - tile.row);
     const std::int64_t across = smaller(kWinogradResults, d.columns.result - tile.column);
     for (std::int64_t i = 0; i < rows; ++i) {
       for (std::int64_t j = 0; j < across; ++j) {
         R* const pixel = image + ((tile.row + i) * d.columns.result + tile.column + j) * d.width;
-        store_row(results[i * kWinogradResults + j], pixel, columns, accumulate);
+        store_results(block, results[i * kWinogradResults + j], panel.left, panel.columns, pixel);
       }
     }
   }

@@ -10,6 +10,8 @@ void run(CudaBackend& device, const kernel::Conv2d& call) {
   device.run_convolution(make_key(call, device.policy()), {call.x.data, call.w.data, call.y.data});
 }
 
+void run(CudaBackend& device, const kernel::Conv2dBatchNorm& call) { run_in_turn(device, call); }
+
 void run(CudaBackend& device, const kernel::Conv2dGradInput& call) {
   const Range range(call.name);
   if (device.nothing_to_sum(call.dy, call.w, call.dx, call.args.accumulate)) return;

@@ -123,6 +123,8 @@ void run(ReferenceBackend&, const kernel::Conv2d& call) {
   });
 }
 
+void run(ReferenceBackend& device, const kernel::Conv2dBatchNorm& call) { run_in_turn(device, call); }
+
 void run(ReferenceBackend&, const kernel::Conv2dGradInput& call) {
   const Convolution s(call.dx.shape, call.w.shape, call.dy.shape, call.args);
   dispatch_product(call.name, call.dy.dtype, call.dx.dtype, [&]<class T, class R>() {
