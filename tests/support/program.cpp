@@ -1,21 +1,18 @@
 #include "support/program.h"
 
 #include <doctest/doctest.h>
-#include <fcntl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <thread>
 
 #include "data/fixtures.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/npy.h"
 #include "mec/tensor/ops/elementwise.h"
 #include "support/paths.h"
+#include "support/process.h"
 
 namespace mec::test {
 
@@ -134,30 +131,12 @@ ProgramResult RunFixture::run(const std::vector<std::string>& arguments) const {
 }
 
 bool RunFixture::run_until(const std::vector<std::string>& arguments, const std::function<bool()>& enough) const {
-  std::vector<std::string> words{program_path()};
-  words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    const int nowhere = ::open("/dev/null", O_WRONLY);
-    ::dup2(nowhere, STDOUT_FILENO);
-    ::dup2(nowhere, STDERR_FILENO);
-    ::execv(argv[0], argv.data());
-    ::_exit(127);
-  }
-  int status = 0;
-  bool killed = false;
-  while (::waitpid(child, &status, killed ? 0 : WNOHANG) == 0) {
-    std::this_thread::sleep_for(std::chrono::microseconds(50));  // the program wants the processor
-    if (!enough()) continue;
-    ::kill(child, SIGKILL);
-    killed = true;
-  }
-  if (WIFEXITED(status)) REQUIRE(WEXITSTATUS(status) == 0);
-  return WIFEXITED(status);
+  Process process(arguments);
+  if (!process.wait_until(enough)) process.send(SIGKILL);
+  const int status = process.wait();
+  const bool killed = status == 128 + SIGKILL;
+  if (!killed) REQUIRE(status == 0);
+  return !killed;
 }
 
 void RunFixture::stop_early(const std::vector<std::string>& arguments, const std::string& out, std::int64_t last_step) const {
