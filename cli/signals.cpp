@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <csignal>
+#include <cstdint>
 #include <cstring>
 
 #include "mec/tensor/error.h"
@@ -28,12 +29,12 @@ constexpr std::array kSignals{
 constexpr unsigned kLongestWait = 5;  // seconds, for the loader
 
 // What a handler finds the program at.
-enum Doing { anything, waiting_for_loader, step_or_checkpoint };
+enum Doing : std::uint8_t { anything, waiting_for_loader, step_or_checkpoint };
 
 // All that handlers touch. A lock-free atomic may be used by a handler.
-std::atomic<int> doing{anything};
+std::atomic<Doing> doing{anything};
 std::atomic<const EndingSignal*> first{nullptr};  // the signal that asked to stop
-static_assert(std::atomic<int>::is_always_lock_free && std::atomic<const EndingSignal*>::is_always_lock_free);
+static_assert(std::atomic<Doing>::is_always_lock_free && std::atomic<const EndingSignal*>::is_always_lock_free);
 
 // Only what a handler may call (man 7 signal-safety).
 [[noreturn]] void end_at_once(const EndingSignal& signal) {
@@ -71,10 +72,11 @@ void install_signal_handlers() {
 }
 
 bool stop_requested(TrainPhase next) {
-  doing = next == TrainPhase::loading ? waiting_for_loader : step_or_checkpoint;
+  doing = next == TrainPhase::step ? step_or_checkpoint : waiting_for_loader;
   const bool stops = first != nullptr;
-  // A checkpoint comes next: it may take longer than a wait for the loader.
-  if (stops) doing = step_or_checkpoint;
+  // A checkpoint comes next, which may take longer than a wait for the loader.
+  if (stops && next != TrainPhase::end) doing = step_or_checkpoint;
+  if (stops && next == TrainPhase::end) ::alarm(kLongestWait);
   return stops;
 }
 

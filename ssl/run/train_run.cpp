@@ -197,6 +197,7 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
     throw NumericalError(concat(error.what(), "; the last good state is in ", (out / checkpoint_name(left.back())).string()));
   }
   checkpoints.finish();
+  if (options.stop_requested) options.stop_requested(TrainPhase::end);
   end.complete = end.steps >= plan.steps();
   end.resumable = end.steps > 0 && train_settings.makes_checkpoints();
   return end;

@@ -63,14 +63,16 @@ class Observer {
   virtual void on_state(const StepEnd&, Learner&) {}
 };
 
-// What training does next.
-enum class TrainPhase : std::uint8_t { loading, step };
+// What comes next: a wait for the loader; a step, with what observers do after it; the end, where
+// all is written and the loader's threads are waited for.
+enum class TrainPhase : std::uint8_t { loading, step, end };
 
 struct TrainOptions {
   // Above 0 in a resumed run; the learner, the objective and the loader are then at that step
   // (checkpoint.h).
   std::int64_t steps_done = 0;
-  // Asked before the loader is waited for, and before each step; true ends training there.
+  // Asked before the loader is waited for, and before each step; true ends training there. Whoever
+  // writes the last files tells it of the end.
   std::function<bool(TrainPhase next)> stop_requested = {};
   // Where the device can, the step is recorded once and replayed (step_runner.h).
   bool capture = true;

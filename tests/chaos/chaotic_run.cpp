@@ -6,37 +6,34 @@
 
 namespace mec::test {
 
-namespace {
-
-// A sanitizer's run-time library wants to be loaded first, and may come second all the same.
-std::vector<std::string> preloaded(const std::string& folder) {
-  return {concat("LD_PRELOAD=", MEC_FAULTS), concat("FAULTS_FOLDER=", folder), "ASAN_OPTIONS=verify_asan_link_order=0"};
-}
-
-}  // namespace
-
 std::vector<std::string> ChaoticRun::command(const std::string& out, const std::string& method) const {
   return go(out, method, {"train.checkpoint_steps=3"});
 }
 
+std::vector<std::string> ChaoticRun::long_command(const std::string& out) const {
+  return go(out, "mec", {"train.checkpoint_steps=3", "train.epochs=40"});
+}
+
+std::vector<std::string> ChaoticRun::variables(const Fault& fault) const {
+  return {concat("LD_PRELOAD=", MEC_FAULTS),
+          // A sanitizer's run-time library wants to be loaded first, and may come second all the same.
+          "ASAN_OPTIONS=verify_asan_link_order=0", "FAULTS_FOLDER=" + at(fault.folder), "FAULTS_KIND=" + fault.kind,
+          concat("FAULTS_AT=", fault.at), concat("FAULTS_ERRNO=", fault.error), "FAULTS_FILE=" + fault.file,
+          "FAULTS_CALL=" + fault.call};
+}
+
 ProgramResult ChaoticRun::with_fault(const Fault& fault, const std::vector<std::string>& arguments) const {
-  std::vector<std::string> variables = preloaded(at("run"));
-  for (const std::string& more :
-       {"FAULTS_KIND=" + fault.kind, concat("FAULTS_AT=", fault.at), concat("FAULTS_ERRNO=", fault.error),
-        "FAULTS_FILE=" + fault.file, "FAULTS_CALL=" + fault.call}) {
-    variables.push_back(more);
-  }
   const TempFolder outside;
-  Process process(arguments, variables, outside / "out", outside / "err");
+  Process process(arguments, variables(fault), outside / "out", outside / "err");
   const int status = process.wait();
   return {.status = status, .out = read_bytes(outside / "out"), .err = read_bytes(outside / "err")};
 }
 
 long ChaoticRun::calls(const std::vector<std::string>& arguments) const {
   const TempFolder outside;
-  std::vector<std::string> variables = preloaded(at("run"));
-  variables.push_back("FAULTS_COUNT=" + (outside / "count").string());
-  REQUIRE(Process(arguments, variables).wait() == 0);
+  std::vector<std::string> with_count = variables({.kind = "once"});
+  with_count.push_back("FAULTS_COUNT=" + (outside / "count").string());
+  REQUIRE(Process(arguments, with_count).wait() == 0);
   return std::atol(read_bytes(outside / "count").c_str());
 }
 

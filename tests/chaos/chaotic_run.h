@@ -15,11 +15,15 @@ struct Fault {
   long at = 0;       // the number of the call
   int error = ENOSPC;
   std::string file = {}, call = {};  // of these alone; empty: of all
+  std::string folder = "run";        // with the files
 };
 
 // Runs of four epochs of ten steps, with a checkpoint after every third.
 struct ChaoticRun : ResumeFixture {
   std::vector<std::string> command(const std::string& out, const std::string& method = "mec") const;
+  std::vector<std::string> long_command(const std::string& out) const;  // of 400 steps
+  // The variables that load the library with this fault.
+  std::vector<std::string> variables(const Fault& fault) const;
   ProgramResult with_fault(const Fault& fault, const std::vector<std::string>& arguments) const;
   // The number of calls on the files of `run` that the command makes.
   long calls(const std::vector<std::string>& arguments) const;

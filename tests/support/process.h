@@ -12,18 +12,21 @@ namespace mec::test {
 
 class Process {
  public:
-  // Starts the program, with further variables ("NAME=value"). Its output goes to the files, or
-  // nowhere.
+  // Starts mec, or another program, with further variables ("NAME=value"). Its output goes to the
+  // files, or nowhere.
   explicit Process(const std::vector<std::string>& arguments, const std::vector<std::string>& variables = {},
                    const std::filesystem::path& out = "/dev/null", const std::filesystem::path& err = "/dev/null");
+  Process(const std::string& program, const std::vector<std::string>& arguments, const std::vector<std::string>& variables,
+          const std::filesystem::path& out, const std::filesystem::path& err);
   ~Process();  // kills it where it still runs
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
   void send(int signal) const;
-  // Waits until `enough` or the end of the process. Whether it has ended.
+  // Waits until `enough` or the end of the process, at most two minutes: then the test fails.
+  // Whether it has ended.
   bool wait_until(const std::function<bool()>& enough);
-  // Waits for the end, at most two minutes. Its status; 128 + n where signal n ended it.
+  // Waits for the end. Its status; 128 + n where signal n ended it.
   int wait();
 
  private:

@@ -93,6 +93,17 @@ int open64(const char* path, int flags, ...) {
   return open_as("open64", path, flags, mode);
 }
 
+// As C++'s streams open files.
+std::FILE* fopen(const char* path, const char* mode) {
+  if (fails("open", path)) return nullptr;
+  return next<std::FILE* (*)(const char*, const char*)>("fopen")(path, mode);
+}
+
+std::FILE* fopen64(const char* path, const char* mode) {
+  if (fails("open", path)) return nullptr;
+  return next<std::FILE* (*)(const char*, const char*)>("fopen64")(path, mode);
+}
+
 // Every second fault is a write of a part, as on a disk that is nearly full.
 ssize_t write(int descriptor, const void* data, std::size_t bytes) {
   static std::atomic<int> faults{0};
