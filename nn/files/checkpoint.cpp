@@ -11,6 +11,7 @@
 #include "mec/nn/layout.h"
 #include "mec/tensor/backend.h"
 #include "mec/tensor/devices.h"
+#include "mec/tensor/host_bytes.h"
 
 namespace mec {
 
@@ -37,9 +38,7 @@ std::uint64_t digest(const std::string& name, const void* data, std::size_t byte
 }
 
 std::uint64_t digest_of(const NamedTensor& named) {
-  std::vector<std::byte> bytes(named.tensor.bytes());
-  named.tensor.download(bytes.data());
-  return digest(named.name, bytes.data(), bytes.size());
+  return digest(named.name, HostBytes(named.tensor).data(), named.tensor.bytes());
 }
 
 // Always 16 digits, so that the file's size does not depend on the values.
@@ -100,8 +99,7 @@ State state_of(const Optimizer& optimizer, const ParameterTable& table, Module& 
   return state;
 }
 
-State copy_to_host(const State& state) {
-  const Device host = make_reference_device();
+State copy_to_host(const State& state, const Device& host) {
   State copies;
   for (const auto& [name, tensor, channels] : state) {
     const Tensor copy(tensor.shape(), tensor.dtype(), host);

@@ -28,9 +28,9 @@ State state_of(Module& module, const std::string& prefix);
 // ("momentum.encoder.conv1.weight") or for all.
 State state_of(const Optimizer& optimizer, const ParameterTable& table, Module& module);
 
-// The same in the host's memory, which is given back to the system with the last of its tensors.
-// Waits for the device.
-State copy_to_host(const State& state);
+// The same on a device whose memory the host reads. Waits for the state's device. Further copies
+// to the same one reuse the memory of those that are gone: fresh pages cost more than the copy.
+State copy_to_host(const State& state, const Device& host);
 
 // Replaces the file atomically. The metadata also gets a checksum of each tensor and one of the
 // whole content. Where `state` is a copy's only handle, its memory is freed as the file's form is

@@ -132,12 +132,18 @@ void tell_start(const RunOptions& options, const std::filesystem::path& out, con
   tell(options.log, start_text(settings, dataset, plan));
 }
 
-// What the checkpoint was computed on, where the run goes on with other bits now.
-void tell_other_bits(const RunOptions& options, const std::filesystem::path& out, const Checkpoint& checkpoint,
-                     const std::string& computed_on) {
-  if (checkpoint.computed_on().empty() || checkpoint.computed_on() == computed_on) return;
-  tell(options.note, concat(printable(out.string()), " was trained on ", checkpoint.computed_on(), "; on ", computed_on,
-                            " it goes on with other bits"));
+// Takes the state of the checkpoint, and frees its memory. Returns the settings that are others.
+std::vector<SettingChange> take_state(Former& former, const RunIdentity& identity, Learner& learner, const Objective& objective,
+                                      const RunOptions& options, const std::string& computed_on, const std::string& folder) {
+  const std::unique_ptr<Checkpoint> from = std::move(former.checkpoint);
+  if (!from) return {};
+  if (options.resume != Resume::other_settings) from->check_same(identity);
+  from->restore(learner, objective);
+  const std::string before = from->computed_on();
+  if (!before.empty() && before != computed_on) {
+    tell(options.note, concat(folder, " was trained on ", before, "; on ", computed_on, " it goes on with other bits"));
+  }
+  return from->changes(identity);
 }
 
 // From the start, or from a checkpoint.
@@ -160,14 +166,8 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
                   device);
   const RunIdentity identity = identity_of(settings, plan.steps_per_epoch());
   const std::string computed_on = options.computed_on.empty() ? device->name() : options.computed_on;
-  std::vector<SettingChange> changes;
-  if (former.checkpoint) {
-    if (options.resume != Resume::other_settings) former.checkpoint->check_same(identity);
-    changes = former.checkpoint->changes(identity);
-    former.checkpoint->restore(learner, *objective);
-    tell_other_bits(options, out, *former.checkpoint, computed_on);
-    former.checkpoint.reset();  // frees its memory
-  }
+  const std::vector<SettingChange> changes =
+      take_state(former, identity, learner, *objective, options, computed_on, printable(out.string()));
 
   RunDirectory directory(out, settings, describe_encoder(learner.online.encoder, views, settings.data),
                          {.steps_done = done, .lock = std::move(former.lock), .changes = changes, .note = options.note});

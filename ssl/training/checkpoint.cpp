@@ -71,7 +71,9 @@ void Checkpoint::restore(Learner& learner, const Objective& objective) const {
   restore_state(content_, file_, state_of_run(learner, objective));
 }
 
-State copy_run_state(Learner& learner, const Objective& objective) { return copy_to_host(state_of_run(learner, objective)); }
+State copy_run_state(Learner& learner, const Objective& objective, const Device& host) {
+  return copy_to_host(state_of_run(learner, objective), host);
+}
 
 void save_checkpoint(const std::filesystem::path& path, State state, std::int64_t step, const RunIdentity& identity,
                      const std::string& computed_on) {

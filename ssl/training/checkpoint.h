@@ -46,8 +46,8 @@ class Checkpoint {
   std::int64_t step_, steps_per_epoch_;
 };
 
-// A copy of the run's state in the host's memory, which later steps do not change.
-State copy_run_state(Learner& learner, const Objective& objective);
+// A copy of the run's state on `host` (copy_to_host()), which later steps do not change.
+State copy_run_state(Learner& learner, const Objective& objective, const Device& host);
 // Writes it as a checkpoint after `step` steps. Replaces the file atomically.
 void save_checkpoint(const std::filesystem::path& path, State state, std::int64_t step, const RunIdentity& identity,
                      const std::string& computed_on);

@@ -6,6 +6,7 @@
 
 #include "mec/ssl/training/checkpoint_files.h"
 #include "mec/tensor/clock.h"
+#include "mec/tensor/devices.h"
 
 namespace mec {
 
@@ -15,6 +16,7 @@ CheckpointWriter::CheckpointWriter(const TrainSettings& train, RunIdentity ident
       identity_(std::move(identity)),
       objective_(objective),
       options_(std::move(options)),
+      host_(make_reference_device()),
       begun_at_(std::chrono::steady_clock::now()),
       begun_(options_.steps_done) {
   check<ValueError>(train.checkpoint_epochs >= 0 && train.checkpoint_steps >= 0 && train.checkpoint_minutes >= 0,
@@ -62,7 +64,7 @@ void CheckpointWriter::begin(std::int64_t step, Learner& learner) {
   begun_ = step;
   begun_at_ = std::chrono::steady_clock::now();
   try {
-    const auto state = std::make_shared<State>(copy_run_state(learner, objective_));
+    const auto state = std::make_shared<State>(copy_run_state(learner, objective_, host_));
     const auto work = [this, state, step] { return write(std::exchange(*state, {}), step); };
     try {
       writing_ = std::async(std::launch::async, work);

@@ -28,7 +28,7 @@ struct CheckpointWriterOptions {
 // The state is copied between two steps, and a thread writes the copy while training goes on. One
 // write is under way at a time: a checkpoint that becomes due meanwhile is made after the first
 // step that finds the disk ready, so that a slow disk never holds up training and takes one copy's
-// memory. Time decides when checkpoints are made, and nothing else.
+// memory, which is kept for the next. Time decides when checkpoints are made, and nothing else.
 //
 // A write that fails leaves the checkpoints before it, and is told once; the next one that is due
 // is tried again.
@@ -58,6 +58,7 @@ class CheckpointWriter : public Observer {
   RunIdentity identity_;
   const Objective& objective_;
   CheckpointWriterOptions options_;
+  Device host_;  // of the copies: keeps their memory from one to the next
   std::chrono::steady_clock::time_point begun_at_;  // the last write
   std::int64_t begun_;                              // its step, where it has not failed
   bool due_ = false;

@@ -16,7 +16,7 @@ std::vector<std::string> ChaoticRun::long_command(const std::string& out) const 
 
 std::vector<std::string> ChaoticRun::variables(const Fault& fault) const {
   return {concat("LD_PRELOAD=", MEC_FAULTS),
-          // A sanitizer's run-time library wants to be loaded first, and may come second all the same.
+          // A sanitizer's library wants to be loaded first, and may come second all the same.
           "ASAN_OPTIONS=verify_asan_link_order=0", "FAULTS_FOLDER=" + at(fault.folder), "FAULTS_KIND=" + fault.kind,
           concat("FAULTS_AT=", fault.at), concat("FAULTS_ERRNO=", fault.error), "FAULTS_FILE=" + fault.file,
           "FAULTS_CALL=" + fault.call};
