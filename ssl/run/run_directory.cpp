@@ -38,10 +38,17 @@ void make_folder(const std::filesystem::path& path) {
   check<IoError>(!error, path.string(), ": the output folder cannot be made: ", error.message());
 }
 
-bool holds(const std::filesystem::path& path, const std::string& text) {
-  if (!std::filesystem::exists(path)) return false;
+// The file's content; "" where there is none.
+std::string content_of(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) return "";
   const auto bytes = read_file(path);
-  return std::string(bytes.begin(), bytes.end()) == text;
+  return {bytes.begin(), bytes.end()};
+}
+
+void replace_file(const std::filesystem::path& path, const std::string& content) {
+  AtomicFile file(path);
+  file.write(content);
+  file.commit();
 }
 
 // The name of a file that a killed run was writing: FILE.<process>-<attempt>.tmp.
@@ -118,7 +125,7 @@ void RunDirectory::begin(const PretrainSettings& settings) {
                  checkpoints_in(path_).empty() ? "" : "; --resume goes on with the run that it holds");
   remove_temporaries(path_);
   for (const char* file : {kEncoderFile, kChangesFile}) std::filesystem::remove(path_ / file);
-  write(settings);
+  replace_file(path_ / kSettingsFile, write_settings(settings));
   metrics_ = std::make_unique<LineFile>(path_ / kMetricsFile, 0);
   timings_ = std::make_unique<LineFile>(path_ / kTimingsFile, 0);
 }
@@ -128,23 +135,17 @@ void RunDirectory::go_on(const PretrainSettings& settings) {
   const std::uintmax_t metrics_end = end_of_step(metrics, options_.steps_done),
                        timings_end = end_of_step(timings, options_.steps_done);
   remove_temporaries(path_);
-  if (!options_.changes.empty()) {
-    const std::filesystem::path path = path_ / kChangesFile;
-    LineFile changes(path, std::filesystem::exists(path) ? std::filesystem::file_size(path) : 0);
-    for (const auto& [name, was, is] : options_.changes) {
-      changes.add(Json{{"step", options_.steps_done}, {"setting", name}, {"was", was}, {"is", is}}.dump());
-    }
-    changes.sync();
+  std::string changes;
+  for (const auto& [name, was, is] : options_.changes) {
+    changes += Json{{"step", options_.steps_done}, {"setting", name}, {"was", was}, {"is", is}}.dump() + "\n";
   }
-  if (!holds(path_ / kSettingsFile, write_settings(settings))) write(settings);
+  // There already where the run was stopped before it had a checkpoint with them.
+  const std::string before = content_of(path_ / kChangesFile);
+  if (!before.ends_with(changes)) replace_file(path_ / kChangesFile, before + changes);
+  if (content_of(path_ / kSettingsFile) != write_settings(settings))
+    replace_file(path_ / kSettingsFile, write_settings(settings));
   metrics_ = std::make_unique<LineFile>(metrics, metrics_end);
   timings_ = std::make_unique<LineFile>(timings, timings_end);
-}
-
-void RunDirectory::write(const PretrainSettings& settings) const {
-  AtomicFile file(path_ / kSettingsFile);
-  file.write(write_settings(settings));
-  file.commit();
 }
 
 void RunDirectory::on_step(const StepReport& report) {

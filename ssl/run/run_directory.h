@@ -59,7 +59,6 @@ class RunDirectory : public Observer {
  private:
   void begin(const PretrainSettings& settings);
   void go_on(const PretrainSettings& settings);
-  void write(const PretrainSettings& settings) const;
   void tell(const std::string& failure, bool& told) const;
 
   std::filesystem::path path_;

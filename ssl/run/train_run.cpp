@@ -101,7 +101,7 @@ bool is_complete(const Former& former, const PretrainSettings& settings, Resume 
   if (!former.checkpoint) return false;
   const std::int64_t steps_per_epoch = former.checkpoint->steps_per_epoch();
   if (resume != Resume::other_settings) former.checkpoint->check_same(identity_of(settings, steps_per_epoch));
-  return former.step() >= settings.train.epochs * steps_per_epoch;
+  return former.step() / steps_per_epoch >= settings.train.epochs;
 }
 
 Loader make_loader(const PretrainSettings& settings, const DatasetPtr& dataset, const TransformPtr& views, const Device& device,
@@ -191,10 +191,9 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
         train(learner, *objective, loader, settings, all,
               {.steps_done = done, .stop_requested = options.stop_requested, .capture = options.capture, .note = options.note});
   } catch (const NumericalError& error) {
-    checkpoints.wait();
-    const std::vector<std::int64_t> left = checkpoints_in(out);
-    if (left.empty()) throw;
-    throw NumericalError(concat(error.what(), "; the last good state is in ", (out / checkpoint_name(left.back())).string()));
+    const std::int64_t good = checkpoints.newest();
+    if (good == 0) throw;
+    throw NumericalError(concat(error.what(), "; the last good state is in ", (out / checkpoint_name(good)).string()));
   }
   checkpoints.finish();
   if (options.stop_requested) options.stop_requested(TrainPhase::end);

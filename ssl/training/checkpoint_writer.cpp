@@ -18,7 +18,8 @@ CheckpointWriter::CheckpointWriter(const TrainSettings& train, RunIdentity ident
       options_(std::move(options)),
       host_(make_reference_device()),
       begun_at_(std::chrono::steady_clock::now()),
-      begun_(options_.steps_done) {
+      begun_(options_.steps_done),
+      written_(options_.steps_done) {
   check<ValueError>(train.checkpoint_epochs >= 0 && train.checkpoint_steps >= 0 && train.checkpoint_minutes >= 0,
                     "train.checkpoint_epochs, checkpoint_steps and checkpoint_minutes are not negative, but are ",
                     train.checkpoint_epochs, ", ", train.checkpoint_steps, " and ", train.checkpoint_minutes);
@@ -77,8 +78,9 @@ void CheckpointWriter::begin(std::int64_t step, Learner& learner) {
   }
 }
 
-void CheckpointWriter::wait() const {
-  if (writing_.valid()) writing_.wait();
+std::int64_t CheckpointWriter::newest() {
+  collect();
+  return written_;
 }
 
 // Waits for the write under way.
@@ -87,6 +89,7 @@ void CheckpointWriter::collect() {
   try {
     const std::string complaint = writing_.get();
     failure_.clear();
+    written_ = begun_;
     if (!complaint.empty()) note(complaint);
   } catch (const std::exception& error) {
     fail(error.what());

@@ -41,9 +41,10 @@ class CheckpointWriter : public Observer {
 
   bool wants_state(const StepEnd& end) override;
   void on_state(const StepEnd& end, Learner& learner) override;
-  void wait() const;  // for the write under way
-  // Waits for it. IoError where the last one failed.
+  // Waits for the write under way. IoError where the last one failed.
   void finish();
+  // Waits for it. The step of the newest checkpoint that is on the disk; 0: there is none.
+  std::int64_t newest();
 
  private:
   bool is_due(std::int64_t step) const;
@@ -58,9 +59,10 @@ class CheckpointWriter : public Observer {
   RunIdentity identity_;
   const Objective& objective_;
   CheckpointWriterOptions options_;
-  Device host_;  // of the copies: keeps their memory from one to the next
+  Device host_;                                     // of the copies: keeps their memory from one to the next
   std::chrono::steady_clock::time_point begun_at_;  // the last write
   std::int64_t begun_;                              // its step, where it has not failed
+  std::int64_t written_;                            // the step of the last that is on the disk
   bool due_ = false;
   std::string failure_;               // of the last write; empty: it succeeded
   bool told_ = false;                 // of that failure, or of one that it followed

@@ -47,6 +47,7 @@ batch = 8
 lr = 0.1
 warmup_epochs = 0
 seed = 5
+checkpoints_kept = 1
 [data]
 kind = "mnist"
 mean = [0.25]

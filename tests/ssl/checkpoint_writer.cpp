@@ -121,9 +121,9 @@ TEST_CASE_FIXTURE(Fixture, "a slow disk holds no step up: what is due meanwhile 
   for (std::int64_t step = 3; step <= 7; ++step) CHECK_FALSE(end_step(w, step));
   CHECK(checkpoints_in(out).empty());
   slow = false;
-  w.wait();
+  w.newest();
   CHECK(end_step(w, 7));  // that of step 6
-  w.wait();
+  w.newest();
   CHECK(end_step(w, 8));
   w.finish();
   CHECK(checkpoints_in(out) == Steps{2, 7, 8});
@@ -162,11 +162,12 @@ TEST_CASE_FIXTURE(Fixture, "a write that fails is told once, tried again, and le
   CheckpointWriter w = writer([&] { check<IoError>(!full, "the disk is full"); });
   const auto step = [&](std::int64_t number) {
     end_step(w, number);
-    w.wait();
+    w.newest();
   };
   step(1);
   full = true;
   for (const std::int64_t number : {2, 3, 4}) step(number);
+  CHECK(w.newest() == 1);
   w.wants_state({.step = 4, .last = false});
   CHECK(checkpoints_in(out) == Steps{1});
   CHECK(Checkpoint(out / checkpoint_name(1)).step() == 1);
@@ -192,7 +193,7 @@ TEST_CASE_FIXTURE(Fixture,
   w.finish();
   CHECK(writes == 1);
   end_step(w, 4);
-  w.wait();
+  w.newest();
   end_step(w, 4, true);
   w.finish();
   CHECK(writes == 3);
