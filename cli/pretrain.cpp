@@ -83,7 +83,7 @@ void run_pretrain(const PretrainOptions& options) {
   }
   const bool resumes = options.resume || options.with_changes;
   if (options.config.empty())
-    throw UsageError(resumes ? "--resume takes CONFIG or the folder of a run" : "pretrain takes CONFIG");
+    throw UsageError(resumes ? "--resume takes CONFIG or the folder of a run" : "pretrain takes a config, or --resume DIR");
   check<IoError>(!resumes || std::filesystem::exists(options.config), options.config,
                  ": nothing to resume, there is neither a run's folder nor a settings file of that name");
   const PretrainSettings settings = collect_settings(options);
