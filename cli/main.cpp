@@ -1,4 +1,5 @@
 #include "mec/cli/program.h"
+#include "mec/cli/signals.h"
 #include "mec/cli/surroundings.h"
 
 #if MEC_HAVE_BLAS && defined(__GLIBC__)
@@ -58,5 +59,6 @@ void check_addresses(int, char**, char** environment) {
 
 int main(int argc, char** argv) {
   mec::cli::prepare_process();
+  mec::cli::install_signal_handlers();
   return mec::cli::run_program(argc, argv);
 }

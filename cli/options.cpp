@@ -2,6 +2,7 @@
 #include "mec/cli/options.h"
 #include "mec/data/formats/open_dataset.h"
 
+#include "mec/tensor/arithmetic.h"
 #include "mec/tensor/backend.h"
 
 namespace mec::cli {
@@ -13,10 +14,20 @@ CpuKernels cpu_kernels(const std::string& name) {
 
 }  // namespace
 
+CpuOptions DeviceOptions::cpu() const { return {.threads = threads, .kernels = cpu_kernels(kernels)}; }
+
+CudaOptions DeviceOptions::cuda() const { return {.tf32 = tf32, .deterministic = !nondeterministic, .tune = tune}; }
+
 Device DeviceOptions::make(const std::string& plan_file) const {
-  return make_device(device, {.threads = threads, .kernels = cpu_kernels(kernels), .note = note},
-                     {.tf32 = tf32, .deterministic = !nondeterministic, .tune = tune, .plan_file = plan_file, .note = note});
+  CpuOptions on_cpu = cpu();
+  on_cpu.note = note;
+  CudaOptions on_gpu = cuda();
+  on_gpu.plan_file = plan_file;
+  on_gpu.note = note;
+  return make_device(device, on_cpu, on_gpu);
 }
+
+std::string DeviceOptions::arithmetic() const { return describe_arithmetic(device, cpu(), cuda()); }
 
 void add_device_options(Command command, DeviceOptions& options) {
   command.add_option("--device", options.device, "cpu, cuda: an NVIDIA GPU, or reference: plain loops, for comparison")

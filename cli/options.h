@@ -22,6 +22,11 @@ struct DeviceOptions {
 
   // plan_file: see CudaOptions; notes go to stderr.
   Device make(const std::string& plan_file = {}) const;
+  std::string arithmetic() const;  // of that device: describe_arithmetic()
+
+ private:
+  CpuOptions cpu() const;
+  CudaOptions cuda() const;
 };
 // --device, --threads, …, --nondeterministic.
 void add_device_options(Command command, DeviceOptions& options);

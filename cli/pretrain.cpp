@@ -4,6 +4,7 @@
 #include "mec/cli/note.h"
 #include "mec/cli/options.h"
 #include "mec/cli/program.h"
+#include "mec/cli/signals.h"
 #include "mec/cli/told_run.h"
 #include "mec/ssl/run/run_directory.h"
 #include "mec/ssl/run/settings_file.h"
@@ -16,7 +17,7 @@ namespace {
 struct PretrainOptions {
   std::string config;
   std::string out;
-  std::string resume;
+  bool resume = false, with_changes = false;
   std::vector<std::string> assignments;
   DeviceOptions device;
   bool no_graph = false;
@@ -35,25 +36,63 @@ PretrainSettings collect_settings(const PretrainOptions& options) {
   return settings;
 }
 
-void run_pretrain(const PretrainOptions& options) {
-  const auto device_of = [&](const std::filesystem::path& run) {
-    if (options.device.nondeterministic && options.device.device == "cuda") {
-      note("--nondeterministic: the same run again will have other bits");
-    }
-    return options.device.make((run / kPlansFile).string());
-  };
-  if (!options.resume.empty()) {
-    if (options.device.device != "cuda" && std::filesystem::exists(std::filesystem::path(options.resume) / kPlansFile)) {
-      note(concat(printable(options.resume), " was trained on a GPU; without --device cuda it goes on with other bits"));
-    }
-    return resume_told(device_of(options.resume), options.resume, std::cout, {.capture = !options.no_graph});
+Device make_device(const DeviceOptions& options, const std::filesystem::path& run) {
+  if (options.nondeterministic && options.device == "cuda") note("--nondeterministic: the same run again will have other bits");
+  return options.make((run / kPlansFile).string());
+}
+
+// A run's folder has its own settings.
+void check_resumes_folder(const PretrainOptions& options) {
+  if (!options.resume || options.with_changes) {
+    throw UsageError(concat("'", options.config,
+                            "' is a folder; a run in it goes on with --resume, with other settings with CONFIG "
+                            "--out DIR --resume-with-changes"));
   }
-  if (options.config.empty()) throw UsageError("pretrain takes a config, or --resume DIR");
+  const std::pair<const char*, bool> given[] = {{"--out", !options.out.empty()},
+                                                {"--set", !options.assignments.empty()},
+                                                {"--precision", options.precision.has_value()},
+                                                {"--seed", options.seed.has_value()}};
+  for (const auto& [name, is_given] : given) {
+    if (is_given) {
+      throw UsageError(concat(name,
+                              " excludes --resume DIR, which takes the run's own settings; CONFIG --out DIR --resume takes ",
+                              "those of CONFIG"));
+    }
+  }
+}
+
+// After a signal: throws its status.
+void check_complete(const RunEnd& end, const std::filesystem::path& folder) {
+  if (end.complete) return;
+  const std::string name = printable(folder.string());
+  throw_stopped(end.resumable ? concat(" after step ", end.steps, "; go on with mec pretrain --resume ", name)
+                : end.steps > 0
+                    ? concat(" after step ", end.steps, "; this run makes no checkpoints, so that nothing goes on from it")
+                    : concat(" before the first step of ", name));
+}
+
+void run_pretrain(const PretrainOptions& options) {
+  RunOptions run{.capture = !options.no_graph,
+                 .within_minutes = options.within,
+                 .stop_requested = stop_requested,
+                 .computed_on = options.device.arithmetic()};
+  if (std::filesystem::is_directory(options.config)) {
+    check_resumes_folder(options);
+    const std::filesystem::path folder = options.config;
+    return check_complete(resume_told(make_device(options.device, folder), folder, std::cout, run), folder);
+  }
+  const bool resumes = options.resume || options.with_changes;
+  if (options.config.empty())
+    throw UsageError(resumes ? "--resume takes CONFIG or the folder of a run" : "pretrain takes a config, or --resume DIR");
+  check<IoError>(!resumes || std::filesystem::exists(options.config), options.config,
+                 ": nothing to resume, there is neither a run's folder nor a settings file of that name");
   const PretrainSettings settings = collect_settings(options);
   const std::filesystem::path out =
       options.out.empty() ? "runs" / std::filesystem::path(options.config).stem() : std::filesystem::path(options.out);
-  train_told(settings, device_of(out), out, std::cout, {.capture = !options.no_graph, .within_minutes = options.within});
-  std::cout << "wrote " << printable(out.string()) << std::endl;
+  run.resume = options.with_changes ? Resume::other_settings : options.resume ? Resume::same_settings : Resume::never;
+  const RunEnd end = train_told(settings, make_device(options.device, out), out, std::cout, run);
+  check_complete(end, out);
+  if (end.trained) std::cout << "wrote " << printable(out.string()) << std::endl;
 }
 
 }  // namespace
@@ -61,22 +100,24 @@ void run_pretrain(const PretrainOptions& options) {
 void add_pretrain(Command program) {
   const auto options = std::make_shared<PretrainOptions>();
   Command command = program.add_subcommand("pretrain", "Train an encoder without labels");
-  const Option config = command.add_option("config", options->config, "Settings (TOML); examples/configs has some");
-  const Option out =
-      command.add_option("--out", options->out, "Folder for settings, metrics and weights; default: runs/<name of CONFIG>");
-  const Option set = add_set_option(command, options->assignments, "section.key=value: change a setting; may be repeated");
+  command.add_option("config", options->config, "Settings (TOML); examples/configs has some. Or a run's folder, with --resume");
+  command.add_option("--out", options->out, "Folder for settings, metrics and weights; default: runs/<name of CONFIG>");
+  add_set_option(command, options->assignments, "section.key=value: change a setting; may be repeated");
   add_device_options(command, options->device);
   add_no_graph_option(command, options->no_graph);
-  const Option precision =
-      command.add_option("--precision", options->precision, "f32 or bf16: of activations").one_of({"f32", "bf16"});
-  const Option seed = command.add_option("--seed", options->seed, "Of initial weights, order and augmentation").not_negative();
+  command.add_option("--precision", options->precision, "f32 or bf16: of activations").one_of({"f32", "bf16"});
+  command.add_option("--seed", options->seed, "Of initial weights, order and augmentation").not_negative();
   const Option within = command
                             .add_option("--within", options->within,
                                         "Minutes: fewer epochs, at least one, where those of CONFIG would take longer here")
                             .positive();
-  Option resume = command.add_option("--resume", options->resume,
-                                     "Folder of a run that was stopped: go on from its checkpoint, with its settings");
-  for (const Option& other : {config, out, set, precision, seed, within}) resume.excludes(other);
+  Option resume = command.add_flag("--resume", options->resume,
+                                   "Go on from the last checkpoint in the run's folder; begin where there is none, end where "
+                                   "the run is complete. Settings other than the run's are refused");
+  Option with_changes = command.add_flag("--resume-with-changes", options->with_changes,
+                                         "The same with other settings; changes.jsonl in the folder says which");
+  resume.excludes(within);
+  with_changes.excludes(within);
   command.run([options] { run_pretrain(*options); });
 }
 

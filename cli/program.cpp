@@ -4,6 +4,8 @@
 #include <new>
 
 #include "mec/cli/commands.h"
+#include "mec/cli/note.h"
+#include "mec/cli/signals.h"
 #include "mec/cli/surroundings.h"
 #include "mec/tensor/error.h"
 #include "mec/tensor/text.h"
@@ -30,6 +32,10 @@ int run(int argc, const char* const* argv) {
     }
     std::cout << line.parse(argc, argv);
     return 0;
+  } catch (const StoppedBySignal& stop) {
+    std::cout.flush();
+    note(stop.what());
+    return stop.status;
   } catch (const UsageError& error) {
     return fail(std::string(error.what()) + " (see --help)", 2);
   } catch (const std::bad_alloc&) {

@@ -21,15 +21,15 @@ ProgressStyle style() { return isatty(STDOUT_FILENO) != 0 ? kProgressBar : kProg
 
 }  // namespace
 
-void train_told(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out, std::ostream& log,
-                const RunOptions& options) {
+RunEnd train_told(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out, std::ostream& log,
+                  const RunOptions& options) {
   Progress progress(log, style());
-  train_run(settings, device, out, told(options, log, progress));
+  return train_run(settings, device, out, told(options, log, progress));
 }
 
-void resume_told(const Device& device, const std::filesystem::path& folder, std::ostream& log, const RunOptions& options) {
+RunEnd resume_told(const Device& device, const std::filesystem::path& folder, std::ostream& log, const RunOptions& options) {
   Progress progress(log, style());
-  resume_run(device, folder, told(options, log, progress));
+  return resume_run(device, folder, told(options, log, progress));
 }
 
 }  // namespace mec::cli

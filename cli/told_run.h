@@ -8,8 +8,9 @@
 namespace mec::cli {
 
 // train_run() and resume_run(), with messages and progress on `log`, and notes on stderr.
-void train_told(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out, std::ostream& log,
-                const RunOptions& options = {});
-void resume_told(const Device& device, const std::filesystem::path& folder, std::ostream& log, const RunOptions& options = {});
+RunEnd train_told(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out, std::ostream& log,
+                  const RunOptions& options = {});
+RunEnd resume_told(const Device& device, const std::filesystem::path& folder, std::ostream& log,
+                   const RunOptions& options = {});
 
 }  // namespace mec::cli

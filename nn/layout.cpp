@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "mec/tensor/host_bytes.h"
+
 namespace mec {
 
 namespace {
@@ -12,8 +14,8 @@ namespace {
 // Sees t as (n,a,b), exchanges the inner two dimensions, and returns the result with `shape`.
 Tensor exchange_inner(const Tensor& t, std::int64_t a, std::int64_t b, const Shape& shape) {
   const std::int64_t bytes = size_of(t.dtype()), n = a > 0 && b > 0 ? t.numel() / (a * b) : 0;
-  std::vector<std::byte> from(t.bytes()), to(t.bytes());
-  t.download(from.data());
+  const HostBytes from(t);
+  std::vector<std::byte> to(t.bytes());
   for (std::int64_t i = 0; i < n; ++i) {
     for (std::int64_t j = 0; j < a; ++j) {
       for (std::int64_t k = 0; k < b; ++k) {
@@ -39,8 +41,8 @@ Tensor with_channels(const Tensor& t, std::int64_t channels) {
   const Shape shape = with_channels(t.shape(), channels);
   const std::int64_t old_channels = t.dim(-1), bytes = size_of(t.dtype());
   const std::int64_t rows = old_channels ? t.numel() / old_channels : 0;
-  std::vector<std::byte> from(t.bytes()), to(static_cast<std::size_t>(shape.numel() * bytes));
-  t.download(from.data());
+  const HostBytes from(t);
+  std::vector<std::byte> to(static_cast<std::size_t>(shape.numel() * bytes));
   for (std::int64_t row = 0; row < rows; ++row) {
     std::copy_n(from.data() + row * old_channels * bytes, std::min(old_channels, channels) * bytes,
                 to.data() + row * channels * bytes);

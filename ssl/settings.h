@@ -69,22 +69,29 @@ struct TrainSettings {
   double ema_end = 1;
   bool constant_predictor_rate = false;  // the predictor keeps the peak lr throughout
   std::uint64_t seed = 0;
-  std::string precision = "f32";       // f32, bf16: of activations and operands
-  std::int64_t checkpoint_epochs = 1;  // from one checkpoint to the next; 0: none are written
+  std::string precision = "f32";  // f32, bf16: of activations and operands
+  // A checkpoint is due after so many epochs, after so many steps, and after so many minutes since
+  // the one before; 0: not by this count. Without any, none are written.
+  std::int64_t checkpoint_epochs = 1;
+  std::int64_t checkpoint_steps = 0;
+  double checkpoint_minutes = 10;
+  std::int64_t checkpoints_kept = 2;  // the newest ones
+
+  bool makes_checkpoints() const { return checkpoint_epochs > 0 || checkpoint_steps > 0 || checkpoint_minutes > 0; }
 };
 
 struct DataSettings {
   std::string path;
   std::string kind = "auto";  // of data_kinds() (data/formats/open_dataset.h)
   std::string split = "train";
-  std::int64_t limit = 0;         // at most so many images, spread evenly; 0: all
-  std::int64_t channels = 0;      // 1 or 3; 0: as in the files
+  std::int64_t limit = 0;     // at most so many images, spread evenly; 0: all
+  std::int64_t channels = 0;  // 1 or 3; 0: as in the files
   // Image files stand upright as their cameras noted, instead of as stored.
   bool exif_orientation = false;
   // Of pixels in [0, 1], one for each channel; empty: what is published for the data set.
   std::vector<double> mean, std;
-  std::int64_t workers = 1;       // loader threads; 0: none
-  std::int64_t eval_size = 0;     // pixels on a side when the encoder is used; 0: the first view's
+  std::int64_t workers = 1;    // loader threads; 0: none
+  std::int64_t eval_size = 0;  // pixels on a side when the encoder is used; 0: the first view's
 };
 
 struct PretrainSettings {

@@ -129,7 +129,9 @@ std::vector<StudyRun> StudyRuns::train(const std::string& name, const PretrainSe
   for (int seed = 0; seed < options_.seeds; ++seed) {
     PretrainSettings own = settings;
     own.train.seed = static_cast<std::uint64_t>(seed);
-    own.train.checkpoint_epochs = 0;  // a study that is resumed keeps complete runs alone
+    // A study that is resumed keeps complete runs alone.
+    own.train.checkpoint_epochs = own.train.checkpoint_steps = 0;
+    own.train.checkpoint_minutes = 0;
     StudyRows kept(make_output_folder((folder_ / "rows").string()), {{"study", concat("runs 4, ", MEC_VERSION)},
                                                                      {"run", name},
                                                                      {"settings", write_settings(own)},

@@ -5,10 +5,13 @@
 #include <cstring>
 #include <iomanip>
 #include <set>
+#include <utility>
 
 #include "mec/nn/files/weight_values.h"
 #include "mec/nn/layout.h"
+#include "mec/tensor/backend.h"
 #include "mec/tensor/devices.h"
+#include "mec/tensor/host_bytes.h"
 
 namespace mec {
 
@@ -35,26 +38,23 @@ std::uint64_t digest(const std::string& name, const void* data, std::size_t byte
 }
 
 std::uint64_t digest_of(const NamedTensor& named) {
-  std::vector<std::byte> bytes(named.tensor.bytes());
-  named.tensor.download(bytes.data());
-  return digest(named.name, bytes.data(), bytes.size());
+  return digest(named.name, HostBytes(named.tensor).data(), named.tensor.bytes());
 }
 
-// Always 16 digits, so that all checkpoints of a run have the same size.
-std::string checksum_text(const NamedTensor& named) {
+// Always 16 digits, so that the file's size does not depend on the values.
+std::string checksum_text(std::uint64_t digest) {
   std::ostringstream text;
-  text << std::hex << std::setw(16) << std::setfill('0') << digest_of(named);
+  text << std::hex << std::setw(16) << std::setfill('0') << digest;
   return text.str();
 }
 
 // One checksum for each tensor, so that an error can name the damaged one.
 std::string checksum_key(const NamedTensor& named) { return concat(kChecksumKey, ".", named.name); }
 
-// The checksum of the whole content. It is a sum, so that the order of the entries does not matter.
-std::string checksum_of(const SafetensorsFile& content) {
-  std::uint64_t sum = 0;
-  for (const NamedTensor& named : content.tensors) sum += digest_of(named);
-  for (const auto& [key, value] : content.metadata) {
+// The checksum of the whole content, out of the sum of the tensors' digests. It is a sum, so that
+// the order of the entries does not matter.
+std::string checksum_of(std::uint64_t sum, const std::map<std::string, std::string>& metadata) {
+  for (const auto& [key, value] : metadata) {
     if (key != kChecksumKey) sum += digest(key, value.data(), value.size());
   }
   return std::to_string(sum);
@@ -64,10 +64,9 @@ std::string checksum_of(const SafetensorsFile& content) {
 std::string damaged_part(const SafetensorsFile& content) {
   for (const NamedTensor& named : content.tensors) {
     const auto found = content.metadata.find(checksum_key(named));
-    if (found == content.metadata.end() || found->second == checksum_text(named)) continue;
+    if (found == content.metadata.end() || found->second == checksum_text(digest_of(named))) continue;
     const std::string bad_value = find_bad_value(named.name, named.tensor);
-    return concat("tensor '", named.name, "' is not as it was written",
-                  bad_value.empty() ? "" : concat(" (", bad_value, ")"));
+    return concat("tensor '", named.name, "' is not as it was written", bad_value.empty() ? "" : concat(" (", bad_value, ")"));
   }
   return "a name or its metadata is not as it was written";
 }
@@ -93,24 +92,38 @@ State state_of(const Optimizer& optimizer, const ParameterTable& table, Module& 
     for (const auto& [name, parameter] : parameters_of(module)) {
       const auto entry = std::ranges::find(table.entries(), name, &ParameterTable::Entry::name);
       check<ValueError>(entry != table.entries().end(), "state_of: the table has no ", name);
-      state.push_back({concat(kept.name, ".", name), kept.tensor.segment(entry->offset, entry->shape), parameter.file_channels});
+      state.push_back(
+          {concat(kept.name, ".", name), kept.tensor.segment(entry->offset, entry->shape), parameter.file_channels});
     }
   }
   return state;
 }
 
-void save_state(const std::filesystem::path& path, const State& state, const std::map<std::string, std::string>& metadata) {
-  // Copied to the host: copies in the device's memory would stay in the device's allocator.
+State copy_to_host(const State& state, const Device& host) {
+  State copies;
+  for (const auto& [name, tensor, channels] : state) {
+    const Tensor copy(tensor.shape(), tensor.dtype(), host);
+    tensor.download(copy.out().data);
+    copies.push_back({name, copy, channels});
+  }
+  return copies;
+}
+
+void save_state(const std::filesystem::path& path, State state, const std::map<std::string, std::string>& metadata) {
   const Device host = make_reference_device();
   SafetensorsFile content{.metadata = metadata, .tensors = {}};
-  for (const auto& [name, tensor, channels] : state) {
-    content.tensors.push_back({name, to_file_form(tensor.to(host), channels)});
-  }
   content.metadata[kVersionKey] = std::string(kVersion);
-  for (const NamedTensor& named : content.tensors) {
-    content.metadata[checksum_key(named)] = checksum_text(named);
+  std::uint64_t sum = 0;
+  for (auto& [name, tensor, channels] : state) {
+    // In a device's memory the file's form would stay in the device's allocator.
+    Tensor readable = std::exchange(tensor, {});
+    if (!readable.backend().host_readable()) readable = readable.to(host);
+    content.tensors.push_back({name, to_file_form(readable, channels)});
+    const std::uint64_t digest = digest_of(content.tensors.back());
+    content.metadata[checksum_key(content.tensors.back())] = checksum_text(digest);
+    sum += digest;
   }
-  content.metadata[kChecksumKey] = checksum_of(content);
+  content.metadata[kChecksumKey] = checksum_of(sum, content.metadata);
   write_safetensors(path, content);
 }
 
@@ -120,7 +133,9 @@ SafetensorsFile load_state(const std::filesystem::path& path) {
   check<IoError>(!version.empty(), path.string(), ": not a checkpoint: its metadata has no '", kVersionKey, "'");
   check<IoError>(version == kVersion, path.string(), ": a checkpoint in version ", version, " of the format, but only ",
                  kVersion, " is known");
-  check<IoError>(content.metadata[kChecksumKey] == checksum_of(content), path.string(),
+  std::uint64_t sum = 0;
+  for (const NamedTensor& named : content.tensors) sum += digest_of(named);
+  check<IoError>(content.metadata[kChecksumKey] == checksum_of(sum, content.metadata), path.string(),
                  ": the checkpoint is damaged: ", damaged_part(content));
   return content;
 }
@@ -149,8 +164,7 @@ void restore_state(const SafetensorsFile& content, const std::string& file, cons
     if (!known.contains(in_file.name)) problems.push_back(in_file.name + " is unknown here");
   }
   check<IoError>(problems.empty(), file, ": the checkpoint does not fit; ", first_few(problems));
-  for (const NamedTensor& in_file : content.tensors)
-    check_weight_values(file, in_file.name, in_file.tensor);
+  for (const NamedTensor& in_file : content.tensors) check_weight_values(file, in_file.name, in_file.tensor);
 
   for (const auto& [name, tensor, channels] : state) {
     tensor.copy_from(to_memory_form(*content.find(name), tensor.shape(), channels));

@@ -28,9 +28,14 @@ State state_of(Module& module, const std::string& prefix);
 // ("momentum.encoder.conv1.weight") or for all.
 State state_of(const Optimizer& optimizer, const ParameterTable& table, Module& module);
 
+// The same on a device whose memory the host reads. Waits for the state's device. Further copies
+// to the same one reuse the memory of those that are gone: fresh pages cost more than the copy.
+State copy_to_host(const State& state, const Device& host);
+
 // Replaces the file atomically. The metadata also gets a checksum of each tensor and one of the
-// whole content.
-void save_state(const std::filesystem::path& path, const State& state, const std::map<std::string, std::string>& metadata);
+// whole content. Where `state` is a copy's only handle, its memory is freed as the file's form is
+// made: both together take no more than the state and its largest tensor.
+void save_state(const std::filesystem::path& path, State state, const std::map<std::string, std::string>& metadata);
 // The file, read into the host's memory. IoError where it is missing, cut short, damaged by one
 // byte (it names the tensor), or not made by save_state().
 SafetensorsFile load_state(const std::filesystem::path& path);

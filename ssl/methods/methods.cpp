@@ -59,7 +59,10 @@ void choose_method(PretrainSettings& settings, const std::string& name) {
   settings.train = {.epochs = kept_train.epochs,
                     .seed = kept_train.seed,
                     .precision = kept_train.precision,
-                    .checkpoint_epochs = kept_train.checkpoint_epochs};
+                    .checkpoint_epochs = kept_train.checkpoint_epochs,
+                    .checkpoint_steps = kept_train.checkpoint_steps,
+                    .checkpoint_minutes = kept_train.checkpoint_minutes,
+                    .checkpoints_kept = kept_train.checkpoints_kept};
   method.defaults(settings.model, settings.train);
   if (settings.method != name) settings.method_settings.clear();
   settings.method = name;

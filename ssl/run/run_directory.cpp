@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
+#include <fstream>
+#include <string_view>
 #include <system_error>
 
 #include <nlohmann/json.hpp>
@@ -10,6 +11,7 @@
 #include "mec/nn/files/weights.h"
 #include "mec/ssl/methods/methods.h"
 #include "mec/ssl/run/settings_file.h"
+#include "mec/ssl/training/checkpoint_files.h"
 #include "mec/tensor/io/atomic_file.h"
 #include "mec/tensor/io/input_file.h"
 
@@ -19,7 +21,16 @@ namespace {
 
 using Json = nlohmann::ordered_json;  // keeps keys in the order of insertion
 
-constexpr std::array kRunFiles{kSettingsFile, kMetricsFile, kTimingsFile, kEncoderFile, kCheckpointFile, kPlansFile};
+constexpr std::array kRunFiles{kSettingsFile, kMetricsFile, kTimingsFile, kEncoderFile, kPlansFile, kChangesFile};
+
+// Settings that may differ when a run goes on: they make no difference to what is trained.
+constexpr std::array<std::string_view, 7> kFree{"data.path",
+                                                "data.workers",
+                                                "data.eval_size",
+                                                "train.checkpoint_epochs",
+                                                "train.checkpoint_steps",
+                                                "train.checkpoint_minutes",
+                                                "train.checkpoints_kept"};
 
 void make_folder(const std::filesystem::path& path) {
   std::error_code error;
@@ -27,37 +38,47 @@ void make_folder(const std::filesystem::path& path) {
   check<IoError>(!error, path.string(), ": the output folder cannot be made: ", error.message());
 }
 
-// Whether the name is that of a run's file, or of one that a killed run was writing. A run writes
-// its settings first, so without them no other file is a run's.
-bool belongs_to_run(const std::string& name, bool has_settings) {
-  return std::ranges::any_of(kRunFiles, [&](const std::string& file) {
-    return (name == file && has_settings) || (name.starts_with(file + ".") && name.ends_with(".tmp"));
-  });
-}
-
-std::string text_of(const std::filesystem::path& path) {
+// The file's content; "" where there is none.
+std::string content_of(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) return "";
   const auto bytes = read_file(path);
   return {bytes.begin(), bytes.end()};
 }
 
+void replace_file(const std::filesystem::path& path, const std::string& content) {
+  AtomicFile file(path);
+  file.write(content);
+  file.commit();
+}
+
+// The name of a file that a killed run was writing: FILE.<process>-<attempt>.tmp.
+bool is_temporary(const std::string& name) {
+  if (!name.ends_with(".tmp")) return false;
+  const std::string file = name.substr(0, name.rfind('.', name.size() - 5));
+  return step_in_name(file) || std::ranges::find(kRunFiles, file) != kRunFiles.end();
+}
+
+void remove_temporaries(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> found;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (is_temporary(entry.path().filename().string())) found.push_back(entry.path());
+  }
+  for (const auto& path : found) std::filesystem::remove(path);
+}
+
 // Whether the folder holds a run that was stopped before its first checkpoint, and nothing else. It
 // may then be overwritten, since the same settings produce it again. An encoder of other settings,
-// or of a run that never makes checkpoints, is kept: it may be all that was wanted.
+// or of a run that never makes checkpoints, is kept: it may be all that was wanted. A run writes
+// its settings first, so without them no other file is a run's.
 bool stopped_at_once(const std::filesystem::path& folder, const PretrainSettings& settings) {
   const bool has_settings = std::filesystem::exists(folder / kSettingsFile);
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (!belongs_to_run(entry.path().filename().string(), has_settings)) return false;
+    const std::string name = entry.path().filename().string();
+    const bool is_file_of_run = std::ranges::find(kRunFiles, name) != kRunFiles.end();
+    if (!is_temporary(name) && !(is_file_of_run && has_settings)) return false;  // a checkpoint, too
   }
-  if (std::filesystem::exists(folder / kCheckpointFile)) return false;
   if (!std::filesystem::exists(folder / kEncoderFile)) return true;
-  return settings.train.checkpoint_epochs > 0 && text_of(folder / kSettingsFile) == write_settings(settings);
-}
-
-std::ofstream open_file(const std::filesystem::path& path, std::ios::openmode mode = std::ios::out) {
-  errno = 0;
-  std::ofstream file(path, std::ios::binary | mode);
-  check<IoError>(file.good(), path.string(), ": cannot be written: ", std::generic_category().message(errno));
-  return file;
+  return settings.train.makes_checkpoints() && settings_that_train(read_run_settings(folder)) == settings_that_train(settings);
 }
 
 // The size of the file up to the end of the line of step `steps`. Checks all lines before it.
@@ -77,42 +98,54 @@ std::uintmax_t end_of_step(const std::filesystem::path& path, std::int64_t steps
 
 }  // namespace
 
-RunDirectory::RunDirectory(const std::filesystem::path& path, const PretrainSettings& settings,
-                           WeightsInfo info, std::int64_t steps_done)
+std::vector<std::pair<std::string, std::string>> settings_that_train(const PretrainSettings& settings) {
+  auto all = list_settings(settings);
+  std::erase_if(all, [](const auto& setting) { return std::ranges::count(kFree, setting.first) > 0; });
+  return all;
+}
+
+RunDirectory::RunDirectory(const std::filesystem::path& path, const PretrainSettings& settings, WeightsInfo info,
+                           RunDirectoryOptions options)
     : path_(path),
       info_(std::move(info)),
+      options_(std::move(options)),
+      epochs_(settings.train.epochs),
       has_teacher_(has_averaged_teacher(settings)) {
-  if (steps_done > 0) go_on(steps_done);
+  if (options_.steps_done > 0) go_on(settings);
   else begin(settings);
 }
 
 void RunDirectory::begin(const PretrainSettings& settings) {
   make_folder(path_);
   // The lock comes first: a run in progress may have no checkpoint yet.
-  lock_ = std::make_unique<FolderLock>(path_);
+  if (!options_.lock) options_.lock = std::make_unique<FolderLock>(path_);
   begins_again_ = !std::filesystem::is_empty(path_);
-  const bool goes_on = std::filesystem::exists(path_ / kCheckpointFile);
   check<IoError>(!begins_again_ || stopped_at_once(path_, settings), path_.string(),
                  ": the output folder is not empty; choose another with --out, or remove it first",
-                 goes_on ? "; --resume goes on with the run that it holds" : "");
-  for (const char* file : kRunFiles) remove_leftovers(path_ / file);
-  std::filesystem::remove(path_ / kEncoderFile);
-  AtomicFile file(path_ / kSettingsFile);
-  file.write(write_settings(settings));
-  file.commit();
-  metrics_ = open_file(path_ / kMetricsFile);
-  timings_ = open_file(path_ / kTimingsFile);
+                 checkpoints_in(path_).empty() ? "" : "; --resume goes on with the run that it holds");
+  remove_temporaries(path_);
+  for (const char* file : {kEncoderFile, kChangesFile}) std::filesystem::remove(path_ / file);
+  replace_file(path_ / kSettingsFile, write_settings(settings));
+  metrics_ = std::make_unique<LineFile>(path_ / kMetricsFile, 0);
+  timings_ = std::make_unique<LineFile>(path_ / kTimingsFile, 0);
 }
 
-void RunDirectory::go_on(std::int64_t steps_done) {
-  lock_ = std::make_unique<FolderLock>(path_);
+void RunDirectory::go_on(const PretrainSettings& settings) {
   const std::filesystem::path metrics = path_ / kMetricsFile, timings = path_ / kTimingsFile;
-  const std::uintmax_t metrics_end = end_of_step(metrics, steps_done), timings_end = end_of_step(timings, steps_done);
-  metrics_ = open_file(metrics, std::ios::app);
-  timings_ = open_file(timings, std::ios::app);
-  std::filesystem::resize_file(metrics, metrics_end);
-  std::filesystem::resize_file(timings, timings_end);
-  for (const char* file : {kCheckpointFile, kEncoderFile}) remove_leftovers(path_ / file);
+  const std::uintmax_t metrics_end = end_of_step(metrics, options_.steps_done),
+                       timings_end = end_of_step(timings, options_.steps_done);
+  remove_temporaries(path_);
+  std::string changes;
+  for (const auto& [name, was, is] : options_.changes) {
+    changes += Json{{"step", options_.steps_done}, {"setting", name}, {"was", was}, {"is", is}}.dump() + "\n";
+  }
+  // There already where the run was stopped before it had a checkpoint with them.
+  const std::string before = content_of(path_ / kChangesFile);
+  if (!before.ends_with(changes)) replace_file(path_ / kChangesFile, before + changes);
+  if (content_of(path_ / kSettingsFile) != write_settings(settings))
+    replace_file(path_ / kSettingsFile, write_settings(settings));
+  metrics_ = std::make_unique<LineFile>(metrics, metrics_end);
+  timings_ = std::make_unique<LineFile>(timings, timings_end);
 }
 
 void RunDirectory::on_step(const StepReport& report) {
@@ -121,27 +154,31 @@ void RunDirectory::on_step(const StepReport& report) {
   metrics["lr"] = report.values.lr;
   if (has_teacher_) metrics["ema"] = report.values.ema;
   for (const auto& [name, value] : report.scheduled) metrics[name] = value;
-  write_line(metrics_, kMetricsFile, metrics.dump());
-  write_line(timings_, kTimingsFile,
-             Json{{"step", report.step}, {"seconds", report.seconds}, {"data_seconds", report.data_seconds}}.dump());
+  const Json timings{{"step", report.step}, {"seconds", report.seconds}, {"data_seconds", report.data_seconds}};
+  const std::string first = metrics_->add(metrics.dump()), second = timings_->add(timings.dump());
+  tell(first.empty() ? second : first, told_of_lines_);
 }
 
-void RunDirectory::on_epoch(std::int64_t, Learner& learner) {
-  for (const auto& [file, name] : {std::pair{&metrics_, kMetricsFile}, std::pair{&timings_, kTimingsFile}}) {
-    check_written(file->flush(), name);
-    sync_file(path_ / name);
+void RunDirectory::on_epoch(std::int64_t epoch, Learner& learner) {
+  try {
+    sync_lines();
+    save_weights(path_ / kEncoderFile, learner.online.encoder, to_metadata(info_));
+    tell("", told_of_encoder_);
+  } catch (const IoError& error) {
+    if (epoch == epochs_) throw;
+    tell(error.what(), told_of_encoder_);
   }
-  save_weights(path_ / kEncoderFile, learner.online.encoder, to_metadata(info_));
 }
 
-void RunDirectory::write_line(std::ofstream& file, const char* name, const std::string& line) {
-  errno = 0;
-  check_written(file << line << '\n', name);
+void RunDirectory::sync_lines() {
+  metrics_->sync();
+  timings_->sync();
 }
 
-void RunDirectory::check_written(const std::ostream& file, const char* name) const {
-  check<IoError>(file.good(), (path_ / name).string(),
-                 ": writing failed: ", errno != 0 ? std::generic_category().message(errno) : "is the disk full?");
+// Once for each failure that others follow.
+void RunDirectory::tell(const std::string& failure, bool& told) const {
+  if (!failure.empty() && !told && options_.note) options_.note(concat(failure, "; training goes on, and it is tried again"));
+  told = !failure.empty();
 }
 
 }  // namespace mec

@@ -1,15 +1,19 @@
 // The folder of a run: settings.toml, metrics.jsonl, timings.jsonl, encoder.safetensors,
-// checkpoint.safetensors; from a GPU also convolution_plans.json.
+// checkpoint-<step>.safetensors (training/checkpoint_files.h); from a GPU also
+// convolution_plans.json, and where a run went on with other settings changes.jsonl.
 #pragma once
 
 #include <filesystem>
-#include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "mec/nn/files/weights_info.h"
+#include "mec/ssl/run/line_file.h"
 #include "mec/ssl/run/settings_file.h"
+#include "mec/ssl/training/checkpoint.h"
 #include "mec/ssl/training/trainer.h"
 #include "mec/tensor/io/folder_lock.h"
 
@@ -19,38 +23,55 @@ namespace mec {
 inline constexpr const char* kMetricsFile = "metrics.jsonl";
 inline constexpr const char* kTimingsFile = "timings.jsonl";  // measured, so different each time
 inline constexpr const char* kEncoderFile = "encoder.safetensors";
-inline constexpr const char* kCheckpointFile = "checkpoint.safetensors";
+// One line for each setting that a run went on with another value of: step, setting, was, is.
+inline constexpr const char* kChangesFile = "changes.jsonl";
 inline constexpr const char* kPlansFile =
     "convolution_plans.json";  // the GPU's engines: a resumed run takes them, to get the same bits
 
+struct RunDirectoryOptions {
+  std::int64_t steps_done = 0;
+  // Where the run goes on: of the folder, taken before its checkpoint was read.
+  std::unique_ptr<FolderLock> lock = {};
+  std::vector<SettingChange> changes = {};  // that the run goes on with
+  std::function<void(const std::string&)> note = {};
+};
+
 // Writes the run's files while it trains: metrics and timings at each step, the encoder after each
-// epoch. The checkpoint comes after on_epoch(): the lines up to its step are then on the disk.
+// epoch. What cannot be written (on a full disk) is told once and tried again: lines with the next
+// step, the encoder after the next epoch. Only after the last epoch is it an IoError.
 class RunDirectory : public Observer {
  public:
   // With steps_done = 0, makes the folder and writes the settings. IoError when it cannot be
   // written, or holds anything but a run that was stopped before its first checkpoint: that run
   // begins again. Otherwise `path` is the folder of a run that was stopped: drops the lines of
-  // later steps. IoError where it has fewer lines, or another process is training there; nothing is
-  // changed then.
-  RunDirectory(const std::filesystem::path& path, const PretrainSettings& settings, WeightsInfo info, std::int64_t steps_done);
+  // later steps. IoError where it has fewer lines; nothing is changed then.
+  RunDirectory(const std::filesystem::path& path, const PretrainSettings& settings, WeightsInfo info,
+               RunDirectoryOptions options = {});
 
   bool begins_again() const { return begins_again_; }
+  // The lines of all steps so far reach the disk: a checkpoint counts on them. May be called by
+  // another thread. IoError when they cannot.
+  void sync_lines();
 
   void on_step(const StepReport& report) override;
   void on_epoch(std::int64_t epoch, Learner& learner) override;
 
  private:
   void begin(const PretrainSettings& settings);
-  void go_on(std::int64_t steps_done);
-  void write_line(std::ofstream& file, const char* name, const std::string& line);
-  void check_written(const std::ostream& file, const char* name) const;
+  void go_on(const PretrainSettings& settings);
+  void tell(const std::string& failure, bool& told) const;
 
   std::filesystem::path path_;
   WeightsInfo info_;
+  RunDirectoryOptions options_;
+  std::int64_t epochs_;
   bool has_teacher_;  // its coefficient is logged
-  std::unique_ptr<FolderLock> lock_;
   bool begins_again_ = false;
-  std::ofstream metrics_, timings_;
+  bool told_of_lines_ = false, told_of_encoder_ = false;  // that they cannot be written
+  std::unique_ptr<LineFile> metrics_, timings_;
 };
+
+// The settings that must stay the same for the run to go on.
+std::vector<std::pair<std::string, std::string>> settings_that_train(const PretrainSettings& settings);
 
 }  // namespace mec

@@ -229,6 +229,9 @@ std::vector<Setting> bind_train(PretrainSettings& settings) {
   t.add("seed", train.seed, kFromZero);
   t.add("precision", train.precision);
   t.add("checkpoint_epochs", train.checkpoint_epochs, kFromZero);
+  t.add("checkpoint_steps", train.checkpoint_steps, kFromZero);
+  t.add("checkpoint_minutes", train.checkpoint_minutes, kFromZero);
+  t.add("checkpoints_kept", train.checkpoints_kept, {.low = 1, .high = 1000});
   return t.settings;
 }
 

@@ -1,10 +1,10 @@
 #include "mec/ssl/run/train_run.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <memory>
 #include <optional>
-#include <string_view>
+#include <utility>
 
 #include "mec/data/formats/open_dataset.h"
 #include "mec/ssl/methods/methods.h"
@@ -12,6 +12,8 @@
 #include "mec/ssl/run/run_directory.h"
 #include "mec/ssl/run/settings_file.h"
 #include "mec/ssl/training/checkpoint.h"
+#include "mec/ssl/training/checkpoint_files.h"
+#include "mec/ssl/training/checkpoint_writer.h"
 #include "mec/ssl/training/random_step.h"
 #include "mec/tensor/clock.h"
 #include "mec/tensor/text.h"
@@ -48,13 +50,8 @@ WeightsInfo describe_encoder(const ResNet& encoder, const TransformPtr& views, c
           .std = {normalization.std.begin(), normalization.std.end()}};
 }
 
-// Settings that may differ when a run is resumed: they make no difference to what is trained.
-constexpr std::array<std::string_view, 4> kFree{"data.path", "data.workers", "data.eval_size", "train.checkpoint_epochs"};
-
-RunIdentity identity_of(const PretrainSettings& settings, const TrainPlan& plan) {
-  RunIdentity identity{.steps_per_epoch = plan.steps_per_epoch(), .settings = list_settings(settings)};
-  std::erase_if(identity.settings, [](const auto& setting) { return std::ranges::count(kFree, setting.first) > 0; });
-  return identity;
+RunIdentity identity_of(const PretrainSettings& settings, std::int64_t steps_per_epoch) {
+  return {.steps_per_epoch = steps_per_epoch, .settings = settings_that_train(settings)};
 }
 
 std::string start_text(const PretrainSettings& settings, const Dataset& dataset, const TrainPlan& plan) {
@@ -90,24 +87,76 @@ PretrainSettings keep_within(PretrainSettings settings, double minutes, const Da
   return settings;
 }
 
+// Where a run goes on: its folder, locked, and the checkpoint; neither where it begins.
+struct Former {
+  std::unique_ptr<FolderLock> lock;
+  std::unique_ptr<Checkpoint> checkpoint;
+
+  std::int64_t step() const { return checkpoint ? checkpoint->step() : 0; }
+};
+
+// Whether that run is complete. IoError where it is of other settings, and these are not wanted.
+// Needs no data: a run that has ended says so where they are gone.
+bool is_complete(const Former& former, const PretrainSettings& settings, Resume resume) {
+  if (!former.checkpoint) return false;
+  const std::int64_t steps_per_epoch = former.checkpoint->steps_per_epoch();
+  if (resume != Resume::other_settings) former.checkpoint->check_same(identity_of(settings, steps_per_epoch));
+  return former.step() / steps_per_epoch >= settings.train.epochs;
+}
+
+Loader make_loader(const PretrainSettings& settings, const DatasetPtr& dataset, const TransformPtr& views, const Device& device,
+                   std::int64_t steps_done) {
+  const std::int64_t steps_per_epoch = std::max<std::int64_t>(dataset->size() / settings.train.batch, 1);
+  return Loader(dataset, views,
+                {.batch = settings.train.batch,
+                 .epochs = settings.train.epochs,
+                 .shuffle = true,
+                 .drop_last = true,
+                 .seed = settings.train.seed,
+                 .workers = static_cast<int>(settings.data.workers),
+                 .first_epoch = steps_done / steps_per_epoch,
+                 .first_batch = steps_done % steps_per_epoch},
+                device);
+}
+
+void tell_start(const RunOptions& options, const std::filesystem::path& out, const PretrainSettings& settings,
+                const Dataset& dataset, const TrainPlan& plan, const RunDirectory& directory, std::int64_t done) {
+  const std::string name = printable(out.string());
+  if (directory.begins_again()) {
+    tell(options.log, concat("beginning again in ", name, ": the run there was stopped before its first checkpoint"));
+  }
+  if (done > 0) {
+    tell(options.log, concat("resuming ", name, " at epoch ", done / plan.steps_per_epoch() + 1, ", after step ", done, " of ",
+                             plan.steps()));
+  }
+  tell(options.log, start_text(settings, dataset, plan));
+}
+
+// Takes the state of the checkpoint, and frees its memory. Returns the settings that are others.
+std::vector<SettingChange> take_state(Former& former, const RunIdentity& identity, Learner& learner, const Objective& objective,
+                                      const RunOptions& options, const std::string& computed_on, const std::string& folder) {
+  const std::unique_ptr<Checkpoint> from = std::move(former.checkpoint);
+  if (!from) return {};
+  if (options.resume != Resume::other_settings) from->check_same(identity);
+  from->restore(learner, objective);
+  const std::string before = from->computed_on();
+  if (!before.empty() && before != computed_on) {
+    tell(options.note, concat(folder, " was trained on ", before, "; on ", computed_on, " it goes on with other bits"));
+  }
+  return from->changes(identity);
+}
+
 // From the start, or from a checkpoint.
-void run(const PretrainSettings& asked, const Device& device, const std::filesystem::path& out, const RunOptions& options,
-         std::unique_ptr<Checkpoint> from) {
+RunEnd run(const PretrainSettings& asked, const Device& device, const std::filesystem::path& out, const RunOptions& options,
+           Former former) {
   const DatasetPtr dataset = open_data(asked.data, options.note);
   const TransformPtr views = make_augmentation(asked.augment, normalization_of(asked.data, dataset->info()));
   const PretrainSettings settings =
       options.within_minutes ? keep_within(asked, *options.within_minutes, *dataset, *views, device, options.log) : asked;
   const TrainSettings& train_settings = settings.train;
   const std::unique_ptr<Objective> objective = make_step_objective(settings, device);
-  Loader loader(dataset, views,
-                {.batch = train_settings.batch,
-                 .epochs = train_settings.epochs,
-                 .shuffle = true,
-                 .drop_last = true,
-                 .seed = train_settings.seed,
-                 .workers = static_cast<int>(settings.data.workers),
-                 .first_epoch = from ? from->epoch() : 0},
-                device);
+  const std::int64_t done = former.step();
+  Loader loader = make_loader(settings, dataset, views, device, done);
   // Throws for wrong settings before anything is written.
   const TrainPlan plan(settings, loader.batches_per_epoch());
   Learner learner({.model = settings.model,
@@ -115,54 +164,72 @@ void run(const PretrainSettings& asked, const Device& device, const std::filesys
                    .in_channels = dataset->info().channels,
                    .ema_teacher = objective->ema_teacher()},
                   device);
-  CheckpointWriter checkpoints(out / kCheckpointFile, train_settings, identity_of(settings, plan), *objective);
-  std::int64_t done = 0;
-  if (from) {
-    from->restore(identity_of(settings, plan), learner, *objective);
-    done = from->step();
-    from.reset();  // frees its memory
-  }
-  if (done >= plan.steps()) {
-    return tell(options.log, concat(printable(out.string()), ": training has ended already, after ",
-                                    counted(train_settings.epochs, "epoch")));
-  }
+  const RunIdentity identity = identity_of(settings, plan.steps_per_epoch());
+  const std::string computed_on = options.computed_on.empty() ? device->name() : options.computed_on;
+  const std::vector<SettingChange> changes =
+      take_state(former, identity, learner, *objective, options, computed_on, printable(out.string()));
 
-  RunDirectory directory(out, settings, describe_encoder(learner.online.encoder, views, settings.data), done);
-  if (directory.begins_again()) {
-    tell(options.log,
-         concat("beginning again in ", printable(out.string()), ": the run there was stopped before its first checkpoint"));
+  RunDirectory directory(out, settings, describe_encoder(learner.online.encoder, views, settings.data),
+                         {.steps_done = done, .lock = std::move(former.lock), .changes = changes, .note = options.note});
+  CheckpointWriter checkpoints(train_settings, identity, *objective,
+                               {.folder = out,
+                                .computed_on = computed_on,
+                                .steps_done = changes.empty() ? done : 0,
+                                .before = [&directory] { directory.sync_lines(); },
+                                .note = options.note});
+  if (!changes.empty()) {  // so that the run is resumed with these settings, whatever happens next
+    checkpoints.on_state({.step = done, .last = true}, learner);
+    checkpoints.finish();
   }
-  if (done > 0) {
-    tell(options.log, concat("resuming ", printable(out.string()), " at epoch ", done / plan.steps_per_epoch() + 1));
-  }
-  tell(options.log, start_text(settings, *dataset, plan));
+  tell_start(options, out, settings, *dataset, plan, directory, done);
   // The directory goes first: a checkpoint relies on the lines of the steps before it.
   std::vector<Observer*> all{&directory, &checkpoints};
   all.insert(all.end(), options.observers.begin(), options.observers.end());
+  RunEnd end;
   try {
-    train(learner, *objective, loader, settings, all, {.steps_done = done, .capture = options.capture, .note = options.note});
+    end.steps =
+        train(learner, *objective, loader, settings, all,
+              {.steps_done = done, .stop_requested = options.stop_requested, .capture = options.capture, .note = options.note});
   } catch (const NumericalError& error) {
-    if (!std::filesystem::exists(out / kCheckpointFile)) throw;
-    throw NumericalError(concat(error.what(), "; the last good state is in ", (out / kCheckpointFile).string()));
+    const std::int64_t good = checkpoints.newest();
+    if (good == 0) throw;
+    throw NumericalError(concat(error.what(), "; the last good state is in ", (out / checkpoint_name(good)).string()));
   }
+  checkpoints.finish();
+  if (options.stop_requested) options.stop_requested(TrainPhase::end);
+  end.complete = end.steps >= plan.steps();
+  end.resumable = end.steps > 0 && train_settings.makes_checkpoints();
+  return end;
 }
 
 }  // namespace
 
-void train_run(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out,
-               const RunOptions& options) {
-  run(settings, device, out, options, nullptr);
+RunEnd train_run(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out,
+                 const RunOptions& options) {
+  Former former;
+  if (options.resume != Resume::never && std::filesystem::is_directory(out)) {
+    former.lock = std::make_unique<FolderLock>(out);
+    former.checkpoint = newest_checkpoint(out, options.note);
+    if (is_complete(former, settings, options.resume)) {
+      tell(options.log,
+           concat(printable(out.string()), ": training has ended already, after ", counted(settings.train.epochs, "epoch")));
+      return {.steps = former.step(), .trained = false, .complete = true, .resumable = true};
+    }
+  }
+  return run(settings, device, out, options, std::move(former));
 }
 
-void resume_run(const Device& device, const std::filesystem::path& folder, const RunOptions& options) {
-  const bool goes_on = std::filesystem::exists(folder / kCheckpointFile);
+RunEnd resume_run(const Device& device, const std::filesystem::path& folder, const RunOptions& options) {
+  const bool goes_on = !checkpoints_in(folder).empty();
   const bool is_run = std::filesystem::exists(folder / kSettingsFile);
   std::optional<PretrainSettings> settings;
   if (goes_on || is_run) settings = read_run_settings(folder);
-  check<IoError>(goes_on || (settings && settings->train.checkpoint_epochs > 0), folder.string(),
-                 ": nothing to resume, there is no ", kCheckpointFile,
-                 "; mec pretrain writes one every train.checkpoint_epochs epochs");
-  run(*settings, device, folder, options, goes_on ? std::make_unique<Checkpoint>(folder / kCheckpointFile) : nullptr);
+  check<IoError>(goes_on || (settings && settings->train.makes_checkpoints()), folder.string(),
+                 ": nothing to resume, there is no checkpoint; mec pretrain writes them as train.checkpoint_epochs, "
+                 "checkpoint_steps and checkpoint_minutes say");
+  RunOptions resuming = options;
+  resuming.resume = Resume::same_settings;
+  return train_run(*settings, device, folder, resuming);
 }
 
 }  // namespace mec

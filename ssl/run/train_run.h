@@ -1,6 +1,7 @@
 // One pre-training run, from settings to a folder of results, at once or resumed.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -14,6 +15,13 @@ namespace mec {
 // Receives a line of text.
 using Teller = std::function<void(const std::string& line)>;
 
+// What becomes of a run that the folder holds already.
+enum class Resume : std::uint8_t {
+  never,           // it must be one that was stopped before its first checkpoint, and begins again
+  same_settings,   // it goes on, where all settings that make a difference to training are the same
+  other_settings,  // it goes on with the settings given; changes.jsonl in the folder keeps the changes
+};
+
 struct RunOptions {
   std::vector<Observer*> observers = {};
   bool capture = true;  // see TrainOptions
@@ -21,21 +29,35 @@ struct RunOptions {
   // take longer than so many minutes here. Times some steps first. The run's saved settings have
   // the number that was chosen.
   std::optional<double> within_minutes = {};
-  Teller log = {};   // what is done
+  Resume resume = Resume::never;
+  std::function<bool(TrainPhase next)> stop_requested = {};  // see TrainOptions
+  // What the bits depend on beside the settings (tensor/arithmetic.h). Checkpoints keep it, and
+  // `note` is told where a run goes on with another one. Empty: the device's name.
+  std::string computed_on = {};
+  Teller log = {};  // what is done
   // Messages for the user, such as which files of the data set were passed over.
   Teller note = {};
 };
 
-// Trains into the folder `out`, which must not hold anything but a run that was stopped before its
-// first checkpoint. data.path is taken as it is. Wrong settings throw before the folder is made.
-void train_run(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out,
-               const RunOptions& options = {});
+struct RunEnd {
+  std::int64_t steps = 0;  // done, in all
+  bool trained = true;     // here; otherwise the run had ended already
+  bool complete = false;   // all steps of the run are done; otherwise it was asked to stop
+  bool resumable = false;  // a checkpoint of that step is in the folder
+};
 
-// Goes on from the folder's checkpoint, with its settings, and ends with the bits of a run that was
-// never stopped, on the same machine and number of threads. Where training has ended already, only
-// says so; begins again where the run was stopped before its first checkpoint. IoError where the
-// run makes no checkpoints, or has one that is damaged or of other settings: the folder then stays
-// as it was.
-void resume_run(const Device& device, const std::filesystem::path& folder, const RunOptions& options = {});
+// Trains into the folder `out`. data.path is taken as it is. Wrong settings throw before the folder
+// is made.
+//
+// A run that goes on takes the newest checkpoint that is whole, says which ones it passed over, and
+// ends with the bits of a run that was never stopped, on the same machine, device and kernels.
+// Where training has ended already, only says so. IoError where the checkpoint is of other
+// settings, or all are damaged: the folder then stays as it was.
+RunEnd train_run(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out,
+                 const RunOptions& options = {});
+
+// The same with the folder's own settings, which must be there: goes on, or begins again. IoError
+// where the folder holds no run, or one that makes no checkpoints.
+RunEnd resume_run(const Device& device, const std::filesystem::path& folder, const RunOptions& options = {});
 
 }  // namespace mec

@@ -1,6 +1,9 @@
 #include "mec/ssl/training/checkpoint.h"
 
 #include <charconv>
+#include <utility>
+
+#include "mec/tensor/text.h"
 
 namespace mec {
 
@@ -8,6 +11,7 @@ namespace {
 
 constexpr const char* kStep = "step";
 constexpr const char* kStepsPerEpoch = "steps_per_epoch";
+constexpr const char* kComputedOn = "computed_on";
 
 State state_of_run(Learner& learner, const Objective& objective) {
   State all = state_of(learner.online, "online.");
@@ -27,49 +31,57 @@ std::vector<std::pair<std::string, std::string>> texts_of(const RunIdentity& ide
 }  // namespace
 
 Checkpoint::Checkpoint(const std::filesystem::path& path)
-    : file_(path.string()), content_(load_state(path)), step_(number(kStep)), steps_per_epoch_(number(kStepsPerEpoch)) {
-  check<IoError>(step_ % steps_per_epoch_ == 0, file_, ": a checkpoint is of the end of an epoch, but this is of step ", step_,
-                 " with ", steps_per_epoch_, " in an epoch");
+    : file_(path.string()), content_(load_state(path)), step_(number(kStep)), steps_per_epoch_(number(kStepsPerEpoch)) {}
+
+std::string Checkpoint::text(const std::string& key) const {
+  const auto found = content_.metadata.find(key);
+  return found == content_.metadata.end() ? "" : found->second;
 }
 
 std::int64_t Checkpoint::number(const char* key) const {
-  const auto found = content_.metadata.find(key);
-  const std::string text = found == content_.metadata.end() ? "" : found->second;
+  const std::string digits = text(key);
   std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  check<IoError>(error == std::errc() && end == text.data() + text.size() && value >= 1, file_,
-                 ": not a checkpoint of a run: '", key, "' in its metadata is a number from 1, not '", text, "'");
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  check<IoError>(error == std::errc() && end == digits.data() + digits.size() && value >= 1, file_,
+                 ": not a checkpoint of a run: '", key, "' in its metadata is a number from 1, not '", digits, "'");
   return value;
 }
 
-void Checkpoint::restore(const RunIdentity& identity, Learner& learner, const Objective& objective) const {
-  std::vector<std::string> differences;
+std::string Checkpoint::computed_on() const { return text(kComputedOn); }
+
+std::vector<SettingChange> Checkpoint::changes(const RunIdentity& identity) const {
+  std::vector<SettingChange> changes;
   for (const auto& [name, value] : texts_of(identity)) {
-    const auto found = content_.metadata.find(name);
-    const std::string in_file = found == content_.metadata.end() ? "not set" : found->second;
-    if (in_file != value) differences.push_back(concat(name, " is ", in_file, " in the checkpoint, but ", value, " here"));
+    const std::string was = content_.metadata.contains(name) ? text(name) : "not set";
+    if (was != value) changes.push_back({.name = name, .was = was, .is = value});
   }
-  check<IoError>(differences.empty(), file_, ": the checkpoint is of another run: ", first_few(differences),
-                 "; go on with the settings that it was made with, or start a new run");
+  return changes;
+}
+
+void Checkpoint::check_same(const RunIdentity& identity) const {
+  std::vector<std::string> differences;
+  for (const auto& [name, was, is] : changes(identity)) {
+    differences.push_back(concat(name, " is ", was, " in the checkpoint, but ", is, " here"));
+  }
+  check<IoError>(differences.empty(), file_, ": the checkpoint is of another run: ", joined(differences, "; "),
+                 "; go on with the settings that it was made with, with these by --resume-with-changes, or start a new run");
+}
+
+void Checkpoint::restore(Learner& learner, const Objective& objective) const {
   restore_state(content_, file_, state_of_run(learner, objective));
 }
 
-CheckpointWriter::CheckpointWriter(std::filesystem::path path, const TrainSettings& train, RunIdentity identity,
-                                   const Objective& objective)
-    : path_(std::move(path)),
-      every_(train.checkpoint_epochs),
-      epochs_(train.epochs),
-      identity_(std::move(identity)),
-      objective_(objective) {
-  check<ValueError>(every_ >= 0, "train.checkpoint_epochs is not negative, but is ", every_);
+State copy_run_state(Learner& learner, const Objective& objective, const Device& host) {
+  return copy_to_host(state_of_run(learner, objective), host);
 }
 
-void CheckpointWriter::on_epoch(std::int64_t epoch, Learner& learner) {
-  if (every_ == 0 || (epoch % every_ != 0 && epoch != epochs_)) return;
+void save_checkpoint(const std::filesystem::path& path, State state, std::int64_t step, const RunIdentity& identity,
+                     const std::string& computed_on) {
   std::map<std::string, std::string> metadata{{"format", "pt"},  // as Python's readers expect it
-                                              {kStep, std::to_string(epoch * identity_.steps_per_epoch)}};
-  for (const auto& [name, value] : texts_of(identity_)) metadata[name] = value;
-  save_state(path_, state_of_run(learner, objective_), metadata);
+                                              {kStep, std::to_string(step)},
+                                              {kComputedOn, computed_on}};
+  for (const auto& [name, value] : texts_of(identity)) metadata[name] = value;
+  save_state(path, std::move(state), metadata);
 }
 
 }  // namespace mec

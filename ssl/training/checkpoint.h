@@ -1,9 +1,9 @@
-// Checkpoints of a run: all that training changes, as it is between two epochs. A run that goes on
+// Checkpoints of a run: all that training changes, as it is between two steps. A run that goes on
 // from one ends with the bits of a run that was never stopped.
 //
 // In the file: "online.…" and "teacher.…", parameters and buffers; "momentum.…"; "objective.…",
-// what the objective's state() lists. In its metadata: step, steps_per_epoch, and each setting
-// under its name.
+// what the objective's state() lists. In its metadata: step, steps_per_epoch, each setting under
+// its name, and computed_on: the device and kernels that the bits come from.
 #pragma once
 
 #include "mec/nn/files/checkpoint.h"
@@ -18,18 +18,27 @@ struct RunIdentity {
   std::vector<std::pair<std::string, std::string>> settings;
 };
 
+// A setting with its value in a checkpoint and its value now.
+struct SettingChange {
+  std::string name, was, is;
+};
+
 class Checkpoint {
  public:
   // IoError, naming the file, where it is missing, damaged, or no checkpoint of a run.
   explicit Checkpoint(const std::filesystem::path& path);
 
-  std::int64_t step() const { return step_; }                      // steps done
-  std::int64_t epoch() const { return step_ / steps_per_epoch_; }  // epochs done
-  // IoError, with both values, where the checkpoint is of other settings, or has other tensors;
-  // then nothing has been changed.
-  void restore(const RunIdentity& identity, Learner& learner, const Objective& objective) const;
+  std::int64_t step() const { return step_; }  // steps done
+  std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
+  std::string computed_on() const;  // "" where the file does not say
+  std::vector<SettingChange> changes(const RunIdentity& identity) const;
+  // IoError, with both values of what differs.
+  void check_same(const RunIdentity& identity) const;
+  // IoError where the checkpoint has other tensors; then nothing has been changed.
+  void restore(Learner& learner, const Objective& objective) const;
 
  private:
+  std::string text(const std::string& key) const;  // of the metadata; "" where it is missing
   std::int64_t number(const char* key) const;
 
   std::string file_;
@@ -37,19 +46,10 @@ class Checkpoint {
   std::int64_t step_, steps_per_epoch_;
 };
 
-// Writes a checkpoint every train.checkpoint_epochs epochs, where that is not 0, and after the
-// last. Replaces the one before.
-class CheckpointWriter : public Observer {
- public:
-  // The objective outlives it.
-  CheckpointWriter(std::filesystem::path path, const TrainSettings& train, RunIdentity identity, const Objective& objective);
-  void on_epoch(std::int64_t epoch, Learner& learner) override;
-
- private:
-  std::filesystem::path path_;
-  std::int64_t every_, epochs_;
-  RunIdentity identity_;
-  const Objective& objective_;
-};
+// A copy of the run's state on `host` (copy_to_host()), which later steps do not change.
+State copy_run_state(Learner& learner, const Objective& objective, const Device& host);
+// Writes it as a checkpoint after `step` steps. Replaces the file atomically.
+void save_checkpoint(const std::filesystem::path& path, State state, std::int64_t step, const RunIdentity& identity,
+                     const std::string& computed_on);
 
 }  // namespace mec

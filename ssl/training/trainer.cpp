@@ -22,8 +22,8 @@ constexpr std::size_t kMetricDelay = 2;
 void check_warmup(const Warmup& warmup, const TrainSettings& train, std::int64_t steps) {
   const auto& [key, length, goal] = warmup;
   check<ValueError>(length.steps >= 0 || length.epochs >= 0, key, "_epochs is not negative, but is ", length.epochs);
-  check<ValueError>(length.steps >= 0 || length.epochs <= static_cast<double>(train.epochs), key, "_epochs is ",
-                    length.epochs, ", longer than the run of train.epochs = ", train.epochs, ", so that ", goal,
+  check<ValueError>(length.steps >= 0 || length.epochs <= static_cast<double>(train.epochs), key, "_epochs is ", length.epochs,
+                    ", longer than the run of train.epochs = ", train.epochs, ", so that ", goal,
                     " would never be reached; shorten it, or train for longer");
   check<ValueError>(length.steps <= steps, key, "_steps is ", length.steps, ", longer than the run of ", steps,
                     " steps (train.epochs = ", train.epochs, "), so that ", goal,
@@ -39,18 +39,15 @@ std::vector<Warmup> warmups_of(const PretrainSettings& settings) {
 void check_settings(const PretrainSettings& settings, std::int64_t steps_per_epoch) {
   const TrainSettings& train = settings.train;
   check<ValueError>(train.epochs >= 1, "train.epochs is at least 1, but is ", train.epochs);
-  check<ValueError>(steps_per_epoch >= 1, "training: an epoch has at least one step, but has ",
-                    steps_per_epoch);
+  check<ValueError>(steps_per_epoch >= 1, "training: an epoch has at least one step, but has ", steps_per_epoch);
   constexpr std::int64_t kMost = std::int64_t{1} << 53;  // a double counts exactly up to here
-  check<ValueError>(train.epochs <= kMost / steps_per_epoch, "train.epochs is ", train.epochs,
-                    ", with ", steps_per_epoch, " steps in each; a run has at most ", kMost,
-                    " steps");
+  check<ValueError>(train.epochs <= kMost / steps_per_epoch, "train.epochs is ", train.epochs, ", with ", steps_per_epoch,
+                    " steps in each; a run has at most ", kMost, " steps");
   check<ValueError>(train.batch >= 2, "train.batch is at least 2, since batch norm needs two rows, but is ", train.batch);
-  check<ValueError>(train.lr == 0 || fits_f32(train.lr),
-                    "train.lr is a finite number from 0, as f32 holds it, but is ", train.lr);
+  check<ValueError>(train.lr == 0 || fits_f32(train.lr), "train.lr is a finite number from 0, as f32 holds it, but is ",
+                    train.lr);
   check<ValueError>(train.weight_decay == 0 || fits_f32(train.weight_decay),
-                    "train.weight_decay is a finite number from 0, as f32 holds it, but is ",
-                    train.weight_decay);
+                    "train.weight_decay is a finite number from 0, as f32 holds it, but is ", train.weight_decay);
   check<ValueError>(train.ema >= 0 && train.ema <= 1, "train.ema lies in [0, 1], but is ", train.ema);
   check<ValueError>(train.ema_end >= 0 && train.ema_end <= 1, "train.ema_end lies in [0, 1], but is ", train.ema_end);
   const std::int64_t steps = train.epochs * steps_per_epoch;
@@ -63,17 +60,54 @@ struct Pending {
   ReadMetrics metrics;
 };
 
-// Reads the metrics back and checks them.
-void finish(Pending& pending, const Objective& objective) {
-  const StepMetrics metrics = pending.metrics();
-  StepReport& report = pending.report;
-  report.metrics = objective.summarize(metrics.parts);
-  const double loss = report.metrics.front().second;
-  check<NumericalError>(std::isfinite(loss) && metrics.finite, "training: step ", report.step, " of ", report.steps, " has ",
-                        std::isfinite(loss) ? "a gradient that is not finite" : "a loss that is not finite", " (loss ", loss,
-                        ", learning rate ", report.values.lr, "); lower train.lr or lengthen train.warmup_epochs");
-  objective.check_step(report.metrics);
-}
+// Tells observers of steps, a few steps late on a device that runs asynchronously.
+class Reports {
+ public:
+  Reports(const Objective& objective, const std::vector<Observer*>& observers, Learner& learner)
+      : objective_(objective), observers_(observers), learner_(learner) {}
+
+  // Reads all but `left` of the steps back and checks them.
+  void read_until(std::size_t left) {
+    for (; pending_.size() > left; pending_.pop_front()) {
+      finish(pending_.front());
+      StepReport& report = pending_.front().report;
+      report.seconds = seconds_since(last_);
+      last_ = std::chrono::steady_clock::now();
+      for (Observer* observer : observers_) observer->on_step(report);
+    }
+  }
+  void add(StepReport report, ReadMetrics metrics) { pending_.push_back({std::move(report), std::move(metrics)}); }
+
+  // `epoch`: the one that ends here, or 0.
+  void end_step(const StepEnd& end, std::int64_t epoch) {
+    std::vector<Observer*> waiting;
+    std::ranges::copy_if(observers_, std::back_inserter(waiting), [&](Observer* o) { return o->wants_state(end); });
+    if (epoch == 0 && waiting.empty()) return;
+    read_until(0);
+    if (epoch > 0) {
+      for (Observer* observer : observers_) observer->on_epoch(epoch, learner_);
+    }
+    for (Observer* observer : waiting) observer->on_state(end, learner_);
+  }
+
+ private:
+  void finish(Pending& pending) {
+    const StepMetrics metrics = pending.metrics();
+    StepReport& report = pending.report;
+    report.metrics = objective_.summarize(metrics.parts);
+    const double loss = report.metrics.front().second;
+    check<NumericalError>(std::isfinite(loss) && metrics.finite, "training: step ", report.step, " of ", report.steps, " has ",
+                          std::isfinite(loss) ? "a gradient that is not finite" : "a loss that is not finite", " (loss ", loss,
+                          ", learning rate ", report.values.lr, "); lower train.lr or lengthen train.warmup_epochs");
+    objective_.check_step(report.metrics);
+  }
+
+  const Objective& objective_;
+  const std::vector<Observer*>& observers_;
+  Learner& learner_;
+  std::deque<Pending> pending_;
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
 
 }  // namespace
 
@@ -95,27 +129,21 @@ StepValues TrainPlan::at(std::int64_t step) const {
           .ema = ema_coefficient(step, train.ema, steps_, train.ema_end)};
 }
 
-void train(Learner& learner, Objective& objective, Loader& loader, const PretrainSettings& settings,
-           const std::vector<Observer*>& observers, const TrainOptions& options) {
+std::int64_t train(Learner& learner, Objective& objective, Loader& loader, const PretrainSettings& settings,
+                   const std::vector<Observer*>& observers, const TrainOptions& options) {
   const TrainPlan plan(settings, loader.batches_per_epoch());
   const StepScalars scalars(learner.parameters.values().dtype(), learner.parameters.values().device());
-  StepRunner runner(learner, objective, scalars, {.capture = options.capture, .on_part = [](const char*) {}, .note = options.note});
+  StepRunner runner(learner, objective, scalars,
+                    {.capture = options.capture, .on_part = [](const char*) {}, .note = options.note});
   const std::size_t delay = runner.queues() ? kMetricDelay : 0;
-  std::deque<Pending> pending;
-  auto last = std::chrono::steady_clock::now();
-  const auto report_until = [&](std::size_t left) {
-    while (pending.size() > left) {
-      finish(pending.front(), objective);
-      pending.front().report.seconds = seconds_since(last);
-      last = std::chrono::steady_clock::now();
-      for (Observer* observer : observers) observer->on_step(pending.front().report);
-      pending.pop_front();
-    }
-  };
+  Reports reports(objective, observers, learner);
+  const auto stops = [&](TrainPhase next) { return options.stop_requested && options.stop_requested(next); };
 
-  for (std::int64_t step = options.steps_done; step < plan.steps(); ++step) {
+  std::int64_t step = options.steps_done;
+  while (step < plan.steps() && !stops(TrainPhase::loading)) {
     const auto wait = std::chrono::steady_clock::now();
     const std::optional<Batch> batch = loader.next();
+    if (stops(TrainPhase::step)) break;
     check<ValueError>(batch.has_value(), "training: the loader ended after ", step, " of ", plan.steps(), " steps");
     const std::int64_t given = batch->epoch * plan.steps_per_epoch() + batch->index;
     check<ValueError>(given == step, "training: step ", step, " got the batch of step ", given,
@@ -132,12 +160,14 @@ void train(Learner& learner, Objective& objective, Loader& loader, const Pretrai
     scalars.set(report.values);
     objective.before_step(step, plan.steps_per_epoch());
     report.scheduled = objective.scheduled();
-    pending.push_back({report, runner.run(batch->views)});
-    report_until(delay);
-    if ((step + 1) % plan.steps_per_epoch() != 0) continue;
-    report_until(0);
-    for (Observer* observer : observers) observer->on_epoch(report.epoch, learner);
+    reports.add(report, runner.run(batch->views));
+    reports.read_until(delay);
+    ++step;
+    reports.end_step({.step = step, .last = step == plan.steps()}, step % plan.steps_per_epoch() == 0 ? report.epoch : 0);
   }
+  if (step < plan.steps()) reports.end_step({.step = step, .last = true}, 0);
+  reports.read_until(0);
+  return step;
 }
 
 }  // namespace mec

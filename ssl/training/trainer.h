@@ -37,11 +37,17 @@ struct StepReport {
   std::int64_t epoch = 0;   // from 1
   std::int64_t images = 0;  // in the batch
   StepValues values;
-  Metrics scheduled;        // by the objective, as MEC's lambda
-  Metrics metrics;          // "loss" first
+  Metrics scheduled;  // by the objective, as MEC's lambda
+  Metrics metrics;    // "loss" first
   // Since the previous report. Measured, so never written to files that are compared.
   double seconds = 0;
   double data_seconds = 0;  // of these, spent waiting for the loader
+};
+
+// Where training stands between two steps.
+struct StepEnd {
+  std::int64_t step = 0;  // steps done
+  bool last = false;      // training ends here: the run is complete, or was asked to stop
 };
 
 class Observer {
@@ -50,21 +56,33 @@ class Observer {
   virtual void on_step(const StepReport&) {}
   // After the last step of each epoch (from 1), all its steps known to be finite.
   virtual void on_epoch(std::int64_t /*epoch*/, Learner&) {}
+  // Asked after every step, which the device may still be running: whether on_state() is wanted.
+  virtual bool wants_state(const StepEnd&) { return false; }
+  // All steps so far are known to be finite and were reported, an epoch that ends here too; the
+  // learner is as they left it.
+  virtual void on_state(const StepEnd&, Learner&) {}
 };
+
+// What comes next: a wait for the loader; a step, with what observers do after it; the end, where
+// all is written and the loader's threads are waited for.
+enum class TrainPhase : std::uint8_t { loading, step, end };
 
 struct TrainOptions {
   // Above 0 in a resumed run; the learner, the objective and the loader are then at that step
   // (checkpoint.h).
   std::int64_t steps_done = 0;
+  // Asked before the loader is waited for, and before each step; true ends training there. Whoever
+  // writes the last files tells it of the end.
+  std::function<bool(TrainPhase next)> stop_requested = {};
   // Where the device can, the step is recorded once and replayed (step_runner.h).
   bool capture = true;
   std::function<void(const std::string&)> note = {};  // is told why a step cannot be recorded
 };
 
-// Trains for settings.train.epochs. NumericalError stops the run at the first step whose loss or
-// gradient is not finite, or that breaks the objective's own rule, naming step, loss and learning
-// rate.
-void train(Learner& learner, Objective& objective, Loader& loader, const PretrainSettings& settings,
-           const std::vector<Observer*>& observers, const TrainOptions& options = {});
+// Trains for settings.train.epochs, and returns the number of steps done: fewer than the run has
+// where it was asked to stop. NumericalError stops the run at the first step whose loss or gradient
+// is not finite, or that breaks the objective's own rule, naming step, loss and learning rate.
+std::int64_t train(Learner& learner, Objective& objective, Loader& loader, const PretrainSettings& settings,
+                   const std::vector<Observer*>& observers, const TrainOptions& options = {});
 
 }  // namespace mec

@@ -7,6 +7,7 @@
 #include <set>
 #include <string_view>
 
+#include "mec/tensor/host_bytes.h"
 #include "mec/tensor/io/atomic_file.h"
 #include "mec/tensor/io/file_kind.h"
 
@@ -302,12 +303,7 @@ void write_safetensors(const std::filesystem::path& path, const SafetensorsFile&
   AtomicFile file(path);
   file.write(&length, sizeof(length));
   file.write(header);
-  std::vector<std::byte> values;
-  for (const auto* named : tensors) {
-    values.resize(named->tensor.bytes());
-    named->tensor.download(values.data());
-    file.write(values.data(), values.size());
-  }
+  for (const auto* named : tensors) file.write(HostBytes(named->tensor).data(), named->tensor.bytes());
   file.commit();
 }
 

@@ -59,7 +59,8 @@ struct Row {
 
 TEST_CASE_FIXTURE(Fixture, "mec pretrain trains with what its options say, to the byte") {
   check_rows({"pretrain"},
-             {"config", "--out", "--set", "--no-graph", "--precision", "--seed", "--resume", "--within"});
+             {"config", "--out", "--set", "--no-graph", "--precision", "--seed", "--resume", "--resume-with-changes",
+              "--within"});
   const Device device = make_cpu_device({.threads = 1});
   const Left base = expected([](PretrainSettings&) {}, device);
   CHECK(program({}) == base);

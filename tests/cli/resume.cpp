@@ -1,86 +1,15 @@
 // The real program, killed and resumed: it leaves the bytes of a run that was never stopped.
-#include <doctest/doctest.h>
-
-#include <algorithm>
 #include <chrono>
-#include <map>
 
+#include "cli/resumed_run.h"
 #include "mec/tensor/io/folder_lock.h"
 #include "mec/tensor/io/safetensors.h"
-#include "support/program.h"
 #include "support/shell.h"
 
 using namespace mec;
 using namespace mec::test;
 
-namespace {
-
-constexpr const char* kCheckpoint = "checkpoint.safetensors";
-
-std::map<std::string, std::string> contents(const std::filesystem::path& folder) {
-  std::map<std::string, std::string> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    files[entry.path().filename().string()] = read_bytes(entry.path());
-  }
-  return files;
-}
-
-bool has_temporary(const std::filesystem::path& folder) {
-  std::error_code ignored;  // files come and go
-  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with(kCheckpoint) && name.ends_with(".tmp")) return true;
-  }
-  return false;
-}
-
-// A run of four epochs of ten steps.
-struct Fixture : RunFixture {
-  Fixture() { write_images(folder / "data", 160, 20); }
-
-  std::vector<std::string> start(const std::string& out, const std::string& method,
-                                 const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> all{"pretrain", "--threads", "1", config, "--out", at(out)};
-    const auto set = [&](const std::string& assignment) { all.insert(all.end(), {"--set", assignment}); };
-    set("method=" + method);
-    for (const char* text : {"train.epochs=4", "train.warmup_epochs=1", "train.batch=16", "train.lr=0.05", "model.dim=16",
-                             "model.proj_hidden=16"}) {
-      set(text);
-    }
-    if (method == "moco-v2" || method == "swav") set(method + ".queue=32");
-    if (method == "swav") set("swav.queue_epoch=1");
-    if (method == "swav") set("model.prototypes=12");
-    for (const std::string& assignment : more) set(assignment);
-    return all;
-  }
-  std::vector<std::string> resume(const std::string& out) const { return {"pretrain", "--threads", "1", "--resume", at(out)}; }
-
-  void stop_early() const { RunFixture::stop_early(start("run", "mec"), "run", "40"); }
-
-  // All but times.
-  void check_same(const std::string& a, const std::string& b) const {
-    const auto left = contents(at(a)), right = contents(at(b));
-    REQUIRE(left.size() == right.size());
-    for (const auto& entry : left) {
-      const auto& [name, bytes] = entry;
-      CAPTURE(entry.first);
-      REQUIRE(right.contains(name));
-      if (name == "timings.jsonl") CHECK(std::ranges::count(bytes, '\n') == std::ranges::count(right.at(name), '\n'));
-      else CHECK(bytes == right.at(name));
-    }
-  }
-
-  // Nothing is made, removed or changed.
-  void fails(int status, const std::string& why, const std::vector<std::string>& arguments) const {
-    const auto before = contents(at("run"));
-    check_fails(folder, status, why, arguments);
-    CHECK(contents(at("run")) == before);
-  }
-};
-
-}  // namespace
-
-TEST_CASE_FIXTURE(Fixture, "a run that is killed again and again leaves the bytes of one that was not") {
+TEST_CASE_FIXTURE(ResumeFixture, "a run that is killed again and again leaves the bytes of one that was not") {
   for (const std::string method : {"mec", "moco-v2", "swav"}) {
     CAPTURE(method);
     std::filesystem::remove_all(at("whole"));
@@ -91,12 +20,9 @@ TEST_CASE_FIXTURE(Fixture, "a run that is killed again and again leaves the byte
     // Parts of growing length, so that each kill meets another instant and the end comes.
     int kills = 0, resumed = 0;
     for (bool ended = false; !ended; ++kills) {
-      const bool has_checkpoint = std::filesystem::exists(folder / "run" / kCheckpoint);
-      resumed += has_checkpoint ? 1 : 0;
-      if (!has_checkpoint) std::filesystem::remove_all(at("run"));  // stopped before the first one
+      resumed += newest_checkpoint_in(at("run")).step > 0 ? 1 : 0;
       const auto until = std::chrono::steady_clock::now() + whole * (3 + kills) / 11;
-      const auto enough = [&] { return std::chrono::steady_clock::now() > until; };
-      ended = run_until(has_checkpoint ? resume("run") : start("run", method), enough);
+      ended = run_until(go("run", method), [&] { return std::chrono::steady_clock::now() > until; });
       REQUIRE(kills < 100);
     }
     MESSAGE(method, ": ", kills - 1, " kills, ", resumed, " resumed");
@@ -104,16 +30,24 @@ TEST_CASE_FIXTURE(Fixture, "a run that is killed again and again leaves the byte
   }
 }
 
-TEST_CASE_FIXTURE(Fixture, "a run that is stopped while it writes a checkpoint goes on from the one before") {
+TEST_CASE_FIXTURE(ResumeFixture, "a run that cannot write its checkpoints trains on, and goes on from the one before") {
   run(start("whole", "mec"));
-  // A write beyond a limit on the size of files fails, here in the middle of the second checkpoint.
-  const auto size = std::filesystem::file_size(folder / "whole" / kCheckpoint);
   stop_early();
-  const ProgramResult limited = run_shell(folder, concat("ulimit -f ", size / 1024, "\nrun pretrain --threads 1 --resume run"));
+  const FoundCheckpoint before = newest_checkpoint_in(at("run"));
+  const std::string good = read_bytes(before.path);
+  // A write beyond a limit on the size of files fails, here in the middle of each checkpoint.
+  const ProgramResult limited =
+      run_shell(folder, concat("ulimit -f ", good.size() / 1024, "\nrun pretrain --threads 1 --resume run"));
+  CAPTURE(limited.err);
   CHECK(limited.status == 1);
-  CHECK(limited.err.find("checkpoint.safetensors: File too large") != std::string::npos);
+  CHECK(limited.err.find("safetensors: File too large (the limit on the size of files, ulimit -f, or the file system's own); "
+                         "training goes on, and the next checkpoint is tried\n") != std::string::npos);
+  CHECK(limited.err.find("error: the last checkpoint is not written: cannot write ") != std::string::npos);
+  CHECK(std::ranges::count(limited.err, '\n') == 2);
+  CHECK(limited.out.find("step 40/40") != std::string::npos);
   CHECK_FALSE(has_temporary(at("run")));
-  CHECK(std::filesystem::file_size(folder / "run" / kCheckpoint) == size);
+  CHECK(newest_checkpoint_in(at("run")).path == before.path);
+  CHECK(read_bytes(before.path) == good);
   run(resume("run"));
   check_same("run", "whole");
 
@@ -126,7 +60,7 @@ TEST_CASE_FIXTURE(Fixture, "a run that is stopped while it writes a checkpoint g
   check_same("run", "whole");
 }
 
-TEST_CASE_FIXTURE(Fixture, "lines later than the checkpoint are dropped, a half one too") {
+TEST_CASE_FIXTURE(ResumeFixture, "lines later than the checkpoint are dropped, a half one too") {
   run(start("whole", "mec"));
   stop_early();
   const std::string metrics = read_bytes(folder / "run/metrics.jsonl"), timings = read_bytes(folder / "run/timings.jsonl");
@@ -138,7 +72,7 @@ TEST_CASE_FIXTURE(Fixture, "lines later than the checkpoint are dropped, a half 
   CHECK(read_bytes(folder / "run/timings.jsonl").starts_with(timings.substr(0, timings.size() / 4)));
 }
 
-TEST_CASE_FIXTURE(Fixture, "a run that has ended says so") {
+TEST_CASE_FIXTURE(ResumeFixture, "a run that has ended says so") {
   run(start("run", "mec"));
   const auto before = contents(at("run"));
   const ProgramResult again = run(resume("run"));
@@ -146,30 +80,23 @@ TEST_CASE_FIXTURE(Fixture, "a run that has ended says so") {
   CHECK(contents(at("run")) == before);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a run that a GPU began is not resumed on the CPU without a word") {
-  run(start("run", "mec"));
-  CHECK(run(resume("run")).err.empty());
-  write_bytes(folder / "run/convolution_plans.json", "{}");  // what a GPU keeps
-  CHECK(run(resume("run")).err.find("run was trained on a GPU; without --device cuda it goes on with other bits\n") !=
-        std::string::npos);
-}
-
-TEST_CASE_FIXTURE(Fixture, "without a checkpoint there is nothing to resume") {
-  run(start("run", "mec", {"train.checkpoint_epochs=0"}));
-  CHECK_FALSE(std::filesystem::exists(folder / "run" / kCheckpoint));
-  fails(1, "run: nothing to resume, there is no checkpoint.safetensors", resume("run"));
+TEST_CASE_FIXTURE(ResumeFixture, "without a checkpoint there is nothing to resume") {
+  run(start("run", "mec", kNoCheckpoints));
+  CHECK(newest_checkpoint_in(at("run")).step == 0);
+  fails(1, "run: nothing to resume, there is no checkpoint; ", resume("run"));
   check_fails(folder, 1, "nothing to resume", resume("nowhere"));
   check_fails(folder, 1, "train.checkpoint_epochs is at least 0", start("other", "mec", {"train.checkpoint_epochs=-1"}));
 }
 
-TEST_CASE_FIXTURE(Fixture, "a run that was stopped before its first checkpoint begins again") {
+TEST_CASE_FIXTURE(ResumeFixture, "a run that was stopped before its first checkpoint begins again") {
   const std::vector<std::string> rare{"train.checkpoint_epochs=4"};
   run(start("whole", "mec", rare));
   // As a kill leaves it, in the second epoch or in the first.
   const auto stopped = [&](bool with_encoder) {
     std::filesystem::remove_all(at("run"));
     std::filesystem::copy(at("whole"), at("run"));
-    std::filesystem::remove(folder / "run" / kCheckpoint);
+    std::filesystem::remove(newest_checkpoint_in(at("run")).path);
+    write_bytes(folder / "run/checkpoint-40.safetensors.12-0.tmp", "half");
     write_bytes(folder / "run/encoder.safetensors.12-0.tmp", "half");
     if (!with_encoder) std::filesystem::remove(folder / "run/encoder.safetensors");
     write_bytes(folder / "run/metrics.jsonl", read_bytes(folder / "whole/metrics.jsonl").substr(0, 300));
@@ -179,7 +106,7 @@ TEST_CASE_FIXTURE(Fixture, "a run that was stopped before its first checkpoint b
   check_fails(folder, 1, "run has no encoder.safetensors yet: no epoch of this run has ended; go on with mec pretrain --resume",
               {"eval", "table", at("run")});
   for (const bool with_encoder : {false, true}) {
-    for (const auto& arguments : {start("run", "mec", rare), resume("run")}) {
+    for (const auto& arguments : {start("run", "mec", rare), resume("run"), go("run", "mec", rare)}) {
       stopped(with_encoder);
       CHECK(run(arguments).out.find("beginning again in " + at("run")) != std::string::npos);
       check_same("run", "whole");
@@ -191,6 +118,9 @@ TEST_CASE_FIXTURE(Fixture, "a run that was stopped before its first checkpoint b
   const std::vector<std::string> other{"train.checkpoint_epochs=4", "train.lr=0.01"};
   stopped(true);
   fails(1, why, start("run", "mec", other));
+  fails(1, why, go("run", "mec", other));
+  // When checkpoints are made is no other setting.
+  run(go("run", "mec", {"train.checkpoint_epochs=4", "train.checkpoint_steps=15"}));
   stopped(false);
   run(start("run", "mec", other));
   CHECK(read_bytes(folder / "run/settings.toml").find("\nlr = 0.01\n") != std::string::npos);
@@ -199,6 +129,7 @@ TEST_CASE_FIXTURE(Fixture, "a run that was stopped before its first checkpoint b
   write_bytes(folder / "run/notes.txt", "mine");
   fails(1, why, start("run", "mec", rare));
   fails(1, why, resume("run"));
+  fails(1, why, go("run", "mec", rare));
   std::filesystem::remove(at("run/notes.txt"));
   {
     const FolderLock lock(at("run"));
@@ -207,34 +138,25 @@ TEST_CASE_FIXTURE(Fixture, "a run that was stopped before its first checkpoint b
   }
   // A run without checkpoints has ended with its encoder, or may have.
   std::filesystem::remove_all(at("run"));
-  run(start("run", "mec", {"train.checkpoint_epochs=0"}));
-  fails(1, why, start("run", "mec", {"train.checkpoint_epochs=0"}));
+  run(start("run", "mec", kNoCheckpoints));
+  for (const auto& again : {start("run", "mec", kNoCheckpoints), go("run", "mec", kNoCheckpoints)}) fails(1, why, again);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a resumed run takes its settings from the folder alone") {
-  run(start("run", "mec"));
-  for (const std::vector<std::string>& more : {std::vector<std::string>{config},
-                                               {"--out", at("other")},
-                                               {"--set", "train.lr=1"},
-                                               {"--seed", "1"},
-                                               {"--precision", "bf16"}}) {
-    std::vector<std::string> arguments = resume("run");
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    fails(2, "excludes --resume", arguments);
-  }
-}
-
-TEST_CASE_FIXTURE(Fixture, "a checkpoint that is damaged, foreign or of other settings is refused") {
+TEST_CASE_FIXTURE(ResumeFixture, "a checkpoint that is damaged, foreign or of other settings is refused") {
   stop_early();
-  const std::filesystem::path path = folder / "run" / kCheckpoint;
+  const std::filesystem::path path = newest_checkpoint_in(at("run")).path;
+  for (const auto& entry : std::filesystem::directory_iterator(at("run"))) {  // one before it would be taken
+    if (entry.path() != path && entry.path().filename().string().starts_with("checkpoint-"))
+      std::filesystem::remove(entry.path());
+  }
   const std::string whole = read_bytes(path);
   const auto fails_with = [&](const std::string& bytes, const std::string& why) {
     write_bytes(path, bytes);
     fails(1, why, resume("run"));
   };
-  fails_with(whole.substr(0, whole.size() / 2), "checkpoint.safetensors: the file is truncated");
-  fails_with("", "checkpoint.safetensors");
-  fails_with("weights", "checkpoint.safetensors");
+  fails_with(whole.substr(0, whole.size() / 2), ".safetensors: the file is truncated");
+  fails_with("", "; it is the only one of this run: remove what is damaged, and it begins again");
+  fails_with("weights", path.filename().string());
   write_bytes(path, whole);
   std::string damaged = whole;
   const SafetensorsReader reader(path);
@@ -243,10 +165,10 @@ TEST_CASE_FIXTURE(Fixture, "a checkpoint that is damaged, foreign or of other se
   const std::size_t second_value = whole.size() - reader.entries().back().end + entry->begin + 4;
   damaged.replace(second_value, 4, std::string("\0\0\xc0\x7f", 4));  // NaN
   fails_with(damaged,
-             "checkpoint.safetensors: the checkpoint is damaged: tensor "
+             ".safetensors: the checkpoint is damaged: tensor "
              "'online.encoder.bn1.running_var' is not as it was "
              "written (online.encoder.bn1.running_var[1] is nan, but weights are finite)");
-  fails_with(read_bytes(folder / "run/encoder.safetensors"), "checkpoint.safetensors: not a checkpoint");
+  fails_with(read_bytes(folder / "run/encoder.safetensors"), ".safetensors: not a checkpoint");
   write_bytes(path, whole);
 
   const std::filesystem::path settings_path = folder / "run/settings.toml";
@@ -280,7 +202,7 @@ TEST_CASE_FIXTURE(Fixture, "a checkpoint that is damaged, foreign or of other se
   run(resume("run"));
 }
 
-TEST_CASE_FIXTURE(Fixture, "a run goes on where its images have moved, with other loader threads") {
+TEST_CASE_FIXTURE(ResumeFixture, "a run goes on where its images have moved, with other loader threads") {
   run(start("whole", "mec"));
   stop_early();
   std::filesystem::rename(at("data"), at("moved"));
@@ -289,17 +211,18 @@ TEST_CASE_FIXTURE(Fixture, "a run goes on where its images have moved, with othe
   settings.replace(settings.find("workers = 1"), 11, "workers = 3");
   write_bytes(folder / "run/settings.toml", settings);
   run(resume("run"));
-  for (const char* file : {"metrics.jsonl", "encoder.safetensors", kCheckpoint}) {
+  for (const char* file : {"metrics.jsonl", "encoder.safetensors", "checkpoint-40.safetensors"}) {
     CHECK(read_bytes(folder / "run" / file) == read_bytes(folder / "whole" / file));
   }
 }
 
-TEST_CASE_FIXTURE(Fixture, "a run that stops over its numbers names the last good state") {
+TEST_CASE_FIXTURE(ResumeFixture, "a run that stops over its numbers names the last good state") {
   // The series diverges when the second epoch's λ is reached.
   const ProgramResult result = run_program(folder, start("run", "mec",
                                                          {"mec.on_divergence=stop", "mec.eps2=0.05",
                                                           "mec.lambda_warmup_factor=1000000", "mec.lambda_warmup_epochs=2"}));
   CHECK(result.status == 1);
   CHECK(std::ranges::count(result.err, '\n') == 1);
-  CHECK(result.err.find(concat("; the last good state is in ", at("run/checkpoint.safetensors"))) != std::string::npos);
+  CHECK(result.err.find(concat("; the last good state is in ", newest_checkpoint_in(at("run")).path.string())) !=
+        std::string::npos);
 }

@@ -20,6 +20,7 @@
 #include <mec/ssl/run/saved_encoder.h>
 #include <mec/ssl/run/settings_file.h>
 #include <mec/ssl/run/train_run.h>
+#include <mec/ssl/training/checkpoint_files.h>
 #include <mec/tensor/devices.h>
 
 namespace fs = std::filesystem;
@@ -46,6 +47,7 @@ batch = 8
 lr = 0.1
 warmup_epochs = 0
 seed = 5
+checkpoints_kept = 1
 [data]
 kind = "mnist"
 mean = [0.25]
@@ -120,7 +122,7 @@ void check_files(const fs::path& run, const mec::PretrainSettings& settings, con
   std::set<std::string> names;
   for (const auto& entry : fs::directory_iterator(run)) names.insert(entry.path().filename().string());
   expect(names == std::set<std::string>{mec::kSettingsFile, mec::kMetricsFile, mec::kTimingsFile, mec::kEncoderFile,
-                                        mec::kCheckpointFile},
+                                        mec::checkpoint_name(kSteps)},
          "the folder has the files of a run, and no others");
   expect(mec::list_settings(mec::read_run_settings(run)) == mec::list_settings(settings), "its settings are those of the run");
 

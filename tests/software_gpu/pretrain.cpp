@@ -44,7 +44,7 @@ TEST_CASE_FIXTURE(Fixture, "software GPU: mec pretrain trains as on the CPU") {
 
 TEST_CASE_FIXTURE(Fixture, "software GPU: a run that was killed and resumed has the weights of one that was not") {
   run(arguments("whole", "cuda"));
-  stop_early(arguments("run", "cuda"), "run", "6");
+  stop_early(arguments("run", "cuda"), "run", 6);
   const ProgramResult resumed = run({"pretrain", "--threads", "1", "--device", "cuda", "--resume", at("run")});
   CHECK(resumed.err.empty());
   CHECK(read_bytes(folder / "run/encoder.safetensors") == read_bytes(folder / "whole/encoder.safetensors"));

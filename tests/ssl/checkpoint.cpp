@@ -4,6 +4,8 @@
 #include <doctest/doctest.h>
 
 #include "mec/ssl/methods/mec.h"
+#include "mec/ssl/training/checkpoint_files.h"
+#include "mec/ssl/training/checkpoint_writer.h"
 #include "mec/ssl/training/trainer.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
@@ -19,20 +21,24 @@ constexpr std::int64_t kStepsPerEpoch = 3;  // 26 images in batches of 8
 
 struct Stopped {};
 
-// Keeps each step's metrics; stops after a step as a kill would: with nothing said to anyone.
+// Keeps each step's metrics; stops after a step as a kill would: with nothing said to anyone. Waits
+// for each checkpoint to be written, so that it is known which there are.
 struct Recorder : Observer {
-  explicit Recorder(std::int64_t last) : last_step(last) {}
+  Recorder(CheckpointWriter& w, std::int64_t last) : writer(w), last_step(last) {}
   void on_step(const StepReport& report) override {
+    writer.finish();
     metrics.push_back(report.metrics);
     if (report.step == last_step) throw Stopped();
   }
+  CheckpointWriter& writer;
   std::int64_t last_step;
   std::vector<Metrics> metrics;
 };
 
 struct Fixture {
   TempFolder folder;
-  std::filesystem::path path = folder / "checkpoint.safetensors";
+  const std::filesystem::path& out = folder.path();
+  std::filesystem::path last = out / "checkpoint-6.safetensors";  // of two epochs
 
   static RunIdentity identity(const PretrainSettings& settings) {
     return {.steps_per_epoch = kStepsPerEpoch, .settings = {{"method", settings.method}, {"model.arch", settings.model.arch}}};
@@ -44,47 +50,60 @@ struct Fixture {
     std::vector<double> end;
     std::vector<Metrics> metrics;
   };
-  Result run(const PretrainSettings& settings, int workers, const Checkpoint* from = nullptr, std::int64_t last = -1) const {
+  Result run(const PretrainSettings& settings, int workers, const Checkpoint* from = nullptr, std::int64_t stop = -1) const {
     const Device device = make_cpu_device();
     const auto objective = make_step_objective(settings, device);
     Learner learner(learner_options(settings, Dtype::f32, objective->ema_teacher()), device);
-    if (from) from->restore(identity(settings), learner, *objective);
+    if (from) from->restore(learner, *objective);
+    const std::int64_t done = from ? from->step() : 0;
     LoaderOptions options = training_options();
     options.batch = settings.train.batch;
     options.epochs = settings.train.epochs;
     options.seed = settings.train.seed;
     options.workers = workers;
-    options.first_epoch = from ? from->epoch() : 0;
+    options.first_epoch = done / kStepsPerEpoch;
+    options.first_batch = done % kStepsPerEpoch;
     const auto data = std::make_shared<GeneratedImages>(26, 12);
     Loader loader(data, make_augmentation(settings.augment, data->info().normalization), options, device);
-    CheckpointWriter writer(path, settings.train, identity(settings), *objective);
-    Recorder recorder(last);
+    CheckpointWriter writer(settings.train, identity(settings), *objective, {.folder = out, .steps_done = done});
+    Recorder recorder(writer, stop);
     try {
-      train(learner, *objective, loader, settings, {&writer, &recorder}, {.steps_done = from ? from->step() : 0});
-      CHECK(last < 0);
+      const std::int64_t steps = train(learner, *objective, loader, settings, {&writer, &recorder}, {.steps_done = done});
+      CHECK(steps == 3 * settings.train.epochs);
+      writer.finish();
+      CHECK(stop < 0);
     } catch (const Stopped&) {
     }
     return {snapshot_of(learner, *objective), recorder.metrics};
   }
 
-  // Stopped after each of these steps, and gone on from the checkpoint before it.
-  void check_resumes(PretrainSettings settings, const std::vector<std::int64_t>& stops) const {
+  // Stopped after each of these steps, and gone on from the checkpoint before it: of an epoch's end
+  // and of any other step.
+  void check_resumes(PretrainSettings settings, const std::vector<std::int64_t>& stops) {
     settings.train.epochs = 3;
+    last = out / "checkpoint-9.safetensors";
     const Result whole = run(settings, 1);
     REQUIRE(whole.metrics.size() == 9);
-    const std::string last_checkpoint = read_bytes(path);
-    for (const std::int64_t stop : stops) {
-      CAPTURE(stop);
-      std::filesystem::remove(path);
-      run(settings, 0, nullptr, stop);
-      const Checkpoint checkpoint(path);
-      // Stopped before its own step's end.
-      CHECK(checkpoint.step() == (stop - 1) / kStepsPerEpoch * kStepsPerEpoch);
-      const Result rest = run(settings, 3, &checkpoint);
-      CHECK(rest.end == whole.end);
-      const auto from = whole.metrics.begin() + checkpoint.step();
-      CHECK(rest.metrics == std::vector<Metrics>(from, whole.metrics.end()));
-      CHECK(read_bytes(path) == last_checkpoint);
+    const std::string last_checkpoint = read_bytes(last);
+    for (const std::int64_t every : {0, 2}) {
+      settings.train.checkpoint_steps = every;
+      for (const std::int64_t stop : stops) {
+        CAPTURE(every);
+        CAPTURE(stop);
+        for (const std::int64_t step : checkpoints_in(out)) std::filesystem::remove(out / checkpoint_name(step));
+        run(settings, 0, nullptr, stop);
+        // Stopped before its own step's end.
+        const std::int64_t of_epoch = (stop - 1) / kStepsPerEpoch * kStepsPerEpoch;
+        const std::int64_t expected = every == 0 ? of_epoch : std::max(of_epoch, (stop - 1) / every * every);
+        const auto checkpoint = newest_checkpoint(out, {});
+        REQUIRE(checkpoint != nullptr);
+        CHECK(checkpoint->step() == expected);
+        const Result rest = run(settings, 3, checkpoint.get());
+        CHECK(rest.end == whole.end);
+        const auto from = whole.metrics.begin() + checkpoint->step();
+        CHECK(rest.metrics == std::vector<Metrics>(from, whole.metrics.end()));
+        CHECK(read_bytes(last) == last_checkpoint);
+      }
     }
   }
 };
@@ -127,7 +146,7 @@ TEST_CASE_FIXTURE(Fixture,
 TEST_CASE_FIXTURE(Fixture, "a checkpoint holds networks, momentum and queues by name, as PyTorch has them") {
   const PretrainSettings settings = tiny_settings_of("moco-v2");
   run(settings, 0);
-  const SafetensorsFile file = load_state(path);
+  const SafetensorsFile file = load_state(last);
   for (const char* name : {"online.encoder.conv1.weight", "online.encoder.bn1.running_var", "teacher.encoder.conv1.weight",
                            "teacher.encoder.bn1.running_var", "momentum.encoder.conv1.weight", "objective.queue"}) {
     CHECK_MESSAGE(file.find(name) != nullptr, name);
@@ -138,63 +157,32 @@ TEST_CASE_FIXTURE(Fixture, "a checkpoint holds networks, momentum and queues by 
   CHECK(file.metadata.at("method") == "moco-v2");
 }
 
-TEST_CASE_FIXTURE(Fixture, "checkpoints come as often as they are asked for, and after the last epoch") {
-  struct Steps : Observer {
-    explicit Steps(std::filesystem::path p) : path(std::move(p)) {}
-    void on_epoch(std::int64_t, Learner&) override {
-      found.push_back(std::filesystem::exists(path) ? Checkpoint(path).epoch() : 0);
-    }
-    std::filesystem::path path;
-    std::vector<std::int64_t> found;
-  };
-  const Device device = make_cpu_device();
-  const PretrainSettings settings = tiny_settings();
-  const MecObjective objective(mec_settings(settings));
-  Learner learner(learner_options(settings), device);
-  for (const auto& [every, expected] :
-       {std::pair{2, std::vector<std::int64_t>{0, 2, 2, 4, 5}}, std::pair{1, std::vector<std::int64_t>{1, 2, 3, 4, 5}},
-        std::pair{0, std::vector<std::int64_t>{0, 0, 0, 0, 0}}}) {
-    std::filesystem::remove(path);
-    TrainSettings train = settings.train;
-    train.epochs = 5;
-    train.checkpoint_epochs = every;
-    CheckpointWriter writer(path, train, identity(settings), objective);
-    Steps steps(path);
-    for (std::int64_t epoch = 1; epoch <= 5; ++epoch) {
-      writer.on_epoch(epoch, learner);
-      steps.on_epoch(epoch, learner);
-    }
-    CHECK(steps.found == expected);
-  }
-}
-
 TEST_CASE_FIXTURE(Fixture, "no checkpoint is written after a step that is not finite") {
   PretrainSettings settings = tiny_settings();
   settings.train.lr = 1e30;
   settings.train.warmup = {.epochs = 0};
   CHECK_THROWS_AS(run(settings, 0), NumericalError);
-  CHECK_FALSE(std::filesystem::exists(path));
+  CHECK(checkpoints_in(out).empty());
 }
 
 TEST_CASE_FIXTURE(Fixture, "a checkpoint of other settings is refused with both values, and changes nothing") {
   PretrainSettings settings = tiny_settings();
   run(settings, 0);
-  const Checkpoint checkpoint(path);
+  const Checkpoint checkpoint(last);
   const Device device = make_cpu_device();
   const MecObjective objective(mec_settings(settings));
   Learner learner(learner_options(settings), device);
   const auto before = snapshot(learner);
   const auto refused = [&](const RunIdentity& other, const std::string& why) {
     try {
-      checkpoint.restore(other, learner, objective);
+      checkpoint.check_same(other);
       FAIL("accepted: " << why);
     } catch (const IoError& error) {
       const std::string message = error.what();
       CAPTURE(message);
-      CHECK(message.starts_with(path.string()));
+      CHECK(message.starts_with(last.string()));
       CHECK(message.find(why) != std::string::npos);
     }
-    CHECK(snapshot(learner) == before);
   };
   RunIdentity other = identity(settings);
   other.settings = {{"method", "byol"}, {"model.arch", "resnet18"}};
@@ -210,10 +198,11 @@ TEST_CASE_FIXTURE(Fixture, "a checkpoint of other settings is refused with both 
   // The same settings by name, and yet other tensors: the objective's queue, a network without a
   // teacher.
   const auto moco = make_objective(tiny_settings_of("moco-v2"), device);
-  CHECK_THROWS_WITH_AS(checkpoint.restore(identity(settings), learner, *moco),
-                       (path.string() + ": the checkpoint does not fit; objective.queue is missing").c_str(), IoError);
+  CHECK_THROWS_WITH_AS(checkpoint.restore(learner, *moco),
+                       (last.string() + ": the checkpoint does not fit; objective.queue is missing").c_str(), IoError);
   Learner alone(learner_options(settings, Dtype::f32, false), device);
-  CHECK_THROWS_AS(checkpoint.restore(identity(settings), alone, objective), IoError);
+  CHECK_THROWS_AS(checkpoint.restore(alone, objective), IoError);
+  CHECK(snapshot(learner) == before);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a loader that does not begin where the run goes on is refused") {

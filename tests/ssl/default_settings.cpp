@@ -91,6 +91,9 @@ TEST_CASE("without a word the method is MEC, with its paper's settings") {
   CHECK(s.train.warmup.steps == -1);
   CHECK(s.train.precision == "f32");
   CHECK(s.train.checkpoint_epochs == 1);
+  CHECK(s.train.checkpoint_steps == 0);
+  CHECK(s.train.checkpoint_minutes == 10);
+  CHECK(s.train.checkpoints_kept == 2);
   CHECK(s.train.beta1 == 0.9);
   CHECK(s.train.beta2 == 0.999);
   CHECK(s.train.adam_eps == 1e-8);
@@ -134,6 +137,9 @@ TEST_CASE(
   settings.train.seed = 11;
   settings.train.precision = "bf16";
   settings.train.checkpoint_epochs = 2;
+  settings.train.checkpoint_steps = 5;
+  settings.train.checkpoint_minutes = 0.5;
+  settings.train.checkpoints_kept = 4;
   settings.train.momentum = 0.5;
   settings.method_settings["temperature"] = 9;
   choose_method(settings, "byol");
@@ -145,6 +151,9 @@ TEST_CASE(
   CHECK(settings.train.seed == 11);
   CHECK(settings.train.precision == "bf16");
   CHECK(settings.train.checkpoint_epochs == 2);
+  CHECK(settings.train.checkpoint_steps == 5);
+  CHECK(settings.train.checkpoint_minutes == 0.5);
+  CHECK(settings.train.checkpoints_kept == 4);
   CHECK(describe(settings) == defaults_of("byol"));
 }
 

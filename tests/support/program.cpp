@@ -1,22 +1,18 @@
 #include "support/program.h"
 
 #include <doctest/doctest.h>
-#include <fcntl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <thread>
 
 #include "data/fixtures.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/npy.h"
-#include "mec/tensor/io/safetensors.h"
 #include "mec/tensor/ops/elementwise.h"
 #include "support/paths.h"
+#include "support/process.h"
 
 namespace mec::test {
 
@@ -36,6 +32,18 @@ std::set<std::string> listing(const TempFolder& folder) {
   std::set<std::string> names;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path())) names.insert(entry.path().string());
   return names;
+}
+
+FoundCheckpoint newest_checkpoint_in(const std::filesystem::path& run) {
+  FoundCheckpoint newest;
+  std::error_code ignored;  // files come and go
+  for (const auto& entry : std::filesystem::directory_iterator(run, ignored)) {
+    const std::string name = entry.path().filename().string(), before = "checkpoint-";
+    if (!name.starts_with(before) || !name.ends_with(".safetensors")) continue;
+    const std::int64_t step = std::atoll(name.c_str() + before.size());
+    if (step > newest.step) newest = {.step = step, .path = entry.path()};
+  }
+  return newest;
 }
 
 void check_fails(const TempFolder& folder, int status, const std::string& why, const std::vector<std::string>& arguments) {
@@ -72,8 +80,7 @@ Image turned(const Image& image) {
   for (int y = 0; y < to.height; ++y) {
     for (int x = 0; x < to.width; ++x) {
       const int from = image.channels * ((image.height - 1 - x) * image.width + y);
-      to.pixels.insert(to.pixels.end(), image.pixels.begin() + from,
-                       image.pixels.begin() + from + image.channels);
+      to.pixels.insert(to.pixels.end(), image.pixels.begin() + from, image.pixels.begin() + from + image.channels);
     }
   }
   return to;
@@ -81,8 +88,7 @@ Image turned(const Image& image) {
 
 std::string make_noted_png(const Image& image) {
   const std::string note("II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0", 22);
-  std::string file = make_png(static_cast<std::uint32_t>(image.width),
-                              static_cast<std::uint32_t>(image.height), image.pixels);
+  std::string file = make_png(static_cast<std::uint32_t>(image.width), static_cast<std::uint32_t>(image.height), image.pixels);
   return file.insert(33, png_chunk("eXIf", note));  // after the header
 }
 
@@ -90,8 +96,7 @@ void write_noted_images(const std::filesystem::path& folder, int train, int test
   for (const auto& [split, count] : {std::pair("train", train), std::pair("test", test)}) {
     for (int i = 0; i < count; ++i) {
       const auto seed = static_cast<std::uint64_t>(1000 * count + i);
-      write_bytes(folder / split / concat(i % 3, "/", 1000 + i, ".png"),
-                  make_noted_png(random_image({12, 8}, 3, seed)));
+      write_bytes(folder / split / concat(i % 3, "/", 1000 + i, ".png"), make_noted_png(random_image({12, 8}, 3, seed)));
     }
   }
 }
@@ -126,38 +131,19 @@ ProgramResult RunFixture::run(const std::vector<std::string>& arguments) const {
 }
 
 bool RunFixture::run_until(const std::vector<std::string>& arguments, const std::function<bool()>& enough) const {
-  std::vector<std::string> words{program_path()};
-  words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    const int nowhere = ::open("/dev/null", O_WRONLY);
-    ::dup2(nowhere, STDOUT_FILENO);
-    ::dup2(nowhere, STDERR_FILENO);
-    ::execv(argv[0], argv.data());
-    ::_exit(127);
-  }
-  int status = 0;
-  bool killed = false;
-  while (::waitpid(child, &status, killed ? 0 : WNOHANG) == 0) {
-    std::this_thread::sleep_for(std::chrono::microseconds(50));  // the program wants the processor
-    if (!enough()) continue;
-    ::kill(child, SIGKILL);
-    killed = true;
-  }
-  if (WIFEXITED(status)) REQUIRE(WEXITSTATUS(status) == 0);
-  return WIFEXITED(status);
+  Process process(arguments);
+  if (!process.wait_until(enough)) process.send(SIGKILL);
+  const int status = process.wait();
+  const bool killed = status == 128 + SIGKILL;
+  if (!killed) REQUIRE(status == 0);
+  return !killed;
 }
 
-void RunFixture::stop_early(const std::vector<std::string>& arguments, const std::string& out, const std::string& last_step) const {
-  const std::filesystem::path checkpoint = folder / out / "checkpoint.safetensors";
+void RunFixture::stop_early(const std::vector<std::string>& arguments, const std::string& out, std::int64_t last_step) const {
   for (int attempt = 0; attempt < 20; ++attempt) {  // a busy machine may look too late
     std::filesystem::remove_all(folder / out);
-    const bool ended = run_until(arguments, [&] { return std::filesystem::exists(checkpoint); });
-    if (!ended && read_safetensors_metadata(checkpoint).at("step") != last_step) return;
+    const bool ended = run_until(arguments, [&] { return newest_checkpoint_in(folder / out).step > 0; });
+    if (!ended && newest_checkpoint_in(folder / out).step != last_step) return;
   }
   FAIL("the run always ended before it was killed");
 }

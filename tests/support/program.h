@@ -24,6 +24,13 @@ ProgramResult run_program(const TempFolder& folder, const std::vector<std::strin
 // Names of all files and folders below, to see that a failure left nothing behind.
 std::set<std::string> listing(const TempFolder& folder);
 
+// The checkpoint of the most steps in a run's folder; step 0: there is none.
+struct FoundCheckpoint {
+  std::int64_t step = 0;
+  std::filesystem::path path = {};
+};
+FoundCheckpoint newest_checkpoint_in(const std::filesystem::path& run);
+
 // The program fails with this status and one line on stderr that holds `why`, and leaves the folder
 // as it was.
 void check_fails(const TempFolder& folder, int status, const std::string& why, const std::vector<std::string>& arguments);
@@ -72,7 +79,7 @@ struct RunFixture {
   bool run_until(const std::vector<std::string>& arguments, const std::function<bool()>& enough) const;
   // A run in the folder `out` that was killed after a checkpoint, and before that of `last_step`.
   // `arguments` begin it there.
-  void stop_early(const std::vector<std::string>& arguments, const std::string& out, const std::string& last_step) const;
+  void stop_early(const std::vector<std::string>& arguments, const std::string& out, std::int64_t last_step) const;
 };
 
 }  // namespace mec::test

@@ -1,0 +1,60 @@
+#include "mec/ssl/run/line_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "mec/tensor/error.h"
+
+namespace mec {
+
+namespace {
+
+std::string cannot(const char* what, const std::filesystem::path& path) {
+  return concat("cannot ", what, " ", path.string(), ": ", std::generic_category().message(errno));
+}
+
+}  // namespace
+
+LineFile::LineFile(std::filesystem::path path, std::uintmax_t size)
+    : path_(std::move(path)), fd_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
+  check<IoError>(fd_ >= 0, cannot("write", path_));
+  if (::ftruncate(fd_, static_cast<off_t>(size)) == 0) return;
+  const std::string reason = cannot("cut off", path_);
+  ::close(fd_);
+  throw IoError(reason);
+}
+
+LineFile::~LineFile() { ::close(fd_); }
+
+std::string LineFile::add(const std::string& line) {
+  const std::lock_guard lock(mutex_);
+  waiting_ += line;
+  waiting_ += '\n';
+  return write_waiting();
+}
+
+// Call with the mutex held.
+std::string LineFile::write_waiting() {
+  while (!waiting_.empty()) {
+    const ssize_t written = ::write(fd_, waiting_.data(), waiting_.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return cannot("write", path_);
+    waiting_.erase(0, static_cast<std::size_t>(written));  // a part of it, on a disk that is nearly full
+  }
+  return "";
+}
+
+void LineFile::sync() {
+  {
+    const std::lock_guard lock(mutex_);
+    const std::string failure = write_waiting();
+    check<IoError>(failure.empty(), failure);
+  }
+  check<IoError>(::fsync(fd_) == 0, cannot("write", path_));
+}
+
+}  // namespace mec

@@ -1,0 +1,35 @@
+// A file that grows by whole lines, on a disk that may be full for a while.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <mutex>
+#include <string>
+
+namespace mec {
+
+// Lines that cannot be written stay in memory, and go into the file with a later one.
+class LineFile {
+ public:
+  // Cuts the file off after `size` bytes; makes it where it is missing. IoError when that fails.
+  LineFile(std::filesystem::path path, std::uintmax_t size);
+  ~LineFile();
+  LineFile(const LineFile&) = delete;
+  LineFile& operator=(const LineFile&) = delete;
+
+  // Adds the line and its end. Returns why lines could not be written, or "".
+  std::string add(const std::string& line);
+  // All lines added so far reach the disk before this returns; may run beside add(). IoError when
+  // they cannot.
+  void sync();
+
+ private:
+  std::string write_waiting();
+
+  const std::filesystem::path path_;
+  const int fd_;
+  std::mutex mutex_;     // guards waiting_, and the place in the file
+  std::string waiting_;  // not in the file yet
+};
+
+}  // namespace mec

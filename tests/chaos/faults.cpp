@@ -1,0 +1,77 @@
+// Disks that refuse: each call on a run's files in turn, once or from then on. The run says so and
+// trains on or ends in an error; either way it goes on, to the same bits.
+#include "chaos/chaotic_run.h"
+
+using namespace mec;
+using namespace mec::test;
+
+namespace {
+
+void check_result(const ProgramResult& result) {
+  CAPTURE(result.status);
+  CAPTURE(result.err);
+  CHECK((result.status == 0 || result.status == 1));
+  if (result.status == 1) {
+    REQUIRE(result.err.ends_with('\n'));
+    CHECK(result.err.substr(result.err.rfind('\n', result.err.size() - 2) + 1).starts_with("error: "));
+  }
+}
+
+// From the beginning, and from a run that was stopped.
+void check_faults(const ChaoticRun& chaos, long every) {
+  REQUIRE(chaos.run_until(chaos.command("whole"), [] { return false; }));
+  chaos.make_stopped();
+  int failed = 0, survived = 0;
+  for (const bool resumes : {false, true}) {
+    const auto prepare = [&] {
+      if (resumes) chaos.copy("stopped", "run");
+      else std::filesystem::remove_all(chaos.at("run"));
+    };
+    prepare();
+    const long calls = chaos.calls(chaos.command("run"));
+    REQUIRE(calls > 20);
+    for (const auto& [kind, error] : {std::pair{"once", EIO}, std::pair{"once", ENOSPC}, std::pair{"on", ENOSPC}}) {
+      for (long at = 1 + (survived + failed) % every; at <= calls; at += every) {
+        CAPTURE(resumes);
+        CAPTURE(kind);
+        CAPTURE(at);
+        prepare();
+        const ProgramResult result = chaos.with_fault({.kind = kind, .at = at, .error = error}, chaos.command("run"));
+        check_result(result);
+        (result.status == 0 ? survived : failed) += 1;
+        if (result.status == 0) chaos.check_same("run", "whole");
+        chaos.check_goes_on();
+      }
+    }
+  }
+  MESSAGE(survived, " runs trained to their end, ", failed, " ended in an error");
+  CHECK(survived > 0);
+  CHECK(failed > 0);
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(ChaoticRun, "calls on files that fail, or a disk that is full from then on, cost a run nothing") {
+  check_faults(*this, 17);
+}
+
+TEST_CASE_FIXTURE(ChaoticRun, "no checkpoint counts on lines that are not in their file") {
+  REQUIRE(run_until(command("whole"), [] { return false; }));
+  for (const std::string file : {"metrics.jsonl", "timings.jsonl"}) {
+    for (const std::string call : {"write", "fsync"}) {
+      CAPTURE(file);
+      CAPTURE(call);
+      std::filesystem::remove_all(at("run"));
+      const ProgramResult result = with_fault({.kind = "on", .at = 5, .file = file, .call = call}, command("run"));
+      check_result(result);
+      CHECK(result.status == 1);
+      check_goes_on();
+    }
+  }
+}
+
+TEST_SUITE("slow") {
+  TEST_CASE_FIXTURE(ChaoticRun, "each call on a file fails in turn, or is the first on a full disk, and costs a run nothing") {
+    check_faults(*this, 1);
+  }
+}

@@ -1,0 +1,176 @@
+// SIGTERM, SIGINT and SIGUSR1, whatever the program is at: it ends within seconds, with the status
+// that is documented, and what is on the disk goes on to the same bits.
+#include <chrono>
+#include <csignal>
+
+#include "chaos/chaotic_run.h"
+
+using namespace mec;
+using namespace mec::test;
+
+namespace {
+
+struct Ending {
+  int signal, status;
+  std::string name;
+};
+const std::vector<Ending> kEndings{{SIGTERM, 143, "SIGTERM"}, {SIGINT, 130, "SIGINT"}, {SIGUSR1, 75, "SIGUSR1"}};
+
+struct Fixture : ChaoticRun {
+  std::filesystem::path out = folder / "out.txt", err = folder / "err.txt";
+
+  // The command is sent the signal once `ready`; its status, and how long the end took.
+  int stop(const std::vector<std::string>& arguments, const Ending& ending, const std::function<bool()>& ready,
+           const std::vector<std::string>& variables = {}) const {
+    Process process(arguments, variables, out, err);
+    REQUIRE_FALSE(process.wait_until(ready));
+    const auto sent = std::chrono::steady_clock::now();
+    process.send(ending.signal);
+    const int status = process.wait();
+    CHECK(std::chrono::steady_clock::now() - sent < std::chrono::seconds(10));
+    return status;
+  }
+  std::string said() const { return read_bytes(err); }
+  std::uintmax_t size(const std::string& name) const {
+    std::error_code error;
+    const std::uintmax_t bytes = std::filesystem::file_size(folder / name, error);
+    return error ? 0 : bytes;
+  }
+};
+
+// Enough for the program to be where it stays.
+std::function<bool()> after(int milliseconds) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
+  return [until] { return std::chrono::steady_clock::now() > until; };
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Fixture, "a signal ends training after the step, with a checkpoint of it, and no bit is lost") {
+  run(long_command("whole"));
+  std::int64_t before = 0;
+  for (const Ending& ending : kEndings) {
+    CAPTURE(ending.name);
+    const std::uintmax_t lines = size("run/metrics.jsonl");
+    REQUIRE(stop(long_command("run"), ending, [&] { return size("run/metrics.jsonl") > lines + 2000; }) == ending.status);
+    const std::int64_t step = newest_checkpoint_in(at("run")).step;
+    CHECK(step > before);
+    before = step;
+    CHECK(said() == concat("mec: stopped by ", ending.name, " after step ", step, "; go on with mec pretrain --resume ",
+                           at("run"), "\n"));
+    const std::string metrics = read_bytes(folder / "run/metrics.jsonl");
+    CHECK(std::ranges::count(metrics, '\n') == step);
+  }
+  run(long_command("run"));
+  check_same("run", "whole");
+}
+
+TEST_CASE_FIXTURE(Fixture, "a signal while a checkpoint is written leaves a whole one") {
+  run(long_command("whole"));
+  for (const Ending& ending : kEndings) {
+    CAPTURE(ending.name);
+    CHECK(stop(long_command("run"), ending, [&] { return has_temporary(at("run")); }) == ending.status);
+    CHECK_FALSE(has_temporary(at("run")));
+  }
+  run(long_command("run"));
+  check_same("run", "whole");
+}
+
+TEST_CASE_FIXTURE(Fixture, "a second SIGINT does not wait for the disk, and leaves the checkpoint before") {
+  run(command("whole"));
+  make_stopped();
+  copy("stopped", "run");
+  const FoundCheckpoint good = newest_checkpoint_in(at("run"));
+  Process process(command("run"), variables({.kind = "hang", .at = 1, .file = "checkpoint-", .call = "fsync"}), out, err);
+  REQUIRE_FALSE(process.wait_until([&] { return has_temporary(at("run")); }));
+  process.send(SIGINT);
+  CHECK_FALSE(process.wait_until(after(500)));  // it waits for the write
+  process.send(SIGTERM);
+  CHECK_FALSE(process.wait_until(after(200)));
+  const auto sent = std::chrono::steady_clock::now();
+  process.send(SIGINT);
+  CHECK(process.wait() == 130);
+  CHECK(std::chrono::steady_clock::now() - sent < std::chrono::seconds(1));
+  CHECK(said() == "mec: stopped by SIGINT\n");
+  CHECK(newest_checkpoint_in(at("run")).path == good.path);
+  check_goes_on();
+}
+
+TEST_CASE_FIXTURE(Fixture, "a signal ends a wait for images that never come, at the last checkpoint") {
+  std::filesystem::remove_all(at("data"));
+  write_noted_images(folder / "data", 48, 4);
+  const auto command_of = [&](const std::string& name) { return go(name, "mec", {"train.checkpoint_steps=1"}); };
+  run(command_of("whole"));
+  // In a later epoch than the first.
+  const Fault hangs{.kind = "hang", .at = 3, .file = "1040.png", .call = "open", .folder = "data"};
+  const Ending ending = kEndings[2];
+  const auto stands_still = [&, lines = std::uintmax_t{0}, since = std::chrono::steady_clock::now()]() mutable {
+    if (size("run/metrics.jsonl") != lines) since = std::chrono::steady_clock::now();
+    lines = size("run/metrics.jsonl");
+    return lines > 0 && std::chrono::steady_clock::now() - since > std::chrono::seconds(1);
+  };
+  CHECK(stop(command_of("run"), ending, stands_still, variables(hangs)) == ending.status);
+  CHECK(said() == "mec: stopped by SIGUSR1\n");
+  CHECK(newest_checkpoint_in(at("run")).step < 12);
+  run(command_of("run"));
+  check_same("run", "whole");
+}
+
+TEST_CASE_FIXTURE(Fixture, "a signal ends the start of a run and an evaluation at once") {
+  run(command("whole"));
+  const auto hangs = variables({.kind = "hang", .at = 1, .file = "images-idx3", .call = "open", .folder = "data"});
+  for (const Ending& ending : kEndings) {
+    CAPTURE(ending.name);
+    CHECK(stop(command("run"), ending, after(700), hangs) == ending.status);
+    CHECK(said() == concat("mec: stopped by ", ending.name, "\n"));
+    CHECK(stop({"eval", "table", at("whole"), "--threads", "1"}, ending, after(700), hangs) == ending.status);
+    CHECK(said() == concat("mec: stopped by ", ending.name, "\n"));
+  }
+  check_goes_on();
+}
+
+TEST_CASE_FIXTURE(Fixture, "a study that is stopped keeps the runs that it finished") {
+  const std::vector<std::string> study{"study",
+                                       "methods",
+                                       config,
+                                       "--methods",
+                                       "simsiam,vicreg",
+                                       "--k",
+                                       "5",
+                                       "--threads",
+                                       "1",
+                                       "--set",
+                                       "model.proj_hidden=16",
+                                       "--set",
+                                       "model.dim=16",
+                                       "--set",
+                                       "train.epochs=8",
+                                       "--set",
+                                       "train.batch=16",
+                                       "--out",
+                                       at("study")};
+  const auto first_is_kept = [&] {
+    std::error_code none;
+    return std::filesystem::exists(at("study/runs/vicreg-0/metrics.jsonl"), none);
+  };
+  CHECK(stop(study, kEndings[0], first_is_kept) == 143);
+  CHECK(said().find("mec: stopped by SIGTERM\n") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(at("study/methods.csv")));
+  const std::string again = run(study).out;
+  CHECK(again.find("simsiam-0") != std::string::npos);
+  CHECK(std::ranges::count(again, '(') == 1 + 1);
+  CHECK(again.find("s  (kept)\n") != std::string::npos);
+  CHECK(std::filesystem::exists(at("study/methods.csv")));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a signal that the caller ignores stays ignored") {
+  struct sigaction ignore {
+  }, old{};
+  ignore.sa_handler = SIG_IGN;
+  ::sigaction(SIGINT, &ignore, &old);
+  Process process(long_command("run"), {}, out, err);
+  ::sigaction(SIGINT, &old, nullptr);
+  REQUIRE_FALSE(process.wait_until([&] { return size("run/metrics.jsonl") > 0; }));
+  process.send(SIGINT);
+  CHECK(process.wait() == 0);
+}
