@@ -1,6 +1,7 @@
 // PNG by libpng.
 #include <png.h>
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
@@ -9,6 +10,7 @@
 #include "mec/data/decoders/decoder.h"
 #include "mec/data/decoders/exif.h"
 #include "mec/tensor/error.h"
+#include "mec/tensor/io/limits.h"
 
 namespace mec {
 namespace {
@@ -59,8 +61,8 @@ class Reader {
 };
 
 // Pixels of 1 or 3 channels of 8 bits; gray of 16 bits stays as it is. Gamma and colour profiles
-// are ignored.
-void set_transformations(png_structp png, png_infop info) {
+// are ignored. Returns the number of passes over the picture: 1, or 7 where it is interlaced.
+int set_transformations(png_structp png, png_infop info) {
   const int color = png_get_color_type(png, info);
   const int bits = png_get_bit_depth(png, info);
   if (color == PNG_COLOR_TYPE_PALETTE)
@@ -68,8 +70,9 @@ void set_transformations(png_structp png, png_infop info) {
   if (color == PNG_COLOR_TYPE_GRAY && bits < 8) png_set_expand_gray_1_2_4_to_8(png);
   if (bits == 16 && color != PNG_COLOR_TYPE_GRAY) png_set_strip_16(png);
   png_set_strip_alpha(png);
-  png_set_interlace_handling(png);
+  const int passes = png_set_interlace_handling(png);
   png_read_update_info(png, info);
+  return passes;
 }
 
 int orientation_of(Reader& file) {
@@ -89,6 +92,8 @@ DecodedImage decode_png(Bytes bytes) {
     png_set_read_fn(png, &file, Reader::read);
     png_set_user_limits(png, PNG_UINT_31_MAX,
                         PNG_UINT_31_MAX);  // make_image() has a limit of its own
+    // Some memory is taken by the length that a chunk claims.
+    png_set_chunk_malloc_max(png, std::max<std::size_t>(bytes.size(), limits::kPngChunk));
     png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
     png_read_info(png, info);
   });
@@ -96,19 +101,20 @@ DecodedImage decode_png(Bytes bytes) {
   const std::uint64_t height = png_get_image_height(png, info);
   const int color = png_get_color_type(png, info);
   const bool is_gray = (color & PNG_COLOR_MASK_COLOR) == 0;
-  DecodedImage decoded{make_image(width, height, is_gray ? 1 : 3), 1};
+  DecodedImage decoded{make_image(bytes, width, height, is_gray ? 1 : 3), 1};
 
   const bool is_wide = color == PNG_COLOR_TYPE_GRAY && png_get_bit_depth(png, info) == 16;
   std::vector<std::uint8_t> wide(is_wide ? 2 * decoded.image.pixels.size() : 0);
   std::vector<std::uint8_t>& target = is_wide ? wide : decoded.image.pixels;
-  std::vector<png_bytep> rows(height);
-  for (std::uint64_t y = 0; y < height; ++y) rows[y] = target.data() + y * (target.size() / height);
+  const std::size_t row_bytes = target.size() / height;
   bool fits = false;
   file.run([&] {
-    set_transformations(png, info);
-    fits = png_get_rowbytes(png, info) * height == target.size();
+    const int passes = set_transformations(png, info);
+    fits = png_get_rowbytes(png, info) == row_bytes;
     if (!fits) return;
-    png_read_image(png, rows.data());
+    for (int pass = 0; pass < passes; ++pass) {  // each changes its own pixels of a row
+      for (std::uint64_t y = 0; y < height; ++y) png_read_row(png, target.data() + y * row_bytes, nullptr);
+    }
     png_read_end(png, info);
   });
   check<IoError>(fits, "libpng gives rows of ", png_get_rowbytes(png, info), " bytes for ", width,

@@ -58,6 +58,8 @@ TEST_CASE("image files that cannot be decoded are errors with their name and a r
           "this build does not read AVIF: mec has no decoder");
   refuses(png_header(13378, 13378, 3) + png_chunk("IDAT", "") + png_chunk("IEND", ""),
           png + "the image is 13378x13378, but at most 178956970 pixels are read");
+  refuses(png_header(13000, 13000, 3) + png_chunk("IDAT", "") + png_chunk("IEND", ""),
+          png + "its picture takes 507000000 bytes, but a file of 57 bytes may hold at most 67108864");
   refuses(kPng.substr(0, 50), png + "the file is truncated");
   refuses(make_jpeg().substr(0, 100), jpeg + "the file is truncated");
   // No reason may be empty.
