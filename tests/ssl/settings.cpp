@@ -108,6 +108,7 @@ TEST_CASE("a setting of the wrong type or out of range is refused by name") {
 
 TEST_CASE("broken TOML is reported with file and line") {
   CHECK_THROWS_WITH_AS(read_text("[train]\nlr = = 3\n"), doctest::Contains("config.toml:2: "), ValueError);
+  CHECK_THROWS_WITH_AS(read_text("[+train]\nlr = 1\n"), doctest::Contains("config.toml:1: "), ValueError);
 }
 
 TEST_CASE("a file that is too large for settings, or that nests tables by the thousand, is refused unread") {
