@@ -19,7 +19,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;  // keeps keys in the order of insertion
 
-constexpr std::array kRunFiles{kSettingsFile, kMetricsFile, kTimingsFile, kEncoderFile, kCheckpointFile, kPlansFile};
+constexpr std::array kRunFiles{kSettingsFile,   kMetricsFile, kTimingsFile, kEncoderFile,
+                               kCheckpointFile, kPlansFile,   kBrokenFile};
 
 void make_folder(const std::filesystem::path& path) {
   std::error_code error;
@@ -96,7 +97,7 @@ void RunDirectory::begin(const PretrainSettings& settings) {
                  ": the output folder is not empty; choose another with --out, or remove it first",
                  goes_on ? "; --resume goes on with the run that it holds" : "");
   for (const char* file : kRunFiles) remove_leftovers(path_ / file);
-  std::filesystem::remove(path_ / kEncoderFile);
+  for (const char* file : {kEncoderFile, kBrokenFile}) std::filesystem::remove(path_ / file);
   AtomicFile file(path_ / kSettingsFile);
   file.write(write_settings(settings));
   file.commit();
@@ -112,7 +113,7 @@ void RunDirectory::go_on(std::int64_t steps_done) {
   timings_ = open_file(timings, std::ios::app);
   std::filesystem::resize_file(metrics, metrics_end);
   std::filesystem::resize_file(timings, timings_end);
-  for (const char* file : {kCheckpointFile, kEncoderFile}) remove_leftovers(path_ / file);
+  for (const char* file : {kCheckpointFile, kEncoderFile, kBrokenFile}) remove_leftovers(path_ / file);
 }
 
 void RunDirectory::on_step(const StepReport& report) {

@@ -1,5 +1,6 @@
 // The folder of a run: settings.toml, metrics.jsonl, timings.jsonl, encoder.safetensors,
-// checkpoint.safetensors; from a GPU also convolution_plans.json.
+// checkpoint.safetensors; from a GPU also convolution_plans.json; broken.txt where images were
+// skipped.
 #pragma once
 
 #include <filesystem>
@@ -22,6 +23,7 @@ inline constexpr const char* kEncoderFile = "encoder.safetensors";
 inline constexpr const char* kCheckpointFile = "checkpoint.safetensors";
 inline constexpr const char* kPlansFile =
     "convolution_plans.json";  // the GPU's engines: a resumed run takes them, to get the same bits
+inline constexpr const char* kBrokenFile = "broken.txt";
 
 // Writes the run's files while it trains: metrics and timings at each step, the encoder after each
 // epoch. The checkpoint comes after on_epoch(): the lines up to its step are then on the disk.

@@ -8,6 +8,7 @@
 
 #include "mec/data/formats/open_dataset.h"
 #include "mec/ssl/methods/methods.h"
+#include "mec/ssl/run/broken_images.h"
 #include "mec/ssl/run/epoch_budget.h"
 #include "mec/ssl/run/run_directory.h"
 #include "mec/ssl/run/settings_file.h"
@@ -49,7 +50,9 @@ WeightsInfo describe_encoder(const ResNet& encoder, const TransformPtr& views, c
 }
 
 // Settings that may differ when a run is resumed: they make no difference to what is trained.
-constexpr std::array<std::string_view, 4> kFree{"data.path", "data.workers", "data.eval_size", "train.checkpoint_epochs"};
+// (Images that are skipped make one, but without on_broken=skip there would be no run.)
+constexpr std::array<std::string_view, 6> kFree{"data.path",         "data.workers",   "data.on_broken",
+                                                "data.broken_limit", "data.eval_size", "train.checkpoint_epochs"};
 
 RunIdentity identity_of(const PretrainSettings& settings, const TrainPlan& plan) {
   RunIdentity identity{.steps_per_epoch = plan.steps_per_epoch(), .settings = list_settings(settings)};
@@ -90,6 +93,19 @@ PretrainSettings keep_within(PretrainSettings settings, double minutes, const Da
   return settings;
 }
 
+LoaderOptions loader_options(const PretrainSettings& settings, std::int64_t first_epoch, BrokenImages& broken) {
+  return {.batch = settings.train.batch,
+          .epochs = settings.train.epochs,
+          .shuffle = true,
+          .drop_last = true,
+          .seed = settings.train.seed,
+          .workers = static_cast<int>(settings.data.workers),
+          .first_epoch = first_epoch,
+          .on_broken = settings.data.on_broken,
+          .broken_limit = settings.data.broken_limit,
+          .on_skipped = [&broken](const std::string& message) { broken.add(message); }};
+}
+
 // From the start, or from a checkpoint.
 void run(const PretrainSettings& asked, const Device& device, const std::filesystem::path& out, const RunOptions& options,
          std::unique_ptr<Checkpoint> from) {
@@ -99,15 +115,8 @@ void run(const PretrainSettings& asked, const Device& device, const std::filesys
       options.within_minutes ? keep_within(asked, *options.within_minutes, *dataset, *views, device, options.log) : asked;
   const TrainSettings& train_settings = settings.train;
   const std::unique_ptr<Objective> objective = make_step_objective(settings, device);
-  Loader loader(dataset, views,
-                {.batch = train_settings.batch,
-                 .epochs = train_settings.epochs,
-                 .shuffle = true,
-                 .drop_last = true,
-                 .seed = train_settings.seed,
-                 .workers = static_cast<int>(settings.data.workers),
-                 .first_epoch = from ? from->epoch() : 0},
-                device);
+  BrokenImages broken(out / kBrokenFile, settings.data.broken_limit, options.note);
+  Loader loader(dataset, views, loader_options(settings, from ? from->epoch() : 0, broken), device);
   // Throws for wrong settings before anything is written.
   const TrainPlan plan(settings, loader.batches_per_epoch());
   Learner learner({.model = settings.model,
@@ -141,6 +150,10 @@ void run(const PretrainSettings& asked, const Device& device, const std::filesys
   all.insert(all.end(), options.observers.begin(), options.observers.end());
   try {
     train(learner, *objective, loader, settings, all, {.steps_done = done, .capture = options.capture, .note = options.note});
+  } catch (const BrokenImageError& error) {
+    if (settings.data.on_broken == OnBroken::skip) throw;
+    throw BrokenImageError(
+        concat(error.what(), "; data.on_broken=skip trains without such images, and lists them in ", kBrokenFile));
   } catch (const NumericalError& error) {
     if (!std::filesystem::exists(out / kCheckpointFile)) throw;
     throw NumericalError(concat(error.what(), "; the last good state is in ", (out / kCheckpointFile).string()));
