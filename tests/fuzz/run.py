@@ -12,12 +12,13 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 # What an input may take: 64 MiB of pixels (tensor/io/limits.h) some times over, and the memory of
-# the sanitizer. By the clock, 20 s were too few on a machine that stalls.
-LIMITS = ["-rss_limit_mb=1536", "-malloc_limit_mb=512", "-timeout=120", "-report_slow_units=120"]
+# the sanitizer.
+LIMITS = ["-rss_limit_mb=1536", "-malloc_limit_mb=512", "-timeout=60", "-report_slow_units=60"]
 LENGTH = 8192  # bytes of an input; a record of CIFAR has 3073
 ENVIRONMENT = {"UBSAN_OPTIONS": "print_stacktrace=1"}
 
@@ -28,24 +29,42 @@ def folder(*parts):
     return path
 
 
-def run(build, target, options, seeds, scratch):
-    """(executions, seconds, whether there was a finding) of one target; its output goes to BUILD/findings/<target>.log."""
-    findings = folder(build, "findings")
-    log = findings / f"{target}.log"
-    before = set(findings.iterdir())
-    corpora = [folder(build, "corpus", target)]
-    corpora += [path for path in (HERE / "corpus" / target, seeds / target.split("_")[0]) if path.is_dir()]
-    with log.open("w") as output:
-        done = subprocess.run([build / "tests" / "mec_fuzz", f"--target={target}", f"-max_total_time={options.seconds}",
-                               f"-runs={options.executions}", *LIMITS, f"-max_len={LENGTH}", f"-artifact_prefix={findings}/{target}-", "-print_final_stats=1", *corpora],
-                              stdout=output, stderr=subprocess.STDOUT,
-                              env={**os.environ, **ENVIRONMENT, "TMPDIR": str(scratch)})
-    text = log.read_text(errors="replace")
-    count = re.search(r"number_of_executed_units: (\d+)", text)
-    taken = re.search(r"Done \d+ runs in (\d+) second", text)
-    for path in sorted(set(findings.iterdir()) - before - {log}):
-        print(f"{target}: a finding: {path}; what it did: {log}")
-    return int(count[1]) if count else 0, int(taken[1]) if taken else 0, done.returncode != 0
+class Runner:
+    def __init__(self, build, target, seeds, scratch):
+        self.program = [build / "tests" / "mec_fuzz", f"--target={target}", *LIMITS]
+        self.environment = {**os.environ, **ENVIRONMENT, "TMPDIR": str(scratch)}
+        self.findings = folder(build, "findings")
+        self.target, self.log = target, self.findings / f"{target}.log"
+        self.corpora = [folder(build, "corpus", target)]
+        self.corpora += [path for path in (HERE / "corpus" / target, seeds / target.split("_")[0]) if path.is_dir()]
+
+    def call(self, *options):
+        with self.log.open("w") as output:
+            return subprocess.run([*self.program, *options], stdout=output, stderr=subprocess.STDOUT, env=self.environment).returncode
+
+    def kept(self):
+        return {path for path in self.findings.glob(f"{self.target}-*") if path.is_file()}
+
+    def is_again(self, path):
+        """Whether the input is a finding when it is tried alone. A process that is held up by others times out, too."""
+        return self.call(str(path)) != 0
+
+    def run(self, seconds, executions):
+        """(executions, seconds, findings); goes on after a finding that does not come again."""
+        done, start = 0, time.monotonic()
+        while True:
+            before, left = self.kept(), seconds - int(time.monotonic() - start)
+            status = self.call(f"-max_total_time={max(left, 1)}", f"-runs={executions - done if executions > 0 else -1}",
+                               f"-max_len={LENGTH}", f"-artifact_prefix={self.findings}/{self.target}-", "-print_final_stats=1",
+                               *self.corpora)
+            count = re.search(r"number_of_executed_units: (\d+)", self.log.read_text(errors="replace"))
+            done += int(count[1]) if count else 0
+            new = self.kept() - before
+            found = [path for path in sorted(new) if self.is_again(path)]
+            if status == 0 or found or not new:  # where it ends ill without an input, the log says why
+                return done, round(time.monotonic() - start), found or ([self.log] if status else [])
+            for path in new:
+                path.unlink()
 
 
 def main():
@@ -66,9 +85,12 @@ def main():
         seeds = folder(scratch, "seeds")
         subprocess.run([sys.executable, HERE / "make_corpus.py", "--images", seeds], check=True)
         for target in chosen:
-            executions, seconds, has_finding = run(build, target, options, seeds, folder(scratch, "files"))
-            print(f"{target}: {executions} executions in {seconds} s" + (", with a finding" if has_finding else ""), flush=True)
-            if has_finding:
+            runner = Runner(build, target, seeds, folder(scratch, "files"))
+            executions, seconds, findings = runner.run(options.seconds, options.executions)
+            print(f"{target}: {executions} executions in {seconds} s", flush=True)
+            for path in findings:
+                print(f"{target}: a finding: {path}; what it does: {runner.log}", flush=True)
+            if findings:
                 found.append(target)
     if found:
         sys.exit(f"findings in {', '.join(found)}: see {build}/findings")
