@@ -1,7 +1,6 @@
 // PNG by libpng.
 #include <png.h>
 
-#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
@@ -10,7 +9,6 @@
 #include "mec/data/decoders/decoder.h"
 #include "mec/data/decoders/exif.h"
 #include "mec/tensor/error.h"
-#include "mec/tensor/io/limits.h"
 
 namespace mec {
 namespace {
@@ -60,6 +58,17 @@ class Reader {
   char text_[256] = "";
 };
 
+// IoError where a chunk does not lie in the file as a whole: libpng takes memory by the length that
+// a chunk claims, and only warns of lengths beyond its own limit.
+void check_chunks(Bytes file) {
+  constexpr std::size_t kSignature = 8;
+  for (std::uint64_t at = kSignature;;) {
+    const Bytes chunk = part_of(file, at, std::uint64_t{12} + big_32(file, at));
+    if (begins_with(chunk.subspan(4), "IEND")) return;
+    at += chunk.size();
+  }
+}
+
 // Pixels of 1 or 3 channels of 8 bits; gray of 16 bits stays as it is. Gamma and colour profiles
 // are ignored. Returns the number of passes over the picture: 1, or 7 where it is interlaced.
 int set_transformations(png_structp png, png_infop info) {
@@ -85,6 +94,7 @@ int orientation_of(Reader& file) {
 }  // namespace
 
 DecodedImage decode_png(Bytes bytes) {
+  check_chunks(bytes);
   Reader file(bytes);
   png_structp png = file.png();
   png_infop info = file.info();
@@ -92,8 +102,6 @@ DecodedImage decode_png(Bytes bytes) {
     png_set_read_fn(png, &file, Reader::read);
     png_set_user_limits(png, PNG_UINT_31_MAX,
                         PNG_UINT_31_MAX);  // make_image() has a limit of its own
-    // Some memory is taken by the length that a chunk claims.
-    png_set_chunk_malloc_max(png, std::max<std::size_t>(bytes.size(), limits::kPngChunk));
     png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
     png_read_info(png, info);
   });

@@ -17,8 +17,6 @@ inline constexpr std::uint64_t kUnpackedAnyway = std::uint64_t{64} << 20;
 inline constexpr std::uint64_t kPixelRatio = 1100;
 // Data sets that are packed with gzip: MNIST takes 5 to 1, blank images 1000 to 1.
 inline constexpr std::uint64_t kGzipRatio = 250;
-// Of a PNG's chunk in a smaller file, and unpacked: libpng's recommendation.
-inline constexpr std::uint64_t kPngChunk = 8'000'000;
 // JPEG: a progressive file has some 10 scans; each passes over the whole picture, however short.
 inline constexpr int kJpegScans = 1000;
 // The header of a safetensors file: the reference implementation's limit.

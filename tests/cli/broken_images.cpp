@@ -91,6 +91,16 @@ TEST_CASE_FIXTURE(Fixture, "a run that is killed and resumed skips the same imag
   CHECK(bytes_of("run") == bytes_of("whole"));
 }
 
+TEST_CASE_FIXTURE(Fixture, "a resumed run keeps the lines of images that have been mended since") {
+  const std::vector<std::string> settings{"data.on_broken=skip", "train.epochs=12"};
+  stop_early(pretrain("run", settings), "run", "24");
+  const auto before = lines_of(read_bytes(folder / "run/broken.txt"));
+  const std::string whole = make_png(8, 8, random_image({8, 8}, 3, 5).pixels);
+  write_bytes(name(5), whole);
+  run({"pretrain", "--threads", "1", "--resume", at("run")});
+  CHECK(lines_of(read_bytes(folder / "run/broken.txt")) == before);
+}
+
 TEST_CASE_FIXTURE(Fixture, "the list of a run that begins again is its own") {
   run(pretrain("run", {"data.on_broken=skip", "train.checkpoint_epochs=0", "train.epochs=1"}));
   for (const char* file : {"encoder.safetensors", "metrics.jsonl"}) std::filesystem::remove(folder / "run" / file);
