@@ -5,13 +5,16 @@
 #   make demo     learn Fashion-MNIST without labels  make minimal  build without optional libraries
 #   make test     build and run the tests             make format   clang-format
 #   make slow     the tests that take minutes         make tidy     clang-tidy
-#   make asan     the tests under the sanitizers      make install  into PREFIX, /usr/local
-#   make mutants  do the tests notice small bugs?     make clean    remove all builds
+#   make asan     the tests under sanitizers          make install  into PREFIX, /usr/local
+#   make tsan     those of threads, for data races    make mutants  do the tests notice small bugs?
+#   make fuzz     made-up bytes into every reader     make clean    remove all builds
 #
-# `make mutants ROOM=ssl` asks the tests of one room, `make install PREFIX=/opt/mec` installs there.
+# `make mutants ROOM=ssl` asks the tests of one room, `make install PREFIX=/opt/mec` installs there,
+# `make fuzz SECONDS=60` takes that long for each reader; with clang.
 
 MAKEFLAGS += --no-print-directory
 PREFIX ?= /usr/local
+SECONDS ?= 60
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 ROOMS = tensor autograd nn data ssl eval cli
 # Fashion-MNIST, where `tools/setup.sh --prefix .deps` unpacked it.
@@ -29,11 +32,13 @@ configure = if $(here); then cmake --preset $(@F) $(DEPS); else \
     rm -rf $@/CMakeCache.txt $@/CMakeFiles; cmake --preset $(@F) $(NINJA) $(DEPS) $(FIRST); fi
 ctest = ctest --test-dir $< --output-on-failure
 
-BUILDS = build/release build/dev build/asan build/minimal
+BUILDS = build/release build/dev build/asan build/tsan build/fuzz build/minimal
 $(BUILDS): setup
 	@$(configure)
 	@cmake --build $@ -j $(JOBS) $(ONLY)
 demo bench: ONLY = --target mec_cli
+fuzz: ONLY = --target mec_fuzz
+tsan: ONLY = --target thread_tests
 # The demo runs on the CPU: where nothing was built before, the GPU's kernels are left to the next
 # `make`.
 demo: FIRST = -DMEC_CUDA=OFF
@@ -61,6 +66,12 @@ bench: build/release
 asan: build/asan
 	@$(ctest) --label-exclude 'slow|style'
 
+tsan: build/tsan
+	@$(ctest) --label-regex threads --label-exclude slow
+
+fuzz: build/fuzz
+	@tests/fuzz/run.py $< --seconds $(SECONDS)
+
 minimal: build/minimal
 
 tidy: build/dev
@@ -75,4 +86,4 @@ install: build/release
 clean:
 	rm -rf build
 
-.PHONY: $(BUILDS) all setup demo test slow mutants bench asan minimal tidy format install clean
+.PHONY: $(BUILDS) all setup demo test slow mutants bench asan tsan fuzz minimal tidy format install clean

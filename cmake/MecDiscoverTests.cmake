@@ -1,8 +1,9 @@
 # cmake -Dprogram=test_tensor [-Demulator=qemu-…;…] -Dtests_dir=<source>/tests [-Dfolder=NAME]
-# -Doutput=FILE -P MecDiscoverTests.cmake
+# -Dthreads=REGEX -Doutput=FILE -P MecDiscoverTests.cmake
 #
 # Asks a doctest executable for its test cases and writes FILE, which ctest includes: one test for
-# each source file, its name under NAME where one is given.
+# each source file, its name under NAME where one is given, and with the label `threads` where it
+# matches REGEX.
 cmake_minimum_required(VERSION 3.22)
 execute_process(COMMAND ${emulator} "${program}" --list-test-cases --reporters=xml OUTPUT_VARIABLE xml RESULT_VARIABLE status)
 string(REPLACE ";" "," xml "${xml}")  # a semicolon in a name would cut CMake's list
@@ -37,6 +38,10 @@ foreach(file IN LISTS files)
   if(folder AND NOT name MATCHES "^${folder}/")
     string(PREPEND name "${folder}/")
   endif()
+  set(label "")
+  if(name MATCHES "${threads}")
+    set(label threads)
+  endif()
   foreach(speed quick slow)
     if(NOT file IN_LIST ${speed}_files)
       continue()
@@ -44,16 +49,16 @@ foreach(file IN LISTS files)
     if(speed STREQUAL "slow")
       set(test "${name} (slow)")
       set(filter "--test-suite=*slow*")
-      set(labels " LABELS slow")
+      set(labels ${label} slow)
     else()
       set(test "${name}")
       set(filter "--test-suite-exclude=*slow*")
-      set(labels "")
+      set(labels ${label})
     endif()
     string(APPEND text "add_test([==[${test}]==]${command} [==[--source-file=${file}]==] ${filter})\n")
     # A filter that matches nothing makes doctest succeed; here it is a failure.
     string(APPEND text "set_tests_properties([==[${test}]==] PROPERTIES FAIL_REGULAR_EXPRESSION "
-      "\"test cases: +0 [|]\"${labels})\n")
+      "\"test cases: +0 [|]\" LABELS \"${labels}\")\n")
   endforeach()
 endforeach()
 file(WRITE "${output}" "${text}")

@@ -2,6 +2,8 @@
 
 #include "mec/tensor/error.h"
 #include "mec/tensor/io/input_file.h"
+#include "mec/tensor/io/limits.h"
+#include "mec/tensor/machine_memory.h"
 
 #if MEC_HAVE_ZLIB
 #include <zlib.h>
@@ -34,6 +36,16 @@ class Inflater {
   z_stream stream_{};
 };
 
+void grow(Bytes& content, std::uint64_t bytes, const std::string& name) {
+  check<MemoryError>(bytes <= machine_memory(), name, ": unpacking it takes ", bytes >> 20,
+                     " MiB, but the machine or its control group has ", machine_memory() >> 20, " MiB");
+  try {
+    content.resize(bytes);
+  } catch (const std::exception&) {  // bad_alloc or length_error
+    throw MemoryError(concat(name, ": unpacking it takes ", bytes >> 20, " MiB of memory, and there are not as many"));
+  }
+}
+
 Bytes unpack(const Bytes& packed, const std::string& name) {
   constexpr std::size_t kMax = std::numeric_limits<uInt>::max();
   check<IoError>(packed.size() <= kMax, name, ": gzip files above 4 GiB are not supported");
@@ -42,10 +54,16 @@ Bytes unpack(const Bytes& packed, const std::string& name) {
   inflater->avail_in = static_cast<uInt>(packed.size());
 
   // Grown as data arrive: the size that a damaged file claims is not trusted.
-  Bytes content(std::max<std::size_t>(4 * packed.size(), 4096));
+  const std::uint64_t most = limits::unpacked(packed.size(), limits::kGzipRatio);
+  Bytes content;
+  grow(content, std::min<std::uint64_t>(most, 4 * packed.size() + 4096), name);
   std::size_t used = 0;
   while (true) {
-    if (used == content.size()) content.resize(2 * content.size());
+    if (used == content.size()) {
+      check<IoError>(used < most, name, ": its ", packed.size(), " bytes unpack to more than ", most,
+                     "; data sets of images do not pack as tightly");
+      grow(content, std::min<std::uint64_t>(most, 2 * used), name);
+    }
     const std::size_t room = std::min(content.size() - used, kMax);
     inflater->next_out = content.data() + used;
     inflater->avail_out = static_cast<uInt>(room);

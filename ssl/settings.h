@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mec/data/augment/view.h"
+#include "mec/data/loader/broken_images.h"
 #include "mec/ssl/losses/kernel_density_kl.h"
 
 namespace mec {
@@ -90,8 +91,10 @@ struct DataSettings {
   bool exif_orientation = false;
   // Of pixels in [0, 1], one for each channel; empty: what is published for the data set.
   std::vector<double> mean, std;
-  std::int64_t workers = 1;    // loader threads; 0: none
-  std::int64_t eval_size = 0;  // pixels on a side when the encoder is used; 0: the first view's
+  std::int64_t workers = 1;             // loader threads; 0: none
+  OnBroken on_broken = OnBroken::stop;  // where an image's file is missing or damaged
+  std::int64_t broken_limit = 100;      // of a run that skips such images
+  std::int64_t eval_size = 0;           // pixels on a side when the encoder is used; 0: the first view's
 };
 
 struct PretrainSettings {

@@ -165,8 +165,7 @@ class RunReader {
   }
   bool is_4() const { return header_.compression == kRle4; }
   void put(std::uint8_t byte, std::uint64_t i) {
-    indices_.resize(
-        to_);  // grown as pixels come: the size that a damaged file claims is not trusted
+    indices_.resize(to_);
     indices_.push_back(static_cast<std::uint8_t>(!is_4()      ? byte
                                                  : i % 2 == 0 ? byte >> 4
                                                               : byte & 15));
@@ -197,7 +196,7 @@ class RunReader {
 
 DecodedImage decode_bmp(Bytes file) {
   Header h = read_header(file);
-  check_image_size(h.width, h.height);
+  Image image = make_image(file, h.width, h.height, 3);
   std::vector<std::uint8_t> indices;
   if (h.compression == kRle8 || h.compression == kRle4) {
     indices = RunReader(file, h).read();
@@ -208,7 +207,6 @@ DecodedImage decode_bmp(Bytes file) {
   const std::uint64_t row_bytes = (h.width * h.bits + 7) / 8;
   const std::uint64_t stride = indices.empty() ? (row_bytes + 3) / 4 * 4 : row_bytes;
   const Bytes rows = part_of(file, h.pixels_at, (h.height - 1) * stride + row_bytes);
-  Image image = make_image(h.width, h.height, 3);
   for (std::uint64_t y = 0; y < h.height; ++y) {
     const Bytes row = rows.subspan(y * stride);
     std::uint8_t* const rgb = &image.pixels[(h.top_down ? y : h.height - 1 - y) * h.width * 3];

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "mec/tensor/error.h"
+#include "mec/tensor/io/limits.h"
 
 namespace mec {
 
@@ -11,13 +12,19 @@ void check_image_size(std::uint64_t width, std::uint64_t height) {
   check<IoError>(width > 0 && height > 0, "the image is ", width, "x", height,
                  ": it has no pixels");
   constexpr std::uint64_t kMaxSide = std::numeric_limits<int>::max();
-  check<IoError>(width <= kMaxSide && height <= kMaxSide && width <= kMaxPixels / height,
-                 "the image is ", width, "x", height, ", but at most ", kMaxPixels,
-                 " pixels are read; make it smaller, or leave it out");
+  check<IoError>(width <= kMaxSide && height <= kMaxSide && width <= limits::kPixels / height, "the image is ", width, "x",
+                 height, ", but at most ", limits::kPixels, " pixels are read; make it smaller, or leave it out");
 }
 
-Image make_image(std::uint64_t width, std::uint64_t height, int channels) {
+void check_unpacked(Bytes file, std::uint64_t bytes) {
+  const std::uint64_t most = limits::unpacked(file.size(), limits::kPixelRatio);
+  check<IoError>(bytes <= most, "its picture takes ", bytes, " bytes, but a file of ", file.size(), " bytes may hold at most ",
+                 most);
+}
+
+Image make_image(Bytes file, std::uint64_t width, std::uint64_t height, int channels) {
   check_image_size(width, height);
+  check_unpacked(file, width * height * static_cast<std::uint64_t>(channels));
   Image image{static_cast<int>(width), static_cast<int>(height), channels, {}};
   image.pixels.resize(width * height * static_cast<std::uint64_t>(channels));
   return image;

@@ -26,14 +26,15 @@ DecodedImage decode_pnm(Bytes file);
 DecodedImage decode_tiff(Bytes file);
 DecodedImage decode_webp(Bytes file);
 
-// Pillow's default limit: a few damaged bytes must not request terabytes.
-constexpr std::uint64_t kMaxPixels = 178'956'970;
-
-// IoError for an image without pixels and for one beyond kMaxPixels.
+// IoError for an image without pixels and for one beyond limits::kPixels.
 void check_image_size(std::uint64_t width, std::uint64_t height);
 
-// A black image: pixels that a decoder skips are not uninitialised memory.
-Image make_image(std::uint64_t width, std::uint64_t height, int channels);
+// IoError where a picture's samples are more than a file of this size may become (limits.h).
+void check_unpacked(Bytes file, std::uint64_t bytes);
+
+// A black image: pixels that a decoder skips are not uninitialised memory. IoError for sizes that
+// the file may not ask for, by both rules.
+Image make_image(Bytes file, std::uint64_t width, std::uint64_t height, int channels);
 
 // Bytes [at, at + count) of a file. IoError, which says that the file is truncated, where it is
 // shorter.

@@ -74,10 +74,9 @@ std::vector<int> row_order(const GifImageDesc& picture) {
 }
 
 // Indices beyond the colour table are black; in a file without a table they are gray levels.
-Image with_colors(const Image& indices, const ColorMapObject* map) {
+Image with_colors(Bytes file, const Image& indices, const ColorMapObject* map) {
   if (!map) return indices;
-  Image image = make_image(static_cast<std::uint64_t>(indices.width),
-                           static_cast<std::uint64_t>(indices.height), 3);
+  Image image = make_image(file, static_cast<std::uint64_t>(indices.width), static_cast<std::uint64_t>(indices.height), 3);
   std::uint8_t* to = image.pixels.data();
   for (const std::uint8_t index : indices.pixels) {
     const GifColorType color = index < map->ColorCount ? map->Colors[index] : GifColorType{0, 0, 0};
@@ -91,7 +90,8 @@ Image with_colors(const Image& indices, const ColorMapObject* map) {
 }  // namespace
 
 DecodedImage decode_gif(Bytes file) {
-  const Gif gif = open(file);
+  Bytes rest = file;
+  const Gif gif = open(rest);
   const std::uint8_t outside = find_picture(gif);
   const GifImageDesc& picture = gif->Image;
   check_image_size(static_cast<std::uint64_t>(picture.Width),
@@ -99,8 +99,7 @@ DecodedImage decode_gif(Bytes file) {
   // A picture that reaches beyond the screen widens it.
   const int width = std::max(gif->SWidth, picture.Left + picture.Width);
   const int height = std::max(gif->SHeight, picture.Top + picture.Height);
-  Image indices =
-      make_image(static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(height), 1);
+  Image indices = make_image(file, static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(height), 1);
   std::fill(indices.pixels.begin(), indices.pixels.end(), outside);
   for (const int y : row_order(picture)) {
     const auto at = static_cast<std::size_t>(picture.Top + y) * static_cast<std::size_t>(width);
@@ -108,7 +107,7 @@ DecodedImage decode_gif(Bytes file) {
                           picture.Width) == GIF_OK,
               gif);
   }
-  return {with_colors(indices, picture.ColorMap ? picture.ColorMap : gif->SColorMap), 1};
+  return {with_colors(file, indices, picture.ColorMap ? picture.ColorMap : gif->SColorMap), 1};
 }
 
 }  // namespace mec

@@ -9,12 +9,12 @@
 #include "mec/data/decoders/decoder.h"
 #include "mec/data/decoders/exif.h"
 #include "mec/tensor/error.h"
+#include "mec/tensor/io/limits.h"
 
 namespace mec {
 namespace {
 
 constexpr int kExifMarker = JPEG_APP0 + 1;
-constexpr int kMaxScans = 1000;  // a small file of many scans would otherwise take hours
 
 struct Errors {
   jpeg_error_mgr manager;  // first, so that libjpeg's pointer to it points to this struct
@@ -30,9 +30,8 @@ struct Errors {
 
 void limit_scans(j_common_ptr jpeg) {
   auto* const errors = reinterpret_cast<Errors*>(jpeg->err);
-  if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number <= kMaxScans) return;
-  std::snprintf(errors->text, sizeof errors->text, "the JPEG file has more than %d scans",
-                kMaxScans);
+  if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number <= limits::kJpegScans) return;
+  std::snprintf(errors->text, sizeof errors->text, "the JPEG file has more than %d scans", limits::kJpegScans);
   std::longjmp(errors->jump, 1);
 }
 
@@ -107,8 +106,7 @@ DecodedImage decode_jpeg(Bytes file) {
   check<IoError>(stored == 1 || stored == 3 || stored == 4, "the JPEG file has ", stored,
                  " components, but 1, 3 or 4 are read");
 
-  DecodedImage decoded{make_image(jpeg->image_width, jpeg->image_height, stored == 1 ? 1 : 3),
-                       orientation_of(jpeg)};
+  DecodedImage decoded{make_image(file, jpeg->image_width, jpeg->image_height, stored == 1 ? 1 : 3), orientation_of(jpeg)};
   const std::size_t row_size = decoded.image.pixels.size() / jpeg->image_height;
   std::vector<std::uint8_t> inks(stored == 4 ? std::size_t{4} * jpeg->image_width : 0);
   std::uint8_t* row = decoded.image.pixels.data();

@@ -58,9 +58,20 @@ class Reader {
   char text_[256] = "";
 };
 
+// IoError where a chunk does not lie in the file as a whole: libpng takes memory by the length that
+// a chunk claims, and only warns of lengths beyond its own limit.
+void check_chunks(Bytes file) {
+  constexpr std::size_t kSignature = 8;
+  for (std::uint64_t at = kSignature;;) {
+    const Bytes chunk = part_of(file, at, std::uint64_t{12} + big_32(file, at));
+    if (begins_with(chunk.subspan(4), "IEND")) return;
+    at += chunk.size();
+  }
+}
+
 // Pixels of 1 or 3 channels of 8 bits; gray of 16 bits stays as it is. Gamma and colour profiles
-// are ignored.
-void set_transformations(png_structp png, png_infop info) {
+// are ignored. Returns the number of passes over the picture: 1, or 7 where it is interlaced.
+int set_transformations(png_structp png, png_infop info) {
   const int color = png_get_color_type(png, info);
   const int bits = png_get_bit_depth(png, info);
   if (color == PNG_COLOR_TYPE_PALETTE)
@@ -68,8 +79,9 @@ void set_transformations(png_structp png, png_infop info) {
   if (color == PNG_COLOR_TYPE_GRAY && bits < 8) png_set_expand_gray_1_2_4_to_8(png);
   if (bits == 16 && color != PNG_COLOR_TYPE_GRAY) png_set_strip_16(png);
   png_set_strip_alpha(png);
-  png_set_interlace_handling(png);
+  const int passes = png_set_interlace_handling(png);
   png_read_update_info(png, info);
+  return passes;
 }
 
 int orientation_of(Reader& file) {
@@ -82,6 +94,7 @@ int orientation_of(Reader& file) {
 }  // namespace
 
 DecodedImage decode_png(Bytes bytes) {
+  check_chunks(bytes);
   Reader file(bytes);
   png_structp png = file.png();
   png_infop info = file.info();
@@ -96,19 +109,20 @@ DecodedImage decode_png(Bytes bytes) {
   const std::uint64_t height = png_get_image_height(png, info);
   const int color = png_get_color_type(png, info);
   const bool is_gray = (color & PNG_COLOR_MASK_COLOR) == 0;
-  DecodedImage decoded{make_image(width, height, is_gray ? 1 : 3), 1};
+  DecodedImage decoded{make_image(bytes, width, height, is_gray ? 1 : 3), 1};
 
   const bool is_wide = color == PNG_COLOR_TYPE_GRAY && png_get_bit_depth(png, info) == 16;
   std::vector<std::uint8_t> wide(is_wide ? 2 * decoded.image.pixels.size() : 0);
   std::vector<std::uint8_t>& target = is_wide ? wide : decoded.image.pixels;
-  std::vector<png_bytep> rows(height);
-  for (std::uint64_t y = 0; y < height; ++y) rows[y] = target.data() + y * (target.size() / height);
+  const std::size_t row_bytes = target.size() / height;
   bool fits = false;
   file.run([&] {
-    set_transformations(png, info);
-    fits = png_get_rowbytes(png, info) * height == target.size();
+    const int passes = set_transformations(png, info);
+    fits = png_get_rowbytes(png, info) == row_bytes;
     if (!fits) return;
-    png_read_image(png, rows.data());
+    for (int pass = 0; pass < passes; ++pass) {  // each changes its own pixels of a row
+      for (std::uint64_t y = 0; y < height; ++y) png_read_row(png, target.data() + y * row_bytes, nullptr);
+    }
     png_read_end(png, info);
   });
   check<IoError>(fits, "libpng gives rows of ", png_get_rowbytes(png, info), " bytes for ", width,

@@ -103,7 +103,7 @@ std::uint64_t unpacked_size(std::uint64_t width, std::uint64_t height, std::uint
   return size;
 }
 
-void check_data(const Chunks& chunks) {
+void check_data(const Chunks& chunks, Bytes file) {
   constexpr std::array<int, 7> kSamples{1, 0, 3, 1, 2, 0, 4};  // by colour type
   const std::uint8_t bits = chunks.header[8];
   const std::uint8_t color = chunks.header[9];
@@ -115,6 +115,7 @@ void check_data(const Chunks& chunks) {
   const std::uint64_t expected =
       unpacked_size(big_32(chunks.header, 0), big_32(chunks.header, 4),
                     static_cast<std::uint64_t>(kSamples[color]) * bits, chunks.header[12] == 1);
+  check_unpacked(file, expected);
   const std::vector<std::uint8_t> unpacked = inflate_with_stb(chunks.data, expected);
   check<IoError>(unpacked.size() == expected, "the picture takes ", expected,
                  " bytes, but there are ", unpacked.size());
@@ -134,8 +135,9 @@ void add_chunk(std::vector<std::uint8_t>& file, std::string_view type, Bytes dat
 
 DecodedImage decode_png(Bytes file) {
   const Chunks chunks = read_chunks(file);
-  check_image_size(big_32(chunks.header, 0), big_32(chunks.header, 4));
-  check_data(chunks);
+  const std::uint64_t width = big_32(chunks.header, 0), height = big_32(chunks.header, 4);
+  check_image_size(width, height);
+  check_data(chunks, file);
   std::vector<std::uint8_t> clean(file.begin(), file.begin() + kSignature);
   add_chunk(clean, "IHDR", chunks.header);
   if (chunks.header[9] == kPaletteColor) {
@@ -150,7 +152,7 @@ DecodedImage decode_png(Bytes file) {
 
   const bool is_wide = chunks.header[8] == 16 && chunks.header[9] == 0;
   if (!is_wide) return {decode_with_stb(clean, clean), chunks.orientation};
-  Image image = make_image(big_32(chunks.header, 0), big_32(chunks.header, 4), 1);
+  Image image = make_image(file, width, height, 1);
   const std::vector<std::uint16_t> wide = decode_wide_with_stb(clean);
   std::transform(wide.begin(), wide.end(), image.pixels.begin(), clip_to_8_bits<std::uint16_t>);
   return {std::move(image), chunks.orientation};

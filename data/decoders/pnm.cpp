@@ -96,7 +96,7 @@ DecodedImage decode_pnm(Bytes file) {
   const std::uint32_t max = is_bits ? 1 : scanner.number();
   check<IoError>(max > 0 && max < 65536, "the largest level is between 1 and 65535, but is ", max);
   if (!is_text) scanner.bytes(1);  // one white space
-  Image image = make_image(width, height, kind % 3 == 0 ? 3 : 1);
+  Image image = make_image(file, width, height, kind % 3 == 0 ? 3 : 1);
   if (is_bits) read_bits(scanner, is_text, image);
   else read_levels(scanner, is_text, max, image);
   return {std::move(image), 1};

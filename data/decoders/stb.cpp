@@ -72,13 +72,11 @@ Image decode_once(Bytes file, int memory) {
   first_byte = memory;
   int width = 0, height = 0, stored = 0;
   check_stb(stbi_info_from_memory(file.data(), length_of(file), &width, &height, &stored) != 0);
-  check_image_size(static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(height));
   const int channels = stored <= 2 ? 1 : 3;  // without alpha
+  Image image = make_image(file, static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(height), channels);
   const std::unique_ptr<stbi_uc, Free> pixels(
       stbi_load_from_memory(file.data(), length_of(file), &width, &height, &stored, channels));
   check_stb(pixels != nullptr);
-  Image image =
-      make_image(static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(height), channels);
   std::copy_n(pixels.get(), image.pixels.size(), image.pixels.begin());
   return image;
 }

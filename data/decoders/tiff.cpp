@@ -14,6 +14,7 @@
 #include "mec/data/decoders/decoder.h"
 #include "mec/data/decoders/exif.h"
 #include "mec/tensor/error.h"
+#include "mec/tensor/io/limits.h"
 
 namespace mec {
 namespace {
@@ -72,7 +73,8 @@ Tiff open(Source& source) {
   check<IoError>(options != nullptr, "libtiff could not be started");
   TIFFOpenOptionsSetErrorHandlerExtR(options.get(), keep_first_error, &source);
   TIFFOpenOptionsSetWarningHandlerExtR(options.get(), keep_grave_warning, &source);
-  TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), tmsize_t{1} << 31);
+  const std::uint64_t most = limits::unpacked(source.file.size(), limits::kPixelRatio);
+  TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), static_cast<tmsize_t>(std::min(most, std::uint64_t{1} << 31)));
   return Tiff(TIFFClientOpenExt(
       "", "rm", &source, read, [](thandle_t, void*, tmsize_t) { return tmsize_t{0}; }, seek,
       [](thandle_t) { return 0; },
@@ -188,9 +190,11 @@ std::vector<std::uint8_t> read_samples(TIFF* tiff, const Layout& l, const Source
   if (field<std::uint16_t>(tiff, TIFFTAG_COMPRESSION, COMPRESSION_NONE) == COMPRESSION_NONE) {
     part_of(source.file, 0, std::uint64_t{l.width} * l.samples * l.bits / 8 * l.height);
   }
+  check_unpacked(source.file, std::uint64_t{l.width} * l.height * l.samples);
   std::vector<std::uint8_t> samples(std::size_t{l.width} * l.height * l.samples);
   const std::uint32_t together = l.samples_together();
   const std::size_t row_bytes = (std::size_t{l.tile_width} * together * l.bits + 7) / 8;
+  check_unpacked(source.file, row_bytes * l.tile_height);
   std::vector<std::uint8_t> piece(row_bytes * l.tile_height);
   for (std::uint32_t plane = 0; plane < (l.is_planar() ? l.samples : 1U); ++plane) {
     for (std::uint32_t top = 0; top < l.height; top += std::min(l.tile_height, l.height - top)) {
@@ -230,9 +234,9 @@ Palette read_palette(TIFF* tiff, const Layout& l, const Source& source) {
   return p;
 }
 
-Image to_image(const Layout& l, const std::vector<std::uint8_t>& samples, const Palette& palette) {
+Image to_image(Bytes file, const Layout& l, const std::vector<std::uint8_t>& samples, const Palette& palette) {
   const bool is_gray = l.colors == 1 && !palette[0];
-  Image image = make_image(l.width, l.height, is_gray ? 1 : 3);
+  Image image = make_image(file, l.width, l.height, is_gray ? 1 : 3);
   const bool invert = l.photometric == PHOTOMETRIC_MINISWHITE && l.bits <= 8;
   const bool divide = l.alpha == EXTRASAMPLE_ASSOCALPHA && l.samples > l.colors && l.colors == 3;
   std::uint8_t* to = image.pixels.data();
@@ -256,7 +260,7 @@ Image to_image(const Layout& l, const std::vector<std::uint8_t>& samples, const 
 
 // YCbCr without JPEG compression: converted to RGB by libtiff, as in Pillow.
 Image read_by_libtiff(TIFF* tiff, const Layout& l, const Source& source) {
-  Image image = make_image(l.width, l.height, 3);
+  Image image = make_image(source.file, l.width, l.height, 3);
   std::vector<std::uint32_t> raster(std::size_t{l.width} * l.height);
   if (TIFFReadRGBAImageOriented(tiff, l.width, l.height, raster.data(), ORIENTATION_TOPLEFT, 1) !=
       1)
@@ -291,7 +295,7 @@ DecodedImage decode_tiff(Bytes file) {
       TIFFSetField(tiff.get(), TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
     check_layout(layout);
     const Palette palette = read_palette(tiff.get(), layout, source);
-    image = to_image(layout, read_samples(tiff.get(), layout, source), palette);
+    image = to_image(file, layout, read_samples(tiff.get(), layout, source), palette);
   }
   // TIFF is turned here, whatever data.exif_orientation says: its orientation is part of how rows
   // are stored, and Pillow applies it on loading.

@@ -33,9 +33,8 @@ DecodedImage decode_webp(Bytes file) {
   check<IoError>(status != VP8_STATUS_NOT_ENOUGH_DATA, "the file is truncated");
   check<IoError>(status == VP8_STATUS_OK, "the WebP header is damaged (libwebp's status ",
                  int{status}, ")");
-  DecodedImage decoded{make_image(static_cast<std::uint64_t>(features.width),
-                                  static_cast<std::uint64_t>(features.height), 3),
-                       1};
+  DecodedImage decoded{
+      make_image(file, static_cast<std::uint64_t>(features.width), static_cast<std::uint64_t>(features.height), 3), 1};
 
   WebPAnimDecoderOptions options;
   check<IoError>(WebPAnimDecoderOptionsInit(&options) != 0,

@@ -6,6 +6,7 @@
 #include <limits>
 #include <mutex>
 #include <numeric>
+#include <set>
 #include <system_error>
 #include <thread>
 
@@ -25,6 +26,7 @@ struct Slot {
   std::int64_t done = 0;     // images that are finished
   std::exception_ptr error;  // of the first image, in batch order, that failed
   std::int64_t error_at = std::numeric_limits<std::int64_t>::max();
+  std::vector<std::vector<std::string>> skipped;  // messages of broken images, by their place
 
   std::int64_t count() const { return static_cast<std::int64_t>(ids.size()); }
 };
@@ -47,6 +49,7 @@ void check_options(const Dataset& dataset, const LoaderOptions& o) {
   check<ValueError>(o.epochs >= 0 && o.first_epoch >= 0 && o.first_batch >= 0, "loader: epochs ", o.epochs, ", first_epoch ",
                     o.first_epoch, " and first_batch ", o.first_batch, " must not be negative");
   check<ValueError>(o.workers >= 0 && o.workers <= 1024, "loader: workers are between 0 and 1024, not ", o.workers);
+  check<ValueError>(o.broken_limit >= 0, "loader: broken_limit is not negative, but is ", o.broken_limit);
   check<ValueError>(o.prefetch > 0 && o.prefetch <= 1024, "loader: prefetch is between 1 and 1024 batches, not ", o.prefetch);
 }
 
@@ -120,6 +123,7 @@ struct Loader::Impl {
       const std::int64_t at = begin + static_cast<std::int64_t>(i);
       slot.ids[i] = options.shuffle ? order[static_cast<std::size_t>(at)] : at;
     }
+    slot.skipped.assign(slot.ids.size(), {});
     slot.builder->start(slot.count());
     slot.taken = slot.done = 0;
     ++filled;
@@ -167,11 +171,35 @@ struct Loader::Impl {
     if (slot.done == slot.count()) batch_done.notify_one();
   }
 
+  // Touches what belongs to this place alone: other threads add other images of the batch.
   void add_image(Slot& slot, std::int64_t at) const {
-    const std::int64_t id = slot.ids[static_cast<std::size_t>(at)];
-    slot.builder->add(
-        at, dataset->read(id),
-        {.seed = options.seed, .sample = static_cast<std::uint64_t>(id), .epoch = static_cast<std::uint64_t>(slot.epoch)});
+    const auto place = static_cast<std::size_t>(at);
+    const ViewKey key{.seed = options.seed,
+                      .sample = static_cast<std::uint64_t>(slot.ids[place]),
+                      .epoch = static_cast<std::uint64_t>(slot.epoch)};
+    slot.builder->add(at, read_whole(slot.ids[place], key, slot.skipped[place]), key);
+  }
+
+  // The image `id`, or where it is broken and may be skipped, the first whole one of those that the
+  // key draws; `id` becomes its number.
+  Image read_whole(std::int64_t& id, const ViewKey& key, std::vector<std::string>& skipped) const {
+    constexpr std::uint32_t kReplacement = 1;  // epoch_order() draws with 0
+    RandomStream random(key.seed, key.sample, key.epoch, Purpose::shuffle, kReplacement);
+    std::set<std::int64_t> broken;
+    skipped.clear();
+    for (std::int64_t drawn = id;; drawn = random.below(static_cast<std::uint64_t>(dataset->size()))) {
+      try {
+        Image image = dataset->read(drawn);
+        id = drawn;
+        return image;
+      } catch (const IoError& error) {
+        if (options.on_broken == OnBroken::stop) throw BrokenImageError(error.what());
+        if (broken.insert(drawn).second) skipped.emplace_back(error.what());
+      }
+      const auto count = std::ssize(broken);
+      check<BrokenImageError>(count < dataset->size() && count <= options.broken_limit, skipped.front(),
+                              "; it cannot be skipped: of the images drawn in its place ", count - 1, " are broken, too");
+    }
   }
 
   Batch hand_over(const Slot& slot) const {
@@ -194,6 +222,11 @@ struct Loader::Impl {
       std::unique_lock lock(mutex);
       batch_done.wait(lock, [&] { return slot.done == slot.count(); });
       if (slot.error) std::rethrow_exception(slot.error);
+    }
+    for (const auto& messages : slot.skipped) {
+      for (const std::string& message : messages) {
+        if (options.on_skipped) options.on_skipped(message);
+      }
     }
     Batch batch = hand_over(slot);
     {

@@ -8,6 +8,7 @@
 
 #include "mec/data/augment/transform.h"
 #include "mec/data/dataset.h"
+#include "mec/data/loader/broken_images.h"
 #include "mec/tensor/tensor.h"
 
 namespace mec {
@@ -16,7 +17,7 @@ struct Batch {
   std::int64_t epoch = 0;
   std::int64_t index = 0;            // within the epoch
   std::vector<Tensor> views;         // each (N,H,W,C) f32
-  std::vector<std::int64_t> ids;     // (N) numbers in the data set
+  std::vector<std::int64_t> ids;     // (N) numbers in the data set, of the images that were read
   std::vector<std::int32_t> labels;  // (N), or empty where the data set has none
 };
 
@@ -32,6 +33,14 @@ struct LoaderOptions {
   // Where to start, as after a resume: the rest is the same as without a stop.
   std::int64_t first_epoch = 0;
   std::int64_t first_batch = 0;
+
+  OnBroken on_broken = OnBroken::stop;
+  // With OnBroken::skip: where so many different images have failed in one place, next() throws all
+  // the same. The folder may have gone.
+  std::int64_t broken_limit = 100;
+  // Called by next() before it gives a batch, once for each image that was skipped there, in the
+  // batch's order. What it throws, next() throws.
+  BrokenListener on_skipped = {};
 };
 
 // Training on random views: shuffled, whole batches only.
@@ -43,7 +52,8 @@ std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, st
 // Gives the batches of epochs [first_epoch, epochs) one after another. Their order and every bit of
 // them depend on data set, transform, seed and where views are made (by workers, or by a device
 // that has ViewKernels), not on the number of workers. Each image is decoded once for all of its
-// views.
+// views. What takes the place of a broken image is drawn by seed, epoch and that image's number, as
+// are its views.
 class Loader {
  public:
   // ValueError for options out of range, such as a batch larger than the data set with drop_last.
@@ -53,9 +63,9 @@ class Loader {
   Loader& operator=(const Loader&) = delete;
 
   std::int64_t batches_per_epoch() const;
-  // The next batch, or nothing after the last one. Rethrows the exception from reading or
-  // transforming an image: that of the first failed image of the batch, and again at every further
-  // call.
+  // The next batch, or nothing after the last one. A BrokenImageError where an image's file is
+  // missing or damaged; rethrows other exceptions from reading or transforming an image. It is that
+  // of the first failed image of the batch, and comes again at every further call.
   std::optional<Batch> next();
 
  private:

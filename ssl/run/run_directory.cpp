@@ -21,11 +21,14 @@ namespace {
 
 using Json = nlohmann::ordered_json;  // keeps keys in the order of insertion
 
-constexpr std::array kRunFiles{kSettingsFile, kMetricsFile, kTimingsFile, kEncoderFile, kPlansFile, kChangesFile};
+constexpr std::array kRunFiles{kSettingsFile, kMetricsFile, kTimingsFile, kEncoderFile, kPlansFile, kChangesFile, kBrokenFile};
 
-// Settings that may differ when a run goes on: they make no difference to what is trained.
-constexpr std::array<std::string_view, 7> kFree{"data.path",
+// Settings that may differ when a run goes on: they make no difference to what is trained. (Images
+// that are skipped make one, but without data.on_broken=skip there would be no run.)
+constexpr std::array<std::string_view, 9> kFree{"data.path",
                                                 "data.workers",
+                                                "data.on_broken",
+                                                "data.broken_limit",
                                                 "data.eval_size",
                                                 "train.checkpoint_epochs",
                                                 "train.checkpoint_steps",
@@ -124,7 +127,7 @@ void RunDirectory::begin(const PretrainSettings& settings) {
                  ": the output folder is not empty; choose another with --out, or remove it first",
                  checkpoints_in(path_).empty() ? "" : "; --resume goes on with the run that it holds");
   remove_temporaries(path_);
-  for (const char* file : {kEncoderFile, kChangesFile}) std::filesystem::remove(path_ / file);
+  for (const char* file : {kEncoderFile, kChangesFile, kBrokenFile}) std::filesystem::remove(path_ / file);
   replace_file(path_ / kSettingsFile, write_settings(settings));
   metrics_ = std::make_unique<LineFile>(path_ / kMetricsFile, 0);
   timings_ = std::make_unique<LineFile>(path_ / kTimingsFile, 0);

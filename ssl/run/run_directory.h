@@ -1,6 +1,7 @@
 // The folder of a run: settings.toml, metrics.jsonl, timings.jsonl, encoder.safetensors,
 // checkpoint-<step>.safetensors (training/checkpoint_files.h); from a GPU also
-// convolution_plans.json, and where a run went on with other settings changes.jsonl.
+// convolution_plans.json; where a run went on with other settings changes.jsonl, where images were
+// skipped broken.txt.
 #pragma once
 
 #include <filesystem>
@@ -27,6 +28,7 @@ inline constexpr const char* kEncoderFile = "encoder.safetensors";
 inline constexpr const char* kChangesFile = "changes.jsonl";
 inline constexpr const char* kPlansFile =
     "convolution_plans.json";  // the GPU's engines: a resumed run takes them, to get the same bits
+inline constexpr const char* kBrokenFile = "broken.txt";
 
 struct RunDirectoryOptions {
   std::int64_t steps_done = 0;

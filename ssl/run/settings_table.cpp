@@ -246,6 +246,8 @@ std::vector<Setting> bind_data(DataSettings& data) {
   t.add("mean", data.mean);
   t.add("std", data.std);
   t.add("workers", data.workers, {.low = 0, .high = 1024});
+  t.add("on_broken", data.on_broken, {"stop", "skip"});
+  t.add("broken_limit", data.broken_limit, kFromZero);
   t.add("eval_size", data.eval_size, {.low = 0, .high = kMaxViewSize});
   return t.settings;
 }
@@ -282,18 +284,22 @@ std::vector<Setting> bind_augment(AugmentSettings& augment) {
       [&augment](const SettingValue& value) {
         augment.views.resize(number_from<std::size_t>("augment.views", value, {.low = 2, .high = 100}), official_second_view());
       });
-  std::vector<std::vector<Setting>> each;
-  for (std::size_t i = 0; i < augment.views.size(); ++i)
-    each.push_back(bind_view(augment.views[i], concat("augment.view", i + 1, ".")));
+  const auto bind = [&augment](std::size_t view) {
+    return bind_view(augment.views[view], concat("augment.view", view + 1, "."));
+  };
   std::vector<Setting> all = t.settings;
-  for (const auto& view : each) all.insert(all.end(), view.begin(), view.end());
+  for (std::size_t view = 0; view < augment.views.size(); ++view) {
+    const std::vector<Setting> own = bind(view);
+    all.insert(all.end(), own.begin(), own.end());
+  }
   ViewSettings names;  // only its keys are used
   const std::vector<Setting> together = bind_view(names, "augment.");
   for (std::size_t i = 0; i < together.size(); ++i) {
-    const auto set = [each, i](const SettingValue& value) {
-      for (const auto& view : each) view[i].set(value);
+    const auto get = [bind, i] { return bind(0)[i].get(); };
+    const auto set = [&augment, bind, i](const SettingValue& value) {
+      for (std::size_t view = 0; view < augment.views.size(); ++view) bind(view)[i].set(value);
     };
-    all.push_back({.key = together[i].key, .get = each.front()[i].get, .set = set, .shorthand = true});
+    all.push_back({.key = together[i].key, .get = get, .set = set, .shorthand = true});
   }
   return all;
 }

@@ -8,6 +8,7 @@
 
 #include "mec/data/formats/open_dataset.h"
 #include "mec/ssl/methods/methods.h"
+#include "mec/ssl/run/broken_images.h"
 #include "mec/ssl/run/epoch_budget.h"
 #include "mec/ssl/run/run_directory.h"
 #include "mec/ssl/run/settings_file.h"
@@ -105,7 +106,7 @@ bool is_complete(const Former& former, const PretrainSettings& settings, Resume 
 }
 
 Loader make_loader(const PretrainSettings& settings, const DatasetPtr& dataset, const TransformPtr& views, const Device& device,
-                   std::int64_t steps_done) {
+                   std::int64_t steps_done, BrokenImages& broken) {
   const std::int64_t steps_per_epoch = std::max<std::int64_t>(dataset->size() / settings.train.batch, 1);
   return Loader(dataset, views,
                 {.batch = settings.train.batch,
@@ -115,7 +116,10 @@ Loader make_loader(const PretrainSettings& settings, const DatasetPtr& dataset, 
                  .seed = settings.train.seed,
                  .workers = static_cast<int>(settings.data.workers),
                  .first_epoch = steps_done / steps_per_epoch,
-                 .first_batch = steps_done % steps_per_epoch},
+                 .first_batch = steps_done % steps_per_epoch,
+                 .on_broken = settings.data.on_broken,
+                 .broken_limit = settings.data.broken_limit,
+                 .on_skipped = [&broken](const std::string& message) { broken.add(message); }},
                 device);
 }
 
@@ -156,7 +160,8 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
   const TrainSettings& train_settings = settings.train;
   const std::unique_ptr<Objective> objective = make_step_objective(settings, device);
   const std::int64_t done = former.step();
-  Loader loader = make_loader(settings, dataset, views, device, done);
+  BrokenImages broken(out / kBrokenFile, settings.data.broken_limit, options.note);
+  Loader loader = make_loader(settings, dataset, views, device, done, broken);
   // Throws for wrong settings before anything is written.
   const TrainPlan plan(settings, loader.batches_per_epoch());
   Learner learner({.model = settings.model,
@@ -190,6 +195,10 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
     end.steps =
         train(learner, *objective, loader, settings, all,
               {.steps_done = done, .stop_requested = options.stop_requested, .capture = options.capture, .note = options.note});
+  } catch (const BrokenImageError& error) {
+    if (settings.data.on_broken == OnBroken::skip) throw;
+    throw BrokenImageError(
+        concat(error.what(), "; data.on_broken=skip trains without such images, and lists them in ", kBrokenFile));
   } catch (const NumericalError& error) {
     const std::int64_t good = checkpoints.newest();
     if (good == 0) throw;

@@ -13,13 +13,12 @@
 #include "mec/tensor/io/elements.h"
 #include "mec/tensor/io/file_kind.h"
 #include "mec/tensor/io/input_file.h"
+#include "mec/tensor/io/limits.h"
 
 namespace mec {
 namespace {
 
 constexpr std::string_view kMagic("\x93NUMPY", 6);
-constexpr std::uint64_t kMaxHeader =
-    1 << 20;  // a header of an array of six dimensions has some 100 bytes
 
 struct NpyType {
   const char* descr;  // without the byte order
@@ -174,8 +173,8 @@ std::string read_header(InputFile& file, const std::filesystem::path& path) {
 
   std::uint32_t length = 0;  // two bytes in version 1, four after it
   file.read(&length, version == 1 ? 2 : 4, "the header's length");
-  check<IoError>(length <= kMaxHeader, file.name(), ": the npy header claims ", length,
-                 " bytes; at most ", kMaxHeader, " are read");
+  check<IoError>(length <= limits::kNpyHeader, file.name(), ": the npy header claims ", length, " bytes; at most ",
+                 limits::kNpyHeader, " are read");
   std::string header(length, '\0');
   file.read(header.data(), length, "the header");
   return header;

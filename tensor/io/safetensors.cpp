@@ -10,15 +10,14 @@
 #include "mec/tensor/host_bytes.h"
 #include "mec/tensor/io/atomic_file.h"
 #include "mec/tensor/io/file_kind.h"
+#include "mec/tensor/io/limits.h"
 
 namespace mec {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::uint64_t kMaxHeader = 100'000'000;  // the limit of the reference implementation
 constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
-constexpr int kMaxDepth = 100;
 constexpr const char* kMetadata = "__metadata__";
 
 struct Type {
@@ -54,8 +53,8 @@ class DuplicateNames {
   explicit DuplicateNames(const std::string& file) : file_(file) {}
 
   bool operator()(int depth, Json::parse_event_t event, const Json& value) {
-    check<IoError>(depth <= kMaxDepth, file_, ": the safetensors header is nested more than ",
-                   kMaxDepth, " deep");
+    check<IoError>(depth <= limits::kJsonDepth, file_, ": the safetensors header is nested more than ", limits::kJsonDepth,
+                   " deep");
     names_.resize(std::max(names_.size(), static_cast<std::size_t>(depth) + 2));
     if (event == Json::parse_event_t::object_start)
       names_[static_cast<std::size_t>(depth) + 1].clear();
@@ -103,9 +102,9 @@ Json read_header(InputFile& file, const std::filesystem::path& path) {
                ": not a safetensors file: shorter than the length of a header");
   std::uint64_t length = 0;
   file.read(&length, sizeof(length), "the header's length");
-  check_header(length <= kMaxHeader, path,
-               concat(": the safetensors header claims ", length, " bytes, above the limit of ",
-                      kMaxHeader, ": not a safetensors file, or a damaged one"));
+  check_header(length <= limits::kSafetensorsHeader, path,
+               concat(": the safetensors header claims ", length, " bytes, above the limit of ", limits::kSafetensorsHeader,
+                      ": not a safetensors file, or a damaged one"));
   std::string text(std::min(length, file.remaining()), '\0');
   file.read(text.data(), text.size(), "the header");
   const bool begins = text.starts_with('{');
@@ -297,8 +296,8 @@ void write_safetensors(const std::filesystem::path& path, const SafetensorsFile&
   }
   header.append((8 - header.size() % 8) % 8, ' ');
   const std::uint64_t length = header.size();
-  check<ValueError>(length <= kMaxHeader, "write_safetensors: the header takes ", length,
-                    " bytes; the format allows ", kMaxHeader);
+  check<ValueError>(length <= limits::kSafetensorsHeader, "write_safetensors: the header takes ", length,
+                    " bytes; the format allows ", limits::kSafetensorsHeader);
 
   AtomicFile file(path);
   file.write(&length, sizeof(length));

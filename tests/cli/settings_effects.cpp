@@ -37,10 +37,13 @@ std::string cifar_records(int count, std::uint64_t seed) {
 }
 
 // Two folders of images in color; the first holds gray ones as well, for data.kind to choose. A
-// third holds files with the note that they stand upright when turned.
+// third holds files with the note that they stand upright when turned; in the fourth, three of such
+// files are cut short.
 struct Images {
   Images() {
-    write_noted_images(folder / "noted", 26, 0);
+    for (const char* name : {"noted", "broken"}) write_noted_images(folder / name, 26, 0);
+    for (const char* name : {"0/1003", "1/1010", "2/1023"})
+      std::filesystem::resize_file(folder / concat("broken/train/", name, ".png"), 100);
     write_images(folder / "data", 26, 26);
     for (const char* name : {"data", "other"}) {
       const std::uint64_t seed = name == std::string("data") ? 0 : 1000;
@@ -156,10 +159,15 @@ std::vector<SettingRow> folder_rows(const Images& images) {
     return Change{"data.path=" + folder, [=](PretrainSettings& s) { s.data.path = folder; }};
   };
   const Change kind{"data.kind=folder", [](PretrainSettings& s) { s.data.kind = "folder"; }};
+  const Change skip{"data.on_broken=skip", [](PretrainSettings& s) { s.data.on_broken = OnBroken::skip; }};
   return {{.change = path("other")},
-          {.change = {"data.exif_orientation=true",
-                      [](PretrainSettings& s) { s.data.exif_orientation = true; }},
-           .beside = {path("noted"), kind}}};
+          {.change = {"data.exif_orientation=true", [](PretrainSettings& s) { s.data.exif_orientation = true; }},
+           .beside = {path("noted"), kind}},
+          // (Without it, the run would stop.)
+          {.change = skip, .beside = {path("broken"), kind}, .changes_training = false},
+          {.change = {"data.broken_limit=3", [](PretrainSettings& s) { s.data.broken_limit = 3; }},
+           .beside = {path("broken"), kind, skip},
+           .changes_training = false}};
 }
 
 bool has_row(const std::string& key, const std::vector<SettingRow>& rows) {

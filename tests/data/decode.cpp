@@ -58,7 +58,12 @@ TEST_CASE("image files that cannot be decoded are errors with their name and a r
           "this build does not read AVIF: mec has no decoder");
   refuses(png_header(13378, 13378, 3) + png_chunk("IDAT", "") + png_chunk("IEND", ""),
           png + "the image is 13378x13378, but at most 178956970 pixels are read");
+  refuses(png_header(13000, 13000, 3) + png_chunk("IDAT", "") + png_chunk("IEND", ""),
+          png + "its picture takes 507000000 bytes, but a file of 57 bytes may hold at most 67108864");
   refuses(kPng.substr(0, 50), png + "the file is truncated");
+  // libpng would take 553 MB for this chunk before it sees that the file ends.
+  refuses(png_header(4, 4, 3) + std::string("\x21\0\0\x26", 4) + "eXIf" + std::string(100, 'x'),
+          png + "the file is truncated: it has 141 bytes, but its picture goes on");
   refuses(make_jpeg().substr(0, 100), jpeg + "the file is truncated");
   // No reason may be empty.
   std::string no_height = make_jpeg();

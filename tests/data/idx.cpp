@@ -2,6 +2,8 @@
 
 #include "data/fixtures.h"
 #include "mec/data/formats/open_dataset.h"
+#include "mec/data/gzip.h"
+#include "mec/tensor/io/limits.h"
 
 using namespace mec;
 using namespace mec::test;
@@ -240,6 +242,20 @@ TEST_CASE_FIXTURE(Fixture, "truncated and damaged gzip data are errors") {
   write_train(kImages, kLabels);
   check_every_truncation(folder / "train-images-idx3-ubyte", packed, [&] { open(); });
   check_every_damaged_byte(folder / "train-images-idx3-ubyte", packed, [&] { open(); });
+}
+
+// A gzip file of so many zeros, a thousandth as large.
+std::string make_bomb(std::size_t bytes) {
+  const auto packed = compress_bytes(std::vector<std::uint8_t>(bytes));  // two bytes before, four behind
+  const std::string deflated(packed.begin() + 2, packed.end() - 4);
+  const std::string header("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff", 10);
+  return header + deflated + little_endian(0) + little_endian(static_cast<std::uint32_t>(bytes));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a gzip file that unpacks to far more than itself is refused before it is whole") {
+  constexpr std::size_t kAnyway = limits::kUnpackedAnyway;
+  refuses(make_bomb(kAnyway + 1), kLabels, " bytes unpack to more than 67108864; data sets of images do not pack");
+  refuses(make_bomb(kAnyway - 1), kLabels, "incorrect data check");  // unpacked as a whole
 }
 
 #else

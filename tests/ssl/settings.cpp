@@ -5,6 +5,7 @@
 #include "mec/ssl/methods/mec.h"
 #include "mec/ssl/run/settings_file.h"
 #include "mec/ssl/run/settings_table.h"
+#include "mec/tensor/io/limits.h"
 #include "tensor/io_files.h"
 
 using namespace mec;
@@ -107,6 +108,22 @@ TEST_CASE("a setting of the wrong type or out of range is refused by name") {
 
 TEST_CASE("broken TOML is reported with file and line") {
   CHECK_THROWS_WITH_AS(read_text("[train]\nlr = = 3\n"), doctest::Contains("config.toml:2: "), ValueError);
+  CHECK_THROWS_WITH_AS(read_text("[+train]\nlr = 1\n"), doctest::Contains("config.toml:1: "), ValueError);
+}
+
+TEST_CASE("a file that is too large for settings, or that nests tables by the thousand, is refused unread") {
+  std::string deep = "a";
+  for (int i = 0; i < 500'000; ++i) deep += ".a";  // destroying such tables overflows the stack
+  CHECK_THROWS_WITH_AS(read_text(deep + " = 1\n"), doctest::Contains("it has 500000 dots, but settings have at most 5000"),
+                       ValueError);
+  CHECK_THROWS_WITH_AS(read_text(std::string(1 << 20, '#') + "\n"), doctest::Contains("1048577 bytes"), ValueError);
+  CHECK_NOTHROW(read_text("# " + std::string((1 << 20) - 2, '-')));
+  // As many views as there may be.
+  PretrainSettings most;
+  apply_assignments(most, {"augment.views=100"});
+  const std::string text = write_settings(most);
+  CHECK(text.size() < limits::kSettings);
+  CHECK(std::ranges::count(text, '.') < limits::kSettingsDots);
 }
 
 TEST_CASE("--set takes TOML's values, and texts without quotes") {

@@ -206,6 +206,19 @@ std::vector<Slot> make_slots(Networks& networks, const TrainSettings& train) {
   return slots;
 }
 
+// The image, or the next whole one that its number draws where it is broken and may be skipped.
+Image read_or_replaced(const PretrainSettings& s, const Dataset& dataset, std::int64_t id, std::int64_t epoch) {
+  RandomStream random(s.train.seed, static_cast<std::uint64_t>(id), static_cast<std::uint64_t>(epoch), Purpose::shuffle, 1);
+  while (true) {
+    try {
+      return dataset.read(id);
+    } catch (const IoError&) {
+      if (s.data.on_broken == OnBroken::stop) throw;
+      id = random.below(static_cast<std::uint64_t>(dataset.size()));
+    }
+  }
+}
+
 // The views of batch `index` of an epoch, each (N,H,W,C).
 std::vector<Tensor> make_views(const PretrainSettings& s, const Dataset& dataset,
                                const Normalization& normalization, std::int64_t epoch,
@@ -220,7 +233,7 @@ std::vector<Tensor> make_views(const PretrainSettings& s, const Dataset& dataset
     std::vector<float> pixels(values * static_cast<std::size_t>(s.train.batch));
     for (std::int64_t i = 0; i < s.train.batch; ++i) {
       const std::int64_t id = order.at(static_cast<std::size_t>(index * s.train.batch + i));
-      const Image image = dataset.read(id);
+      const Image image = read_or_replaced(s, dataset, id, epoch);
       const ViewKey key{.seed = s.train.seed,
                         .sample = static_cast<std::uint64_t>(id),
                         .epoch = static_cast<std::uint64_t>(epoch),

@@ -19,7 +19,7 @@ class TempFolder {
  public:
   TempFolder() {
     std::string name = (std::filesystem::temp_directory_path() / "mec-test-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    check<IoError>(::mkdtemp(name.data()) != nullptr, "cannot make a folder in ", name);
     path_ = name;
   }
   ~TempFolder() {

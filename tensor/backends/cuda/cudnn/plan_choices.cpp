@@ -5,6 +5,7 @@
 
 #include "mec/tensor/io/atomic_file.h"
 #include "mec/tensor/io/input_file.h"
+#include "mec/tensor/io/limits.h"
 
 namespace mec::cuda {
 
@@ -80,7 +81,10 @@ std::string PlanChoices::text() const {
 
 std::string PlanChoices::take(const std::string& text) {
   try {
-    const json file = json::parse(text);
+    const json file = json::parse(text, [](int depth, json::parse_event_t, const json&) {
+      check(depth <= limits::kJsonDepth, "it is nested more than ", limits::kJsonDepth, " deep");
+      return true;
+    });
     if (const json& format = file.at("format"); format != kFormat) {
       return concat("its format is ", format, ", this program's \"", kFormat, "\"");
     }

@@ -139,6 +139,9 @@ TEST_CASE("a damaged file is not used, whatever is wrong with it, and no file is
   file = nlohmann::json::parse(whole);
   file["plans"][3]["key"]["direction"] = "sideways";
   CHECK(choices.take(file.dump()) == "it is damaged: 'sideways' is not known");
+  // Writing such a list into a message would go down by recursion.
+  const std::string deep = concat("{\"format\": ", std::string(1'000'000, '['), std::string(1'000'000, ']'), "}");
+  CHECK(choices.take(deep) == "it is damaged: it is nested more than 100 deep");
   CHECK(choices.size() == 0);
   write_bytes(folder / "plans.json", "{}");
   const std::string reason = choices.load(folder / "plans.json");
