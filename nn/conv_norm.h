@@ -6,9 +6,8 @@
 
 namespace mec {
 
-// norm.forward_fused(conv.forward(x, pass), fusion, pass): in evaluation, where no gradient is
-// recorded, in one pass over memory on devices that can (kernel::Conv2dBatchNorm), equal up to
-// rounding.
+// norm.forward_fused(conv.forward(x, pass), fusion, pass). In evaluation, where no gradient is
+// recorded, it is one kernel (kernel::Conv2dBatchNorm), whose result differs by rounding.
 Variable conv_norm(const Conv2d& conv, const BatchNorm& norm, const Variable& x, const BatchNormFusion& fusion,
                    const Pass& pass);
 

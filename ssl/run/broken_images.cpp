@@ -26,16 +26,27 @@ BrokenImages::BrokenImages(std::filesystem::path file, std::int64_t limit, std::
 void BrokenImages::add(const std::string& message) {
   if (!lines_) lines_ = lines_of(file_);
   const bool is_first = lines_->empty();
-  if (lines_->insert(printable(message)).second) write();
+  unwritten_ = lines_->insert(printable(message)).second || unwritten_;
+  try {
+    finish();
+  } catch (const IoError& error) {
+    if (note_ && !told_) note_(error.what());
+    told_ = true;
+  }
   if (is_first && note_) note_(concat("skipped a broken image: ", message, "; ", file_.string(), " lists all"));
   check<IoError>(std::ssize(*lines_) <= limit_, counted(lines_->size(), "image"), " of the data set are broken, and ", limit_,
                  " may be left out (data.broken_limit); ", file_.string(), " lists them");
 }
 
-void BrokenImages::write() const {
+void BrokenImages::finish() {
+  if (unwritten_) write();
+}
+
+void BrokenImages::write() {
   AtomicFile file(file_);
   for (const std::string& line : *lines_) file.write(line + '\n');
   file.commit();
+  unwritten_ = false;
 }
 
 }  // namespace mec

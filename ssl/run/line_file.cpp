@@ -20,7 +20,7 @@ std::string cannot(const char* what, const std::filesystem::path& path) {
 }  // namespace
 
 LineFile::LineFile(std::filesystem::path path, std::uintmax_t size)
-    : path_(std::move(path)), fd_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
+    : path_(std::move(path)), fd_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)), safe_size_(size) {
   check<IoError>(fd_ >= 0, cannot("write", path_));
   if (::ftruncate(fd_, static_cast<off_t>(size)) == 0) return;
   const std::string reason = cannot("cut off", path_);
@@ -43,18 +43,34 @@ std::string LineFile::write_waiting() {
     const ssize_t written = ::write(fd_, waiting_.data(), waiting_.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return cannot("write", path_);
-    waiting_.erase(0, static_cast<std::size_t>(written));  // a part of it, on a disk that is nearly full
+    unsafe_.append(waiting_, 0, static_cast<std::size_t>(written));  // a part of it, on a disk that is nearly full
+    waiting_.erase(0, static_cast<std::size_t>(written));
   }
   return "";
 }
 
 void LineFile::sync() {
+  std::size_t covered = 0;
   {
     const std::lock_guard lock(mutex_);
     const std::string failure = write_waiting();
     check<IoError>(failure.empty(), failure);
+    covered = unsafe_.size();
   }
-  check<IoError>(::fsync(fd_) == 0, cannot("write", path_));
+  const bool safe = ::fsync(fd_) == 0;
+  const std::string failure = safe ? "" : cannot("write", path_);
+  const std::lock_guard lock(mutex_);
+  if (safe) {
+    safe_size_ += covered;
+    unsafe_.erase(0, covered);
+    return;
+  }
+  // The system may have thrown away what it could not write, and reports that only once.
+  const bool cut = ::ftruncate(fd_, static_cast<off_t>(safe_size_)) == 0;
+  check<IoError>(cut, cannot("cut off", path_));
+  waiting_.insert(0, unsafe_);
+  unsafe_.clear();
+  throw IoError(failure);
 }
 
 }  // namespace mec

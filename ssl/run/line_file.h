@@ -8,7 +8,8 @@
 
 namespace mec {
 
-// Lines that cannot be written stay in memory, and go into the file with a later one.
+// Lines that cannot be written stay in memory, and go into the file with a later one. So do lines
+// that were written, and could not be brought to the disk.
 class LineFile {
  public:
   // Cuts the file off after `size` bytes; makes it where it is missing. IoError when that fails.
@@ -28,8 +29,10 @@ class LineFile {
 
   const std::filesystem::path path_;
   const int fd_;
-  std::mutex mutex_;     // guards waiting_, and the place in the file
+  std::mutex mutex_;     // guards all below, and the place in the file
   std::string waiting_;  // not in the file yet
+  std::string unsafe_;   // in the file, but perhaps not on the disk
+  std::uintmax_t safe_size_;
 };
 
 }  // namespace mec

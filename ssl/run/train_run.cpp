@@ -51,8 +51,8 @@ WeightsInfo describe_encoder(const ResNet& encoder, const TransformPtr& views, c
           .std = {normalization.std.begin(), normalization.std.end()}};
 }
 
-RunIdentity identity_of(const PretrainSettings& settings, std::int64_t steps_per_epoch) {
-  return {.steps_per_epoch = steps_per_epoch, .settings = settings_that_train(settings)};
+RunIdentity identity_of(const PretrainSettings& settings, std::int64_t steps_per_epoch, std::int64_t images = 0) {
+  return {.steps_per_epoch = steps_per_epoch, .images = images, .settings = settings_that_train(settings)};
 }
 
 std::string start_text(const PretrainSettings& settings, const Dataset& dataset, const TrainPlan& plan) {
@@ -96,13 +96,18 @@ struct Former {
   std::int64_t step() const { return checkpoint ? checkpoint->step() : 0; }
 };
 
-// Whether that run is complete. IoError where it is of other settings, and these are not wanted.
-// Needs no data: a run that has ended says so where they are gone.
+// Whether that run is complete, as far as can be said without its data: a run that has ended says
+// so where they are gone. IoError where it is of other settings, and these are not wanted.
 bool is_complete(const Former& former, const PretrainSettings& settings, Resume resume) {
-  if (!former.checkpoint) return false;
+  if (!former.checkpoint || resume == Resume::other_settings) return false;
   const std::int64_t steps_per_epoch = former.checkpoint->steps_per_epoch();
-  if (resume != Resume::other_settings) former.checkpoint->check_same(identity_of(settings, steps_per_epoch));
+  former.checkpoint->check_same(identity_of(settings, steps_per_epoch));
   return former.step() / steps_per_epoch >= settings.train.epochs;
+}
+
+RunEnd ended_already(const RunOptions& options, const std::filesystem::path& out, std::int64_t steps, std::int64_t epochs) {
+  tell(options.log, concat(printable(out.string()), ": training has ended already, after ", counted(epochs, "epoch")));
+  return {.steps = steps, .trained = false, .complete = true, .resumable = true};
 }
 
 Loader make_loader(const PretrainSettings& settings, const DatasetPtr& dataset, const TransformPtr& views, const Device& device,
@@ -137,8 +142,10 @@ void tell_start(const RunOptions& options, const std::filesystem::path& out, con
 }
 
 // Takes the state of the checkpoint, and frees its memory. Returns the settings that are others.
+// ValueError where these leave nothing of the run's `steps` to train.
 std::vector<SettingChange> take_state(Former& former, const RunIdentity& identity, Learner& learner, const Objective& objective,
-                                      const RunOptions& options, const std::string& computed_on, const std::string& folder) {
+                                      const RunOptions& options, const std::string& computed_on, const std::string& folder,
+                                      std::int64_t steps) {
   const std::unique_ptr<Checkpoint> from = std::move(former.checkpoint);
   if (!from) return {};
   if (options.resume != Resume::other_settings) from->check_same(identity);
@@ -147,7 +154,11 @@ std::vector<SettingChange> take_state(Former& former, const RunIdentity& identit
   if (!before.empty() && before != computed_on) {
     tell(options.note, concat(folder, " was trained on ", before, "; on ", computed_on, " it goes on with other bits"));
   }
-  return from->changes(identity);
+  std::vector<SettingChange> changes = from->changes(identity);
+  check<ValueError>(changes.empty() || from->step() < steps, folder, ": its checkpoint is of step ", from->step(),
+                    ", but with these settings a run has ", steps,
+                    " steps, so that nothing is left to train; choose more epochs, or another folder");
+  return changes;
 }
 
 // From the start, or from a checkpoint.
@@ -169,10 +180,11 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
                    .in_channels = dataset->info().channels,
                    .ema_teacher = objective->ema_teacher()},
                   device);
-  const RunIdentity identity = identity_of(settings, plan.steps_per_epoch());
+  const RunIdentity identity = identity_of(settings, plan.steps_per_epoch(), dataset->size());
   const std::string computed_on = options.computed_on.empty() ? device->name() : options.computed_on;
   const std::vector<SettingChange> changes =
-      take_state(former, identity, learner, *objective, options, computed_on, printable(out.string()));
+      take_state(former, identity, learner, *objective, options, computed_on, printable(out.string()), plan.steps());
+  if (done >= plan.steps()) return ended_already(options, out, done, train_settings.epochs);
 
   RunDirectory directory(out, settings, describe_encoder(learner.online.encoder, views, settings.data),
                          {.steps_done = done, .lock = std::move(former.lock), .changes = changes, .note = options.note});
@@ -190,9 +202,9 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
   // The directory goes first: a checkpoint relies on the lines of the steps before it.
   std::vector<Observer*> all{&directory, &checkpoints};
   all.insert(all.end(), options.observers.begin(), options.observers.end());
-  RunEnd end;
+  std::int64_t steps = 0;
   try {
-    end.steps =
+    steps =
         train(learner, *objective, loader, settings, all,
               {.steps_done = done, .stop_requested = options.stop_requested, .capture = options.capture, .note = options.note});
   } catch (const BrokenImageError& error) {
@@ -205,10 +217,9 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
     throw NumericalError(concat(error.what(), "; the last good state is in ", (out / checkpoint_name(good)).string()));
   }
   checkpoints.finish();
+  broken.finish();
   if (options.stop_requested) options.stop_requested(TrainPhase::end);
-  end.complete = end.steps >= plan.steps();
-  end.resumable = end.steps > 0 && train_settings.makes_checkpoints();
-  return end;
+  return {.steps = steps, .complete = steps >= plan.steps(), .resumable = steps > 0 && train_settings.makes_checkpoints()};
 }
 
 }  // namespace
@@ -220,9 +231,7 @@ RunEnd train_run(const PretrainSettings& settings, const Device& device, const s
     former.lock = std::make_unique<FolderLock>(out);
     former.checkpoint = newest_checkpoint(out, options.note);
     if (is_complete(former, settings, options.resume)) {
-      tell(options.log,
-           concat(printable(out.string()), ": training has ended already, after ", counted(settings.train.epochs, "epoch")));
-      return {.steps = former.step(), .trained = false, .complete = true, .resumable = true};
+      return ended_already(options, out, former.step(), settings.train.epochs);
     }
   }
   return run(settings, device, out, options, std::move(former));

@@ -25,6 +25,7 @@ State state_of_run(Learner& learner, const Objective& objective) {
 std::vector<std::pair<std::string, std::string>> texts_of(const RunIdentity& identity) {
   auto texts = identity.settings;
   texts.emplace_back(kStepsPerEpoch, std::to_string(identity.steps_per_epoch));
+  if (identity.images > 0) texts.emplace_back("images", std::to_string(identity.images));
   return texts;
 }
 

@@ -2,8 +2,8 @@
 // from one ends with the bits of a run that was never stopped.
 //
 // In the file: "online.…" and "teacher.…", parameters and buffers; "momentum.…"; "objective.…",
-// what the objective's state() lists. In its metadata: step, steps_per_epoch, each setting under
-// its name, and computed_on: the device and kernels that the bits come from.
+// what the objective's state() lists. In its metadata: step, steps_per_epoch, images,
+// each setting under its name, and computed_on: the device and kernels that the bits come from.
 #pragma once
 
 #include "mec/nn/files/checkpoint.h"
@@ -15,6 +15,7 @@ namespace mec {
 // differences are reported.
 struct RunIdentity {
   std::int64_t steps_per_epoch = 1;
+  std::int64_t images = 0;  // of the data set: the order within an epoch depends on it; 0: not known
   std::vector<std::pair<std::string, std::string>> settings;
 };
 

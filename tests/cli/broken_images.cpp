@@ -85,7 +85,7 @@ TEST_CASE_FIXTURE(Fixture, "more broken images than data.broken_limit stop the r
 TEST_CASE_FIXTURE(Fixture, "a run that is killed and resumed skips the same images") {
   const std::vector<std::string> settings{"data.on_broken=skip", "train.epochs=12"};
   run(pretrain("whole", settings));
-  stop_early(pretrain("run", settings), "run", "24");
+  stop_early(pretrain("run", settings), "run", 24);
   run({"pretrain", "--threads", "1", "--resume", at("run")});
   CHECK(lines_of(read_bytes(folder / "run/broken.txt")).size() == 3);
   CHECK(bytes_of("run") == bytes_of("whole"));
@@ -93,7 +93,7 @@ TEST_CASE_FIXTURE(Fixture, "a run that is killed and resumed skips the same imag
 
 TEST_CASE_FIXTURE(Fixture, "a resumed run keeps the lines of images that have been mended since") {
   const std::vector<std::string> settings{"data.on_broken=skip", "train.epochs=12"};
-  stop_early(pretrain("run", settings), "run", "24");
+  stop_early(pretrain("run", settings), "run", 24);
   const auto before = lines_of(read_bytes(folder / "run/broken.txt"));
   const std::string whole = make_png(8, 8, random_image({8, 8}, 3, 5).pixels);
   write_bytes(name(5), whole);

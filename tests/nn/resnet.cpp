@@ -182,7 +182,7 @@ TEST_CASE("in evaluation, where no gradient is recorded, convolution and batch n
       const auto device = std::make_shared<CountingDevice>(make_cpu_device({.threads = 2, .kernels = kernels}));
       ResNet net({.arch = arch, .width = 16, .zero_init_residual = false}, Device(device));
       initialize(net, 1);
-      const Tensor images = random({4, 40, 36, 3}, Dtype::f32, Device(device), {.seed = 2});
+      const Tensor images = random({12, 40, 36, 3}, Dtype::f32, Device(device), {.seed = 2});
       net(images);  // the running statistics become those of images, in part
       device->applied = 0;
       const Tensor apart = net(images, kEvaluation).data();

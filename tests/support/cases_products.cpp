@@ -54,6 +54,8 @@ const ConvCase kConvolutions[] = {
     {2, 3, 4, 16, 17, 3, 4},                                         // one output pixel
     {1, 2, 2, 3, 16, 3, 3, {.pad = 2}},                              // more padding than image
     {0, 5, 6, 16, 17, 3, 3, {.pad = 1}},                             // no image
+    {1, 4, 4, 0, 3, 1, 1},                                           // nothing to sum
+    {1, 4, 4, 8, 0, 1, 1},                                           // nor in the gradient of the input
 };
 
 void add_convolution(std::vector<OpCase>& table, const ConvCase& c) {
@@ -64,7 +66,7 @@ void add_convolution(std::vector<OpCase>& table, const ConvCase& c) {
     return conv_out_size("conv2d", in, kernel, args.stride, args.pad, args.dilation);
   };
   const Shape y{c.images, size(c.height, c.kernel_height), size(c.width, c.kernel_width), c.outputs};
-  const double flops = 2.0 * static_cast<double>(y.numel() * w.numel() / c.outputs);
+  const double flops = 2.0 * static_cast<double>(y.numel() * w[1] * w[2] * w[3]);
   const std::string what =
       concat(x, " * ", w, " stride ", args.stride, " pad ", args.pad, " dilation ", args.dilation, " groups ", args.groups);
   Conv2dArgs accumulate = args;
@@ -83,7 +85,7 @@ void add_convolution(std::vector<OpCase>& table, const ConvCase& c) {
       [args](const Tensors& in) -> Tensors { return {conv2d(in[0], in[1], args)}; });
   const Input statistic{.shape = {c.outputs}, .role = Role::statistic};
   const Input variance{.shape = {c.outputs}, .fill = Fill::positive, .role = Role::statistic};
-  if (c.images > 0)
+  if (y.numel() > 0)
     add("conv2d_batch_norm", "", Accuracy::added,
         {{.shape = x}, {.shape = w}, statistic, variance, statistic, statistic, {.shape = y}},
         [args](const Tensors& in) -> Tensors {

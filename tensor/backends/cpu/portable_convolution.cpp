@@ -1,7 +1,9 @@
-// Convolution and the gradient of its input without a library. No patches are copied: every result
-// pixel is a row of a product whose inner dimension is scattered over the source, one stretch of
-// channels for each tap. Pixels whose windows meet the same taps are summed together, whatever
-// image they are in, and taps beyond the image are left out.
+// Convolution and the gradient of its input without a library. Here is the direct sum, and how work
+// is cut into tasks for it and for Winograd's algorithm (winograd_convolution.h).
+//
+// The direct sum copies no patches: every result pixel is a row of a product whose inner dimension
+// is scattered over the source, one stretch of channels for each tap. Pixels whose windows meet the
+// same taps are summed together, whatever image they are in. Taps beyond the image are left out.
 #include "mec/tensor/backends/cpu/depthwise.h"
 #include "mec/tensor/backends/cpu/loops.h"
 #include "mec/tensor/backends/cpu/winograd_convolution.h"
@@ -14,6 +16,7 @@ namespace {
 constexpr std::int64_t kBlockBytes = 256 << 10;
 constexpr std::int64_t kSmallImage = 128 << 10;
 constexpr std::int64_t kLeastTasks = 64;       // so that 16 threads get four each
+constexpr std::int64_t kPackedChannels = 64;   // of the source, packed by one task
 constexpr std::int64_t kMostPacked = 5 << 20;  // bytes of weights that are packed at a time
 
 // The inner dimension of all pixels of a rectangle. Taps whose channels follow each other in memory
@@ -111,16 +114,18 @@ template <class E, class R> void sum_block(const Direction& d, const Block<E, R>
   }
 }
 
-// A way to sum: how it packs the weights of a panel, the sizes of a panel and of a thread's memory,
-// the fewest images of a block and the fewest tasks, and the sum.
+// A way to sum: the sizes of a panel and of a thread's memory, the fewest images of a block, how it
+// packs the weights of a panel for some channels of the source, and the sum.
 template <class E> struct Direct {
   static std::int64_t panel_values(const Direction& d) { return d.panel_values<E>(); }
   static std::int64_t thread_values(const Direction&) { return 0; }
   static std::int64_t least_images(const Direction& d) {
     return d.source_values() * static_cast<std::int64_t>(sizeof(E)) <= kSmallImage ? kTileRows : 1;
   }
-  template <class PackTap> static void pack(const Direction& d, PackTap pack_tap, E* panel) {
-    for (std::int64_t tap = 0; tap < d.taps(); ++tap) pack_tap(tap, 0, d.depth, panel + tap * d.depth * kTileColumns<E>);
+  template <class PackTap> static void pack(const Direction& d, PackTap pack_tap, Range channels, E* panel) {
+    for (std::int64_t tap = 0; tap < d.taps(); ++tap) {
+      pack_tap(tap, channels.begin, channels.size(), panel + (tap * d.depth + channels.begin) * kTileColumns<E>);
+    }
   }
   template <class R> static void sum(const Direction& d, const Block<E, R>& block, E*) noexcept { sum_block(d, block); }
 };
@@ -130,9 +135,11 @@ template <class S, class R> Storing<S, R> store_normalized(const kernel::Conv2dB
   const auto at = [](const In& values, std::int64_t c, S otherwise) {
     return values.data ? static_cast<const S*>(values.data)[c] : otherwise;
   };
+  const S* const mean = static_cast<const S*>(norm.mean.data);
+  const S* const var = static_cast<const S*>(norm.var.data);
   for (std::int64_t c = 0; c < norm.y.shape[3]; ++c) {
-    const auto affine = functor::ChannelAffine<S>::of(at(norm.mean, c, 0), at(norm.var, c, 1), at(norm.gamma, c, 1),
-                                                      at(norm.beta, c, 0), S(norm.norm.eps));
+    const auto affine =
+        functor::ChannelAffine<S>::of(mean[c], var[c], at(norm.gamma, c, 1), at(norm.beta, c, 0), S(norm.norm.eps));
     scale[c] = affine.scale;
     shift[c] = affine.shift;
   }
@@ -153,8 +160,8 @@ void convolve_by(LoopsBackend& device, const Direction& d, const T* source, R* r
   const std::int64_t block_images = smaller(d.images, larger(Way::least_images(d), kBlockBytes / larger(1, image_bytes)));
   const std::int64_t blocks = ceil_div(d.images, block_images);
   const std::int64_t panels =
-      smaller(all_panels, larger(1, kMostPacked / (panel_values * static_cast<std::int64_t>(sizeof(E)))));
-  // Of the panels. Each part widens or transforms its block again, where that is to be done.
+      smaller(all_panels, larger(1, kMostPacked / larger(1, panel_values * static_cast<std::int64_t>(sizeof(E)))));
+  // Of the panels. Each part widens or transforms its block again, in each round of panels.
   const std::int64_t parts = smaller(panels, ceil_div(kRepeats ? kLeastTasks / 4 : kLeastTasks, blocks));
 
   const std::int64_t packed_values = aligned_count(panels * panel_values);
@@ -170,13 +177,15 @@ void convolve_by(LoopsBackend& device, const Direction& d, const T* source, R* r
     storing = store_normalized<Sum<E>, R>(*norm, tables, tables + table_values);
   }
   for (std::int64_t round = 0; round < all_panels; round += panels) {
-    const std::int64_t count_panels = smaller(panels, all_panels - round);
-    parallel_tasks(team, count_panels, [=](std::int64_t index) {
+    const std::int64_t count_panels = smaller(panels, all_panels - round), pieces = ceil_div(d.depth, kPackedChannels);
+    parallel_tasks(team, count_panels * pieces, [=](std::int64_t task) {
+      const std::int64_t index = task / pieces, first_channel = task % pieces * kPackedChannels;
       const Panel panel = Panel::at<E>(d, round + index);
       const auto pack_panel_tap = [=](std::int64_t tap, std::int64_t first, std::int64_t count, E* rows) {
         pack_tap(panel, tap, first, count, rows);
       };
-      Way::pack(d, pack_panel_tap, packed + index * panel_values);
+      Way::pack(d, pack_panel_tap, {first_channel, smaller(d.depth, first_channel + kPackedChannels)},
+                packed + index * panel_values);
     });
     parallel_tasks(team, blocks * parts, [=](std::int64_t index, int thread) {
       const std::int64_t part = index % parts, first = index / parts * block_images,

@@ -35,10 +35,10 @@ struct Winograd {
   static std::int64_t least_images(const Direction& d) { return ceil_div(WinogradScratch(d).tiles(), winograd_tiles(d)); }
 
   // For each of the 36 products, a row for each source channel.
-  template <class PackTap> static void pack(const Direction& d, PackTap pack_tap, float* panel) {
+  template <class PackTap> static void pack(const Direction& d, PackTap pack_tap, Range channels, float* panel) {
     constexpr std::int64_t kTaps = kWinogradTaps * kWinogradTaps, kAtOnce = 16, kValues = kAtOnce * kTileColumns<float>;
     float taps[kTaps][kValues];
-    for (std::int64_t first = 0; first < d.depth; first += kAtOnce) {
+    for (std::int64_t first = channels.begin; first < channels.end; first += kAtOnce) {
       for (std::int64_t tap = 0; tap < kTaps; ++tap) {
         pack_tap(d.rows.gradient ? kTaps - 1 - tap : tap, first, kAtOnce, taps[tap]);  // a gradient meets them in reverse
       }
