@@ -105,7 +105,7 @@ void CheckpointWriter::fail(const std::string& reason) {
 void CheckpointWriter::tell() {
   const bool fails = !failure_.empty();
   if (fails && !told_) note(concat(failure_, "; training goes on, and the next checkpoint is tried"));
-  if (!fails && told_) note(concat(checkpoint_name(begun_), " is written: checkpoints are made again"));
+  if (!fails && told_) note(concat(checkpoint_name(written_), " is written: checkpoints are made again"));
   told_ = fails;
 }
 

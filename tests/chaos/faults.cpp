@@ -30,13 +30,13 @@ void check_faults(const ChaoticRun& chaos, long every) {
     prepare();
     const long calls = chaos.calls(chaos.command("run"));
     REQUIRE(calls > 20);
-    for (const auto& [kind, error] : {std::pair{"once", EIO}, std::pair{"once", ENOSPC}, std::pair{"on", ENOSPC}}) {
+    for (const Fault& kind : {Fault{.kind = "once", .error = EIO}, Fault{.kind = "once"}, Fault{.kind = "on"}}) {
       for (long at = 1 + (survived + failed) % every; at <= calls; at += every) {
         CAPTURE(resumes);
-        CAPTURE(kind);
+        CAPTURE(kind.kind);
         CAPTURE(at);
         prepare();
-        const ProgramResult result = chaos.with_fault({.kind = kind, .at = at, .error = error}, chaos.command("run"));
+        const ProgramResult result = chaos.with_fault({.kind = kind.kind, .at = at, .error = kind.error}, chaos.command("run"));
         check_result(result);
         (result.status == 0 ? survived : failed) += 1;
         if (result.status == 0) chaos.check_same("run", "whole");
