@@ -65,11 +65,13 @@ void LineFile::sync() {
     unsafe_.erase(0, covered);
     return;
   }
-  // The system may have thrown away what it could not write, and reports that only once.
+  // The system may have thrown away what it could not write, and reports that only once: write it
+  // again.
   const bool cut = ::ftruncate(fd_, static_cast<off_t>(safe_size_)) == 0;
   check<IoError>(cut, cannot("cut off", path_));
   waiting_.insert(0, unsafe_);
   unsafe_.clear();
+  static_cast<void>(write_waiting());
   throw IoError(failure);
 }
 

@@ -102,7 +102,7 @@ TEST_CASE_FIXTURE(Fixture, "a resumed run keeps the lines of images that have be
 }
 
 TEST_CASE_FIXTURE(Fixture, "the list of a run that begins again is its own") {
-  run(pretrain("run", {"data.on_broken=skip", "train.checkpoint_epochs=0", "train.epochs=1"}));
+  run(pretrain("run", {"data.on_broken=skip", "train.checkpoint_epochs=0", "train.checkpoint_minutes=0", "train.epochs=1"}));
   for (const char* file : {"encoder.safetensors", "metrics.jsonl"}) std::filesystem::remove(folder / "run" / file);
   write_bytes(folder / "run/broken.txt", "left by the run before\n");
   run(pretrain("run", {"data.on_broken=skip"}));

@@ -7,21 +7,24 @@
 #include <set>
 #include <string>
 
-#define MEC_FOR_EACH_KERNEL(visit)                                                                                             \
-  visit("adamw_update") visit("all_finite") visit("axpby") visit("batch_norm_apply") visit("batch_norm_grad_apply")            \
-      visit("batch_norm_grad_reduce") visit("batch_norm_statistics") visit("binary") visit("cholesky") visit("coding_loss")    \
-          visit("coding_scale") visit("conv2d") visit("conv2d_batch_norm") visit("conv2d_grad_input")                          \
-              visit("conv2d_grad_weight") visit("copy") visit("cross_entropy") visit("ema_update") visit("fill")               \
-                  visit("fill_random") visit("gather_rows") visit("global_avg_pool") visit("global_avg_pool_grad")             \
-                      visit("lars_trust_ratios") visit("lu") visit("lu_inverse") visit("matmul") visit("matrix_polynomial")    \
-                          visit("max_pool2d") visit("max_pool2d_grad") visit("normalize_rows") visit("normalize_rows_grad")    \
-                              visit("power_traces") visit("reduce") visit("sgd_update") visit("softmax") visit("softmax_grad") \
-                                  visit("symmetrize") visit("top_k") visit("top_k_grad") visit("transpose")                    \
-                                      visit("tsne_forces") visit("unary") visit("unary_grad")
+// clang-format off: a line stays as it is when a name is added.
+#define MEC_FOR_EACH_KERNEL(visit) \
+  visit("adamw_update") visit("all_finite") visit("axpby") visit("batch_norm_apply") \
+  visit("batch_norm_grad_apply") visit("batch_norm_grad_reduce") visit("batch_norm_statistics") visit("binary") \
+  visit("cholesky") visit("coding_loss") visit("coding_scale") visit("conv2d") visit("conv2d_batch_norm") \
+  visit("conv2d_grad_input") visit("conv2d_grad_weight") visit("copy") visit("cross_entropy") \
+  visit("ema_update") visit("fill") visit("fill_random") visit("gather_rows") visit("global_avg_pool") \
+  visit("global_avg_pool_grad") visit("lars_trust_ratios") visit("lu") visit("lu_inverse") visit("matmul") \
+  visit("matrix_polynomial") visit("max_pool2d") visit("max_pool2d_grad") visit("normalize_rows") \
+  visit("normalize_rows_grad") visit("power_traces") visit("reduce") visit("sgd_update") visit("softmax") \
+  visit("softmax_grad") visit("symmetrize") visit("top_k") visit("top_k_grad") visit("transpose") \
+  visit("tsne_forces") \
+  visit("unary") visit("unary_grad")
+// clang-format on
 
-#define MEC_FOR_EACH_METHOD(visit)                                                                                 \
-  visit("mec") visit("simsiam") visit("barlow-twins") visit("simclr") visit("moco-v2") visit("swav") visit("byol") \
-      visit("vicreg")
+#define MEC_FOR_EACH_METHOD(visit)                                                                                              \
+  visit("mec") visit("simsiam") visit("barlow-twins") visit("simclr") visit("moco-v2") visit("swav") visit("byol")             \
+  visit("vicreg")
 
 namespace mec::test {
 

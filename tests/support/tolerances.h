@@ -7,7 +7,7 @@
 namespace mec::test {
 
 // What a kernel does to its numbers.
-enum class Accuracy { exact, rounded, accumulated, added, transformed, solved };
+enum class Accuracy { exact, rounded, accumulated, added, transformed, normalized, solved };
 
 // For an output of `dtype`. Integers are always exact.
 Tolerance tolerance_of(Accuracy accuracy, Dtype dtype);
