@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <set>
 #include <string_view>
 #include <system_error>
 
@@ -54,19 +55,21 @@ void replace_file(const std::filesystem::path& path, const std::string& content)
   file.commit();
 }
 
-// The name of a file that a killed run was writing: FILE.<process>-<attempt>.tmp.
-bool is_temporary(const std::string& name) {
-  if (!name.ends_with(".tmp")) return false;
+// The file that a killed run was writing, where this is the name of what it left:
+// FILE.<process>-<attempt>.tmp. Empty: it is no such name.
+std::string file_of_temporary(const std::string& name) {
+  if (!name.ends_with(".tmp")) return "";
   const std::string file = name.substr(0, name.rfind('.', name.size() - 5));
-  return step_in_name(file) || std::ranges::find(kRunFiles, file) != kRunFiles.end();
+  return step_in_name(file) || std::ranges::find(kRunFiles, file) != kRunFiles.end() ? file : "";
 }
 
 void remove_temporaries(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> found;
+  std::set<std::string> files(kRunFiles.begin(), kRunFiles.end());  // one that is a link has them elsewhere
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (is_temporary(entry.path().filename().string())) found.push_back(entry.path());
+    files.insert(file_of_temporary(entry.path().filename().string()));
   }
-  for (const auto& path : found) std::filesystem::remove(path);
+  files.erase("");
+  for (const std::string& file : files) remove_leftovers(folder / file);
 }
 
 // Whether the folder holds a run that was stopped before its first checkpoint, and nothing else. It
@@ -78,7 +81,7 @@ bool stopped_at_once(const std::filesystem::path& folder, const PretrainSettings
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     const bool is_file_of_run = std::ranges::find(kRunFiles, name) != kRunFiles.end();
-    if (!is_temporary(name) && !(is_file_of_run && has_settings)) return false;  // a checkpoint, too
+    if (file_of_temporary(name).empty() && !(is_file_of_run && has_settings)) return false;  // a checkpoint, too
   }
   if (!std::filesystem::exists(folder / kEncoderFile)) return true;
   return settings.train.makes_checkpoints() && settings_that_train(read_run_settings(folder)) == settings_that_train(settings);

@@ -96,6 +96,21 @@ TEST_CASE_FIXTURE(ResumeFixture, "a run goes on with other settings where that i
   fails(1, "the checkpoint does not fit; ", wider);
 }
 
+TEST_CASE_FIXTURE(ResumeFixture, "a run that is killed right after it went on with other settings goes on with them") {
+  const std::vector<std::string> rare{"train.epochs=200", "train.checkpoint_epochs=200"};
+  run(start("run", "mec", {"train.epochs=2"}));
+  const auto lines = [&] { return std::filesystem::file_size(at("run/metrics.jsonl")); };
+  const std::uintmax_t before = lines();
+  std::vector<std::string> other = start("run", "mec", rare);
+  other.emplace_back("--resume-with-changes");
+  REQUIRE_FALSE(run_until(other, [&] { return lines() > before + 500; }));
+  const FoundCheckpoint rewritten = newest_checkpoint_in(at("run"));
+  CHECK(rewritten.step == 20);
+  CHECK(read_safetensors_metadata(rewritten.path).at("train.epochs") == "200");
+  std::filesystem::resize_file(at("run/metrics.jsonl"), before);
+  CHECK_FALSE(run_until(go("run", "mec", rare), [&] { return lines() > before + 500; }));
+}
+
 TEST_CASE_FIXTURE(ResumeFixture, "a damaged checkpoint is passed over for the one before it, which is said") {
   run(start("whole", "mec", {"train.checkpoints_kept=5"}));
   std::filesystem::copy(at("whole"), at("run"));
