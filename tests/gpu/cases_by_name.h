@@ -7,7 +7,8 @@
 #include <set>
 #include <string>
 
-// clang-format off: a line stays as it is when a name is added.
+// A line stays as it is when a name is added to another.
+// clang-format off
 #define MEC_FOR_EACH_KERNEL(visit) \
   visit("adamw_update") visit("all_finite") visit("axpby") visit("batch_norm_apply") \
   visit("batch_norm_grad_apply") visit("batch_norm_grad_reduce") visit("batch_norm_statistics") visit("binary") \
