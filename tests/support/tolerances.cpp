@@ -9,7 +9,7 @@ constexpr Tolerance kOnce = {0x1p-8, 0};  // the f32 result is rounded to bf16
 // And before that the term was: the result without what it was added to, so as large as the result
 // and four times the rms.
 constexpr Tolerance kTwice = {0x1p-7, 0x1p-6};
-// The same, where the rounded term is scaled, and a shift then cancels most of it: up to eight times
+// The same, where the rounded term is scaled and a shift cancels most of it: up to eight times
 // the rms of what is left.
 constexpr Tolerance kCancelled = {0x1p-7, 0x1p-5};
 
