@@ -35,8 +35,8 @@ struct LoaderOptions {
   std::int64_t first_batch = 0;
 
   OnBroken on_broken = OnBroken::stop;
-  // With OnBroken::skip: where so many different images have failed in one place, next() throws all
-  // the same. The folder may have gone.
+  // With OnBroken::skip: where more different images than this fail for one place, next() throws
+  // all the same. The folder may have gone.
   std::int64_t broken_limit = 100;
   // Called by next() before it gives a batch, once for each image that was skipped there, in the
   // batch's order. What it throws, next() throws.
