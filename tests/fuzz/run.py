@@ -9,6 +9,7 @@ goes on from there. A finding goes to BUILD/findings/; once it is mended, it bel
 import argparse
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,11 @@ def folder(*parts):
     path = Path(*parts)
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def processor_time():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 class Runner:
@@ -50,8 +56,8 @@ class Runner:
         return self.call(str(path)) != 0
 
     def run(self, seconds, executions):
-        """(executions, seconds, findings); goes on after a finding that does not come again."""
-        done, start = 0, time.monotonic()
+        """(executions, seconds of the processor, findings); goes on after a finding that does not come again."""
+        done, start, used = 0, time.monotonic(), processor_time()
         while True:
             before, left = self.kept(), seconds - int(time.monotonic() - start)
             status = self.call(f"-max_total_time={max(left, 1)}", f"-runs={executions - done if executions > 0 else -1}",
@@ -62,7 +68,7 @@ class Runner:
             new = self.kept() - before
             found = [path for path in sorted(new) if self.is_again(path)]
             if status == 0 or found or not new:  # where it ends ill without an input, the log says why
-                return done, round(time.monotonic() - start), found or ([self.log] if status else [])
+                return done, round(processor_time() - used), found or ([self.log] if status else [])
             for path in new:
                 path.unlink()
 
@@ -87,7 +93,7 @@ def main():
         for target in chosen:
             runner = Runner(build, target, seeds, folder(scratch, "files"))
             executions, seconds, findings = runner.run(options.seconds, options.executions)
-            print(f"{target}: {executions} executions in {seconds} s", flush=True)
+            print(f"{target}: {executions} executions in {seconds} s of the processor", flush=True)
             for path in findings:
                 print(f"{target}: a finding: {path}; what it does: {runner.log}", flush=True)
             if findings:
