@@ -180,7 +180,7 @@ TEST_CASE("in evaluation, where no gradient is recorded, convolution and batch n
     for (const char* arch : {"resnet10", "resnet50"}) {
       CAPTURE(arch);
       const auto device = std::make_shared<CountingDevice>(make_cpu_device({.threads = 2, .kernels = kernels}));
-      ResNet net({.arch = arch, .width = 16, .zero_init_residual = false}, Device(device));
+      ResNet net({.arch = arch, .width = 16, .stem = Stem::cifar, .zero_init_residual = false}, Device(device));
       initialize(net, 1);
       const Tensor images = random({12, 40, 36, 3}, Dtype::f32, Device(device), {.seed = 2});
       net(images);  // the running statistics become those of images, in part
