@@ -99,12 +99,12 @@ TEST_CASE("the table has a case of no rows for every kernel, or its operation re
   const Tensor none = Tensor::zeros({0, 3}, Dtype::f32, device), square = Tensor::zeros({0, 0}, Dtype::f32, device);
   const Tensor channels = Tensor::zeros({3}, Dtype::f32, device);
   const Tensor no_image = Tensor::zeros({0, 4, 4, 2}, Dtype::f32, device),
-               kernel = Tensor::zeros({3, 1, 1, 2}, Dtype::f32, device);
+               weight = Tensor::zeros({3, 1, 1, 2}, Dtype::f32, device);
   const BatchNormStatistics s{channels, channels};
   const std::map<std::string, std::function<void()>> refused = {
       {"batch_norm_statistics", [&] { batch_norm_statistics(none); }},
       {"batch_norm_apply", [&] { batch_norm_apply(none, s, {}, {}, {}, {}); }},
-      {"conv2d_batch_norm", [&] { conv2d_batch_norm(no_image, kernel, s, {}, {}, {}, {}, {}); }},
+      {"conv2d_batch_norm", [&] { conv2d_batch_norm(no_image, weight, s, {}, {}, {}, {}, {}); }},
       {"batch_norm_grad_reduce", [&] { batch_norm_grad_reduce(none, none, {}, s, {}, {}, {}); }},
       {"batch_norm_grad_apply",
        [&] {

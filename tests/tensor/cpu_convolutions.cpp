@@ -284,7 +284,8 @@ TEST_CASE("cpu: 3x3 convolutions of many channels, by Winograd's algorithm, are 
   int turn = 0;
   for (const Many& c : cases) {
     for (const Dtype dtype : {Dtype::f32, Dtype::bf16}) {
-      check_convolution(make_convolution(c.geometry, c.images, c.in, c.out), dtype, ++turn % 2 == 0, {1 + turn % 3});
+      ++turn;
+      check_convolution(make_convolution(c.geometry, c.images, c.in, c.out), dtype, turn % 2 == 0, {1 + turn % 3});
     }
   }
 }
