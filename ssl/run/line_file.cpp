@@ -50,6 +50,7 @@ std::string LineFile::write_waiting() {
 }
 
 void LineFile::sync() {
+  const std::lock_guard alone(one_sync_);
   std::size_t covered = 0;
   {
     const std::lock_guard lock(mutex_);

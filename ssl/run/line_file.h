@@ -20,8 +20,8 @@ class LineFile {
 
   // Adds the line and its end. Returns why lines could not be written, or "".
   std::string add(const std::string& line);
-  // All lines added so far reach the disk before this returns; may run beside add(). IoError when
-  // they cannot.
+  // All lines added so far reach the disk before this returns; may run beside add() and itself.
+  // IoError when they cannot.
   void sync();
 
  private:
@@ -29,6 +29,7 @@ class LineFile {
 
   const std::filesystem::path path_;
   const int fd_;
+  std::mutex one_sync_;  // of two at once, both would count the same lines
   std::mutex mutex_;     // guards all below, and the place in the file
   std::string waiting_;  // not in the file yet
   std::string unsafe_;   // in the file, but perhaps not on the disk

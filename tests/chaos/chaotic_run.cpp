@@ -19,7 +19,7 @@ std::vector<std::string> ChaoticRun::variables(const Fault& fault) const {
           // A sanitizer's library wants to be loaded first, and may come second all the same.
           "ASAN_OPTIONS=verify_asan_link_order=0", "FAULTS_FOLDER=" + at(fault.folder), "FAULTS_KIND=" + fault.kind,
           concat("FAULTS_AT=", fault.at), concat("FAULTS_ERRNO=", fault.error), "FAULTS_FILE=" + fault.file,
-          "FAULTS_CALL=" + fault.call};
+          "FAULTS_CALL=" + fault.call, concat("FAULTS_DELAY=", fault.delay)};
 }
 
 ProgramResult ChaoticRun::with_fault(const Fault& fault, const std::vector<std::string>& arguments) const {

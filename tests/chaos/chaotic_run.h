@@ -16,6 +16,7 @@ struct Fault {
   int error = ENOSPC;
   std::string file = {}, call = {};  // of these alone; empty: of all
   std::string folder = "run";        // with the files
+  int delay = 0;                     // of each of these calls, in milliseconds
 };
 
 // Runs of four epochs of ten steps, with a checkpoint after every third.

@@ -70,6 +70,20 @@ TEST_CASE_FIXTURE(ChaoticRun, "no checkpoint counts on lines that are not in the
   }
 }
 
+// At the end of an epoch, the run and the writer of checkpoints bring the same lines to the disk.
+TEST_CASE_FIXTURE(ChaoticRun, "lines that do not reach the disk at once are in their file once") {
+  REQUIRE(run_until(command("whole"), [] { return false; }));
+  for (long call = 1; call <= 17; ++call) {
+    CAPTURE(call);
+    std::filesystem::remove_all(at("run"));
+    const Fault fault{.kind = "once", .at = call, .error = EIO, .file = "metrics.jsonl", .call = "fsync", .delay = 20};
+    const ProgramResult result = with_fault(fault, command("run"));
+    check_result(result);
+    if (result.status == 0) check_same("run", "whole");
+    else check_goes_on();
+  }
+}
+
 TEST_SUITE("slow") {
   TEST_CASE_FIXTURE(ChaoticRun, "each call on a file fails in turn, or is the first on a full disk, and costs a run nothing") {
     check_faults(*this, 1);

@@ -7,6 +7,7 @@
 //   FAULTS_AT       the number, from 1, of the call that meets the fault
 //   FAULTS_KIND     once: that call fails; on: it and all later ones; kill: the process is killed
 //                   there; hang: the call never returns
+//   FAULTS_DELAY    milliseconds that each call that counts takes longer, as on a slow disk
 //   FAULTS_ERRNO    how they fail, as a number (ENOSPC)
 //   FAULTS_COUNT    a file that gets the number of calls at the end
 //
@@ -47,6 +48,7 @@ bool fails(const std::string& call, const std::string& path) {
   const std::string folder = variable("FAULTS_FOLDER"), only = variable("FAULTS_CALL");
   if (folder.empty() || path.rfind(folder, 0) != 0 || path.find(variable("FAULTS_FILE")) == std::string::npos) return false;
   if (!only.empty() && only != call) return false;
+  ::usleep(1000 * static_cast<useconds_t>(std::atoi(variable("FAULTS_DELAY").c_str())));
   const long number = ++calls, at = std::atol(variable("FAULTS_AT").c_str());
   const std::string kind = variable("FAULTS_KIND");
   if (at < 1 || number < at || (kind != "on" && number > at)) return false;
