@@ -2,6 +2,17 @@
 
 namespace mec {
 
+namespace {
+
+// After all parts, each has the weight momentum / parts in the running statistics: later parts
+// shrink those before them.
+double momentum_of(double momentum, const Pass& pass) {
+  const double weight = momentum / static_cast<double>(pass.parts);
+  return weight / (1 - static_cast<double>(pass.parts - 1 - pass.part) * weight);
+}
+
+}  // namespace
+
 BatchNorm::BatchNorm(const BatchNormLayerOptions& options, const Placement& where)
     : channels(options.channels), eps(options.eps), momentum(options.momentum) {
   check<ValueError>(channels > 0, "BatchNorm: at least one channel, but got ", channels);
@@ -20,7 +31,7 @@ Variable BatchNorm::forward_fused(const Variable& x, const BatchNormFusion& fusi
                     " channels, but the input is ", x.shape(), " (channels come last)");
   return batch_norm(x, weight, bias, fusion.residual, running,
                     {.eps = eps,
-                     .momentum = momentum,
+                     .momentum = momentum_of(momentum, pass),
                      .relu = fusion.relu,
                      .training = pass.training,
                      .update_running = pass.update_running});

@@ -51,6 +51,9 @@ Parameter make_parameter(const Shape& shape, const Placement& where, ParameterKi
 struct Pass {
   bool training = true;        // batch norm uses the batch's statistics
   bool update_running = true;  // and folds them into its running ones
+  // A batch may pass in so many equal parts, one after the other; this is which one, from 0. The
+  // mean of the parts' statistics is then folded in once.
+  std::int64_t part = 0, parts = 1;
 };
 inline constexpr Pass kTraining{};
 inline constexpr Pass kEvaluation{.training = false, .update_running = false};

@@ -57,6 +57,9 @@ struct KlRegularizerSettings {
 struct TrainSettings {
   std::int64_t epochs = 100;
   std::int64_t batch = 1024;
+  // The batch of the loss passes through the networks in so many equal parts, whose activations are
+  // not held together (training/step.h).
+  std::int64_t accumulate = 1;
   std::string optimizer = "sgd";  // sgd, lars, adamw
   double lr = 2.0;                // peak, for the whole batch
   WarmupLength warmup{.epochs = 10};

@@ -22,7 +22,7 @@ struct BenchOptions {
   std::string method = "mec", arch = "resnet18", stem = "cifar";
   std::int64_t width = 64;
   std::optional<std::int64_t> dim, proj_hidden, pred_hidden;
-  std::int64_t channels = 3, size = 32, batch = 64;
+  std::int64_t channels = 3, size = 32, batch = 64, accumulate = 1;
   std::string precision = "f32";
   int warmup = 2, steps = 5;
   bool profile = false, no_graph = false;
@@ -65,6 +65,7 @@ PretrainSettings settings_of(const BenchOptions& options) {
   model.proj_hidden = options.proj_hidden.value_or(model.proj_hidden);
   model.pred_hidden = options.pred_hidden.value_or(model.pred_hidden);
   settings.train.batch = options.batch;
+  settings.train.accumulate = options.accumulate;
   settings.train.precision = options.precision;
   // λ stays as given: the official loss does not adapt it.
   if (options.method == "mec") settings.method_settings["on_divergence"] = static_cast<double>(OnDivergence::warn);
@@ -112,6 +113,7 @@ nlohmann::ordered_json report(const BenchOptions& options, const PretrainSetting
                              {"width", options.width},
                              {"size", options.size},
                              {"batch", options.batch},
+                             {"accumulate", options.accumulate},
                              {"dim", settings.model.dim},
                              {"dtype", options.precision},
                              {"channels_last", true},
@@ -170,6 +172,7 @@ void add_bench(Command program) {
   size("--channels", options->channels, "Of the images");
   size("--size", options->size, "Pixels on a side");
   size("--batch", options->batch, "Images in a step; each is seen in two views");
+  size("--accumulate", options->accumulate, "Equal parts in which they pass through the networks");
   command.add_option("--dim", options->dim, "Width of the embedding; default: the method's").positive();
   command.add_option("--proj-hidden", options->proj_hidden, "Of the projector; 0: as wide as the encoder's output")
       .not_negative();

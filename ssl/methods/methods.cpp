@@ -57,6 +57,7 @@ void choose_method(PretrainSettings& settings, const std::string& name) {
                     .width = kept_model.width,
                     .zero_init_residual = kept_model.zero_init_residual};
   settings.train = {.epochs = kept_train.epochs,
+                    .accumulate = kept_train.accumulate,
                     .seed = kept_train.seed,
                     .precision = kept_train.precision,
                     .checkpoint_epochs = kept_train.checkpoint_epochs,

@@ -210,6 +210,7 @@ std::vector<Setting> bind_train(PretrainSettings& settings) {
   Table t("train.");
   t.add("epochs", train.epochs, kFromOne);
   t.add("batch", train.batch, {.low = 2});
+  t.add("accumulate", train.accumulate, kFromOne);
   t.add("optimizer", train.optimizer);
   t.add("lr", train.lr);
   t.add("warmup_epochs", train.warmup.epochs, kFromZero);

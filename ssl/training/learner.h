@@ -35,7 +35,8 @@ class Learner {
   // in.
   Learner(const LearnerOptions& options, const Device& device);
 
-  Dtype activations;  // dtype in which images enter the networks
+  Dtype activations;        // dtype in which images enter the networks
+  std::int64_t accumulate;  // equal parts in which a batch passes through the networks
   OnlineNetwork online;
   ParameterTable parameters;         // of online
   std::unique_ptr<Teacher> teacher;  // null where the objective needs none

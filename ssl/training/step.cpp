@@ -16,44 +16,39 @@ Tensor predict(const Learner& learner, const Tensor& projections) {
       .to(learner.parameters.values().dtype());
 }
 
-}  // namespace
-
-std::vector<Tensor> embed_teachers(const Learner& learner, const std::vector<Tensor>& views) {
-  const NoGrad no_grad;
-  std::vector<Tensor> embeddings;
-  for (const Tensor& view : views) {
-    const Variable z = learner.teacher->network.forward(Variable(view.to(learner.activations)), kTraining);
-    embeddings.push_back(z.data().to(learner.parameters.values().dtype()));
-  }
-  return embeddings;
+// One for each part of a batch.
+std::vector<Pass> passes(std::int64_t parts) {
+  std::vector<Pass> all;
+  for (std::int64_t part = 0; part < parts; ++part) all.push_back({.part = part, .parts = parts});
+  return all;
 }
 
-StudentEmbedding embed_student(const Learner& learner, const Tensor& view) {
-  const Dtype dtype = learner.parameters.values().dtype();
-  const Variable z = learner.online.project(Variable(view.to(learner.activations)), kTraining);
-  return {to(learner.online.predictor.forward(z, kTraining), dtype), z.data().to(dtype)};
+Tensor part_of(const Tensor& batch, const Pass& pass) {
+  if (pass.parts == 1) return batch;
+  const std::int64_t rows = batch.dim(0) / pass.parts;
+  return batch.rows(pass.part * rows, (pass.part + 1) * rows);
 }
 
-void update(Learner& learner, const StepScalars& scalars) {
-  learner.optimizer->step(scalars.lr());
-  if (learner.teacher) learner.teacher->ema.update(scalars.ema());
-}
+Tensor whole(const std::vector<Tensor>& parts) { return parts.size() == 1 ? parts.front() : cat(parts); }
 
-StepOutput training_step(Learner& learner, Objective& objective, const std::vector<Tensor>& views, const StepScalars& scalars,
-                         const OnPart& on_part) {
-  check<ValueError>(objective.ema_teacher() == static_cast<bool>(learner.teacher), "training_step: ", objective.name(),
-                    objective.ema_teacher() ? " needs" : " has no use for",
-                    " an averaged teacher; set LearnerOptions::ema_teacher "
-                    "to what the objective says");
-  std::vector<Tensor> teachers;
-  if (learner.teacher) {
-    on_part("teacher");
-    teachers = embed_teachers(learner, views);
-  }
-  learner.parameters.clear_grads();
-  StepOutput out;
-  const StepContext context{.predict = [&](const Tensor& projections) { return predict(learner, projections); }};
+// Adds the loss's gradients to those of the parameters, and returns the objective's metrics.
+// teachers: of an averaged teacher; otherwise empty, and filled with the students' projections.
+struct Gradients {
+  Learner& learner;
+  Objective& objective;
+  const std::vector<Tensor>& views;
+  const StepContext& context;
+  const OnPart& on_part;
 
+  std::vector<Tensor> at_once(std::vector<Tensor>& teachers) const;
+  std::vector<Tensor> in_parts(std::vector<Tensor>& teachers) const;
+
+ private:
+  StudentView embed_without_graph(std::size_t view) const;
+};
+
+std::vector<Tensor> Gradients::at_once(std::vector<Tensor>& teachers) const {
+  std::vector<Tensor> metrics;
   // The views whose activations live together: one, or all where the objective needs every student
   // at once.
   const std::size_t together = objective.view_by_view() ? 1 : views.size();
@@ -72,8 +67,89 @@ StepOutput training_step(Learner& learner, Objective& objective, const std::vect
     students.clear();
     on_part("backward");
     backward(embedded, result.gradients);
-    out.metrics.insert(out.metrics.end(), result.metrics.begin(), result.metrics.end());
+    metrics.insert(metrics.end(), result.metrics.begin(), result.metrics.end());
   }
+  return metrics;
+}
+
+std::vector<Tensor> Gradients::in_parts(std::vector<Tensor>& teachers) const {
+  std::vector<StudentView> students;
+  on_part("student");
+  for (std::size_t view = 0; view < views.size(); ++view) {
+    students.push_back(embed_without_graph(view));
+    if (!learner.teacher) teachers.push_back(students.back().projection);
+  }
+  on_part("objective");
+  const ObjectiveResult result = objective(students, teachers, context);
+  for (std::size_t view = 0; view < views.size(); ++view) {
+    for (Pass pass : passes(learner.accumulate)) {
+      on_part("student");
+      pass.update_running = false;  // the first pass did
+      const Variable embedding = embed_student(learner, part_of(views[view], pass), pass).embedding;
+      on_part("backward");
+      backward({embedding}, {part_of(result.gradients[view], pass)});
+    }
+  }
+  return result.metrics;
+}
+
+StudentView Gradients::embed_without_graph(std::size_t view) const {
+  const NoGrad no_grad;
+  std::vector<Tensor> embeddings, projections;
+  for (const Pass& pass : passes(learner.accumulate)) {
+    const StudentEmbedding student = embed_student(learner, part_of(views[view], pass), pass);
+    embeddings.push_back(student.embedding.data());
+    projections.push_back(student.projection);
+  }
+  return {static_cast<std::int64_t>(view), whole(embeddings), whole(projections)};
+}
+
+}  // namespace
+
+std::vector<Tensor> embed_teachers(const Learner& learner, const std::vector<Tensor>& views, std::int64_t parts) {
+  const NoGrad no_grad;
+  std::vector<Tensor> embeddings;
+  for (const Tensor& view : views) {
+    std::vector<Tensor> rows;
+    for (const Pass& pass : passes(parts)) {
+      const Variable z = learner.teacher->network.forward(Variable(part_of(view, pass).to(learner.activations)), pass);
+      rows.push_back(z.data().to(learner.parameters.values().dtype()));
+    }
+    embeddings.push_back(whole(rows));
+  }
+  return embeddings;
+}
+
+StudentEmbedding embed_student(const Learner& learner, const Tensor& view, const Pass& pass) {
+  const Dtype dtype = learner.parameters.values().dtype();
+  const Variable z = learner.online.project(Variable(view.to(learner.activations)), pass);
+  return {to(learner.online.predictor.forward(z, pass), dtype), z.data().to(dtype)};
+}
+
+void update(Learner& learner, const StepScalars& scalars) {
+  learner.optimizer->step(scalars.lr());
+  if (learner.teacher) learner.teacher->ema.update(scalars.ema());
+}
+
+StepOutput training_step(Learner& learner, Objective& objective, const std::vector<Tensor>& views, const StepScalars& scalars,
+                         const OnPart& on_part) {
+  check<ValueError>(objective.ema_teacher() == static_cast<bool>(learner.teacher), "training_step: ", objective.name(),
+                    objective.ema_teacher() ? " needs" : " has no use for",
+                    " an averaged teacher; set LearnerOptions::ema_teacher "
+                    "to what the objective says");
+  for (const Tensor& view : views) {
+    check<ShapeError>(view.dim(0) % learner.accumulate == 0, "training_step: a batch of ", view.dim(0), " images has no ",
+                      learner.accumulate, " equal parts (train.accumulate)");
+  }
+  std::vector<Tensor> teachers;
+  if (learner.teacher) {
+    on_part("teacher");
+    teachers = embed_teachers(learner, views, learner.accumulate);
+  }
+  learner.parameters.clear_grads();
+  const StepContext context{.predict = [&](const Tensor& projections) { return predict(learner, projections); }};
+  const Gradients gradients{learner, objective, views, context, on_part};
+  StepOutput out{.metrics = learner.accumulate > 1 ? gradients.in_parts(teachers) : gradients.at_once(teachers), .finite = {}};
   on_part("update");
   out.finite = all_finite(learner.parameters.gradients());
   update(learner, scalars);

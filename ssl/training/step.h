@@ -16,15 +16,15 @@ struct StepOutput {
 };
 
 // Teacher embeddings of every view, in f32, nothing saved for backward. Only with an averaged
-// teacher.
-std::vector<Tensor> embed_teachers(const Learner& learner, const std::vector<Tensor>& views);
+// teacher. Each view passes in so many equal parts.
+std::vector<Tensor> embed_teachers(const Learner& learner, const std::vector<Tensor>& views, std::int64_t parts = 1);
 
 // One view through the online network, in f32.
 struct StudentEmbedding {
   Variable embedding;  // the predictor's output
   Tensor projection;   // the predictor's input
 };
-StudentEmbedding embed_student(const Learner& learner, const Tensor& view);
+StudentEmbedding embed_student(const Learner& learner, const Tensor& view, const Pass& pass = kTraining);
 // Optimiser step, teacher average.
 void update(Learner& learner, const StepScalars& scalars);
 
@@ -35,6 +35,13 @@ using OnPart = std::function<void(const char*)>;
 // embed, objective, backward, update. views: (N,H,W,C) each, in the parameters' dtype or the
 // activations'. No host read-back: recordable. ValueError where the learner has no teacher and the
 // objective needs one, or the other way round.
+//
+// With learner.accumulate = k, the loss is that of the whole batch, and so is its gradient: the k
+// parts are embedded without keeping activations, the objective is taken of all of them, and then
+// each part passes again, forward and backward, with its rows of the objective's gradient (Gao et
+// al. 2021, "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", section 3).
+// Batch norm normalises each part by its own statistics, as over k devices. ShapeError where k does
+// not divide N.
 StepOutput training_step(
     Learner& learner, Objective& objective, const std::vector<Tensor>& views, const StepScalars& scalars,
     const OnPart& on_part = [](const char*) {});

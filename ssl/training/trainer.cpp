@@ -30,6 +30,16 @@ void check_warmup(const Warmup& warmup, const TrainSettings& train, std::int64_t
                     " would never be reached; shorten it, or train for longer");
 }
 
+// ValueError unless the batch has equal parts, of two images at least.
+void check_parts(const TrainSettings& train) {
+  const auto divides = [&](std::int64_t parts) { return train.batch % parts == 0 && train.batch / parts >= 2; };
+  if (divides(train.accumulate)) return;
+  std::int64_t fewer = std::min(train.accumulate, train.batch / 2);
+  while (!divides(fewer)) --fewer;
+  throw ValueError(concat("train.accumulate is ", train.accumulate, ", but train.batch = ", train.batch, " has no ",
+                          train.accumulate, " equal parts of two images or more; ", fewer, " would do"));
+}
+
 std::vector<Warmup> warmups_of(const PretrainSettings& settings) {
   std::vector<Warmup> all = find_method(settings.method).warmups(settings);
   all.insert(all.begin(), {.key = "train.warmup", .length = settings.train.warmup, .goal = "train.lr"});
@@ -44,6 +54,7 @@ void check_settings(const PretrainSettings& settings, std::int64_t steps_per_epo
   check<ValueError>(train.epochs <= kMost / steps_per_epoch, "train.epochs is ", train.epochs, ", with ", steps_per_epoch,
                     " steps in each; a run has at most ", kMost, " steps");
   check<ValueError>(train.batch >= 2, "train.batch is at least 2, since batch norm needs two rows, but is ", train.batch);
+  check_parts(train);
   check<ValueError>(train.lr == 0 || fits_f32(train.lr), "train.lr is a finite number from 0, as f32 holds it, but is ",
                     train.lr);
   check<ValueError>(train.weight_decay == 0 || fits_f32(train.weight_decay),

@@ -7,7 +7,7 @@
 namespace mec::test {
 
 std::vector<std::string> ChaoticRun::command(const std::string& out, const std::string& method) const {
-  return go(out, method, {"train.checkpoint_steps=3"});
+  return go(out, method, {"train.checkpoint_steps=3", concat("train.accumulate=", accumulate)});
 }
 
 std::vector<std::string> ChaoticRun::long_command(const std::string& out) const {

@@ -101,6 +101,25 @@ TEST_CASE("batch norm normalises by the batch and keeps running statistics as Py
   CHECK(norm.forward(Variable(x), kEvaluation).data().to_vector<double>()[0] == doctest::Approx(expected).epsilon(1e-12));
 }
 
+TEST_CASE("batch norm folds in the mean over a batch's parts once") {
+  BatchNorm norm({.channels = 2, .momentum = 0.3}, kDouble);
+  const Tensor x = normal({12, 2}, kDevice);
+  std::vector<double> mean(2), var(2);
+  for (std::int64_t part = 0; part < 3; ++part) {
+    const Tensor rows = x.rows(4 * part, 4 * part + 4);
+    norm.forward(Variable(rows), {.part = part, .parts = 3});
+    const BatchNormStatistics statistics = batch_norm_statistics(rows);
+    for (std::size_t c = 0; c < 2; ++c) {
+      mean[c] += statistics.mean.to_vector<double>()[c] / 3;
+      var[c] += statistics.var.to_vector<double>()[c] * (4.0 / 3) / 3;  // unbiased
+    }
+  }
+  for (std::size_t c = 0; c < 2; ++c) {
+    CHECK(norm.running.mean.to_vector<double>()[c] == doctest::Approx(0.3 * mean[c]).epsilon(1e-12));
+    CHECK(norm.running.var.to_vector<double>()[c] == doctest::Approx(0.7 + 0.3 * var[c]).epsilon(1e-12));
+  }
+}
+
 TEST_CASE("batch norm refuses another number of channels before it touches its running statistics") {
   BatchNorm norm({.channels = 3, .affine = false}, kDouble);
   const std::string message = message_of<ShapeError>([&] { norm.forward(Variable(normal({4, 2}, kDevice)), kTraining); });

@@ -8,59 +8,17 @@
 #include "mec/autograd/ops.h"
 #include "mec/data/augment/transform.h"
 #include "mec/data/loader/loader.h"
-#include "mec/nn/batch_norm.h"
 #include "mec/nn/initialize.h"
-#include "mec/nn/linear.h"
-#include "mec/nn/prototypes.h"
-#include "mec/nn/resnet.h"
-#include "mec/nn/sequential.h"
 #include "mec/ssl/methods/mec.h"
 #include "mec/ssl/methods/mec_mixture.h"
 #include "mec/ssl/methods/methods.h"
 #include "mec/ssl/methods/regularized.h"
 #include "mec/tensor/backend.h"
+#include "support/plain_networks.h"
 
 namespace mec::test {
 
 namespace {
-
-struct Networks : Module {
-  Networks(const ModelSettings& m, std::int64_t channels, const Device& device)
-      : encoder({.arch = m.arch,
-                 .width = m.width,
-                 .in_channels = channels,
-                 .stem = m.stem == "cifar" ? Stem::cifar : Stem::imagenet,
-                 .zero_init_residual = m.zero_init_residual},
-                device) {
-    std::int64_t in = encoder.out_features();
-    const std::int64_t hidden = m.proj_hidden == 0 ? in : m.proj_hidden;
-    for (std::int64_t layer = 0; layer < m.proj_layers - 1; ++layer, in = hidden) {
-      projector.add(Linear({.in = in, .out = hidden, .bias = !m.proj_norm}, device));
-      if (m.proj_norm) projector.add(BatchNorm({.channels = hidden}, device));
-      projector.add(ReLU());
-    }
-    projector.add(Linear({.in = in, .out = m.dim, .bias = !m.proj_output_norm}, device));
-    if (m.proj_output_norm) projector.add(BatchNorm({.channels = m.dim, .affine = false}, device));
-    if (m.prototypes > 0) predictor.add(Prototypes({.in = m.dim, .count = m.prototypes}, device));
-    if (m.pred_hidden == 0) return;
-    predictor.add(Linear({.in = m.dim, .out = m.pred_hidden, .bias = false}, device));
-    predictor.add(BatchNorm({.channels = m.pred_hidden}, device));
-    predictor.add(ReLU());
-    predictor.add(Linear({.in = m.pred_hidden, .out = m.dim, .bias = true}, device));
-  }
-  Variable project(const Variable& x) const {
-    return projector.forward(encoder.forward(x, kTraining), kTraining);
-  }
-  Variable forward(const Variable& x, const Pass&) const override { return project(x); }
-  void visit(const std::string& prefix, Visitor& visitor) override {
-    encoder.visit(prefix + "encoder.", visitor);
-    projector.visit(prefix + "projector.", visitor);
-    predictor.visit(prefix + "predictor.", visitor);
-  }
-
-  ResNet encoder;
-  Sequential projector, predictor;
-};
 
 // One of the method's own settings.
 struct Own {
@@ -248,13 +206,17 @@ std::vector<Tensor> make_views(const PretrainSettings& s, const Dataset& dataset
 
 // Forward and backward of all views; gradients are left in the parameters. Returns the objective's
 // metrics.
-Metrics gradients(Networks& online, const Networks& teacher, Objective& objective,
-                  const std::vector<Tensor>& views, Dtype activations) {
+Metrics gradients(Networks& online, Networks& teacher, Objective& objective,
+                  const std::vector<Tensor>& views, Dtype activations, std::int64_t accumulate) {
   std::vector<Tensor> teachers;
   if (objective.ema_teacher()) {
     const NoGrad no_grad;
-    for (const Tensor& view : views)
-      teachers.push_back(teacher.project(Variable(view.to(activations))).data().to(Dtype::f32));
+    for (const Tensor& view : views) {
+      const Variable z = in_parts(teacher, view.to(activations), accumulate, [&](const Variable& x) {
+        return std::vector{teacher.project(x)};
+      }).front();
+      teachers.push_back(z.data().to(Dtype::f32));
+    }
   }
   for (auto& [name, parameter] : parameters_of(online)) parameter.value.clear_grad();
   const StepContext context{.predict = [&](const Tensor& projections) {
@@ -275,8 +237,13 @@ Metrics gradients(Networks& online, const Networks& teacher, Objective& objectiv
     students.clear();
   };
   for (std::size_t v = 0; v < views.size(); ++v) {
-    const Variable z = online.project(Variable(views[v].to(activations)));
-    embedded.push_back(to(online.predictor.forward(z, kTraining), Dtype::f32));
+    const std::vector<Variable> both =
+        in_parts(online, views[v].to(activations), accumulate, [&](const Variable& x) {
+          const Variable z = online.project(x);
+          return std::vector{z, online.predictor.forward(z, kTraining)};
+        });
+    const Variable& z = both[0];
+    embedded.push_back(to(both[1], Dtype::f32));
     students.push_back(
         {static_cast<std::int64_t>(v), embedded.back().data(), z.data().to(Dtype::f32)});
     if (!objective.ema_teacher()) teachers.push_back(students.back().projection);
@@ -349,7 +316,8 @@ PlainRun plain_run(const PretrainSettings& settings, const DatasetPtr& dataset,
     objective->before_step(step, per_epoch);
     const auto views =
         make_views(settings, *dataset, normalization, step / per_epoch, step % per_epoch, device);
-    plain.metrics = gradients(online, teacher, *objective, views, activations);
+    plain.metrics = gradients(online, teacher, *objective, views, activations,
+                              settings.train.accumulate);
     for (Slot& slot : slots) update(slot, settings.train, plain.lr, step);
     if (nudged) std::ranges::for_each(slots, nudge);
     if (averaged) average(teacher, slots, plain.ema);

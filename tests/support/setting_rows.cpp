@@ -102,6 +102,7 @@ std::vector<SettingRow> train_rows() {
   return {
       {.change = MEC_SET("train.epochs=3", train.epochs = 3)},
       {.change = MEC_SET("train.batch=12", train.batch = 12)},
+      {.change = MEC_SET("train.accumulate=2", train.accumulate = 2)},
       {.change = kLars, .beside = {kStrongTrust}},
       {.change = kAdamw},
       {.change = MEC_SET("train.lr=0.02", train.lr = 0.02)},
