@@ -43,6 +43,13 @@ TEST_CASE("cuda: training with the exact log-determinant from a captured step ha
   check_captured(settings);
 }
 
+TEST_CASE("cuda: training in parts of a batch from a captured step has the bits of the eager one") {
+  PretrainSettings settings = tiny_settings();
+  settings.train.accumulate = 4;
+  settings.train.epochs = 3;
+  check_captured(settings);
+}
+
 // Rounding differs, and grows from step to step.
 TEST_CASE("cuda: the losses of a short run are the CPU's") {
   const PretrainSettings settings = tiny_settings_of("mec");
