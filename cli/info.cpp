@@ -4,6 +4,7 @@
 
 #include "mec/cli/commands.h"
 #include "mec/data/decoders/image_formats.h"
+#include "mec/distributed/launcher.h"
 #include "mec/ssl/run/run_directory.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/input_file.h"
@@ -84,11 +85,22 @@ void print_image_formats() {
   }
 }
 
+// And the launch, where this is one of several processes.
+void print_mpi() {
+  const std::string library = describe_mpi();
+  std::cout << "  MPI: " << (library.empty() ? "missing: runs have one process" : library) << "\n";
+  if (const std::optional<Launch> launch = find_launch()) {
+    std::cout << "one of " << launch->size << " processes, " << launch->local_size << " on this machine (" << launch->variable
+              << ")\n";
+  }
+}
+
 void print_build() {
   std::cout << "mec " MEC_VERSION ", " << kCompiler << "\n";
   for (const Part& part : kParts) {
     std::cout << "  " << part.name << ": " << (part.found ? "found" : "missing: ") << part.without << "\n";
   }
+  print_mpi();
   print_image_formats();
   const CpuDescription cpu = describe_cpu();
   std::cout << cpu_model() << ", " << cpu.instruction_set << " loops, " << cpu.threads

@@ -4,6 +4,7 @@
 #include "mec/cli/note.h"
 #include "mec/cli/options.h"
 #include "mec/cli/program.h"
+#include "mec/cli/ranks.h"
 #include "mec/cli/signals.h"
 #include "mec/cli/told_run.h"
 #include "mec/ssl/run/run_directory.h"
@@ -71,15 +72,18 @@ void check_complete(const RunEnd& end, const std::filesystem::path& folder) {
                     : concat(" before the first step of ", name));
 }
 
-void run_pretrain(const PretrainOptions& options) {
-  RunOptions run{.capture = !options.no_graph,
+void run_pretrain(const PretrainOptions& options, const CommunicatorPtr& ranks) {
+  std::ostream nowhere(nullptr);
+  std::ostream& log = ranks->rank() == 0 ? std::cout : nowhere;
+  RunOptions run{.ranks = ranks,
+                 .capture = !options.no_graph,
                  .within_minutes = options.within,
                  .stop_requested = stop_requested,
                  .computed_on = options.device.arithmetic()};
   if (std::filesystem::is_directory(options.config)) {
     check_resumes_folder(options);
     const std::filesystem::path folder = options.config;
-    return check_complete(resume_told(make_device(options.device, folder), folder, std::cout, run), folder);
+    return check_complete(resume_told(make_device(options.device, folder), folder, log, run), folder);
   }
   const bool resumes = options.resume || options.with_changes;
   if (options.config.empty())
@@ -90,9 +94,9 @@ void run_pretrain(const PretrainOptions& options) {
   const std::filesystem::path out =
       options.out.empty() ? "runs" / std::filesystem::path(options.config).stem() : std::filesystem::path(options.out);
   run.resume = options.with_changes ? Resume::other_settings : options.resume ? Resume::same_settings : Resume::never;
-  const RunEnd end = train_told(settings, make_device(options.device, out), out, std::cout, run);
+  const RunEnd end = train_told(settings, make_device(options.device, out), out, log, run);
   check_complete(end, out);
-  if (end.trained) std::cout << "wrote " << printable(out.string()) << std::endl;
+  if (end.trained) log << "wrote " << printable(out.string()) << std::endl;
 }
 
 }  // namespace
@@ -118,7 +122,10 @@ void add_pretrain(Command program) {
                                          "The same with other settings; changes.jsonl in the folder says which");
   resume.excludes(within);
   with_changes.excludes(within);
-  command.run([options] { run_pretrain(*options); });
+  command.run([options] {
+    if (options->device.threads == 0) options->device.threads = threads_of_rank();
+    run_in_ranks([&](const CommunicatorPtr& ranks) { run_pretrain(*options, ranks); });
+  });
 }
 
 }  // namespace mec::cli

@@ -86,8 +86,9 @@ bool stop_requested(TrainPhase next) {
 }
 
 void throw_stopped(const std::string& where) {
-  const EndingSignal& signal = *first;
-  throw StoppedBySignal(concat("stopped by ", signal.name, where), signal.status);
+  const EndingSignal* const signal = first;
+  if (!signal) throw StoppedBySignal(concat("stopped by another process's signal", where), kStatusOfSigusr1);
+  throw StoppedBySignal(concat("stopped by ", signal->name, where), signal->status);
 }
 
 }  // namespace mec::cli

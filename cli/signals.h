@@ -28,8 +28,9 @@ void install_signal_handlers();
 
 // For RunOptions: training that asks this ends where a signal says so.
 bool stop_requested(TrainPhase next);
-// Throws StoppedBySignal, with the first signal's name and status. Call it where training has ended
-// after stop_requested(); `where` says how far it is and how it goes on.
+// Throws StoppedBySignal, with the first signal's name and status; where only another of several
+// processes had one, with status 75. Call it where training has ended after stop_requested();
+// `where` says how far it is and how it goes on.
 [[noreturn]] void throw_stopped(const std::string& where);
 
 }  // namespace mec::cli

@@ -17,18 +17,21 @@ RunOptions told(RunOptions options, std::ostream& log, Progress& progress) {
   return options;
 }
 
-ProgressStyle style() { return isatty(STDOUT_FILENO) != 0 ? kProgressBar : kProgressLog; }
+// mpirun gives its processes a terminal even where its own output goes into a file.
+ProgressStyle style(const RunOptions& options) {
+  return options.ranks->size() == 1 && isatty(STDOUT_FILENO) != 0 ? kProgressBar : kProgressLog;
+}
 
 }  // namespace
 
 RunEnd train_told(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out, std::ostream& log,
                   const RunOptions& options) {
-  Progress progress(log, style());
+  Progress progress(log, style(options));
   return train_run(settings, device, out, told(options, log, progress));
 }
 
 RunEnd resume_told(const Device& device, const std::filesystem::path& folder, std::ostream& log, const RunOptions& options) {
-  Progress progress(log, style());
+  Progress progress(log, style(options));
   return resume_run(device, folder, told(options, log, progress));
 }
 

@@ -49,6 +49,9 @@ foreach(name IN ITEMS OPENMP ONEDNN BLAS ZLIB)
     target_compile_definitions(mec_options INTERFACE MEC_HAVE_${name}=1)
   endif()
 endforeach()
+# Of the module that distributed/CMakeLists.txt makes.
+set(MPI_CXX_SKIP_MPICXX ON)
+mec_optional(MPI MPI MPI::MPI_CXX "one process: launched several times (mpirun, srun), it refuses" COMPONENTS CXX)
 # Decoders of image files. data/CMakeLists.txt chooses their sources and defines their MEC_HAVE_X.
 mec_optional(JPEG JPEG JPEG::JPEG "JPEG by stb_image: colours differ by rounding, and unusual files are refused")
 mec_optional(PNG PNG PNG::PNG "PNG by stb_image, slower")

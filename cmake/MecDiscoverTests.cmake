@@ -3,7 +3,7 @@
 #
 # Asks a doctest executable for its test cases and writes FILE, which ctest includes: one test for
 # each source file, its name under NAME where one is given, and with the label `threads` where it
-# matches REGEX.
+# matches REGEX, `dist` for those of dist/.
 cmake_minimum_required(VERSION 3.22)
 execute_process(COMMAND ${emulator} "${program}" --list-test-cases --reporters=xml OUTPUT_VARIABLE xml RESULT_VARIABLE status)
 string(REPLACE ";" "," xml "${xml}")  # a semicolon in a name would cut CMake's list
@@ -41,6 +41,8 @@ foreach(file IN LISTS files)
   set(label "")
   if(name MATCHES "${threads}")
     set(label threads)
+  elseif(name MATCHES "^dist/")
+    set(label dist)
   endif()
   foreach(speed quick slow)
     if(NOT file IN_LIST ${speed}_files)

@@ -23,6 +23,10 @@ if(TARGET mec_cli)
   install(TARGETS mec_cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 endif()
 
+if(TARGET mec_mpi)
+  install(TARGETS mec_mpi LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}/mec")
+endif()
+
 # The headers within a backend, and those of the program, are private and not installed; a backend
 # is used through tensor/backend.h.
 install(DIRECTORY ${MEC_ROOMS} DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/mec" FILES_MATCHING PATTERN "*.h"

@@ -34,7 +34,8 @@ Variable BatchNorm::forward_fused(const Variable& x, const BatchNormFusion& fusi
                      .momentum = momentum_of(momentum, pass),
                      .relu = fusion.relu,
                      .training = pass.training,
-                     .update_running = pass.update_running});
+                     .update_running = pass.update_running,
+                     .across = pass.across});
 }
 
 void BatchNorm::visit(const std::string& prefix, Visitor& visitor) {

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "mec/autograd/variable.h"
+#include "mec/autograd/ops/batch_norm.h"
 
 namespace mec {
 
@@ -54,6 +54,7 @@ struct Pass {
   // A batch may pass in so many equal parts, one after the other; this is which one, from 0. The
   // mean of the parts' statistics is then folded in once.
   std::int64_t part = 0, parts = 1;
+  const BatchNormAcross* across = nullptr;  // where the batch is spread over processes
 };
 inline constexpr Pass kTraining{};
 inline constexpr Pass kEvaluation{.training = false, .update_running = false};

@@ -60,6 +60,9 @@ struct TrainSettings {
   // The batch of the loss passes through the networks in so many equal parts, whose activations are
   // not held together (training/step.h).
   std::int64_t accumulate = 1;
+  // Of several processes: batch norm normalises by the statistics of all, as the official recipe
+  // does; otherwise each by its own.
+  bool sync_batch_norm = true;
   std::string optimizer = "sgd";  // sgd, lars, adamw
   double lr = 2.0;                // peak, for the whole batch
   WarmupLength warmup{.epochs = 10};

@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 
 # package, and what shows it to be there: !command, or a file below /usr or a prefix. Those with
 # ?command are welcome but not missed: ninja is faster than make, python3 runs the checks of style,
-# gnuplot draws pictures.
+# gnuplot draws pictures, MPI trains in several processes.
 needed="
 g++                     !c++
 make                    !make
@@ -27,6 +27,8 @@ libpng-dev              include/png.h
 libwebp-dev             include/webp/demux.h
 libtiff-dev             include/@/tiffio.h
 libgif-dev              include/gif_lib.h
+libopenmpi-dev          ?mpicxx
+openmpi-bin             ?mpirun
 libdnnl-dev             include/oneapi/dnnl/dnnl.hpp
 libopenblas-openmp-dev  include/@/openblas-openmp/cblas.h
 liblapacke-dev          include/lapacke.h

@@ -50,6 +50,9 @@ void check_options(const Dataset& dataset, const LoaderOptions& o) {
                     o.first_epoch, " and first_batch ", o.first_batch, " must not be negative");
   check<ValueError>(o.workers >= 0 && o.workers <= 1024, "loader: workers are between 0 and 1024, not ", o.workers);
   check<ValueError>(o.broken_limit >= 0, "loader: broken_limit is not negative, but is ", o.broken_limit);
+  check<ValueError>(o.ranks >= 1 && o.rank >= 0 && o.rank < o.ranks && (o.ranks == 1 || o.drop_last) && o.batch % o.ranks == 0,
+                    "loader: rank ", o.rank, " of ", o.ranks,
+                    " takes its part of full batches, which the ranks divide, but batch is ", o.batch);
   check<ValueError>(o.prefetch > 0 && o.prefetch <= 1024, "loader: prefetch is between 1 and 1024 batches, not ", o.prefetch);
 }
 
@@ -117,8 +120,8 @@ struct Loader::Impl {
       order = epoch_order(dataset->size(), options.seed, slot.epoch);
       order_epoch = slot.epoch;
     }
-    const std::int64_t begin = slot.index * options.batch;
-    slot.ids.resize(static_cast<std::size_t>(std::min(options.batch, dataset->size() - begin)));
+    const std::int64_t own = options.batch / options.ranks, begin = slot.index * options.batch + options.rank * own;
+    slot.ids.resize(static_cast<std::size_t>(std::min(own, dataset->size() - begin)));
     for (std::size_t i = 0; i < slot.ids.size(); ++i) {
       const std::int64_t at = begin + static_cast<std::int64_t>(i);
       slot.ids[i] = options.shuffle ? order[static_cast<std::size_t>(at)] : at;

@@ -33,6 +33,9 @@ struct LoaderOptions {
   // Where to start, as after a resume: the rest is the same as without a stop.
   std::int64_t first_epoch = 0;
   std::int64_t first_batch = 0;
+  // Of several processes: each gives its equal part of the images of every batch, the ranks' parts
+  // one after the other. With drop_last alone.
+  std::int64_t rank = 0, ranks = 1;
 
   OnBroken on_broken = OnBroken::stop;
   // With OnBroken::skip: where more different images than this fail for one place, next() throws

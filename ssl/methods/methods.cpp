@@ -58,6 +58,7 @@ void choose_method(PretrainSettings& settings, const std::string& name) {
                     .zero_init_residual = kept_model.zero_init_residual};
   settings.train = {.epochs = kept_train.epochs,
                     .accumulate = kept_train.accumulate,
+                    .sync_batch_norm = kept_train.sync_batch_norm,
                     .seed = kept_train.seed,
                     .precision = kept_train.precision,
                     .checkpoint_epochs = kept_train.checkpoint_epochs,

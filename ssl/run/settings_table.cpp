@@ -211,6 +211,7 @@ std::vector<Setting> bind_train(PretrainSettings& settings) {
   t.add("epochs", train.epochs, kFromOne);
   t.add("batch", train.batch, {.low = 2});
   t.add("accumulate", train.accumulate, kFromOne);
+  t.add("sync_batch_norm", train.sync_batch_norm);
   t.add("optimizer", train.optimizer);
   t.add("lr", train.lr);
   t.add("warmup_epochs", train.warmup.epochs, kFromZero);

@@ -111,7 +111,7 @@ RunEnd ended_already(const RunOptions& options, const std::filesystem::path& out
 }
 
 Loader make_loader(const PretrainSettings& settings, const DatasetPtr& dataset, const TransformPtr& views, const Device& device,
-                   std::int64_t steps_done, BrokenImages& broken) {
+                   std::int64_t steps_done, BrokenImages& broken, const Communicator& ranks) {
   const std::int64_t steps_per_epoch = std::max<std::int64_t>(dataset->size() / settings.train.batch, 1);
   return Loader(dataset, views,
                 {.batch = settings.train.batch,
@@ -122,6 +122,8 @@ Loader make_loader(const PretrainSettings& settings, const DatasetPtr& dataset, 
                  .workers = static_cast<int>(settings.data.workers),
                  .first_epoch = steps_done / steps_per_epoch,
                  .first_batch = steps_done % steps_per_epoch,
+                 .rank = ranks.rank(),
+                 .ranks = ranks.size(),
                  .on_broken = settings.data.on_broken,
                  .broken_limit = settings.data.broken_limit,
                  .on_skipped = [&broken](const std::string& message) { broken.add(message); }},
@@ -139,6 +141,24 @@ void tell_start(const RunOptions& options, const std::filesystem::path& out, con
                              plan.steps()));
   }
   tell(options.log, start_text(settings, dataset, plan));
+}
+
+// What several processes cannot do. ValueError.
+void check_several(const PretrainSettings& settings, const RunOptions& options) {
+  const int ranks = options.ranks->size();
+  check_ranks(settings, ranks);
+  if (ranks == 1) return;
+  check<ValueError>(!options.within_minutes, "--within times the steps of one process, but this run has ", ranks,
+                    "; choose train.epochs");
+  check<ValueError>(settings.data.on_broken == OnBroken::stop,
+                    "data.on_broken = \"skip\" keeps one process's list of images, but this run has ", ranks,
+                    "; remove the broken images, or train in one process");
+}
+
+// What the run's bits come from.
+std::string computed_by(const RunOptions& options, const Device& device) {
+  const std::string one = options.computed_on.empty() ? device->name() : options.computed_on;
+  return options.ranks->size() == 1 ? one : concat(one, " in ", options.ranks->size(), " processes");
 }
 
 // Takes the state of the checkpoint, and frees its memory. Returns the settings that are others.
@@ -161,6 +181,22 @@ std::vector<SettingChange> take_state(Former& former, const RunIdentity& identit
   return changes;
 }
 
+// Calls train(), and adds to its errors what the user may do.
+std::int64_t with_advice(const std::function<std::int64_t()>& train, const DataSettings& data, const std::filesystem::path& out,
+                         CheckpointWriter* checkpoints) {
+  try {
+    return train();
+  } catch (const BrokenImageError& error) {
+    if (data.on_broken == OnBroken::skip) throw;
+    throw BrokenImageError(
+        concat(error.what(), "; data.on_broken=skip trains without such images, and lists them in ", kBrokenFile));
+  } catch (const NumericalError& error) {
+    const std::int64_t good = checkpoints ? checkpoints->newest() : 0;
+    if (good == 0) throw;
+    throw NumericalError(concat(error.what(), "; the last good state is in ", (out / checkpoint_name(good)).string()));
+  }
+}
+
 // From the start, or from a checkpoint.
 RunEnd run(const PretrainSettings& asked, const Device& device, const std::filesystem::path& out, const RunOptions& options,
            Former former) {
@@ -170,53 +206,53 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
       options.within_minutes ? keep_within(asked, *options.within_minutes, *dataset, *views, device, options.log) : asked;
   const TrainSettings& train_settings = settings.train;
   const std::unique_ptr<Objective> objective = make_step_objective(settings, device);
-  const std::int64_t done = former.step();
+  const auto done = static_cast<std::int64_t>(options.ranks->broadcast(static_cast<double>(former.step())));
   BrokenImages broken(out / kBrokenFile, settings.data.broken_limit, options.note);
-  Loader loader = make_loader(settings, dataset, views, device, done, broken);
+  Loader loader = make_loader(settings, dataset, views, device, done, broken, *options.ranks);
   // Throws for wrong settings before anything is written.
   const TrainPlan plan(settings, loader.batches_per_epoch());
   Learner learner({.model = settings.model,
                    .train = train_settings,
                    .in_channels = dataset->info().channels,
-                   .ema_teacher = objective->ema_teacher()},
+                   .ema_teacher = objective->ema_teacher(),
+                   .ranks = options.ranks},
                   device);
   const RunIdentity identity = identity_of(settings, plan.steps_per_epoch(), dataset->size());
-  const std::string computed_on = options.computed_on.empty() ? device->name() : options.computed_on;
+  const std::string computed_on = computed_by(options, device);
   const std::vector<SettingChange> changes =
       take_state(former, identity, learner, *objective, options, computed_on, printable(out.string()), plan.steps());
+  broadcast_state(learner, *objective);
   if (done >= plan.steps()) return ended_already(options, out, done, train_settings.epochs);
 
-  RunDirectory directory(out, settings, describe_encoder(learner.online.encoder, views, settings.data),
-                         {.steps_done = done, .lock = std::move(former.lock), .changes = changes, .note = options.note});
-  CheckpointWriter checkpoints(train_settings, identity, *objective,
-                               {.folder = out,
-                                .computed_on = computed_on,
-                                .steps_done = changes.empty() ? done : 0,
-                                .before = [&directory] { directory.sync_lines(); },
-                                .note = options.note});
-  if (!changes.empty()) {  // so that the run is resumed with these settings, whatever happens next
-    checkpoints.on_state({.step = done, .last = true}, learner);
-    checkpoints.finish();
+  std::optional<RunDirectory> directory;  // of the first rank
+  std::optional<CheckpointWriter> checkpoints;
+  std::vector<Observer*> all;
+  if (options.ranks->rank() == 0) {
+    directory.emplace(
+        out, settings, describe_encoder(learner.online.encoder, views, settings.data),
+        RunDirectoryOptions{.steps_done = done, .lock = std::move(former.lock), .changes = changes, .note = options.note});
+    checkpoints.emplace(train_settings, identity, *objective,
+                        CheckpointWriterOptions{.folder = out,
+                                                .computed_on = computed_on,
+                                                .steps_done = changes.empty() ? done : 0,
+                                                .before = [&directory] { directory->sync_lines(); },
+                                                .note = options.note});
+    if (!changes.empty()) {  // so that the run is resumed with these settings, whatever happens next
+      checkpoints->on_state({.step = done, .last = true}, learner);
+      checkpoints->finish();
+    }
+    tell_start(options, out, settings, *dataset, plan, *directory, done);
+    // The directory goes first: a checkpoint relies on the lines of the steps before it.
+    all = {&*directory, &*checkpoints};
+    all.insert(all.end(), options.observers.begin(), options.observers.end());
   }
-  tell_start(options, out, settings, *dataset, plan, directory, done);
-  // The directory goes first: a checkpoint relies on the lines of the steps before it.
-  std::vector<Observer*> all{&directory, &checkpoints};
-  all.insert(all.end(), options.observers.begin(), options.observers.end());
-  std::int64_t steps = 0;
-  try {
-    steps =
-        train(learner, *objective, loader, settings, all,
-              {.steps_done = done, .stop_requested = options.stop_requested, .capture = options.capture, .note = options.note});
-  } catch (const BrokenImageError& error) {
-    if (settings.data.on_broken == OnBroken::skip) throw;
-    throw BrokenImageError(
-        concat(error.what(), "; data.on_broken=skip trains without such images, and lists them in ", kBrokenFile));
-  } catch (const NumericalError& error) {
-    const std::int64_t good = checkpoints.newest();
-    if (good == 0) throw;
-    throw NumericalError(concat(error.what(), "; the last good state is in ", (out / checkpoint_name(good)).string()));
-  }
-  checkpoints.finish();
+  const TrainOptions how{.steps_done = done,
+                         .stop_requested = options.stop_requested,
+                         .capture = options.capture && options.ranks->size() == 1,
+                         .note = options.note};
+  const std::int64_t steps = with_advice([&] { return train(learner, *objective, loader, settings, all, how); }, settings.data,
+                                         out, checkpoints ? &*checkpoints : nullptr);
+  if (checkpoints) checkpoints->finish();
   broken.finish();
   if (options.stop_requested) options.stop_requested(TrainPhase::end);
   return {.steps = steps, .complete = steps >= plan.steps(), .resumable = steps > 0 && train_settings.makes_checkpoints()};
@@ -225,14 +261,20 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
 }  // namespace
 
 RunEnd train_run(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out,
-                 const RunOptions& options) {
+                 const RunOptions& asked) {
+  RunOptions options = asked;
+  check_several(settings, options);
+  const bool leads = options.ranks->rank() == 0;
+  if (!leads) options.log = options.note = {};
   Former former;
-  if (options.resume != Resume::never && std::filesystem::is_directory(out)) {
+  bool complete = false;
+  if (leads && options.resume != Resume::never && std::filesystem::is_directory(out)) {
     former.lock = std::make_unique<FolderLock>(out);
     former.checkpoint = newest_checkpoint(out, options.note);
-    if (is_complete(former, settings, options.resume)) {
-      return ended_already(options, out, former.step(), settings.train.epochs);
-    }
+    complete = is_complete(former, settings, options.resume);
+  }
+  if (options.ranks->broadcast(complete ? 1 : 0) > 0) {
+    return ended_already(options, out, former.step(), settings.train.epochs);
   }
   return run(settings, device, out, options, std::move(former));
 }

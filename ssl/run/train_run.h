@@ -23,6 +23,9 @@ enum class Resume : std::uint8_t {
 };
 
 struct RunOptions {
+  // The processes that train together, each calling train_run() with the same settings. The first
+  // one alone writes, and tells what is done.
+  CommunicatorPtr ranks = one_process();
   std::vector<Observer*> observers = {};
   bool capture = true;  // see TrainOptions
   // Trains fewer epochs, but no fewer than the warm-ups take, where those of the settings would

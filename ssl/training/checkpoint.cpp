@@ -72,6 +72,10 @@ void Checkpoint::restore(Learner& learner, const Objective& objective) const {
   restore_state(content_, file_, state_of_run(learner, objective));
 }
 
+void broadcast_state(Learner& learner, const Objective& objective) {
+  for (const auto& entry : state_of_run(learner, objective)) learner.ranks->broadcast(entry.tensor);
+}
+
 State copy_run_state(Learner& learner, const Objective& objective, const Device& host) {
   return copy_to_host(state_of_run(learner, objective), host);
 }

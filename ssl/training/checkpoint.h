@@ -47,6 +47,9 @@ class Checkpoint {
   std::int64_t step_, steps_per_epoch_;
 };
 
+// Gives all ranks the state of rank 0.
+void broadcast_state(Learner& learner, const Objective& objective);
+
 // A copy of the run's state on `host` (copy_to_host()), which later steps do not change.
 State copy_run_state(Learner& learner, const Objective& objective, const Device& host);
 // Writes it as a checkpoint after `step` steps. Replaces the file atomically.

@@ -72,6 +72,8 @@ Teacher::Teacher(const LearnerOptions& options, OnlineNetwork& online, const Par
 Learner::Learner(const LearnerOptions& options, const Device& device)
     : activations(parse_precision(options.train.precision, options.parameters, device)),
       accumulate(options.train.accumulate),
+      ranks(options.ranks),
+      across(ranks->size() > 1 && options.train.sync_batch_norm ? std::make_unique<SyncBatchNorm>(ranks) : nullptr),
       online(make_online(options, {device, options.parameters})),
       parameters(online, group_rules(options.train)),
       teacher(options.ema_teacher ? std::make_unique<Teacher>(options, online, parameters, device) : nullptr),

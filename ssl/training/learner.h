@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "mec/distributed/sync_batch_norm.h"
 #include "mec/nn/ema.h"
 #include "mec/nn/optim/optimizer.h"
 #include "mec/nn/parameter_table.h"
@@ -16,6 +17,7 @@ struct LearnerOptions {
   std::int64_t in_channels = 3;  // of the images' files
   bool ema_teacher = true;       // as the objective says; without one there is no second network
   Dtype parameters = Dtype::f32;
+  CommunicatorPtr ranks = one_process();  // each has a learner of its own, with the same state
 };
 
 // The averaged copy of encoder and projector. Its parameters are the first of the online network's,
@@ -35,8 +37,10 @@ class Learner {
   // in.
   Learner(const LearnerOptions& options, const Device& device);
 
-  Dtype activations;        // dtype in which images enter the networks
-  std::int64_t accumulate;  // equal parts in which a batch passes through the networks
+  Dtype activations;                      // dtype in which images enter the networks
+  std::int64_t accumulate;                // equal parts in which a batch passes through the networks
+  CommunicatorPtr ranks;                  // each has an equal part of the rows of every batch
+  std::unique_ptr<SyncBatchNorm> across;  // null where each rank normalises by its own statistics
   OnlineNetwork online;
   ParameterTable parameters;         // of online
   std::unique_ptr<Teacher> teacher;  // null where the objective needs none

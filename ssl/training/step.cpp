@@ -17,9 +17,10 @@ Tensor predict(const Learner& learner, const Tensor& projections) {
 }
 
 // One for each part of a batch.
-std::vector<Pass> passes(std::int64_t parts) {
+std::vector<Pass> passes(const Learner& learner, std::int64_t parts) {
   std::vector<Pass> all;
-  for (std::int64_t part = 0; part < parts; ++part) all.push_back({.part = part, .parts = parts});
+  for (std::int64_t part = 0; part < parts; ++part)
+    all.push_back({.part = part, .parts = parts, .across = learner.across.get()});
   return all;
 }
 
@@ -29,10 +30,16 @@ Tensor part_of(const Tensor& batch, const Pass& pass) {
   return batch.rows(pass.part * rows, (pass.part + 1) * rows);
 }
 
+// The rows of this rank, of those of all.
+Tensor own_rows(const Learner& learner, const Tensor& all) {
+  return part_of(all, {.part = learner.ranks->rank(), .parts = learner.ranks->size()});
+}
+
 Tensor whole(const std::vector<Tensor>& parts) { return parts.size() == 1 ? parts.front() : cat(parts); }
 
-// Adds the loss's gradients to those of the parameters, and returns the objective's metrics.
-// teachers: of an averaged teacher; otherwise empty, and filled with the students' projections.
+// Adds the gradients that this rank's rows have of the loss of all rows to those of the parameters,
+// and returns the objective's metrics. teachers: of an averaged teacher, of all rows; otherwise
+// empty, and filled with the students' projections.
 struct Gradients {
   Learner& learner;
   Objective& objective;
@@ -45,6 +52,10 @@ struct Gradients {
 
  private:
   StudentView embed_without_graph(std::size_t view) const;
+  // The embeddings of all ranks.
+  StudentView of_all(std::size_t view, const Tensor& embedding, const Tensor& projection) const {
+    return {static_cast<std::int64_t>(view), learner.ranks->all_gather(embedding), learner.ranks->all_gather(projection)};
+  }
 };
 
 std::vector<Tensor> Gradients::at_once(std::vector<Tensor>& teachers) const {
@@ -57,16 +68,18 @@ std::vector<Tensor> Gradients::at_once(std::vector<Tensor>& teachers) const {
     std::vector<StudentView> students;
     on_part("student");
     for (std::size_t view = first; view < first + together; ++view) {
-      const StudentEmbedding student = embed_student(learner, views[view]);
+      const StudentEmbedding student = embed_student(learner, views[view], passes(learner, 1).front());
       embedded.push_back(student.embedding);
-      students.push_back({static_cast<std::int64_t>(view), student.embedding.data(), student.projection});
-      if (!learner.teacher) teachers.push_back(student.projection);
+      students.push_back(of_all(view, student.embedding.data(), student.projection));
+      if (!learner.teacher) teachers.push_back(students.back().projection);
     }
     on_part("objective");
     const ObjectiveResult result = objective(students, teachers, context);
     students.clear();
     on_part("backward");
-    backward(embedded, result.gradients);
+    std::vector<Tensor> own;
+    for (const Tensor& gradient : result.gradients) own.push_back(own_rows(learner, gradient));
+    backward(embedded, own);
     metrics.insert(metrics.end(), result.metrics.begin(), result.metrics.end());
   }
   return metrics;
@@ -82,12 +95,12 @@ std::vector<Tensor> Gradients::in_parts(std::vector<Tensor>& teachers) const {
   on_part("objective");
   const ObjectiveResult result = objective(students, teachers, context);
   for (std::size_t view = 0; view < views.size(); ++view) {
-    for (Pass pass : passes(learner.accumulate)) {
+    for (Pass pass : passes(learner, learner.accumulate)) {
       on_part("student");
       pass.update_running = false;  // the first pass did
       const Variable embedding = embed_student(learner, part_of(views[view], pass), pass).embedding;
       on_part("backward");
-      backward({embedding}, {part_of(result.gradients[view], pass)});
+      backward({embedding}, {part_of(own_rows(learner, result.gradients[view]), pass)});
     }
   }
   return result.metrics;
@@ -96,12 +109,12 @@ std::vector<Tensor> Gradients::in_parts(std::vector<Tensor>& teachers) const {
 StudentView Gradients::embed_without_graph(std::size_t view) const {
   const NoGrad no_grad;
   std::vector<Tensor> embeddings, projections;
-  for (const Pass& pass : passes(learner.accumulate)) {
+  for (const Pass& pass : passes(learner, learner.accumulate)) {
     const StudentEmbedding student = embed_student(learner, part_of(views[view], pass), pass);
     embeddings.push_back(student.embedding.data());
     projections.push_back(student.projection);
   }
-  return {static_cast<std::int64_t>(view), whole(embeddings), whole(projections)};
+  return of_all(view, whole(embeddings), whole(projections));
 }
 
 }  // namespace
@@ -111,7 +124,7 @@ std::vector<Tensor> embed_teachers(const Learner& learner, const std::vector<Ten
   std::vector<Tensor> embeddings;
   for (const Tensor& view : views) {
     std::vector<Tensor> rows;
-    for (const Pass& pass : passes(parts)) {
+    for (const Pass& pass : passes(learner, parts)) {
       const Variable z = learner.teacher->network.forward(Variable(part_of(view, pass).to(learner.activations)), pass);
       rows.push_back(z.data().to(learner.parameters.values().dtype()));
     }
@@ -144,13 +157,15 @@ StepOutput training_step(Learner& learner, Objective& objective, const std::vect
   std::vector<Tensor> teachers;
   if (learner.teacher) {
     on_part("teacher");
-    teachers = embed_teachers(learner, views, learner.accumulate);
+    for (const Tensor& own : embed_teachers(learner, views, learner.accumulate))
+      teachers.push_back(learner.ranks->all_gather(own));
   }
   learner.parameters.clear_grads();
   const StepContext context{.predict = [&](const Tensor& projections) { return predict(learner, projections); }};
   const Gradients gradients{learner, objective, views, context, on_part};
   StepOutput out{.metrics = learner.accumulate > 1 ? gradients.in_parts(teachers) : gradients.at_once(teachers), .finite = {}};
   on_part("update");
+  learner.ranks->all_reduce(learner.parameters.gradients());
   out.finite = all_finite(learner.parameters.gradients());
   update(learner, scalars);
   return out;

@@ -42,6 +42,10 @@ using OnPart = std::function<void(const char*)>;
 // al. 2021, "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", section 3).
 // Batch norm normalises each part by its own statistics, as over k devices. ShapeError where k does
 // not divide N.
+//
+// On several ranks, views are this rank's rows of the batch. The objective is taken of the rows of
+// all ranks, on each of them, and its gradient's own rows go backward; the parameters' gradients
+// are the sum over ranks: those of one process with the whole batch.
 StepOutput training_step(
     Learner& learner, Objective& objective, const std::vector<Tensor>& views, const StepScalars& scalars,
     const OnPart& on_part = [](const char*) {});

@@ -140,6 +140,16 @@ StepValues TrainPlan::at(std::int64_t step) const {
           .ema = ema_coefficient(step, train.ema, steps_, train.ema_end)};
 }
 
+void check_ranks(const PretrainSettings& settings, std::int64_t ranks) {
+  const std::int64_t batch = settings.train.batch, parts = ranks * settings.train.accumulate;
+  if (batch % parts == 0) return;
+  const std::int64_t fewer = batch / parts * parts;
+  const std::string in_parts =
+      settings.train.accumulate > 1 ? concat(" with train.accumulate = ", settings.train.accumulate) : "";
+  throw ValueError(concat("train.batch is ", batch, ", which ", ranks, " processes", in_parts, " do not divide; ",
+                          fewer > 0 ? concat(fewer, " or ") : "", fewer + parts, " would do"));
+}
+
 std::int64_t train(Learner& learner, Objective& objective, Loader& loader, const PretrainSettings& settings,
                    const std::vector<Observer*>& observers, const TrainOptions& options) {
   const TrainPlan plan(settings, loader.batches_per_epoch());
@@ -148,7 +158,9 @@ std::int64_t train(Learner& learner, Objective& objective, Loader& loader, const
                     {.capture = options.capture, .on_part = [](const char*) {}, .note = options.note});
   const std::size_t delay = runner.queues() ? kMetricDelay : 0;
   Reports reports(objective, observers, learner);
-  const auto stops = [&](TrainPhase next) { return options.stop_requested && options.stop_requested(next); };
+  const auto stops = [&](TrainPhase next) {
+    return learner.ranks->maximum(options.stop_requested && options.stop_requested(next) ? 1 : 0) > 0;
+  };
 
   std::int64_t step = options.steps_done;
   while (step < plan.steps() && !stops(TrainPhase::loading)) {
@@ -162,7 +174,7 @@ std::int64_t train(Learner& learner, Objective& objective, Loader& loader, const
     StepReport report{.step = step + 1,
                       .steps = plan.steps(),
                       .epoch = step / plan.steps_per_epoch() + 1,
-                      .images = batch->views.front().dim(0),
+                      .images = batch->views.front().dim(0) * learner.ranks->size(),
                       .values = plan.at(step),
                       .scheduled = {},
                       .metrics = {},

@@ -79,9 +79,16 @@ struct TrainOptions {
   std::function<void(const std::string&)> note = {};  // is told why a step cannot be recorded
 };
 
+// ValueError unless so many ranks have equal parts of settings.train.batch, and each of these has
+// as many as train.accumulate says.
+void check_ranks(const PretrainSettings& settings, std::int64_t ranks);
+
 // Trains for settings.train.epochs, and returns the number of steps done: fewer than the run has
 // where it was asked to stop. NumericalError stops the run at the first step whose loss or gradient
 // is not finite, or that breaks the objective's own rule, naming step, loss and learning rate.
+//
+// On several ranks (learner.ranks), each has a loader of its own part, and all end where one is
+// asked to stop. Observers may differ from rank to rank.
 std::int64_t train(Learner& learner, Objective& objective, Loader& loader, const PretrainSettings& settings,
                    const std::vector<Observer*>& observers, const TrainOptions& options = {});
 

@@ -103,6 +103,8 @@ std::vector<SettingRow> train_rows() {
       {.change = MEC_SET("train.epochs=3", train.epochs = 3)},
       {.change = MEC_SET("train.batch=12", train.batch = 12)},
       {.change = MEC_SET("train.accumulate=2", train.accumulate = 2)},
+      {.change = MEC_SET("train.sync_batch_norm=false", train.sync_batch_norm = false),
+       .changes_training = false},  // in one process; tests/ssl/ranks.cpp has several
       {.change = kLars, .beside = {kStrongTrust}},
       {.change = kAdamw},
       {.change = MEC_SET("train.lr=0.02", train.lr = 0.02)},

@@ -1,0 +1,44 @@
+// Communicator: what the processes of one run (its ranks) tell each other.
+//
+// All ranks make the same calls in the same order, with the same shapes and dtypes. Results are the
+// same to the bit on all of them, and the same again when the run is repeated.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "mec/tensor/tensor.h"
+
+namespace mec {
+
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+
+  virtual int rank() const = 0;  // in [0, size())
+  virtual int size() const = 0;
+  virtual std::string name() const = 0;  // what carries the messages: "Open MPI 4.1.4"
+
+  // (n,…) of each rank -> (size·n,…), rank 0's rows first. Any dtype.
+  virtual Tensor all_gather(const Tensor& own) = 0;
+  // t ← Σ over ranks, added in the order of ranks. f32 or f64; DtypeError otherwise.
+  void all_reduce(const Tensor& t);
+  // t ← rank 0's. Any dtype.
+  virtual void broadcast(const Tensor& t) = 0;
+  virtual double broadcast(double value) = 0;  // rank 0's
+  virtual double maximum(double value) = 0;    // of all ranks
+
+  // Ends all ranks at once with this exit status, where this one cannot go on: they would wait for
+  // it for ever. Returns where it is the only one.
+  virtual void end_all(int status) = 0;
+
+ protected:
+  virtual void reduce(const Tensor& t) = 0;  // of all_reduce(), for a tensor that is not empty
+};
+
+using CommunicatorPtr = std::shared_ptr<Communicator>;
+
+// The process alone: nothing is copied, nothing waits.
+CommunicatorPtr one_process();
+
+}  // namespace mec

@@ -1,0 +1,30 @@
+// The processes that a launcher (mpirun, mpiexec, srun) has started together.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "mec/distributed/communicator.h"
+
+namespace mec {
+
+// What the launcher's environment says. Without a launcher, or of one process: nothing.
+struct Launch {
+  int size = 1;          // processes in all
+  int local_size = 1;    // of them on this machine, as far as is known
+  std::string variable;  // that says so: "OMPI_COMM_WORLD_SIZE"
+};
+std::optional<Launch> find_launch();
+
+// The MPI library that this build runs on, with its version; "" where there is none.
+std::string describe_mpi();
+
+// The processes of the launch, over MPI; one process without a launch. Call once, from the thread
+// that will make all calls. DeviceError where this build has no MPI, where the launcher belongs to
+// another MPI than the build's, or where MPI cannot start.
+//
+// A call for which other ranks do not come is a DeviceError, after half an hour or as many seconds
+// as the variable MEC_PATIENCE says.
+CommunicatorPtr join_processes();
+
+}  // namespace mec

@@ -1,0 +1,31 @@
+// What the module mec_mpi offers: MPI's functions, as far as a communicator needs them.
+//
+// The module alone is linked to an MPI library, and is opened where a launcher has started the
+// program: a build runs on machines without MPI, and the program is the same for each MPI. No
+// exception crosses: functions return null, or why they failed.
+#pragma once
+
+#include <cstddef>
+
+namespace mec {
+
+struct MpiFunctions {
+  // The library's name and version. May be called at any time.
+  const char* (*library)();
+  // Call once, before those below; these fail where other ranks keep them waiting for more than
+  // `patience` seconds.
+  const char* (*start)(int* rank, int* size, double patience);
+  // As HostCommunicator's; bytes are those of one rank's block.
+  const char* (*gather)(const void* from, void* to, std::size_t bytes);
+  const char* (*exchange)(const void* from, void* to, std::size_t bytes);
+  const char* (*broadcast)(void* bytes, std::size_t count);
+  const char* (*finish)();
+  void (*abort)(int status);
+};
+
+// The module's only symbol, `const MpiFunctions* mec_mpi_functions_1()`. Its number rises when the
+// struct changes.
+inline constexpr const char* kMpiFunctionsSymbol = "mec_mpi_functions_1";
+using GetMpiFunctions = const MpiFunctions* (*)();
+
+}  // namespace mec

@@ -1,0 +1,167 @@
+// mpirun mec pretrain: the run of one process, in several; and what ends them.
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "cli/resumed_run.h"
+#include "support/paths.h"
+#include "support/process.h"
+
+using namespace mec;
+using namespace mec::test;
+
+namespace {
+
+const std::vector<std::string> kVariables{
+    "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "OMPI_MCA_rmaps_base_oversubscribe=1",
+    "OMPI_MCA_btl_vader_single_copy_mechanism=none", "OMPI_MCA_hwloc_base_binding_policy=none"};
+
+// Runs of four epochs of ten steps.
+struct Launched : ResumeFixture {
+  std::filesystem::path out = folder / "out.txt", err = folder / "err.txt";
+
+  static std::vector<std::string> launch(int processes, const std::vector<std::string>& arguments) {
+    std::vector<std::string> words{"-n", std::to_string(processes), program_path().string()};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    return words;
+  }
+  ProgramResult run_in(int processes, const std::vector<std::string>& arguments) const {
+    Process process(MEC_MPIEXEC, launch(processes, arguments), kVariables, out, err);
+    const int status = process.wait();
+    return {.status = status, .out = read_bytes(out), .err = read_bytes(err)};
+  }
+  std::vector<std::string> command(const std::string& name, const std::string& method = "mec",
+                                   std::vector<std::string> more = {}) const {
+    more.emplace_back("train.checkpoint_steps=3");
+    return go(name, method, more);
+  }
+  std::vector<double> losses(const std::string& name) const {
+    std::vector<double> all;
+    std::istringstream lines(read_bytes(folder / name / "metrics.jsonl"));
+    for (std::string line; std::getline(lines, line);) all.push_back(nlohmann::json::parse(line).at("loss"));
+    return all;
+  }
+};
+
+pid_t a_rank_of(const Launched& launched, const std::string& name) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string words = read_bytes(entry.path() / "cmdline");
+    const std::string number = entry.path().filename().string();
+    if (words.starts_with(program_path().string()) && words.find(launched.at(name)) != std::string::npos)
+      return std::stoi(number);
+  }
+  return 0;
+}
+
+}  // namespace
+
+TEST_CASE("the processes of a launch keep the rules of a communicator") {
+  for (const int processes : {2, 3, 5}) {
+    CAPTURE(processes);
+    const TempFolder outside;
+    Process process(MEC_MPIEXEC, {"-n", std::to_string(processes), MEC_TEST_DISTRIBUTED, "--no-skip", "--test-suite=launched"},
+                    kVariables, outside / "out", outside / "err");
+    const int status = process.wait();
+    CAPTURE(read_bytes(outside / "out"));
+    CHECK(status == 0);
+  }
+}
+
+TEST_CASE_FIXTURE(Launched, "two and four processes train as one does, and to the same bits when they train again") {
+  for (const std::string method : {"mec", "swav"}) {
+    CAPTURE(method);
+    REQUIRE(run_in(1, command("one", method)).status == 0);
+    for (const int processes : {2, 4}) {
+      CAPTURE(processes);
+      const ProgramResult result = run_in(processes, command("several", method));
+      CAPTURE(result.err);
+      REQUIRE(result.status == 0);
+      CHECK(result.out.find("wrote ") == result.out.rfind("wrote "));  // told once
+      const std::vector<double> one = losses("one"), several = losses("several");
+      REQUIRE(several.size() == one.size());
+      for (std::size_t step = 0; step < 3; ++step) {  // later, rounding has grown
+        CHECK(several[step] == doctest::Approx(one[step]).epsilon(1e-3).scale(0.1));
+      }
+      REQUIRE(run_in(processes, command("again", method)).status == 0);
+      check_same("again", "several");
+      std::filesystem::remove_all(at("several"));
+      std::filesystem::remove_all(at("again"));
+    }
+    std::filesystem::remove_all(at("one"));
+  }
+}
+
+TEST_CASE_FIXTURE(Launched, "a process that is killed ends the others, and the run goes on to the same bits") {
+  REQUIRE(run_in(2, command("whole")).status == 0);
+  for (int attempt = 0;; ++attempt) {
+    REQUIRE(attempt < 20);
+    std::filesystem::remove_all(at("run"));
+    Process process(MEC_MPIEXEC, launch(2, command("run")), kVariables, out, err);
+    if (process.wait_until([&] { return newest_checkpoint_in(at("run")).step > 3; })) continue;
+    ::kill(a_rank_of(*this, "run"), SIGKILL);
+    const auto killed = std::chrono::steady_clock::now();
+    if (process.wait() == 0) continue;
+    CHECK(std::chrono::steady_clock::now() - killed < std::chrono::seconds(30));
+    break;
+  }
+  const ProgramResult result = run_in(2, command("run"));
+  CAPTURE(result.err);
+  REQUIRE(result.status == 0);
+  check_same("run", "whole");
+}
+
+TEST_CASE_FIXTURE(Launched, "a process that hangs ends the others after their patience, with one line that says so") {
+  std::vector<std::string> impatient = kVariables;
+  impatient.emplace_back("MEC_PATIENCE=2");
+  Process process(MEC_MPIEXEC, launch(2, command("run", "mec", {"train.epochs=4000"})), impatient, out, err);
+  REQUIRE_FALSE(process.wait_until([&] { return newest_checkpoint_in(at("run")).step > 3; }));
+  const pid_t rank = a_rank_of(*this, "run");
+  REQUIRE(rank > 0);
+  ::kill(rank, SIGSTOP);
+  CHECK(process.wait() != 0);
+  CHECK(read_bytes(err).find("other processes have not come for 2 s") != std::string::npos);
+  ::kill(rank, SIGKILL);
+}
+
+TEST_CASE_FIXTURE(Launched, "a signal to mpirun stops all after a step, with a checkpoint of it") {
+  REQUIRE(run_in(2, command("whole", "mec", {"train.epochs=40"})).status == 0);
+  Process process(MEC_MPIEXEC, launch(2, command("run", "mec", {"train.epochs=40"})), kVariables, out, err);
+  REQUIRE_FALSE(process.wait_until([&] { return newest_checkpoint_in(at("run")).step > 3; }));
+  process.send(SIGUSR1);
+  CHECK(process.wait() != 0);
+  const std::string said = read_bytes(err);
+  CAPTURE(said);
+  CHECK(said.find(concat("after step ", newest_checkpoint_in(at("run")).step)) != std::string::npos);
+  REQUIRE(run_in(2, command("run", "mec", {"train.epochs=40"})).status == 0);
+  check_same("run", "whole");
+}
+
+TEST_CASE_FIXTURE(Launched, "a run goes on in another number of processes, and says that its bits are others") {
+  RunFixture::stop_early(command("run"), "run", 40);
+  const ProgramResult result = run_in(2, command("run"));
+  CHECK(result.status == 0);
+  CHECK(result.err.find("in 2 processes it goes on with other bits") != std::string::npos);
+  CHECK(losses("run").size() == 40);
+}
+
+TEST_CASE_FIXTURE(Launched, "what several processes cannot do ends all of them, before anything is written") {
+  const auto refused = [&](int processes, const std::vector<std::string>& arguments, const std::string& why) {
+    const ProgramResult result = run_in(processes, arguments);
+    CAPTURE(why);
+    CAPTURE(result.err);
+    CHECK(result.status == 1);
+    CHECK(result.err.find("error: " + why) != std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(at("run")));
+  };
+  refused(3, command("run"), "train.batch is 16, which 3 processes do not divide; 15 or 18 would do");
+  refused(2, command("run", "mec", {"train.accumulate=16"}),
+          "train.batch is 16, which 2 processes with train.accumulate = 16 do not divide; 32 would do");
+  refused(2, command("run", "mec", {"data.on_broken=skip"}), "data.on_broken = \"skip\" keeps one process's list");
+  std::vector<std::string> within = start("run", "mec");
+  within.insert(within.end(), {"--within", "1"});
+  refused(2, within, "--within times the steps of one process, but this run has 2");
+}

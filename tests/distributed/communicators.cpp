@@ -1,0 +1,167 @@
+// One suite for all communicators.
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cmath>
+
+#include "mec/distributed/launcher.h"
+#include "mec/distributed/sync_batch_norm.h"
+#include "mec/distributed/threads.h"
+#include "mec/tensor/devices.h"
+#include "mec/tensor/ops.h"
+
+using namespace mec;
+
+namespace {
+
+// What rank `rank` holds; values of such different sizes that their sum depends on its order.
+Tensor values_of(int rank, const Shape& shape, Dtype dtype, const Device& device) {
+  const Tensor t = random(shape, Dtype::f64, device, {.seed = 70 + static_cast<std::uint64_t>(rank)});
+  return scale(t, std::pow(10.0, 3 * (rank % 3))).to(dtype);
+}
+
+// Doctest's checks are not for several threads at once: the first rule that is broken is thrown.
+void demand(bool holds, const char* rule) { check<ValueError>(holds, rule); }
+
+bool same(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() && a.to(Dtype::f64).to_vector<double>() == b.to(Dtype::f64).to_vector<double>();
+}
+
+void check_gathers(Communicator& ranks, const Device& device) {
+  for (const Dtype dtype : {Dtype::f32, Dtype::bf16, Dtype::f64}) {
+    for (const Shape& shape : {Shape{3, 2}, Shape{1, 5}, Shape{4}}) {
+      std::vector<Tensor> all;
+      for (int rank = 0; rank < ranks.size(); ++rank) all.push_back(values_of(rank, shape, dtype, device));
+      const Tensor gathered = ranks.all_gather(all[static_cast<std::size_t>(ranks.rank())]);
+      demand(gathered.dtype() == dtype && same(gathered, cat(all)), "all_gather: rows in the order of ranks");
+    }
+  }
+}
+
+void check_reductions(Communicator& ranks, const Device& device) {
+  for (const std::int64_t count : {1, 2, 7, 1000}) {  // fewer than ranks, and more
+    const Shape shape{count};
+    Tensor sum = values_of(0, shape, Dtype::f32, device).clone();
+    for (int rank = 1; rank < ranks.size(); ++rank) sum = add(sum, values_of(rank, shape, Dtype::f32, device));
+    const Tensor whole = random({count + 4}, Dtype::f32, device, {.seed = 5}), before = whole.clone();
+    const Tensor own = whole.segment(2, shape);
+    own.copy_from(values_of(ranks.rank(), shape, Dtype::f32, device));
+    ranks.all_reduce(own);
+    demand(same(own, sum), "all_reduce: the bits of the sum in the order of ranks");
+    demand(same(whole.segment(0, {2}), before.segment(0, {2})), "all_reduce: nothing before the tensor is changed");
+    demand(same(whole.segment(count + 2, {2}), before.segment(count + 2, {2})), "all_reduce: nor behind it");
+  }
+  const Tensor exact = Tensor::full({3}, 1.0 + ranks.rank(), Dtype::f64, device);
+  ranks.all_reduce(exact);
+  demand(exact.to_vector<double>()[2] == ranks.size() * (ranks.size() + 1) / 2.0, "all_reduce: f64");
+  ranks.all_reduce(Tensor::zeros({0}, Dtype::f32, device));
+  bool refused = false;
+  try {
+    ranks.all_reduce(Tensor::zeros({3}, Dtype::bf16, device));
+  } catch (const DtypeError&) {
+    refused = true;
+  }
+  demand(refused, "all_reduce: bf16 is refused");
+}
+
+void check_the_rest(Communicator& ranks, const Device& device) {
+  const Tensor t = values_of(ranks.rank(), {2, 3}, Dtype::bf16, device);
+  ranks.broadcast(t);
+  demand(same(t, values_of(0, {2, 3}, Dtype::bf16, device)), "broadcast: rank 0's values");
+  demand(ranks.broadcast(10.0 + ranks.rank()) == 10, "broadcast: rank 0's number");
+  demand(ranks.maximum(ranks.rank() == 1 ? 7 : -3.0) == (ranks.size() > 1 ? 7 : -3.0), "maximum: of all ranks");
+}
+
+void check_communicator(const CommunicatorPtr& ranks) {
+  const Device device = make_cpu_device({.threads = 1});
+  demand(ranks->rank() >= 0 && ranks->rank() < ranks->size(), "a rank lies below the size");
+  for (int round = 0; round < 3; ++round) {
+    check_gathers(*ranks, device);
+    check_reductions(*ranks, device);
+    check_the_rest(*ranks, device);
+  }
+}
+
+// Each rank has 5 of the rows.
+void check_batch_norm(const CommunicatorPtr& ranks) {
+  const Device device = make_reference_device();
+  std::vector<Tensor> rows;
+  for (int rank = 0; rank < ranks->size(); ++rank) {
+    const Tensor spread = random({5, 3}, Dtype::f64, device, {.seed = 90 + static_cast<std::uint64_t>(rank)});
+    rows.push_back(add(spread, Tensor::full({3}, 4.0 * rank, Dtype::f64, device)));
+  }
+  const SyncBatchNorm across(ranks);
+  const BatchNormStatistics merged = across.merge(batch_norm_statistics(rows[static_cast<std::size_t>(ranks->rank())])),
+                            expected = batch_norm_statistics(cat(rows));
+  for (std::size_t c = 0; c < 3; ++c) {
+    demand(std::fabs(merged.mean.to_vector<double>()[c] - expected.mean.to_vector<double>()[c]) < 1e-12,
+           "the mean of all rows");
+    demand(std::fabs(merged.var.to_vector<double>()[c] - expected.var.to_vector<double>()[c]) < 1e-11, "their variance");
+  }
+}
+
+}  // namespace
+
+TEST_CASE("threads, one to five of them, keep the rules of a communicator") {
+  for (const int size : {1, 2, 3, 4, 5}) {
+    CAPTURE(size);
+    std::atomic<int> done{0};
+    run_ranks(size, [&](const CommunicatorPtr& ranks) {
+      check_communicator(ranks);
+      check_batch_norm(ranks);
+      ++done;
+    });
+    CHECK(done == size);
+  }
+}
+
+TEST_CASE("one process keeps the rules of a communicator") {
+  check_communicator(one_process());
+  check_batch_norm(one_process());
+}
+
+TEST_CASE("a rank that throws ends the ranks that wait for it, with its error") {
+  std::atomic<int> ended{0};
+  CHECK_THROWS_WITH_AS(run_ranks(3,
+                                 [&](const CommunicatorPtr& ranks) {
+                                   check<ShapeError>(ranks->rank() != 1, "rank 1 cannot go on");
+                                   try {
+                                     ranks->maximum(1);
+                                   } catch (const DeviceError&) {
+                                     ++ended;
+                                     throw;
+                                   }
+                                 }),
+                       "rank 1 cannot go on", ShapeError);
+  CHECK(ended == 2);
+}
+
+TEST_CASE("without a launcher there is one process") {
+  if (!find_launch()) CHECK(join_processes()->size() == 1);
+  for (const char* variable : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) {
+    CAPTURE(variable);
+    const char* const had = std::getenv(variable);
+    if (had) continue;
+    for (const char* value : {"1", "", "x", "4x", "-3", "99999999999"}) {
+      CAPTURE(value);
+      setenv(variable, value, 1);
+      CHECK_FALSE(find_launch().has_value());
+    }
+    setenv(variable, "4", 1);
+    REQUIRE(find_launch().has_value());
+    CHECK(find_launch()->size == 4);
+    CHECK(find_launch()->variable == variable);
+    unsetenv(variable);
+  }
+}
+
+// Run by mpirun.
+TEST_SUITE("launched" * doctest::skip()) {
+  TEST_CASE("the processes of a launch keep the rules of a communicator") {
+    REQUIRE(find_launch().has_value());
+    const CommunicatorPtr ranks = join_processes();
+    REQUIRE(ranks->size() == find_launch()->size);
+    check_communicator(ranks);
+    check_batch_norm(ranks);
+  }
+}

@@ -1,0 +1,105 @@
+// Many ranks train as one process with the whole batch does.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <mutex>
+
+#include "mec/distributed/threads.h"
+#include "ssl/tiny_run.h"
+
+using namespace mec;
+using namespace mec::test;
+
+namespace {
+
+constexpr std::int64_t kBatch = 12;
+
+struct End {
+  std::vector<double> state, losses;
+};
+
+PretrainSettings settings_of(const std::string& method, std::int64_t accumulate = 1) {
+  PretrainSettings settings = tiny_settings_of(method);
+  settings.train.batch = kBatch;
+  settings.train.accumulate = accumulate;
+  settings.train.lr = 0.02;
+  if (settings.method_settings.contains("queue")) settings.method_settings.at("queue") = 2.0 * kBatch;
+  return settings;
+}
+
+// Ten steps of this rank. Everything is f64.
+End train_ranks(const PretrainSettings& settings, const CommunicatorPtr& ranks, const Device& device) {
+  const auto objective = make_objective(settings, device, Dtype::f64);
+  LearnerOptions options = learner_options(settings, Dtype::f64, objective->ema_teacher());
+  options.ranks = ranks;
+  Learner learner(options, device);
+  const StepScalars scalars(Dtype::f64, device);
+  End end;
+  const std::int64_t own = kBatch / ranks->size();
+  for (std::uint64_t step = 0; step < 10; ++step) {
+    std::vector<Tensor> views;
+    for (std::uint64_t view = 0; view < 2; ++view) {
+      const Tensor all = random({kBatch, 10, 10, 1}, Dtype::f64, device, {.seed = 100 + 2 * step + view});
+      views.push_back(all.rows(ranks->rank() * own, (ranks->rank() + 1) * own));
+    }
+    scalars.set({.lr = settings.train.lr, .ema = 0.9});
+    objective->before_step(static_cast<std::int64_t>(step), 2);
+    const StepOutput out = training_step(learner, *objective, views, scalars);
+    std::vector<std::vector<double>> parts;
+    for (const Tensor& part : out.metrics) parts.push_back(part.to_vector<double>());
+    end.losses.push_back(objective->summarize(parts).front().second);
+  }
+  end.state = snapshot_of(learner, *objective);
+  return end;
+}
+
+std::vector<End> ends_of(int size, const PretrainSettings& settings, const char* device = "reference") {
+  std::vector<End> ends(static_cast<std::size_t>(size));
+  run_ranks(size, [&](const CommunicatorPtr& ranks) {
+    ends[static_cast<std::size_t>(ranks->rank())] = train_ranks(settings, ranks, make_device(device, {.threads = 1}));
+  });
+  return ends;
+}
+
+double worst(const std::vector<double>& a, const std::vector<double>& b) {
+  REQUIRE(a.size() == b.size());
+  double worst = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    REQUIRE(std::isfinite(a[i]));
+    worst = std::max(worst, std::fabs(a[i] - b[i]));
+  }
+  return worst;
+}
+
+}  // namespace
+
+TEST_CASE("ten steps on two, three and four ranks are those of one process with the whole batch, for each method") {
+  for (const Method& method : methods()) {
+    CAPTURE(method.name);
+    const PretrainSettings settings = settings_of(method.name);
+    const End one = ends_of(1, settings).front();
+    for (const int size : {2, 3, 4}) {
+      CAPTURE(size);
+      const std::vector<End> ends = ends_of(size, settings);
+      for (const End& end : ends) {
+        CHECK(end.state == ends.front().state);  // the same bits on all ranks
+        CHECK(end.losses == ends.front().losses);
+      }
+      CHECK(worst(ends.front().losses, one.losses) < 1e-10);
+      CHECK(worst(ends.front().state, one.state) < 1e-10);
+      CHECK(ends_of(size, settings).front().state == ends.front().state);  // and again
+    }
+  }
+}
+
+TEST_CASE("ranks that take their rows in parts train as one process that takes as many") {
+  const PretrainSettings alone = settings_of("mec", 4), together = settings_of("mec", 2);
+  const End one = ends_of(1, alone).front();
+  PretrainSettings apart = together;
+  apart.train.sync_batch_norm = false;
+  // Four parts of three rows either way, each normalised by itself. The running statistics of a
+  // rank are its own parts' alone, so that the losses are compared, and not the state. (Normalised
+  // by three rows, rounding grows tenfold with each two steps.)
+  CHECK(worst(ends_of(2, apart).front().losses, one.losses) < 1e-8);
+  CHECK(worst(ends_of(2, together).front().losses, one.losses) > 1e-4);
+}
