@@ -123,8 +123,7 @@ void add_pretrain(Command program) {
   resume.excludes(within);
   with_changes.excludes(within);
   command.run([options] {
-    if (options->device.threads == 0) options->device.threads = threads_of_rank();
-    run_in_ranks([&](const CommunicatorPtr& ranks) { run_pretrain(*options, ranks); });
+    run_in_ranks(options->device.threads, [&](const CommunicatorPtr& ranks) { run_pretrain(*options, ranks); });
   });
 }
 

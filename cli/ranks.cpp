@@ -39,9 +39,21 @@ std::string host_name() {
   std::_Exit(status);
 }
 
+// 0: those of OpenMP or all processors, as without a launch.
+int threads_of_rank() {
+  const std::optional<Launch> launch = find_launch();
+  if (!launch || std::getenv("OMP_NUM_THREADS")) return 0;
+  const auto machine = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
+  cpu_set_t set;
+  const int allowed = ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : machine;
+  // A rank that its launcher bound to some of the processors has these to itself.
+  return allowed < machine ? 0 : std::max(1, allowed / launch->local_size);
+}
+
 }  // namespace
 
-void run_in_ranks(const std::function<void(const CommunicatorPtr&)>& f) {
+void run_in_ranks(int& threads, const std::function<void(const CommunicatorPtr&)>& f) {
+  if (threads == 0) threads = threads_of_rank();
   const CommunicatorPtr ranks = join_processes();
   try {
     f(ranks);
@@ -55,16 +67,6 @@ void run_in_ranks(const std::function<void(const CommunicatorPtr&)>& f) {
     if (ranks->size() == 1) throw;
     end_ranks(*ranks, error.what(), 1);
   }
-}
-
-int threads_of_rank() {
-  const std::optional<Launch> launch = find_launch();
-  if (!launch || std::getenv("OMP_NUM_THREADS")) return 0;
-  const auto machine = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
-  cpu_set_t set;
-  const int allowed = ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : machine;
-  // A rank that its launcher bound to some of the processors has these to itself.
-  return allowed < machine ? 0 : std::max(1, allowed / launch->local_size);
 }
 
 }  // namespace mec::cli

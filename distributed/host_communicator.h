@@ -29,7 +29,7 @@ class HostCommunicator : public Communicator {
   virtual void broadcast_bytes(std::span<std::byte> bytes) = 0;  // rank 0's
 
  private:
-  template <class T> void reduce_as(const Tensor& t);
+  template <class T> void reduce_as(std::span<T> values);
 };
 
 }  // namespace mec

@@ -35,7 +35,7 @@ std::optional<int> number_in(const char* variable) {
 const MpiFunctions* open_module(std::string& reason) {
   std::error_code failed;
   const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", failed);
-  reason = "it was built without MPI";
+  reason = "there is no mec_mpi.so of it";
   for (const std::filesystem::path& path : {program.parent_path().parent_path() / "lib/mec/mec_mpi.so", kBuilt}) {
     if (!std::filesystem::exists(path, failed)) continue;
     void* const module = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);

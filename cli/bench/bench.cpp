@@ -9,10 +9,12 @@
 #include "mec/cli/commands.h"
 #include "mec/cli/note.h"
 #include "mec/cli/options.h"
+#include "mec/cli/ranks.h"
 #include "mec/cli/timing.h"
 #include "mec/ssl/methods/mec.h"
 #include "mec/ssl/methods/methods.h"
 #include "mec/ssl/training/random_step.h"
+#include "mec/ssl/training/trainer.h"
 
 namespace mec::cli {
 
@@ -82,14 +84,15 @@ std::unique_ptr<ConvolutionFloor> make_floor(const BenchOptions& options, Convol
   return std::make_unique<ConvolutionFloor>(counter.counted(), options.device.make(), options.floor_calls);
 }
 
-StepTimes time_steps(const BenchOptions& options, const PretrainSettings& settings, const BenchDevice& bench) {
+StepTimes time_steps(const BenchOptions& options, const PretrainSettings& settings, const BenchDevice& bench,
+                     const CommunicatorPtr& ranks) {
   const auto on_part = [&](const char* part) {
     if (bench.profiler) bench.profiler->begin_phase(part);
   };
   StepTimes times;
   const ImageSize size{static_cast<int>(options.size), static_cast<int>(options.size)};
   RandomStep random_step(settings, {size, size}, options.channels, bench.device,
-                         {.capture = !options.no_graph, .on_part = on_part, .note = note});
+                         {.capture = !options.no_graph && ranks->size() == 1, .on_part = on_part, .note = note}, ranks);
   const auto step = [&] { times.loss = random_step.run(); };
   for (const double seconds : time_rounds(options.warmup, step)) times.warmup += seconds;
   if (bench.counter) times.floor = make_floor(options, *bench.counter, step);
@@ -104,7 +107,7 @@ StepTimes time_steps(const BenchOptions& options, const PretrainSettings& settin
 }
 
 nlohmann::ordered_json report(const BenchOptions& options, const PretrainSettings& settings, const StepTimes& times,
-                              const std::string& device) {
+                              const std::string& device, int processes) {
   const double middle = median(times.steps);
   nlohmann::ordered_json out{{"peer", "mec " MEC_VERSION},
                              {"method", options.method},
@@ -114,6 +117,7 @@ nlohmann::ordered_json report(const BenchOptions& options, const PretrainSetting
                              {"size", options.size},
                              {"batch", options.batch},
                              {"accumulate", options.accumulate},
+                             {"processes", processes},
                              {"dim", settings.model.dim},
                              {"dtype", options.precision},
                              {"channels_last", true},
@@ -138,11 +142,13 @@ nlohmann::ordered_json report(const BenchOptions& options, const PretrainSetting
   return out;
 }
 
-void run_bench(const BenchOptions& options) {
-  const BenchDevice bench(options);
+void run_bench(const BenchOptions& options, const CommunicatorPtr& ranks) {
   const PretrainSettings settings = settings_of(options);
-  const StepTimes times = time_steps(options, settings, bench);
-  std::cout << report(options, settings, times, bench.device->name()).dump() << "\n";
+  check_ranks(settings, ranks->size());
+  const BenchDevice bench(options);
+  const StepTimes times = time_steps(options, settings, bench, ranks);
+  if (ranks->rank() > 0) return;
+  std::cout << report(options, settings, times, bench.device->name(), ranks->size()).dump() << "\n";
   if (bench.profiler) {
     print_profile(std::cout << "\n", bench.profiler->profiles(), options.steps);
     std::cout << "\ntensor memory at its highest: " << bench.device->allocator().stats().high_water / (1 << 20) << " MiB\n";
@@ -188,9 +194,11 @@ void add_bench(Command program) {
       .positive()
       .needs(floor)
       .show_default();
-  command.add_option("--plans", options->plans, "File that keeps the engines of the GPU's convolutions: --tune times them once");
+  command.add_option("--plans", options->plans,
+                     "File that keeps the engines of the GPU's convolutions: --tune times them once");
   add_device_options(command, options->device);
-  command.run([options] { run_bench(*options); });
+  command.run(
+      [options] { run_in_ranks(options->device.threads, [&](const CommunicatorPtr& ranks) { run_bench(*options, ranks); }); });
   add_bench_loss(bench);
   add_bench_ops(bench);
 }

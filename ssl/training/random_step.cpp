@@ -8,11 +8,13 @@ namespace mec {
 namespace {
 
 std::vector<Tensor> random_views(const PretrainSettings& settings, const std::vector<ImageSize>& sizes, std::int64_t channels,
-                                 const Device& device) {
+                                 const Device& device, const Communicator& ranks) {
+  const std::int64_t own = settings.train.batch / ranks.size(), first = ranks.rank() * own;
   std::vector<Tensor> views;
   for (const ImageSize& size : sizes) {
     const Shape shape{settings.train.batch, size.height, size.width, device->image_channels(channels)};
-    views.push_back(random(shape, Dtype::f32, device, {.seed = views.size() + 1}));
+    const Tensor all = random(shape, Dtype::f32, device, {.seed = views.size() + 1});
+    views.push_back(ranks.size() == 1 ? all : all.rows(first, first + own).clone());
   }
   return views;
 }
@@ -20,12 +22,15 @@ std::vector<Tensor> random_views(const PretrainSettings& settings, const std::ve
 }  // namespace
 
 RandomStep::RandomStep(const PretrainSettings& settings, const std::vector<ImageSize>& views, std::int64_t channels,
-                       const Device& device, const StepRunnerOptions& options)
+                       const Device& device, const StepRunnerOptions& options, const CommunicatorPtr& ranks)
     : objective_(make_step_objective(settings, device)),
-      learner_(
-          {.model = settings.model, .train = settings.train, .in_channels = channels, .ema_teacher = objective_->ema_teacher()},
-          device),
-      views_(random_views(settings, views, channels, device)),
+      learner_({.model = settings.model,
+                .train = settings.train,
+                .in_channels = channels,
+                .ema_teacher = objective_->ema_teacher(),
+                .ranks = ranks},
+               device),
+      views_(random_views(settings, views, channels, device, *ranks)),
       scalars_(Dtype::f32, device),
       runner_(learner_, *objective_, scalars_, options) {
   scalars_.set({.lr = 0.05, .ema = 0.996});

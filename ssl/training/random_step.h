@@ -12,9 +12,9 @@ namespace mec {
 class RandomStep {
  public:
   // Networks and objective of the settings, on batches of settings.train.batch images in views of
-  // these sizes.
+  // these sizes; each rank has its part of them.
   RandomStep(const PretrainSettings& settings, const std::vector<ImageSize>& views, std::int64_t channels, const Device& device,
-             const StepRunnerOptions& options = {});
+             const StepRunnerOptions& options = {}, const CommunicatorPtr& ranks = one_process());
 
   double run();  // one step; waits for the device, and returns the loss
   bool replays() const { return runner_.replays(); }

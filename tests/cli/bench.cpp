@@ -43,10 +43,10 @@ TEST_CASE("mec bench step prints the keys of the PyTorch comparison") {
   const auto out = nlohmann::json::parse(result.out);
   std::set<std::string> keys;  // their values: options_of_bench.cpp
   for (const auto& [key, value] : out.items()) keys.insert(key);
-  CHECK(keys == std::set<std::string>{"peer",   "method",       "arch",          "stem",     "width",    "size",   "batch",
-                                      "dim",    "dtype",        "channels_last", "compile",  "captured", "device", "step_ms",
-                                      "min_ms", "images_per_s", "peak_mib",      "warmup_s", "mu",       "loss",
-                                      "deterministic"});
+  CHECK(keys == std::set<std::string>{"peer",   "method",  "arch",          "stem",          "width",    "size",
+                                      "batch",  "dim",     "dtype",         "channels_last", "compile",  "captured",
+                                      "device", "step_ms", "min_ms",        "images_per_s",  "peak_mib", "warmup_s",
+                                      "mu",     "loss",    "deterministic", "accumulate",    "processes"});
   CHECK(out.at("peak_mib") > 0);
   check_fails(folder, 1, "resnet19", {"bench", "step", "--arch", "resnet19"});
   check_fails(folder, 2, "--steps", {"bench", "step", "--steps", "0"});
@@ -142,8 +142,7 @@ TEST_CASE("mec bench ops measures every family of kernels") {
 TEST_CASE("mec bench ops --compare puts our own convolutions and products beside the libraries'") {
   const TempFolder folder;
   check_fails(folder, 2, "leave out --device and --kernels", {"bench", "ops", "--compare", "--kernels", "own"});
-  const std::vector<std::string> command{"bench",   "ops", "--compare", "--batch", "2",
-                                         "--calls", "1",   "--threads", "1"};
+  const std::vector<std::string> command{"bench", "ops", "--compare", "--batch", "2", "--calls", "1", "--threads", "1"};
   if (!has_cpu_libraries()) return check_fails(folder, 1, "this build has neither oneDNN nor OpenBLAS", command);
   const ProgramResult result = run_program(folder, command);
   REQUIRE_MESSAGE(result.status == 0, result.err);

@@ -39,7 +39,7 @@ void check_gathers(Communicator& ranks, const Device& device) {
 }
 
 void check_reductions(Communicator& ranks, const Device& device) {
-  for (const std::int64_t count : {1, 2, 7, 1000}) {  // fewer than ranks, and more
+  for (const std::int64_t count : {1, 2, 7, 1000, 600000}) {  // fewer than ranks, more, and several pieces
     const Shape shape{count};
     Tensor sum = values_of(0, shape, Dtype::f32, device).clone();
     for (int rank = 1; rank < ranks.size(); ++rank) sum = add(sum, values_of(rank, shape, Dtype::f32, device));
