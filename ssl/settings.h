@@ -97,6 +97,14 @@ struct DataSettings {
   std::int64_t eval_size = 0;           // pixels on a side when the encoder is used; 0: the first view's
 };
 
+// Scores of the encoders while they train (run/evaluations.h).
+struct EvalSettings {
+  std::int64_t every_epochs = 0;  // after every so many epochs, and after the last; 0: never
+  bool knn = true;
+  bool probe = false;
+  std::int64_t limit = 10000;  // at most so many images of each split, spread evenly; 0: all
+};
+
 struct PretrainSettings {
   // choose_method() in methods/methods.h changes it, with all that belongs to it.
   std::string method = "mec";
@@ -108,6 +116,7 @@ struct PretrainSettings {
   TrainSettings train;
   DataSettings data;
   AugmentSettings augment;
+  EvalSettings eval;
 };
 
 }  // namespace mec

@@ -252,6 +252,15 @@ std::vector<Setting> bind_data(DataSettings& data) {
   return t.settings;
 }
 
+std::vector<Setting> bind_eval(EvalSettings& eval) {
+  Table t("eval.");
+  t.add("every_epochs", eval.every_epochs, kFromZero);
+  t.add("knn", eval.knn);
+  t.add("probe", eval.probe);
+  t.add("limit", eval.limit, kFromZero);
+  return t.settings;
+}
+
 std::vector<Setting> bind_view(ViewSettings& view, const std::string& prefix) {
   Table t(prefix);
   t.add("size", view.size);
@@ -318,7 +327,7 @@ std::vector<Setting> bind_settings(PretrainSettings& settings) {
   std::vector<Setting> all = top.settings;
   for (const auto& section :
        {bind_model(settings.model), bind_method(settings), bind_mixture_kl(settings.mixture_kl), bind_train(settings),
-        bind_data(settings.data), bind_augment(settings.augment)}) {
+        bind_data(settings.data), bind_augment(settings.augment), bind_eval(settings.eval)}) {
     all.insert(all.end(), section.begin(), section.end());
   }
   return all;

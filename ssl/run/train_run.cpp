@@ -10,6 +10,7 @@
 #include "mec/ssl/methods/methods.h"
 #include "mec/ssl/run/broken_images.h"
 #include "mec/ssl/run/epoch_budget.h"
+#include "mec/ssl/run/evaluations.h"
 #include "mec/ssl/run/run_directory.h"
 #include "mec/ssl/run/settings_file.h"
 #include "mec/ssl/training/checkpoint.h"
@@ -43,10 +44,14 @@ Normalization normalization_of(const DataSettings& data, const DatasetInfo& info
   return {.mean = {data.mean.begin(), data.mean.end()}, .std = {data.std.begin(), data.std.end()}};
 }
 
+std::int64_t image_size_of(const DataSettings& data, const Transform& views) {
+  return data.eval_size > 0 ? data.eval_size : views.size(0).width;
+}
+
 WeightsInfo describe_encoder(const ResNet& encoder, const TransformPtr& views, const DataSettings& data) {
   const Normalization& normalization = views->normalization();
   return {.encoder = encoder.config,
-          .image_size = data.eval_size > 0 ? data.eval_size : views->size(0).width,
+          .image_size = image_size_of(data, *views),
           .mean = {normalization.mean.begin(), normalization.mean.end()},
           .std = {normalization.std.begin(), normalization.std.end()}};
 }
@@ -65,9 +70,35 @@ std::string minutes_text(double minutes) {
   return minutes < 1 ? "less than a minute" : concat("about ", std::lround(minutes), " min");
 }
 
+// Null where no epoch is scored.
+std::unique_ptr<EncoderScorer> make_scorer(const PretrainSettings& settings, const Dataset& dataset, const Transform& views,
+                                           const Device& device, const RunOptions& options, BrokenImages& broken) {
+  if (settings.eval.every_epochs == 0) return nullptr;
+  check<ValueError>(options.make_scorer != nullptr, "eval.every_epochs is ", settings.eval.every_epochs,
+                    ", but this program gives training nothing to score encoders with (RunOptions::make_scorer)");
+  check<ValueError>(settings.eval.knn || settings.eval.probe, "eval.every_epochs is ", settings.eval.every_epochs,
+                    ", but there is nothing to score: set eval.knn or eval.probe, or eval.every_epochs=0");
+  return options.make_scorer(settings, {.device = device,
+                                        .channels = dataset.info().channels,
+                                        .image_size = image_size_of(settings.data, views),
+                                        .normalization = views.normalization(),
+                                        .on_skipped = [&broken](const std::string& message) { broken.add(message); },
+                                        .note = options.note});
+}
+
+// Scores of an encoder that has seen nothing yet take as long as later ones.
+double time_evaluation(const PretrainSettings& settings, std::int64_t channels, const Device& device,
+                       const EncoderScorer& scorer) {
+  const Learner learner({.model = settings.model, .train = settings.train, .in_channels = channels, .ema_teacher = false},
+                        device);
+  const auto began = std::chrono::steady_clock::now();
+  static_cast<void>(scorer.score(learner.online.encoder, learner.activations, [] { return false; }));
+  return seconds_since(began) * (has_averaged_teacher(settings) ? 2 : 1);
+}
+
 // The loader's work is left out: its threads prepare a batch while a step runs.
 PretrainSettings keep_within(PretrainSettings settings, double minutes, const Dataset& dataset, const Transform& views,
-                             const Device& device, const Teller& log) {
+                             const Device& device, const EncoderScorer* scorer, const Teller& log) {
   // Throws for settings out of range.
   const TrainPlan plan(settings, dataset.size() / settings.train.batch);
   std::vector<ImageSize> sizes;
@@ -76,7 +107,12 @@ PretrainSettings keep_within(PretrainSettings settings, double minutes, const Da
   time_rounds(2, [&] { step.run(); });
   const double step_seconds = median(time_rounds(5, [&] { step.run(); }));
   const std::int64_t asked = settings.train.epochs;
-  const EpochBudget budget = fit_epochs(minutes, step_seconds, plan.steps_per_epoch(), asked, plan.fewest_epochs());
+  double epoch_seconds = step_seconds * static_cast<double>(plan.steps_per_epoch());
+  if (scorer) {
+    epoch_seconds += time_evaluation(settings, dataset.info().channels, device, *scorer) /
+                     static_cast<double>(std::min(settings.eval.every_epochs, asked));
+  }
+  const EpochBudget budget = fit_epochs(minutes, epoch_seconds, asked, plan.fewest_epochs());
   settings.train.epochs = budget.epochs;
   const auto takes = [&](std::int64_t epochs) { return minutes_text(budget.minutes_per_epoch * static_cast<double>(epochs)); };
   std::string text = concat(counted(asked, "epoch"), asked == 1 ? " takes " : " take ", takes(asked), " here");
@@ -96,13 +132,21 @@ struct Former {
   std::int64_t step() const { return checkpoint ? checkpoint->step() : 0; }
 };
 
+// Whether the encoders of that step, where they are scored, have scores.
+bool is_scored(const std::filesystem::path& out, const PretrainSettings& settings, std::int64_t step,
+               std::int64_t steps_per_epoch) {
+  const bool is_due =
+      step > 0 && step % steps_per_epoch == 0 && is_scored(settings.eval, step / steps_per_epoch, settings.train.epochs);
+  return !is_due || has_scores_of(out, step);
+}
+
 // Whether that run is complete, as far as can be said without its data: a run that has ended says
 // so where they are gone. IoError where it is of other settings, and these are not wanted.
-bool is_complete(const Former& former, const PretrainSettings& settings, Resume resume) {
+bool is_complete(const Former& former, const PretrainSettings& settings, Resume resume, const std::filesystem::path& out) {
   if (!former.checkpoint || resume == Resume::other_settings) return false;
   const std::int64_t steps_per_epoch = former.checkpoint->steps_per_epoch();
   former.checkpoint->check_same(identity_of(settings, steps_per_epoch));
-  return former.step() / steps_per_epoch >= settings.train.epochs;
+  return former.step() / steps_per_epoch >= settings.train.epochs && is_scored(out, settings, former.step(), steps_per_epoch);
 }
 
 RunEnd ended_already(const RunOptions& options, const std::filesystem::path& out, std::int64_t steps, std::int64_t epochs) {
@@ -141,6 +185,22 @@ void tell_start(const RunOptions& options, const std::filesystem::path& out, con
   tell(options.log, start_text(settings, dataset, plan));
 }
 
+// What scores encoders after epochs, told to the user; null where nothing does.
+std::unique_ptr<Evaluations> make_evaluations(const PretrainSettings& settings, const TrainPlan& plan,
+                                              std::unique_ptr<EncoderScorer> scorer, const WeightsInfo& info,
+                                              const std::filesystem::path& out, RunDirectory& directory,
+                                              const RunOptions& options) {
+  if (!scorer) return nullptr;
+  const std::int64_t every = settings.eval.every_epochs;
+  tell(options.log,
+       concat("scored after every ", every == 1 ? "epoch" : concat(every, " epochs and the last"), ": ", scorer->text()));
+  std::vector<Observer*> observers{&directory};
+  observers.insert(observers.end(), options.observers.begin(), options.observers.end());
+  return std::make_unique<Evaluations>(
+      settings, plan.steps_per_epoch(), std::move(scorer), info,
+      EvaluationOptions{.folder = out, .observers = observers, .stop_requested = options.stop_requested, .note = options.note});
+}
+
 // Takes the state of the checkpoint, and frees its memory. Returns the settings that are others.
 // ValueError where these leave nothing of the run's `steps` to train.
 std::vector<SettingChange> take_state(Former& former, const RunIdentity& identity, Learner& learner, const Objective& objective,
@@ -161,22 +221,64 @@ std::vector<SettingChange> take_state(Former& former, const RunIdentity& identit
   return changes;
 }
 
+// What a run is made of.
+struct Parts {
+  const PretrainSettings& settings;
+  Learner& learner;
+  Objective& objective;
+  Loader& loader;
+  CheckpointWriter& checkpoints;
+};
+
+// train(), with what the run's folder adds to its errors.
+std::int64_t train_parts(const Parts& parts, const std::filesystem::path& out, const RunOptions& options, std::int64_t done,
+                         const std::vector<Observer*>& observers) {
+  try {
+    return train(
+        parts.learner, parts.objective, parts.loader, parts.settings, observers,
+        {.steps_done = done, .stop_requested = options.stop_requested, .capture = options.capture, .note = options.note});
+  } catch (const BrokenImageError& error) {
+    if (parts.settings.data.on_broken == OnBroken::skip) throw;
+    throw BrokenImageError(
+        concat(error.what(), "; data.on_broken=skip trains without such images, and lists them in ", kBrokenFile));
+  } catch (const NumericalError& error) {
+    const std::int64_t good = parts.checkpoints.newest();
+    if (good == 0) throw;
+    throw NumericalError(concat(error.what(), "; the last good state is in ", (out / checkpoint_name(good)).string()));
+  }
+}
+
+// Trains on from step `done`. Where the run was stopped before that step's scores were taken, takes
+// them first. Returns the steps done.
+std::int64_t train_on(const Parts& parts, const TrainPlan& plan, const std::filesystem::path& out, const RunOptions& options,
+                      std::int64_t done, RunDirectory& directory, Evaluations* evaluations) {
+  if (evaluations && !is_scored(out, parts.settings, done, plan.steps_per_epoch()))
+    evaluations->on_epoch(done / plan.steps_per_epoch(), parts.learner);
+  // The directory goes first: a checkpoint relies on the lines of the steps before it. Scores come
+  // after the checkpoint: where they are given up, nothing of training is lost.
+  std::vector<Observer*> all{&directory, &parts.checkpoints};
+  if (evaluations) all.push_back(evaluations);
+  all.insert(all.end(), options.observers.begin(), options.observers.end());
+  return train_parts(parts, out, options, done, all);
+}
+
 // From the start, or from a checkpoint.
 RunEnd run(const PretrainSettings& asked, const Device& device, const std::filesystem::path& out, const RunOptions& options,
            Former former) {
   const DatasetPtr dataset = open_data(asked.data, options.note);
   const TransformPtr views = make_augmentation(asked.augment, normalization_of(asked.data, dataset->info()));
+  BrokenImages broken(out / kBrokenFile, asked.data.broken_limit, options.note);
+  std::unique_ptr<EncoderScorer> scorer = make_scorer(asked, *dataset, *views, device, options, broken);
   const PretrainSettings settings =
-      options.within_minutes ? keep_within(asked, *options.within_minutes, *dataset, *views, device, options.log) : asked;
-  const TrainSettings& train_settings = settings.train;
+      options.within_minutes ? keep_within(asked, *options.within_minutes, *dataset, *views, device, scorer.get(), options.log)
+                             : asked;
   const std::unique_ptr<Objective> objective = make_step_objective(settings, device);
   const std::int64_t done = former.step();
-  BrokenImages broken(out / kBrokenFile, settings.data.broken_limit, options.note);
   Loader loader = make_loader(settings, dataset, views, device, done, broken);
   // Throws for wrong settings before anything is written.
   const TrainPlan plan(settings, loader.batches_per_epoch());
   Learner learner({.model = settings.model,
-                   .train = train_settings,
+                   .train = settings.train,
                    .in_channels = dataset->info().channels,
                    .ema_teacher = objective->ema_teacher()},
                   device);
@@ -184,11 +286,13 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
   const std::string computed_on = options.computed_on.empty() ? device->name() : options.computed_on;
   const std::vector<SettingChange> changes =
       take_state(former, identity, learner, *objective, options, computed_on, printable(out.string()), plan.steps());
-  if (done >= plan.steps()) return ended_already(options, out, done, train_settings.epochs);
+  if (done >= plan.steps() && is_scored(out, settings, done, plan.steps_per_epoch()))
+    return ended_already(options, out, done, settings.train.epochs);
 
-  RunDirectory directory(out, settings, describe_encoder(learner.online.encoder, views, settings.data),
+  const WeightsInfo info = describe_encoder(learner.online.encoder, views, settings.data);
+  RunDirectory directory(out, settings, info,
                          {.steps_done = done, .lock = std::move(former.lock), .changes = changes, .note = options.note});
-  CheckpointWriter checkpoints(train_settings, identity, *objective,
+  CheckpointWriter checkpoints(settings.train, identity, *objective,
                                {.folder = out,
                                 .computed_on = computed_on,
                                 .steps_done = changes.empty() ? done : 0,
@@ -199,27 +303,18 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
     checkpoints.finish();
   }
   tell_start(options, out, settings, *dataset, plan, directory, done);
-  // The directory goes first: a checkpoint relies on the lines of the steps before it.
-  std::vector<Observer*> all{&directory, &checkpoints};
-  all.insert(all.end(), options.observers.begin(), options.observers.end());
-  std::int64_t steps = 0;
-  try {
-    steps =
-        train(learner, *objective, loader, settings, all,
-              {.steps_done = done, .stop_requested = options.stop_requested, .capture = options.capture, .note = options.note});
-  } catch (const BrokenImageError& error) {
-    if (settings.data.on_broken == OnBroken::skip) throw;
-    throw BrokenImageError(
-        concat(error.what(), "; data.on_broken=skip trains without such images, and lists them in ", kBrokenFile));
-  } catch (const NumericalError& error) {
-    const std::int64_t good = checkpoints.newest();
-    if (good == 0) throw;
-    throw NumericalError(concat(error.what(), "; the last good state is in ", (out / checkpoint_name(good)).string()));
-  }
+  const auto evaluations = make_evaluations(settings, plan, std::move(scorer), info, out, directory, options);
+  const std::int64_t steps = train_on(
+      {.settings = settings, .learner = learner, .objective = *objective, .loader = loader, .checkpoints = checkpoints}, plan,
+      out, options, done, directory, evaluations.get());
   checkpoints.finish();
   broken.finish();
+  directory.sync_lines();
+  if (evaluations) tell(options.log, evaluations->finish());
   if (options.stop_requested) options.stop_requested(TrainPhase::end);
-  return {.steps = steps, .complete = steps >= plan.steps(), .resumable = steps > 0 && train_settings.makes_checkpoints()};
+  return {.steps = steps,
+          .complete = steps >= plan.steps() && !(evaluations && evaluations->gave_up()),
+          .resumable = steps > 0 && settings.train.makes_checkpoints()};
 }
 
 }  // namespace
@@ -230,7 +325,7 @@ RunEnd train_run(const PretrainSettings& settings, const Device& device, const s
   if (options.resume != Resume::never && std::filesystem::is_directory(out)) {
     former.lock = std::make_unique<FolderLock>(out);
     former.checkpoint = newest_checkpoint(out, options.note);
-    if (is_complete(former, settings, options.resume)) {
+    if (is_complete(former, settings, options.resume, out)) {
       return ended_already(options, out, former.step(), settings.train.epochs);
     }
   }

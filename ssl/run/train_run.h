@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "mec/ssl/run/encoder_scorer.h"
 #include "mec/ssl/training/trainer.h"
 
 namespace mec {
@@ -31,6 +32,8 @@ struct RunOptions {
   std::optional<double> within_minutes = {};
   Resume resume = Resume::never;
   std::function<bool(TrainPhase next)> stop_requested = {};  // see TrainOptions
+  // Needed where settings.eval asks for scores: make_encoder_scorer (eval/encoder_scorer.h).
+  MakeScorer make_scorer = {};
   // What the bits depend on beside the settings (tensor/arithmetic.h). Checkpoints keep it, and
   // `note` is told where a run goes on with another one. Empty: the device's name.
   std::string computed_on = {};
@@ -42,7 +45,7 @@ struct RunOptions {
 struct RunEnd {
   std::int64_t steps = 0;  // done, in all
   bool trained = true;     // here; otherwise the run had ended already
-  bool complete = false;   // all steps of the run are done; otherwise it was asked to stop
+  bool complete = false;   // all steps and scores are; otherwise it was asked to stop
   bool resumable = false;  // a checkpoint of that step is in the folder
 };
 

@@ -84,10 +84,11 @@ class Reports {
     std::ranges::copy_if(observers_, std::back_inserter(waiting), [&](Observer* o) { return o->wants_state(end); });
     if (epoch == 0 && waiting.empty()) return;
     read_until(0);
-    if (epoch > 0) {
-      for (Observer* observer : observers_) observer->on_epoch(epoch, learner_);
+    for (Observer* observer : observers_) {
+      if (epoch > 0) observer->on_epoch(epoch, learner_);
+      if (std::ranges::count(waiting, observer) > 0) observer->on_state(end, learner_);
     }
-    for (Observer* observer : waiting) observer->on_state(end, learner_);
+    if (epoch > 0) last_ = std::chrono::steady_clock::now();  // scores are no part of a step's time
   }
 
  private:

@@ -39,7 +39,8 @@ struct StepReport {
   StepValues values;
   Metrics scheduled;  // by the objective, as MEC's lambda
   Metrics metrics;    // "loss" first
-  // Since the previous report. Measured, so never written to files that are compared.
+  // Since the previous report, or since all was done that followed its epoch. Measured, so never
+  // written to files that are compared.
   double seconds = 0;
   double data_seconds = 0;  // of these, spent waiting for the loader
 };
@@ -50,10 +51,23 @@ struct StepEnd {
   bool last = false;      // training ends here: the run is complete, or was asked to stop
 };
 
+// The encoders' scores after an epoch (run/evaluations.h).
+struct Evaluation {
+  std::int64_t epoch = 0;  // from 1
+  std::int64_t step = 0;   // its last
+  Metrics scores;          // accuracies in [0, 1]: "knn", "teacher_knn", …
+  double seconds = 0;      // measured
+};
+
+// All observers are told of a step. At an epoch's end, and where the state is wanted, one after
+// another is told of both, in their order.
 class Observer {
  public:
   virtual ~Observer() = default;
   virtual void on_step(const StepReport&) {}
+  // Where this epoch's encoders are scored: before, and after it.
+  virtual void before_evaluation(std::int64_t /*epoch*/) {}
+  virtual void on_evaluation(const Evaluation&) {}
   // After the last step of each epoch (from 1), all its steps known to be finite.
   virtual void on_epoch(std::int64_t /*epoch*/, Learner&) {}
   // Asked after every step, which the device may still be running: whether on_state() is wanted.
@@ -63,9 +77,10 @@ class Observer {
   virtual void on_state(const StepEnd&, Learner&) {}
 };
 
-// What comes next: a wait for the loader; a step, with what observers do after it; the end, where
-// all is written and the loader's threads are waited for.
-enum class TrainPhase : std::uint8_t { loading, step, end };
+// What comes next: a wait for the loader; a step, with what observers do after it; a batch of
+// images to score encoders on; the end, where all is written and the loader's threads are waited
+// for.
+enum class TrainPhase : std::uint8_t { loading, step, evaluation, end };
 
 struct TrainOptions {
   // Above 0 in a resumed run; the learner, the objective and the loader are then at that step

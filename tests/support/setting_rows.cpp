@@ -253,6 +253,28 @@ const std::vector<SettingRow>& data_rows() {
   return rows;
 }
 
+const std::vector<SettingRow>& eval_rows() {
+  static const Change gray = MEC_SET("data.kind=mnist", data.kind = "mnist"),
+                      scored = MEC_SET("eval.every_epochs=1", eval.every_epochs = 1);
+  static const std::vector<SettingRow> rows{
+      {.change = scored, .beside = {gray}, .changes_training = false},
+      {.change = MEC_SET("eval.every_epochs=2", eval.every_epochs = 2),
+       .beside = {gray},
+       .changes_training = false},
+      {.change = MEC_SET("eval.knn=false", eval.knn = false),
+       .beside = {gray, scored, MEC_SET("eval.probe=true", eval.probe = true)},
+       .changes_training = false},
+      {.change = MEC_SET("eval.probe=true", eval.probe = true),
+       .beside = {gray, scored},
+       .changes_training = false},
+      {.change = MEC_SET("eval.limit=22", eval.limit = 22),
+       .beside = {gray, scored},
+       .changes_training = false},
+      {.change = scored, .beside = {gray}, .method = "simsiam", .changes_training = false},
+  };
+  return rows;
+}
+
 const std::vector<SettingRow>& augment_rows() {
   static const std::vector<SettingRow> rows = [] {
     std::vector<SettingRow> all{
