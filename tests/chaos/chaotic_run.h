@@ -21,6 +21,8 @@ struct Fault {
 
 // Runs of four epochs of ten steps, with a checkpoint after every third.
 struct ChaoticRun : ResumeFixture {
+  std::vector<std::string> settings = {};  // of all commands
+
   std::vector<std::string> command(const std::string& out, const std::string& method = "mec") const;
   std::vector<std::string> long_command(const std::string& out) const;  // of 400 steps
   // The variables that load the library with this fault.

@@ -63,7 +63,17 @@ TEST_CASE_FIXTURE(ChaoticRun, "a run that is killed at random instants, within e
 
 TEST_CASE_FIXTURE(ChaoticRun, "no call on a file is one at which a run must not be killed") { check_kill_at_calls(*this, 7); }
 
+TEST_CASE_FIXTURE(ChaoticRun, "nor where the encoders are scored, whose best is written beside the last") {
+  settings = {"eval.every_epochs=1"};
+  check_kill_at_calls(*this, 11);
+}
+
 TEST_SUITE("slow") {
+  TEST_CASE_FIXTURE(ChaoticRun, "a run with scores that is killed at random instants or calls ends with the same bits") {
+    settings = {"eval.every_epochs=1", "eval.probe=true"};
+    for (const std::string method : {"mec", "vicreg"}) check_kills(*this, method, 25);
+    check_kill_at_calls(*this, 1);
+  }
   TEST_CASE_FIXTURE(ChaoticRun, "a run that is killed at fifty random instants ends with the same bits") {
     for (const std::string method : {"mec", "moco-v2", "swav"}) check_kills(*this, method, 50);
   }

@@ -116,6 +116,47 @@ TEST_CASE_FIXTURE(Fixture, "a signal ends a wait for images that never come, at 
   check_same("run", "whole");
 }
 
+TEST_CASE_FIXTURE(Fixture, "a signal ends an evaluation, and the run that goes on makes up for it, to the same bits") {
+  // Scores take far longer than the steps between them.
+  write_images(folder / "data", 160, 6000);
+  settings = {"eval.every_epochs=1"};
+  REQUIRE(run_until(command("whole"), [] { return false; }));
+  const auto lines = [&] { return read_bytes(folder / "run/metrics.jsonl"); };
+  int given_up = 0;
+  for (int epoch = 1; epoch <= 4; ++epoch) {
+    const Ending& ending = kEndings[static_cast<std::size_t>(epoch) % kEndings.size()];
+    CAPTURE(epoch);
+    CAPTURE(ending.name);
+    const std::string last_step = concat("{\"step\":", 10 * epoch, ","), scores = concat("{\"epoch\":", epoch, ",");
+    const auto scores_next = [&] {
+      return std::filesystem::exists(at("run/metrics.jsonl")) && lines().find(last_step) != std::string::npos;
+    };
+    REQUIRE(stop(command("run"), ending, scores_next) == ending.status);
+    if (lines().find(scores) != std::string::npos) continue;
+    ++given_up;
+    CHECK(newest_checkpoint_in(at("run")).step == 10 * epoch);
+    CHECK(said() == concat("mec: stopped by ", ending.name, " after step ", 10 * epoch, "; go on with mec pretrain --resume ",
+                           at("run"), "\n"));
+  }
+  MESSAGE(given_up, " of 4 evaluations were given up");
+  CHECK(given_up >= 2);
+  check_goes_on();
+}
+
+TEST_CASE_FIXTURE(Fixture, "a signal ends an evaluation whose images never come, after the checkpoint of its epoch") {
+  std::filesystem::remove_all(at("data"));
+  write_noted_images(folder / "data", 48, 24);
+  settings = {"eval.every_epochs=1"};
+  run(command("whole"));
+  // Test images are read by evaluations alone; the sixth time is that of the second epoch.
+  const Fault hangs{.kind = "hang", .at = 3, .file = "/test/", .call = "open", .folder = "data"};
+  const auto is_there = [&] { return newest_checkpoint_in(at("run")).step == 3; };
+  CHECK(stop(
+            command("run"), kEndings[0], [&] { return is_there() && (::usleep(500000), true); }, variables(hangs)) == 143);
+  CHECK(said() == "mec: stopped by SIGTERM\n");
+  check_goes_on();
+}
+
 TEST_CASE_FIXTURE(Fixture, "a signal ends the start of a run and an evaluation at once") {
   run(command("whole"));
   const auto hangs = variables({.kind = "hang", .at = 1, .file = "images-idx3", .call = "open", .folder = "data"});
