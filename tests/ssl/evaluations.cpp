@@ -38,7 +38,10 @@ struct Told : Observer {
   void on_evaluation(const Evaluation& evaluation) override {
     words.push_back(concat("scores ", evaluation.epoch, " ", evaluation.step));
     scores = evaluation.scores;
+    best_was_there = std::filesystem::exists(best);
   }
+  std::filesystem::path best;
+  bool best_was_there = false;
   std::vector<std::string> words;
   Metrics scores;
 };
@@ -131,9 +134,11 @@ TEST_CASE_FIXTURE(Fixture, "the student of the best epoch is kept, of equal ones
   // Student and teacher in turn: the teacher's scores choose nothing.
   Evaluations e = evaluations({0.1, 0.9, 0.3, 0.8, 0.3, 0.7, 0.2, 0.99});
   const std::vector<std::string> best_after{"1", "2", "2", "2"};
+  told.best = best();
   for (std::int64_t epoch = 1; epoch <= 4; ++epoch) {
     end_epoch(e, epoch);
     CHECK(best_epoch() == best_after[static_cast<std::size_t>(epoch) - 1]);
+    CHECK(told.best_was_there);  // a line of metrics says that its encoder was kept
   }
   const auto metadata = read_safetensors_metadata(best());
   CHECK(metadata.at("step") == "6");
