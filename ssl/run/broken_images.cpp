@@ -1,6 +1,8 @@
 #include "mec/ssl/run/broken_images.h"
 
+#include <charconv>
 #include <fstream>
+#include <system_error>
 #include <utility>
 
 #include "mec/tensor/error.h"
@@ -11,11 +13,16 @@ namespace mec {
 
 namespace {
 
-std::set<std::string> lines_of(const std::filesystem::path& path) {
-  std::set<std::string> lines;
+// Other lines than those of images are left out.
+std::map<std::int64_t, std::string> messages_in(const std::filesystem::path& path) {
+  std::map<std::int64_t, std::string> messages;
   std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) lines.insert(line);
-  return lines;
+  for (std::string line; std::getline(file, line);) {
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), number);
+    if (error == std::errc() && *end == '\t') messages[number] = end + 1;
+  }
+  return messages;
 }
 
 }  // namespace
@@ -23,19 +30,23 @@ std::set<std::string> lines_of(const std::filesystem::path& path) {
 BrokenImages::BrokenImages(std::filesystem::path file, std::int64_t limit, std::function<void(const std::string& line)> note)
     : file_(std::move(file)), limit_(limit), note_(std::move(note)) {}
 
-void BrokenImages::add(const std::string& message) {
-  if (!lines_) lines_ = lines_of(file_);
-  const bool is_first = lines_->empty();
-  unwritten_ = lines_->insert(printable(message)).second || unwritten_;
+void BrokenImages::add(const BrokenImage& image) {
+  if (!messages_) messages_ = messages_in(file_);
+  const bool is_first = messages_->empty();
+  std::string& known = (*messages_)[image.number];
+  const std::string message = printable(image.message);
+  unwritten_ = unwritten_ || known != message;
+  known = message;
   try {
     finish();
+    told_ = false;
   } catch (const IoError& error) {
     if (note_ && !told_) note_(error.what());
     told_ = true;
   }
-  if (is_first && note_) note_(concat("skipped a broken image: ", message, "; ", file_.string(), " lists all"));
-  check<IoError>(std::ssize(*lines_) <= limit_, counted(lines_->size(), "image"), " of the data set are broken, and ", limit_,
-                 " may be left out (data.broken_limit); ", file_.string(), " lists them");
+  if (is_first && note_) note_(concat("skipped a broken image: ", image.message, "; ", file_.string(), " lists all"));
+  check<IoError>(std::ssize(*messages_) <= limit_, counted(messages_->size(), "image"), " of the data set are broken, and ",
+                 limit_, " may be left out (data.broken_limit); ", file_.string(), " lists them");
 }
 
 void BrokenImages::finish() {
@@ -44,7 +55,7 @@ void BrokenImages::finish() {
 
 void BrokenImages::write() {
   AtomicFile file(file_);
-  for (const std::string& line : *lines_) file.write(line + '\n');
+  for (const auto& [number, message] : *messages_) file.write(concat(number, '\t', message, '\n'));
   file.commit();
   unwritten_ = false;
 }

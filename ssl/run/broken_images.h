@@ -1,12 +1,17 @@
-// The images that a run skips: their messages in broken.txt, and the limit on their number.
+// The images that a run skips: broken.txt, which names them, and the limit on their number.
+//
+// A line of the file: the image's number in the data set (from 0), a tab, and why it was skipped,
+// beginning with its path.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
-#include <set>
 #include <string>
+
+#include "mec/data/loader/broken_images.h"
 
 namespace mec {
 
@@ -16,11 +21,12 @@ class BrokenImages {
   // `note` is told of the first image; the file has the others.
   BrokenImages(std::filesystem::path file, std::int64_t limit, std::function<void(const std::string& line)> note);
 
-  // A message that is new becomes a line of the file, on the disk when this returns. Lines are
-  // sorted, so that the file does not depend on when or how often an image was met. Where the file
-  // cannot be written (on a full disk), that is told once, and tried again with the next message.
-  // IoError where the lines are more than the limit.
-  void add(const std::string& message);
+  // An image that is new becomes a line of the file, on the disk when this returns; one whose path
+  // or reason has changed since, as after a resume, replaces its line. Lines are in the order of
+  // their numbers, so that the file does not depend on when or how often an image was met. Where
+  // the file cannot be written (on a full disk), that is told once, and tried again with the next
+  // image. IoError where the images are more than the limit.
+  void add(const BrokenImage& image);
   // IoError where the file cannot be written now, either.
   void finish();
 
@@ -30,7 +36,7 @@ class BrokenImages {
   std::filesystem::path file_;
   std::int64_t limit_;
   std::function<void(const std::string&)> note_;
-  std::optional<std::set<std::string>> lines_;
+  std::optional<std::map<std::int64_t, std::string>> messages_;  // by the image's number
   bool unwritten_ = false, told_ = false;
 };
 

@@ -124,7 +124,7 @@ Loader make_loader(const PretrainSettings& settings, const DatasetPtr& dataset, 
                  .first_batch = steps_done % steps_per_epoch,
                  .on_broken = settings.data.on_broken,
                  .broken_limit = settings.data.broken_limit,
-                 .on_skipped = [&broken](const std::string& message) { broken.add(message); }},
+                 .on_skipped = [&broken](const BrokenImage& image) { broken.add(image); }},
                 device);
 }
 
