@@ -1,6 +1,7 @@
 #include "mec/data/loader/loader.h"
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <limits>
@@ -15,6 +16,8 @@
 
 namespace mec {
 namespace {
+
+constexpr std::chrono::milliseconds kGiveUpInterval{100};
 
 // A batch that is being made.
 struct Slot {
@@ -220,7 +223,10 @@ struct Loader::Impl {
       }
     } else {
       std::unique_lock lock(mutex);
-      batch_done.wait(lock, [&] { return slot.done == slot.count(); });
+      const auto done = [&] { return slot.done == slot.count(); };
+      while (!batch_done.wait_for(lock, kGiveUpInterval, done)) {
+        if (options.give_up && options.give_up()) return std::nullopt;
+      }
       if (slot.error) std::rethrow_exception(slot.error);
     }
     for (const auto& images : slot.skipped) {

@@ -111,7 +111,7 @@ RunEnd ended_already(const RunOptions& options, const std::filesystem::path& out
 }
 
 Loader make_loader(const PretrainSettings& settings, const DatasetPtr& dataset, const TransformPtr& views, const Device& device,
-                   std::int64_t steps_done, BrokenImages& broken) {
+                   std::int64_t steps_done, BrokenImages& broken, const RunOptions& options) {
   const std::int64_t steps_per_epoch = std::max<std::int64_t>(dataset->size() / settings.train.batch, 1);
   return Loader(dataset, views,
                 {.batch = settings.train.batch,
@@ -124,7 +124,8 @@ Loader make_loader(const PretrainSettings& settings, const DatasetPtr& dataset, 
                  .first_batch = steps_done % steps_per_epoch,
                  .on_broken = settings.data.on_broken,
                  .broken_limit = settings.data.broken_limit,
-                 .on_skipped = [&broken](const BrokenImage& image) { broken.add(image); }},
+                 .on_skipped = [&broken](const BrokenImage& image) { broken.add(image); },
+                 .give_up = [&options] { return options.stop_requested && options.stop_requested(TrainPhase::loading); }},
                 device);
 }
 
@@ -172,7 +173,7 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
   const std::unique_ptr<Objective> objective = make_step_objective(settings, device);
   const std::int64_t done = former.step();
   BrokenImages broken(out / kBrokenFile, settings.data.broken_limit, options.note);
-  Loader loader = make_loader(settings, dataset, views, device, done, broken);
+  Loader loader = make_loader(settings, dataset, views, device, done, broken, options);
   // Throws for wrong settings before anything is written.
   const TrainPlan plan(settings, loader.batches_per_epoch());
   Learner learner({.model = settings.model,
