@@ -95,8 +95,7 @@ std::uintmax_t end_of_step(const std::filesystem::path& path, std::int64_t steps
   for (std::int64_t step = 1; step <= steps; ++step) {
     const bool whole = std::getline(file, line) && !file.eof();
     check<IoError>(whole && line.starts_with(concat("{\"step\":", step, ",")), path.string(), ": line ", step,
-                   " is missing or not that of step ", step, ", but the checkpoint is of step ", steps,
-                   "; the run cannot go on without its lines");
+                   " is missing or not that of step ", step, ", but ", checkpoint_name(steps), " counts on it");
     end += line.size() + 1;
   }
   return end;
@@ -108,6 +107,10 @@ std::vector<std::pair<std::string, std::string>> settings_that_train(const Pretr
   auto all = list_settings(settings);
   std::erase_if(all, [](const auto& setting) { return std::ranges::count(kFree, setting.first) > 0; });
   return all;
+}
+
+void check_lines(const std::filesystem::path& folder, std::int64_t step) {
+  for (const char* file : {kMetricsFile, kTimingsFile}) end_of_step(folder / file, step);
 }
 
 RunDirectory::RunDirectory(const std::filesystem::path& path, const PretrainSettings& settings, WeightsInfo info,

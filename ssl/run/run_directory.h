@@ -73,6 +73,10 @@ class RunDirectory : public Observer {
   std::unique_ptr<LineFile> metrics_, timings_;
 };
 
+// IoError where metrics.jsonl or timings.jsonl has not the lines of the first `step` steps, without
+// which a run cannot go on.
+void check_lines(const std::filesystem::path& folder, std::int64_t step);
+
 // The settings that must stay the same for the run to go on.
 std::vector<std::pair<std::string, std::string>> settings_that_train(const PretrainSettings& settings);
 

@@ -230,7 +230,7 @@ RunEnd train_run(const PretrainSettings& settings, const Device& device, const s
   Former former;
   if (options.resume != Resume::never && std::filesystem::is_directory(out)) {
     former.lock = std::make_unique<FolderLock>(out);
-    former.checkpoint = newest_checkpoint(out, options.note);
+    former.checkpoint = newest_checkpoint(out, options.note, [&](std::int64_t step) { check_lines(out, step); });
     if (is_complete(former, settings, options.resume)) {
       return ended_already(options, out, former.step(), settings.train.epochs);
     }

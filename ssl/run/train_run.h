@@ -49,10 +49,10 @@ struct RunEnd {
 // Trains into the folder `out`. data.path is taken as it is. Wrong settings throw before the folder
 // is made.
 //
-// A run that goes on takes the newest checkpoint that is whole, says which ones it passed over, and
-// ends with the bits of a run that was never stopped, on the same machine, device and kernels.
+// A run that goes on takes the newest checkpoint that is whole and has its lines in metrics.jsonl
+// and timings.jsonl, says which ones it passed over, and ends with the bits of a run that was never stopped, on the same machine, device and kernels.
 // Where training has ended already, only says so. IoError where the checkpoint is of other
-// settings, or all are damaged: the folder then stays as it was.
+// settings, or none can be taken: the folder then stays as it was.
 RunEnd train_run(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out,
                  const RunOptions& options = {});
 
