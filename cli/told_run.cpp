@@ -13,7 +13,7 @@ namespace {
 RunOptions told(RunOptions options, std::ostream& log, Progress& progress) {
   options.observers.insert(options.observers.begin(), &progress);
   options.log = [&log](const std::string& line) { log << line << std::endl; };
-  options.note = note_once;
+  if (!options.note) options.note = note;
   return options;
 }
 

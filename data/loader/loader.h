@@ -67,9 +67,10 @@ class Loader {
   Loader& operator=(const Loader&) = delete;
 
   std::int64_t batches_per_epoch() const;
-  // The next batch, or nothing after the last one and where the wait was given up. A BrokenImageError where an image's file is
-  // missing or damaged; rethrows other exceptions from reading or transforming an image. It is that
-  // of the first failed image of the batch, and comes again at every further call.
+  // The next batch, or nothing after the last one and where the wait was given up. A
+  // BrokenImageError where an image's file is missing or damaged; rethrows other exceptions from
+  // reading or transforming an image. It is that of the first failed image of the batch, and comes
+  // again at every further call.
   std::optional<Batch> next();
 
  private:

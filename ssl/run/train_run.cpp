@@ -107,7 +107,7 @@ bool is_complete(const Former& former, const PretrainSettings& settings, Resume 
 
 RunEnd ended_already(const RunOptions& options, const std::filesystem::path& out, std::int64_t steps, std::int64_t epochs) {
   tell(options.log, concat(printable(out.string()), ": training has ended already, after ", counted(epochs, "epoch")));
-  return {.steps = steps, .trained = false, .complete = true, .resumable = true};
+  return {.steps = steps, .trained = false, .complete = true, .goes_on_after = steps};
 }
 
 Loader make_loader(const PretrainSettings& settings, const DatasetPtr& dataset, const TransformPtr& views, const Device& device,
@@ -217,10 +217,17 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
     if (good == 0) throw;
     throw NumericalError(concat(error.what(), "; the last good state is in ", (out / checkpoint_name(good)).string()));
   }
-  checkpoints.finish();
-  broken.finish();
+  RunEnd end{.steps = steps, .complete = steps >= plan.steps()};
+  try {
+    checkpoints.finish();
+    broken.finish();
+  } catch (const IoError& error) {
+    if (end.complete || checkpoints.newest() == 0) throw;
+    end.failure = error.what();
+  }
+  end.goes_on_after = checkpoints.newest();
   if (options.stop_requested) options.stop_requested(TrainPhase::end);
-  return {.steps = steps, .complete = steps >= plan.steps(), .resumable = steps > 0 && train_settings.makes_checkpoints()};
+  return end;
 }
 
 }  // namespace

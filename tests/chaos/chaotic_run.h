@@ -11,7 +11,7 @@ namespace mec::test {
 
 // A fault of preload/faults.cpp.
 struct Fault {
-  std::string kind;  // once, on, kill, hang
+  std::string kind;  // once, on, each, kill, hang
   long at = 0;       // the number of the call
   int error = ENOSPC;
   std::string file = {}, call = {};  // of these alone; empty: of all

@@ -70,6 +70,17 @@ TEST_CASE_FIXTURE(ChaoticRun, "no checkpoint counts on lines that are not in the
   }
 }
 
+TEST_CASE_FIXTURE(ChaoticRun, "a disk that is full a second time is told of a second time") {
+  REQUIRE(run_until(command("whole"), [] { return false; }));
+  const ProgramResult result = with_fault({.kind = "each", .at = 5, .file = "metrics.jsonl", .call = "write"}, command("run"));
+  CAPTURE(result.err);
+  REQUIRE(result.status == 0);
+  const std::string line = concat("mec: cannot write ", at("run/metrics.jsonl"),
+                                  ": No space left on device; training goes on, and it is tried again\n");
+  CHECK(result.err.starts_with(line + line));
+  check_same("run", "whole");
+}
+
 // At the end of an epoch, the run and the writer of checkpoints bring the same lines to the disk.
 TEST_CASE_FIXTURE(ChaoticRun, "lines that do not reach the disk at once are in their file once") {
   REQUIRE(run_until(command("whole"), [] { return false; }));

@@ -76,6 +76,39 @@ TEST_CASE_FIXTURE(Fixture, "a signal while a checkpoint is written leaves a whol
   check_same("run", "whole");
 }
 
+// A job that is requeued goes on from the checkpoint before; without one it would begin again for
+// ever.
+TEST_CASE_FIXTURE(Fixture,
+                  "a signal on a full disk ends with its status where a checkpoint is there, and with 1 where none is") {
+  run(long_command("whole"));
+  for (const Ending& ending : kEndings) {
+    CAPTURE(ending.name);
+    std::filesystem::remove_all(at("run"));
+    write_bytes(err, "");
+    const Fault full{.kind = "on", .at = 3, .file = "checkpoint-", .call = "fsync"};
+    const auto fails = [&] {
+      return said().find("; training goes on, and the next checkpoint is tried\n") != std::string::npos;
+    };
+    CHECK(stop(long_command("run"), ending, fails, variables(full)) == ending.status);
+    const std::string metrics = read_bytes(folder / "run/metrics.jsonl"), all = said();
+    const auto steps = std::ranges::count(metrics, '\n');
+    const std::int64_t good = newest_checkpoint_in(at("run")).step;
+    REQUIRE(good > 0);
+    CHECK(good < steps);
+    const std::string last = all.substr(all.rfind('\n', all.size() - 2) + 1);
+    CHECK(last.starts_with(concat("mec: stopped by ", ending.name, " after step ", steps,
+                                  "; the last checkpoint is not written: cannot write ", at("run/checkpoint-"))));
+    CHECK(last.ends_with(concat("; go on with mec pretrain --resume ", at("run"), ", from step ", good, "\n")));
+  }
+  run(long_command("run"));
+  check_same("run", "whole");
+  std::filesystem::remove_all(at("run"));
+  const auto trains = [&] { return size("run/metrics.jsonl") > 2000; };
+  CHECK(stop(long_command("run"), kEndings[2], trains,
+             variables({.kind = "on", .at = 1, .file = "checkpoint-", .call = "fsync"})) == 1);
+  CHECK(said().find("error: the last checkpoint is not written: cannot write ") != std::string::npos);
+}
+
 TEST_CASE_FIXTURE(Fixture, "a second SIGINT does not wait for the disk, and leaves the checkpoint before") {
   run(command("whole"));
   make_stopped();
@@ -96,8 +129,8 @@ TEST_CASE_FIXTURE(Fixture, "a second SIGINT does not wait for the disk, and leav
   check_goes_on();
 }
 
-// In a thread of the loader the image is waited for without end, in that of training there is nobody
-// left who could write a checkpoint.
+// With no thread of the loader's, the one that would write the checkpoint never comes back from the
+// image.
 TEST_CASE_FIXTURE(Fixture, "a signal ends a wait for images that never come, with a checkpoint of the last step") {
   std::filesystem::remove_all(at("data"));
   write_noted_images(folder / "data", 48, 4);
@@ -112,19 +145,15 @@ TEST_CASE_FIXTURE(Fixture, "a signal ends a wait for images that never come, wit
     lines = size("run/metrics.jsonl");
     return lines > 0 && std::chrono::steady_clock::now() - since > std::chrono::seconds(1);
   };
-  for (const Ending& ending : kEndings) {
-    CAPTURE(ending.name);
-    std::filesystem::remove_all(at("run"));
-    CHECK(stop(command_of("run"), ending, stands_still, variables(hangs)) == ending.status);
-    CHECK(said() == concat("mec: stopped by ", ending.name, "\n"));
-    const std::string metrics = read_bytes(folder / "run/metrics.jsonl");
-    CHECK(newest_checkpoint_in(at("run")).step == std::ranges::count(metrics, '\n'));
-    run(command_of("run"));
-    check_same("run", "whole");
-  }
-  std::filesystem::remove_all(at("run"));
-  CHECK(stop(command_of("run", 0), kEndings[0], stands_still, variables(hangs)) == kEndings[0].status);
+  CHECK(stop(command_of("run"), kEndings[0], stands_still, variables(hangs)) == kEndings[0].status);
   CHECK(said() == "mec: stopped by SIGTERM\n");
+  const std::string metrics = read_bytes(folder / "run/metrics.jsonl");
+  CHECK(newest_checkpoint_in(at("run")).step == std::ranges::count(metrics, '\n'));
+  run(command_of("run"));
+  check_same("run", "whole");
+  std::filesystem::remove_all(at("run"));
+  CHECK(stop(command_of("run", 0), kEndings[2], stands_still, variables(hangs)) == kEndings[2].status);
+  CHECK(said() == "mec: stopped by SIGUSR1\n");
   CHECK(newest_checkpoint_in(at("run")).step == 0);
 }
 
