@@ -162,6 +162,20 @@ std::vector<SettingChange> take_state(Former& former, const RunIdentity& identit
   return changes;
 }
 
+// Waits for the run's last files. IoError where one of them cannot be written, and there is no
+// older checkpoint to go on from.
+RunEnd write_last(CheckpointWriter& checkpoints, BrokenImages& broken, RunEnd end) {
+  try {
+    checkpoints.finish();
+    broken.finish();
+  } catch (const IoError& error) {
+    if (end.complete || checkpoints.newest() == 0) throw;
+    end.failure = error.what();
+  }
+  end.goes_on_after = checkpoints.newest();
+  return end;
+}
+
 // From the start, or from a checkpoint.
 RunEnd run(const PretrainSettings& asked, const Device& device, const std::filesystem::path& out, const RunOptions& options,
            Former former) {
@@ -217,15 +231,7 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
     if (good == 0) throw;
     throw NumericalError(concat(error.what(), "; the last good state is in ", (out / checkpoint_name(good)).string()));
   }
-  RunEnd end{.steps = steps, .complete = steps >= plan.steps()};
-  try {
-    checkpoints.finish();
-    broken.finish();
-  } catch (const IoError& error) {
-    if (end.complete || checkpoints.newest() == 0) throw;
-    end.failure = error.what();
-  }
-  end.goes_on_after = checkpoints.newest();
+  const RunEnd end = write_last(checkpoints, broken, {.steps = steps, .complete = steps >= plan.steps()});
   if (options.stop_requested) options.stop_requested(TrainPhase::end);
   return end;
 }

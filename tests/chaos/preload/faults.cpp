@@ -5,7 +5,7 @@
 //   FAULTS_FILE     only files whose path holds this text
 //   FAULTS_CALL     only calls of this name: open, write, flush, fsync, rename, truncate
 //   FAULTS_AT       the number, from 1, of the call that meets the fault
-//   FAULTS_KIND     once: that call fails; on: it and all later ones; each: every FAULTS_AT-th call;
+//   FAULTS_KIND     once: that call fails; on: it and all later ones; each: every FAULTS_AT-th one;
 //                   kill: the process is killed there; hang: the call never returns
 //   FAULTS_DELAY    milliseconds that each call that counts takes longer, as on a slow disk
 //   FAULTS_ERRNO    how they fail, as a number (ENOSPC)
