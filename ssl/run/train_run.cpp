@@ -15,6 +15,7 @@
 #include "mec/ssl/training/checkpoint.h"
 #include "mec/ssl/training/checkpoint_files.h"
 #include "mec/ssl/training/checkpoint_writer.h"
+#include "mec/ssl/training/memory_use.h"
 #include "mec/ssl/training/random_step.h"
 #include "mec/tensor/clock.h"
 #include "mec/tensor/text.h"
@@ -86,6 +87,20 @@ PretrainSettings keep_within(PretrainSettings settings, double minutes, const Da
   }
   tell(log, text);
   return settings;
+}
+
+// After a run that had too little memory. "" where the batch is not the reason.
+std::string what_fits(const PretrainSettings& settings, const Device& device) {
+  const DatasetPtr dataset = open_data(settings.data, {});
+  const TransformPtr views = make_augmentation(settings.augment, normalization_of(settings.data, dataset->info()));
+  std::vector<ImageSize> sizes;
+  for (int view = 0; view < views->views(); ++view) sizes.push_back(views->size(view));
+  const std::int64_t prepared = settings.data.workers > 0 ? LoaderOptions{}.prefetch : 1;
+  const auto fits = largest_batch(settings, sizes, dataset->info().channels, device, device->host_readable() ? prepared : 0);
+  if (!fits) return "";
+  const std::string how = concat("estimated from steps of up to ", counted(fits->measured, "image"));
+  if (fits->images == 0) return concat("; not even a batch of two fits, ", how, ": use a smaller network or smaller images");
+  return concat("; train.batch is ", settings.train.batch, ", and about ", fits->images, " fit, ", how);
 }
 
 // Where a run goes on: its folder, locked, and the checkpoint; neither where it begins.
@@ -248,7 +263,11 @@ RunEnd train_run(const PretrainSettings& settings, const Device& device, const s
       return ended_already(options, out, former.step(), settings.train.epochs);
     }
   }
-  return run(settings, device, out, options, std::move(former));
+  try {
+    return run(settings, device, out, options, std::move(former));
+  } catch (const MemoryError& error) {
+    throw MemoryError(concat(error.what(), what_fits(settings, device)));
+  }
 }
 
 RunEnd resume_run(const Device& device, const std::filesystem::path& folder, const RunOptions& options) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "mec/ssl/training/memory_use.h"
 #include "mec/tensor/backend.h"
 
 namespace mec {
@@ -62,6 +63,14 @@ StepRunner::StepRunner(Learner& learner, Objective& objective, const StepScalars
 }
 
 StepRunner::~StepRunner() = default;
+
+StepOutput StepRunner::eager(const std::vector<Tensor>& views) {
+  try {
+    return training_step(learner_, objective_, views, scalars_, options_.on_part);
+  } catch (const OutOfMemory& error) {
+    throw MemoryError(memory_by_part(error, learner_, objective_, views));
+  }
+}
 
 ReadMetrics StepRunner::run(const std::vector<Tensor>& views) {
   if (!queues_) {

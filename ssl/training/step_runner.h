@@ -32,6 +32,8 @@ struct StepRunnerOptions {
 // objective changes on a schedule, lie in tensors of their own anyway. Any other device runs each
 // step on the given views, and its metrics stay where they were made until they are read.
 //
+// A step that does not fit into memory is a MemoryError that says what is held, by part.
+//
 // A device that refuses to record the step (DeviceError) is not asked again: all steps are eager,
 // with the same bits. Where the device itself has failed, no step can run, and its DeviceError is
 // thrown.
@@ -45,7 +47,7 @@ class StepRunner {
   bool queues() const { return queues_; }  // the device runs asynchronously, behind the host
 
  private:
-  StepOutput eager(const std::vector<Tensor>& views) { return training_step(learner_, objective_, views, scalars_, options_.on_part); }
+  StepOutput eager(const std::vector<Tensor>& views);
   bool takes(const std::vector<Tensor>& views);
   bool record();
 
