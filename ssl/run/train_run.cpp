@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -66,14 +67,18 @@ std::string minutes_text(double minutes) {
   return minutes < 1 ? "less than a minute" : concat("about ", std::lround(minutes), " min");
 }
 
+std::vector<ImageSize> sizes_of(const Transform& views) {
+  std::vector<ImageSize> sizes;
+  for (int view = 0; view < views.views(); ++view) sizes.push_back(views.size(view));
+  return sizes;
+}
+
 // The loader's work is left out: its threads prepare a batch while a step runs.
 PretrainSettings keep_within(PretrainSettings settings, double minutes, const Dataset& dataset, const Transform& views,
                              const Device& device, const Teller& log) {
   // Throws for settings out of range.
   const TrainPlan plan(settings, dataset.size() / settings.train.batch);
-  std::vector<ImageSize> sizes;
-  for (int view = 0; view < views.views(); ++view) sizes.push_back(views.size(view));
-  RandomStep step(settings, sizes, dataset.info().channels, device);
+  RandomStep step(settings, sizes_of(views), dataset.info().channels, device);
   time_rounds(2, [&] { step.run(); });
   const double step_seconds = median(time_rounds(5, [&] { step.run(); }));
   const std::int64_t asked = settings.train.epochs;
@@ -89,18 +94,20 @@ PretrainSettings keep_within(PretrainSettings settings, double minutes, const Da
   return settings;
 }
 
-// After a run that had too little memory. "" where the batch is not the reason.
+// After a run that had too little memory. "" where the batch is not the reason, or not known to be.
 std::string what_fits(const PretrainSettings& settings, const Device& device) {
-  const DatasetPtr dataset = open_data(settings.data, {});
-  const TransformPtr views = make_augmentation(settings.augment, normalization_of(settings.data, dataset->info()));
-  std::vector<ImageSize> sizes;
-  for (int view = 0; view < views->views(); ++view) sizes.push_back(views->size(view));
-  const std::int64_t prepared = settings.data.workers > 0 ? LoaderOptions{}.prefetch : 1;
-  const auto fits = largest_batch(settings, sizes, dataset->info().channels, device, device->host_readable() ? prepared : 0);
-  if (!fits) return "";
-  const std::string how = concat("estimated from steps of up to ", counted(fits->measured, "image"));
-  if (fits->images == 0) return concat("; not even a batch of two fits, ", how, ": use a smaller network or smaller images");
-  return concat("; train.batch is ", settings.train.batch, ", and about ", fits->images, " fit, ", how);
+  try {
+    const DatasetPtr dataset = open_data(settings.data, {});
+    const TransformPtr views = make_augmentation(settings.augment, normalization_of(settings.data, dataset->info()));
+    const std::int64_t prepared = settings.data.workers > 0 ? LoaderOptions{}.prefetch : 1;
+    const auto fits =
+        largest_batch(settings, sizes_of(*views), dataset->info().channels, device, device->host_readable() ? prepared : 0);
+    if (!fits) return "";
+    return concat("; train.batch is ", settings.train.batch, ", and about ", fits->images,
+                  " fit, estimated from steps of up to ", fits->measured, " images");
+  } catch (const std::exception&) {  // as where the data set itself is too large: that was said
+    return "";
+  }
 }
 
 // Where a run goes on: its folder, locked, and the checkpoint; neither where it begins.

@@ -1,7 +1,9 @@
 #include "mec/ssl/training/memory_use.h"
 
 #include <algorithm>
+#include <exception>
 #include <numeric>
+#include <utility>
 
 #include "mec/nn/files/checkpoint.h"
 #include "mec/ssl/training/random_step.h"
@@ -12,6 +14,7 @@ namespace mec {
 namespace {
 
 constexpr double kFew = 16;                // images, to learn what a step takes without any
+constexpr std::int64_t kFewest = 8;        // so many, or half as many where they do not fit
 constexpr double kMeasuredShare = 1. / 8;  // of the room: in an eighth of a step's time
 constexpr double kShare = 0.8;
 constexpr int kStepsUntilReplay = 4;
@@ -40,6 +43,16 @@ StepMemory measured(PretrainSettings settings, std::int64_t images, const std::v
   const AllocatorStats after = allocator.stats();
   return {.used = static_cast<double>(after.high_water - before.in_use),
           .reserved = static_cast<double>(after.reserved - before.reserved)};
+}
+
+// So many images, or half of them, or half of these; and what their step takes.
+template <class MemoryOf> std::pair<std::int64_t, double> few_that_fit(std::int64_t images, const MemoryOf& memory_of) {
+  try {
+    return {images, memory_of(images).used};
+  } catch (const MemoryError&) {
+    if (images < kFewest) throw;
+    return few_that_fit(images / 2, memory_of);
+  }
 }
 
 }  // namespace
@@ -77,27 +90,26 @@ std::optional<LargestBatch> largest_batch(const PretrainSettings& settings, cons
     while (images > 1 && static_cast<double>(images) > most) images /= 2;
     return images;
   };
+  const auto memory_of = [&](std::int64_t images) { return measured(settings, images, views, channels, device); };
   try {
     CachingAllocator& allocator = device->allocator();
     allocator.trim();
     const double room =
         static_cast<double>(allocator.stats().reserved - allocator.stats().in_use) + static_cast<double>(allocator.available());
-    const std::int64_t few = part_of_batch(kFew);
-    const double used = measured(settings, few, views, channels, device).used,
-                 by_half = used - measured(settings, few / 2, views, channels, device).used;
+    const auto [few, used] = few_that_fit(part_of_batch(kFew), memory_of);
+    const double by_half = used - memory_of(few / 2).used;
     const double an_image = by_half / static_cast<double>(few - few / 2), no_image = used - an_image * static_cast<double>(few);
 
     const std::int64_t many = std::max(few, part_of_batch((room - no_image) / an_image * kMeasuredShare));
-    double an_image_with_gaps =
-        (measured(settings, many, views, channels, device).reserved - no_image) / static_cast<double>(many);
+    double an_image_with_gaps = (memory_of(many).reserved - no_image) / static_cast<double>(many);
     for (const ImageSize& size : views) {
       an_image_with_gaps +=
           static_cast<double>(copies * size.height * size.width * device->image_channels(channels)) * sizeof(float);
     }
     const double fit = kShare * (room - no_image) / an_image_with_gaps;
     if (!(fit < static_cast<double>(settings.train.batch))) return {};
-    return LargestBatch{.images = fit < 2 ? 0 : static_cast<std::int64_t>(fit), .measured = many};
-  } catch (const Error&) {
+    return LargestBatch{.images = std::max(few, static_cast<std::int64_t>(fit)), .measured = many};
+  } catch (const std::exception&) {
     return {};
   }
 }

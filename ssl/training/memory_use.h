@@ -19,16 +19,16 @@ std::string memory_by_part(const OutOfMemory& error, Learner& learner, const Obj
                            const std::vector<Tensor>& views);
 
 struct LargestBatch {
-  std::int64_t images = 0;    // 0: not even two fit
+  std::int64_t images = 0;
   std::int64_t measured = 0;  // from steps of up to so many images
 };
 
 // About the largest batch that the device has memory for: it fits, and twice as many do not.
 //
-// Steps of 16 and 8 random images say what is needed without any; one that takes an eighth of the
-// room says what an image adds, the gaps between blocks included. In proportion, the batch is four
-// fifths of what would fill the room: a large batch leaves larger gaps, and some objectives have
-// matrices of the batch by the batch.
+// Steps of 16 and 8 random images (of fewer where these do not fit) say what is needed without any;
+// one that takes an eighth of the room says what an image adds, the gaps between blocks included.
+// In proportion, the batch is four fifths of what would fill the room: a large batch leaves larger
+// gaps, and some objectives have matrices of the batch by the batch.
 //
 // Call it where nothing else uses the device; its cached memory goes back to the system. `copies`:
 // how often the loader holds a batch in the same memory. None where no such number can be had: a

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -112,11 +113,13 @@ TEST_CASE("where the networks alone are too large, no batch is named; nor where 
   CHECK_FALSE(fits(8, 200 * kMiB).has_value());
 }
 
+// In the last row, 16 images do not fit.
 TEST_CASE("the largest batch that is named fits, and twice as many images do not") {
   for (const auto& [method, arch, memory] : {std::tuple{"mec", "resnet10", 64},
                                              {"simclr", "resnet10", 64},
                                              {"moco-v2", "resnet18", 96},
-                                             {"vicreg", "resnet50", 160}}) {
+                                             {"vicreg", "resnet50", 160},
+                                             {"vicreg", "resnet50", 24}}) {
     CAPTURE(method);
     CAPTURE(arch);
     const std::size_t bytes = static_cast<std::size_t>(memory) * kMiB;
@@ -126,7 +129,7 @@ TEST_CASE("the largest batch that is named fits, and twice as many images do not
     const auto fits = largest_batch(settings_of(method, arch, kTooMany), kViews, 1, device, 0);
     REQUIRE(fits.has_value());
     CAPTURE(fits->images);
-    CHECK(8 * fits->measured <= 2 * fits->images);
+    CHECK(8 * fits->measured <= std::max<std::int64_t>(2 * fits->images, 128));
     REQUIRE(fits->images >= 4);
     CHECK_FALSE(fails(fits->images));
     CHECK(fails(2 * fits->images));
