@@ -17,7 +17,7 @@ constexpr double kFew = 16;                // images, to learn what a step takes
 constexpr std::int64_t kFewest = 8;        // so many, or half as many where they do not fit
 constexpr double kMeasuredShare = 1. / 8;  // of the room: in an eighth of a step's time
 constexpr double kShare = 0.8;
-constexpr int kStepsUntilReplay = 4;
+constexpr int kStepsUntilReplay = 8;
 
 template <class Tensors> std::size_t bytes_of(const Tensors& named) {
   return std::accumulate(named.begin(), named.end(), std::size_t{0},
@@ -31,27 +31,27 @@ struct StepMemory {
 };
 
 StepMemory measured(PretrainSettings settings, std::int64_t images, const std::vector<ImageSize>& views, std::int64_t channels,
-                    const Device& device) {
+                    const Device& device, const StepRunnerOptions& options) {
   settings.train.batch = images;
   CachingAllocator& allocator = device->allocator();
   allocator.trim();
   allocator.reset_high_water();
   const AllocatorStats before = allocator.stats();
-  RandomStep step(settings, views, channels, device);
-  const int steps = device->host_readable() ? 1 : kStepsUntilReplay;
-  for (int i = 0; i < steps; ++i) step.run();
+  const int steps = options.capture && device->make_capture() ? kStepsUntilReplay : 1;
+  RandomStep step(settings, views, channels, device, options);
+  for (int i = 0; i < steps && !step.replays(); ++i) step.run();
   const AllocatorStats after = allocator.stats();
   return {.used = static_cast<double>(after.high_water - before.in_use),
           .reserved = static_cast<double>(after.reserved - before.reserved)};
 }
 
 // So many images, or half of them, or half of these; and what their step takes.
-template <class MemoryOf> std::pair<std::int64_t, double> few_that_fit(std::int64_t images, const MemoryOf& memory_of) {
+template <class UsedBy> std::pair<std::int64_t, double> few_that_fit(std::int64_t images, const UsedBy& used_by) {
   try {
-    return {images, memory_of(images).used};
+    return {images, used_by(images)};
   } catch (const MemoryError&) {
     if (images < kFewest) throw;
-    return few_that_fit(images / 2, memory_of);
+    return few_that_fit(images / 2, used_by);
   }
 }
 
@@ -90,18 +90,21 @@ std::optional<LargestBatch> largest_batch(const PretrainSettings& settings, cons
     while (images > 1 && static_cast<double>(images) > most) images /= 2;
     return images;
   };
-  const auto memory_of = [&](std::int64_t images) { return measured(settings, images, views, channels, device); };
+  const auto used_by = [&](std::int64_t images) {
+    return measured(settings, images, views, channels, device, {.capture = false}).used;
+  };
   try {
     CachingAllocator& allocator = device->allocator();
     allocator.trim();
     const double room =
         static_cast<double>(allocator.stats().reserved - allocator.stats().in_use) + static_cast<double>(allocator.available());
-    const auto [few, used] = few_that_fit(part_of_batch(kFew), memory_of);
-    const double by_half = used - memory_of(few / 2).used;
+    const auto [few, used] = few_that_fit(part_of_batch(kFew), used_by);
+    const double by_half = used - used_by(few / 2);
     const double an_image = by_half / static_cast<double>(few - few / 2), no_image = used - an_image * static_cast<double>(few);
 
     const std::int64_t many = std::max(few, part_of_batch((room - no_image) / an_image * kMeasuredShare));
-    double an_image_with_gaps = (memory_of(many).reserved - no_image) / static_cast<double>(many);
+    const double reserved = measured(settings, many, views, channels, device, {}).reserved;
+    double an_image_with_gaps = (reserved - no_image) / static_cast<double>(many);
     for (const ImageSize& size : views) {
       an_image_with_gaps +=
           static_cast<double>(copies * size.height * size.width * device->image_channels(channels)) * sizeof(float);

@@ -10,7 +10,7 @@
 #include <map>
 
 #include "mec/ssl/training/random_step.h"
-#include "mec/tensor/backends/wrappers/forwarding.h"
+#include "mec/tensor/backends/wrappers/recording.h"
 #include "ssl/tiny_run.h"
 
 using namespace mec;
@@ -57,12 +57,18 @@ PretrainSettings settings_of(const std::string& method, const std::string& arch,
   return settings;
 }
 
+// `records`: steps are recorded and replayed, as a GPU does.
+Device make_small(std::size_t bytes, bool records = false) {
+  const Device device = std::make_shared<SmallDevice>(bytes);
+  return records ? std::make_shared<RecordingBackend>(device) : device;
+}
+
 // Why a step does not fit into so much memory; "" where it does.
-std::string failure(const PretrainSettings& settings, std::size_t bytes) {
+std::string failure(const PretrainSettings& settings, std::size_t bytes, bool records = false) {
   try {
-    const Device device = std::make_shared<SmallDevice>(bytes);
-    RandomStep step(settings, kViews, 1, device);
-    for (int i = 0; i < 2; ++i) step.run();
+    RandomStep step(settings, kViews, 1, make_small(bytes, records));
+    for (int i = 0; i < (records ? 5 : 2); ++i) step.run();
+    CHECK(step.replays() == records);
     return "";
   } catch (const MemoryError& error) {
     return error.what();
@@ -107,7 +113,7 @@ TEST_CASE("a step that does not fit says what was asked for and what holds the m
 
 TEST_CASE("where the networks alone are too large, no batch is named; nor where the batch fits") {
   const auto fits = [](std::int64_t batch, std::size_t bytes) {
-    return largest_batch(settings_of("mec", "resnet18", batch), kViews, 1, std::make_shared<SmallDevice>(bytes), 0);
+    return largest_batch(settings_of("mec", "resnet18", batch), kViews, 1, make_small(bytes), 0);
   };
   CHECK_FALSE(fits(kTooMany, 2 * kMiB).has_value());
   CHECK_FALSE(fits(8, 200 * kMiB).has_value());
@@ -115,18 +121,20 @@ TEST_CASE("where the networks alone are too large, no batch is named; nor where 
 
 // In the last row, 16 images do not fit.
 TEST_CASE("the largest batch that is named fits, and twice as many images do not") {
-  for (const auto& [method, arch, memory] : {std::tuple{"mec", "resnet10", 64},
-                                             {"simclr", "resnet10", 64},
-                                             {"moco-v2", "resnet18", 96},
-                                             {"vicreg", "resnet50", 160},
-                                             {"vicreg", "resnet50", 24}}) {
+  for (const auto& [method, arch, memory, records] : {std::tuple{"mec", "resnet10", 64, false},
+                                                      {"mec", "resnet10", 64, true},
+                                                      {"simclr", "resnet10", 64, true},
+                                                      {"moco-v2", "resnet18", 96, false},
+                                                      {"moco-v2", "resnet18", 96, true},
+                                                      {"vicreg", "resnet50", 160, false},
+                                                      {"vicreg", "resnet50", 24, false}}) {
     CAPTURE(method);
     CAPTURE(arch);
+    CAPTURE(records);
     const std::size_t bytes = static_cast<std::size_t>(memory) * kMiB;
-    const auto fails = [&](std::int64_t batch) { return !failure(settings_of(method, arch, batch), bytes).empty(); };
+    const auto fails = [&](std::int64_t batch) { return !failure(settings_of(method, arch, batch), bytes, records).empty(); };
     REQUIRE(fails(kTooMany));
-    const Device device = std::make_shared<SmallDevice>(bytes);
-    const auto fits = largest_batch(settings_of(method, arch, kTooMany), kViews, 1, device, 0);
+    const auto fits = largest_batch(settings_of(method, arch, kTooMany), kViews, 1, make_small(bytes, records), 0);
     REQUIRE(fits.has_value());
     CAPTURE(fits->images);
     CHECK(8 * fits->measured <= std::max<std::int64_t>(2 * fits->images, 128));
