@@ -87,10 +87,11 @@ std::int64_t CheckpointWriter::newest() {
 void CheckpointWriter::collect() {
   if (!writing_.valid()) return;
   try {
-    const std::string complaint = writing_.get();
+    const bool complained = !complaint_.empty();
+    complaint_ = writing_.get();
     failure_.clear();
     written_ = begun_;
-    if (!complaint.empty()) note(complaint);
+    if (!complaint_.empty() && !complained) note(complaint_);
   } catch (const std::exception& error) {
     fail(error.what());
   }

@@ -66,6 +66,7 @@ class CheckpointWriter : public Observer {
   bool due_ = false;
   std::string failure_;               // of the last write; empty: it succeeded
   bool told_ = false;                 // of that failure, or of one that it followed
+  std::string complaint_;             // about the last write that succeeded
   std::future<std::string> writing_;  // last: its thread uses the members above
 };
 

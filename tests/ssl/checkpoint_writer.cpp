@@ -111,6 +111,29 @@ TEST_CASE_FIXTURE(Fixture, "the last ones are kept, and other files left alone")
   CHECK(checkpoints_in(out) == Steps{12, 14});
 }
 
+TEST_CASE_FIXTURE(Fixture, "older ones that cannot be removed are told of once, and again after they could be") {
+  settings.train.checkpoint_steps = 1;
+  settings.train.checkpoints_kept = 1;
+  const std::filesystem::path stuck = out / checkpoint_name(1);
+  write_bytes(stuck / "file", "a folder that holds one is not removed");
+  CheckpointWriter w = writer();
+  const auto write = [&](std::int64_t step) {
+    end_step(w, step);
+    w.newest();
+  };
+  write(2);
+  write(3);
+  REQUIRE(notes.size() == 1);
+  CHECK(notes[0].starts_with(stuck.string() + " cannot be removed: "));
+  std::filesystem::remove_all(stuck);
+  write(4);
+  write_bytes(stuck / "file", "again");
+  write(5);
+  write(6);
+  CHECK(notes == std::vector{notes[0], notes[0]});
+  CHECK(checkpoints_in(out) == Steps{1, 6});
+}
+
 TEST_CASE_FIXTURE(Fixture, "a slow disk holds no step up: what is due meanwhile is made once it is ready") {
   settings.train.checkpoint_steps = 2;
   std::atomic<bool> slow{true};
