@@ -273,6 +273,7 @@ RunEnd train_run(const PretrainSettings& settings, const Device& device, const s
   try {
     return run(settings, device, out, options, std::move(former));
   } catch (const MemoryError& error) {
+    tell(options.log, "there is too little memory; some steps of few images say which batch has room");
     throw MemoryError(concat(error.what(), what_fits(settings, device)));
   }
 }

@@ -8,6 +8,7 @@
 #include "mec/nn/files/checkpoint.h"
 #include "mec/ssl/training/random_step.h"
 #include "mec/tensor/backend.h"
+#include "mec/tensor/text.h"
 
 namespace mec {
 
@@ -73,13 +74,13 @@ std::string memory_by_part(const OutOfMemory& error, Learner& learner, const Obj
   for (const auto& [name, bytes] : parts) known += bytes;
   parts.emplace_back("activations", held.in_use - std::min(known, held.in_use));
   parts.emplace_back("unused", held.reserved - held.in_use);
-  std::string text = concat("out of memory: a step of ", views.front().dim(0), " images asks for ", error.asked >> 20,
-                            " MiB more, and the system has none beside the ", held.reserved >> 20, " MiB that are held (");
+  std::vector<std::string> large;
   for (const auto& [name, bytes] : parts) {
-    if (bytes >> 20 > 0) text += concat(name, " ", bytes >> 20, " MiB, ");
+    if (bytes >> 20 > 0) large.push_back(concat(name, " ", bytes >> 20, " MiB"));
   }
-  text.resize(text.size() - 2);
-  return text + ")";
+  return concat("out of memory: a step of ", views.front().dim(0), " images asks for ", error.asked >> 20,
+                " MiB more, and the system has none beside the ", held.reserved >> 20, " MiB that are held",
+                large.empty() ? "" : concat(" (", joined(large, ", "), ")"));
 }
 
 std::optional<LargestBatch> largest_batch(const PretrainSettings& settings, const std::vector<ImageSize>& views,

@@ -111,6 +111,21 @@ TEST_CASE("a step that does not fit says what was asked for and what holds the m
   CHECK(parts["activations"] > 20);
 }
 
+TEST_CASE("workspaces are named apart from activations, and parts below one MiB are not named") {
+  PretrainSettings settings = settings_of("simsiam", "resnet10", 8);
+  settings.model.width = 4;
+  const Device device = make_cpu_device();
+  const auto objective = make_step_objective(settings, device);
+  Learner learner(learner_options(settings), device);
+  const std::vector<Tensor> views{Tensor::zeros({256, 32, 32, 1}, Dtype::f32, device)};
+  const OutOfMemory error(12 * kMiB, {.in_use = 100 * kMiB, .workspaces = 7 * kMiB, .reserved = 130 * kMiB});
+  CHECK(memory_by_part(error, learner, *objective, views) ==
+        "out of memory: a step of 256 images asks for 12 MiB more, and the system has none beside the 130 MiB that are held "
+        "(batch 1 MiB, workspaces 7 MiB, activations 91 MiB, unused 30 MiB)");
+  const OutOfMemory small(2 * kMiB, {.in_use = 0, .reserved = 0});
+  CHECK(memory_by_part(small, learner, *objective, {views[0].rows(0, 8)}).ends_with(" beside the 0 MiB that are held"));
+}
+
 TEST_CASE("where the networks alone are too large, no batch is named; nor where the batch fits") {
   const auto fits = [](std::int64_t batch, std::size_t bytes) {
     return largest_batch(settings_of("mec", "resnet18", batch), kViews, 1, make_small(bytes), 0);
