@@ -64,7 +64,7 @@ std::string Progress::describe(const StepReport& report) const {
     text += concat("  ", fixed(rate, 0), " images/s  ETA ", clock_text(left));
   }
   for (const auto& [name, value] : report.metrics) {
-    if (name == "loss") text += "  loss " + fixed(value, 4);
+    if (name == "loss") text += "  loss " + fixed(value, 4) + (report.skipped ? " (step skipped)" : "");
     if (name == "coding_length") text += "  coding length " + fixed(value, 1);
     if (name == "spectral_norm") text += "  norm " + fixed(value, 3) + (value >= 1 ? " (the series would diverge)" : "");
   }

@@ -54,6 +54,10 @@ struct KlRegularizerSettings {
   std::uint64_t seed = 0;
 };
 
+// What becomes of a step whose loss or gradients are not finite: it stops the run, or changes
+// nothing.
+enum class OnNonfinite : std::uint8_t { stop, skip };
+
 struct TrainSettings {
   std::int64_t epochs = 100;
   std::int64_t batch = 1024;
@@ -71,6 +75,8 @@ struct TrainSettings {
   bool constant_predictor_rate = false;  // the predictor keeps the peak lr throughout
   std::uint64_t seed = 0;
   std::string precision = "f32";  // f32, bf16: of activations and operands
+  OnNonfinite on_nonfinite = OnNonfinite::stop;
+  std::int64_t nonfinite_limit = 10;  // a run that skips steps stops at so many in a row
   // A checkpoint is due after so many epochs, after so many steps, and after so many minutes since
   // the one before; 0: not by this count. Without any, none are written.
   std::int64_t checkpoint_epochs = 1;

@@ -22,19 +22,26 @@ namespace {
 
 using Json = nlohmann::ordered_json;  // keeps keys in the order of insertion
 
+// Ends the line of a step that changed nothing.
+constexpr const char* kSkipped = "skipped";
+constexpr const char* kSkippedEnd = "\"skipped\":true}";
+
 constexpr std::array kRunFiles{kSettingsFile, kMetricsFile, kTimingsFile, kEncoderFile, kPlansFile, kChangesFile, kBrokenFile};
 
 // Settings that may differ when a run goes on: they make no difference to what is trained. (Images
-// that are skipped make one, but without data.on_broken=skip there would be no run.)
-constexpr std::array<std::string_view, 9> kFree{"data.path",
-                                                "data.workers",
-                                                "data.on_broken",
-                                                "data.broken_limit",
-                                                "data.eval_size",
-                                                "train.checkpoint_epochs",
-                                                "train.checkpoint_steps",
-                                                "train.checkpoint_minutes",
-                                                "train.checkpoints_kept"};
+// and steps that are skipped make one, but without data.on_broken=skip and train.on_nonfinite=skip
+// there would be no run.)
+constexpr std::array<std::string_view, 11> kFree{"data.path",
+                                                 "data.workers",
+                                                 "data.on_broken",
+                                                 "data.broken_limit",
+                                                 "data.eval_size",
+                                                 "train.on_nonfinite",
+                                                 "train.nonfinite_limit",
+                                                 "train.checkpoint_epochs",
+                                                 "train.checkpoint_steps",
+                                                 "train.checkpoint_minutes",
+                                                 "train.checkpoints_kept"};
 
 void make_folder(const std::filesystem::path& path) {
   std::error_code error;
@@ -87,19 +94,25 @@ bool stopped_at_once(const std::filesystem::path& folder, const PretrainSettings
   return settings.train.makes_checkpoints() && settings_that_train(read_run_settings(folder)) == settings_that_train(settings);
 }
 
-// The size of the file up to the end of the line of step `steps`. Checks all lines before it.
-std::uintmax_t end_of_step(const std::filesystem::path& path, std::int64_t steps) {
+struct Lines {
+  std::uintmax_t size = 0;
+  std::int64_t skipped = 0;  // of the last ones, in a row, are of steps that were skipped
+};
+
+// The lines of the file up to that of step `steps`. Checks all of them.
+Lines lines_until(const std::filesystem::path& path, std::int64_t steps) {
   std::ifstream file(path, std::ios::binary);
-  std::uintmax_t end = 0;
+  Lines lines;
   std::string line;
   for (std::int64_t step = 1; step <= steps; ++step) {
     const bool whole = std::getline(file, line) && !file.eof();
     check<IoError>(whole && line.starts_with(concat("{\"step\":", step, ",")), path.string(), ": line ", step,
                    " is missing or not that of step ", step, ", but the checkpoint is of step ", steps,
                    "; the run cannot go on without its lines");
-    end += line.size() + 1;
+    lines.size += line.size() + 1;
+    lines.skipped = line.ends_with(kSkippedEnd) ? lines.skipped + 1 : 0;
   }
-  return end;
+  return lines;
 }
 
 }  // namespace
@@ -138,8 +151,8 @@ void RunDirectory::begin(const PretrainSettings& settings) {
 
 void RunDirectory::go_on(const PretrainSettings& settings) {
   const std::filesystem::path metrics = path_ / kMetricsFile, timings = path_ / kTimingsFile;
-  const std::uintmax_t metrics_end = end_of_step(metrics, options_.steps_done),
-                       timings_end = end_of_step(timings, options_.steps_done);
+  const Lines of_metrics = lines_until(metrics, options_.steps_done), of_timings = lines_until(timings, options_.steps_done);
+  skipped_in_a_row_ = of_metrics.skipped;
   remove_temporaries(path_);
   std::string changes;
   for (const auto& [name, was, is] : options_.changes) {
@@ -150,8 +163,8 @@ void RunDirectory::go_on(const PretrainSettings& settings) {
   if (!before.ends_with(changes)) replace_file(path_ / kChangesFile, before + changes);
   if (content_of(path_ / kSettingsFile) != write_settings(settings))
     replace_file(path_ / kSettingsFile, write_settings(settings));
-  metrics_ = std::make_unique<LineFile>(metrics, metrics_end);
-  timings_ = std::make_unique<LineFile>(timings, timings_end);
+  metrics_ = std::make_unique<LineFile>(metrics, of_metrics.size);
+  timings_ = std::make_unique<LineFile>(timings, of_timings.size);
 }
 
 void RunDirectory::on_step(const StepReport& report) {
@@ -160,6 +173,7 @@ void RunDirectory::on_step(const StepReport& report) {
   metrics["lr"] = report.values.lr;
   if (has_teacher_) metrics["ema"] = report.values.ema;
   for (const auto& [name, value] : report.scheduled) metrics[name] = value;
+  if (report.skipped) metrics[kSkipped] = true;  // what is not finite is null
   const Json timings{{"step", report.step}, {"seconds", report.seconds}, {"data_seconds", report.data_seconds}};
   const std::string first = metrics_->add(metrics.dump()), second = timings_->add(timings.dump());
   tell(first.empty() ? second : first, told_of_lines_);

@@ -51,6 +51,8 @@ class RunDirectory : public Observer {
                RunDirectoryOptions options = {});
 
   bool begins_again() const { return begins_again_; }
+  // How many of the steps right before the one that the run goes on with were skipped.
+  std::int64_t skipped_in_a_row() const { return skipped_in_a_row_; }
   // The lines of all steps so far reach the disk: a checkpoint counts on them. May be called by
   // another thread. IoError when they cannot.
   void sync_lines();
@@ -69,6 +71,7 @@ class RunDirectory : public Observer {
   std::int64_t epochs_;
   bool has_teacher_;  // its coefficient is logged
   bool begins_again_ = false;
+  std::int64_t skipped_in_a_row_ = 0;
   bool told_of_lines_ = false, told_of_encoder_ = false;  // that they cannot be written
   std::unique_ptr<LineFile> metrics_, timings_;
 };

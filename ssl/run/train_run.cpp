@@ -161,6 +161,14 @@ std::vector<SettingChange> take_state(Former& former, const RunIdentity& identit
   return changes;
 }
 
+TrainOptions train_options(const RunOptions& options, std::int64_t steps_done, std::int64_t skipped) {
+  return {.steps_done = steps_done,
+          .stop_requested = options.stop_requested,
+          .capture = options.capture,
+          .note = options.note,
+          .skipped = skipped};
+}
+
 // From the start, or from a checkpoint.
 RunEnd run(const PretrainSettings& asked, const Device& device, const std::filesystem::path& out, const RunOptions& options,
            Former former) {
@@ -204,9 +212,7 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
   all.insert(all.end(), options.observers.begin(), options.observers.end());
   std::int64_t steps = 0;
   try {
-    steps =
-        train(learner, *objective, loader, settings, all,
-              {.steps_done = done, .stop_requested = options.stop_requested, .capture = options.capture, .note = options.note});
+    steps = train(learner, *objective, loader, settings, all, train_options(options, done, directory.skipped_in_a_row()));
   } catch (const BrokenImageError& error) {
     if (settings.data.on_broken == OnBroken::skip) throw;
     throw BrokenImageError(

@@ -49,7 +49,8 @@ bool CheckpointWriter::wants_state(const StepEnd& end) {
 
 void CheckpointWriter::on_state(const StepEnd& end, Learner& learner) {
   collect();
-  if (end.step == begun_) return;  // as where training is asked to stop after a step that has one
+  if (skipping_ && !end.last) return;  // due until a step is made
+  if (end.step == begun_) return;      // as where training is asked to stop after a step that has one
   begin(end.step, learner);
 }
 

@@ -71,6 +71,7 @@ Teacher::Teacher(const LearnerOptions& options, OnlineNetwork& online, const Par
 
 Learner::Learner(const LearnerOptions& options, const Device& device)
     : activations(parse_precision(options.train.precision, options.parameters, device)),
+      on_nonfinite(options.train.on_nonfinite),
       online(make_online(options, {device, options.parameters})),
       parameters(online, group_rules(options.train)),
       teacher(options.ema_teacher ? std::make_unique<Teacher>(options, online, parameters, device) : nullptr),

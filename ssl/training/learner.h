@@ -36,6 +36,7 @@ class Learner {
   Learner(const LearnerOptions& options, const Device& device);
 
   Dtype activations;  // dtype in which images enter the networks
+  OnNonfinite on_nonfinite;  // a setting of the run
   OnlineNetwork online;
   ParameterTable parameters;         // of online
   std::unique_ptr<Teacher> teacher;  // null where the objective needs none

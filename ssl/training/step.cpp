@@ -1,6 +1,9 @@
 #include "mec/ssl/training/step.h"
 
+#include <optional>
+
 #include "mec/autograd/ops.h"
+#include "mec/ssl/training/rollback.h"
 #include "mec/tensor/ops.h"
 
 namespace mec {
@@ -34,9 +37,9 @@ StudentEmbedding embed_student(const Learner& learner, const Tensor& view) {
   return {to(learner.online.predictor.forward(z, kTraining), dtype), z.data().to(dtype)};
 }
 
-void update(Learner& learner, const StepScalars& scalars) {
-  learner.optimizer->step(scalars.lr());
-  if (learner.teacher) learner.teacher->ema.update(scalars.ema());
+void update(Learner& learner, const StepScalars& scalars, const Tensor& when) {
+  learner.optimizer->step(scalars.lr(), when);
+  if (learner.teacher) learner.teacher->ema.update(scalars.ema(), when);
 }
 
 StepOutput training_step(Learner& learner, Objective& objective, const std::vector<Tensor>& views, const StepScalars& scalars,
@@ -45,6 +48,8 @@ StepOutput training_step(Learner& learner, Objective& objective, const std::vect
                     objective.ema_teacher() ? " needs" : " has no use for",
                     " an averaged teacher; set LearnerOptions::ema_teacher "
                     "to what the objective says");
+  std::optional<Rollback> rollback;
+  if (learner.on_nonfinite == OnNonfinite::skip) rollback.emplace(learner, objective);
   std::vector<Tensor> teachers;
   if (learner.teacher) {
     on_part("teacher");
@@ -76,7 +81,8 @@ StepOutput training_step(Learner& learner, Objective& objective, const std::vect
   }
   on_part("update");
   out.finite = all_finite(learner.parameters.gradients());
-  update(learner, scalars);
+  if (rollback) out.finite = rollback->unless_finite(out.finite, out.metrics);
+  update(learner, scalars, rollback ? out.finite : Tensor());
   return out;
 }
 

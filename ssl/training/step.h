@@ -12,7 +12,9 @@ namespace mec {
 // What a step leaves in device memory, to be read later.
 struct StepOutput {
   std::vector<Tensor> metrics;  // of the objective
-  Tensor finite;                // (1): 1 when every gradient is finite
+  // (1), f32: 1 when every gradient is finite and, where steps may be skipped
+  // (train.on_nonfinite), every number of the metrics and running statistics, too; else 0.
+  Tensor finite;
 };
 
 // Teacher embeddings of every view, in f32, nothing saved for backward. Only with an averaged
@@ -25,16 +27,17 @@ struct StudentEmbedding {
   Tensor projection;   // the predictor's input
 };
 StudentEmbedding embed_student(const Learner& learner, const Tensor& view);
-// Optimiser step, teacher average.
-void update(Learner& learner, const StepScalars& scalars);
+// Optimiser step, teacher average. Where `when` (1), f32, is defined and 0, nothing is changed.
+void update(Learner& learner, const StepScalars& scalars, const Tensor& when = {});
 
 // Is told the name of each part as it begins: teacher (where there is one), student, objective,
 // backward, update.
 using OnPart = std::function<void(const char*)>;
 
 // embed, objective, backward, update. views: (N,H,W,C) each, in the parameters' dtype or the
-// activations'. No host read-back: recordable. ValueError where the learner has no teacher and the
-// objective needs one, or the other way round.
+// activations'. No host read-back: recordable. Where the learner skips steps that are not finite,
+// such a step leaves learner and objective as they were, to the bit. ValueError where the learner
+// has no teacher and the objective needs one, or the other way round.
 StepOutput training_step(
     Learner& learner, Objective& objective, const std::vector<Tensor>& views, const StepScalars& scalars,
     const OnPart& on_part = [](const char*) {});

@@ -6,6 +6,7 @@
 
 #include "mec/nn/optim/schedule.h"
 #include "mec/ssl/methods/methods.h"
+#include "mec/ssl/training/nonfinite_steps.h"
 #include "mec/ssl/training/step_runner.h"
 #include "mec/tensor/clock.h"
 
@@ -63,18 +64,22 @@ struct Pending {
 // Tells observers of steps, a few steps late on a device that runs asynchronously.
 class Reports {
  public:
-  Reports(const Objective& objective, const std::vector<Observer*>& observers, Learner& learner)
-      : objective_(objective), observers_(observers), learner_(learner) {}
+  Reports(const Objective& objective, const std::vector<Observer*>& observers, Learner& learner, NonfiniteSteps nonfinite)
+      : objective_(objective), observers_(observers), learner_(learner), nonfinite_(std::move(nonfinite)) {}
 
   // Reads all but `left` of the steps back and checks them.
   void read_until(std::size_t left) {
     for (; pending_.size() > left; pending_.pop_front()) {
-      finish(pending_.front());
+      check_finished(pending_.front());
       StepReport& report = pending_.front().report;
       report.seconds = seconds_since(last_);
       last_ = std::chrono::steady_clock::now();
       for (Observer* observer : observers_) observer->on_step(report);
     }
+  }
+  void finish() {
+    read_until(0);
+    nonfinite_.finish();
   }
   void add(StepReport report, ReadMetrics metrics) { pending_.push_back({std::move(report), std::move(metrics)}); }
 
@@ -91,20 +96,18 @@ class Reports {
   }
 
  private:
-  void finish(Pending& pending) {
+  void check_finished(Pending& pending) {
     const StepMetrics metrics = pending.metrics();
     StepReport& report = pending.report;
     report.metrics = objective_.summarize(metrics.parts);
-    const double loss = report.metrics.front().second;
-    check<NumericalError>(std::isfinite(loss) && metrics.finite, "training: step ", report.step, " of ", report.steps, " has ",
-                          std::isfinite(loss) ? "a gradient that is not finite" : "a loss that is not finite", " (loss ", loss,
-                          ", learning rate ", report.values.lr, "); lower train.lr or lengthen train.warmup_epochs");
-    objective_.check_step(report.metrics);
+    report.skipped = nonfinite_.skips(report, metrics);
+    if (!report.skipped) objective_.check_step(report.metrics);
   }
 
   const Objective& objective_;
   const std::vector<Observer*>& observers_;
   Learner& learner_;
+  NonfiniteSteps nonfinite_;
   std::deque<Pending> pending_;
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
@@ -136,7 +139,7 @@ std::int64_t train(Learner& learner, Objective& objective, Loader& loader, const
   StepRunner runner(learner, objective, scalars,
                     {.capture = options.capture, .on_part = [](const char*) {}, .note = options.note});
   const std::size_t delay = runner.queues() ? kMetricDelay : 0;
-  Reports reports(objective, observers, learner);
+  Reports reports(objective, observers, learner, NonfiniteSteps(settings.train, options.skipped, options.note));
   const auto stops = [&](TrainPhase next) { return options.stop_requested && options.stop_requested(next); };
 
   std::int64_t step = options.steps_done;
@@ -166,7 +169,7 @@ std::int64_t train(Learner& learner, Objective& objective, Loader& loader, const
     reports.end_step({.step = step, .last = step == plan.steps()}, step % plan.steps_per_epoch() == 0 ? report.epoch : 0);
   }
   if (step < plan.steps()) reports.end_step({.step = step, .last = true}, 0);
-  reports.read_until(0);
+  reports.finish();
   return step;
 }
 

@@ -37,8 +37,9 @@ struct StepReport {
   std::int64_t epoch = 0;   // from 1
   std::int64_t images = 0;  // in the batch
   StepValues values;
-  Metrics scheduled;  // by the objective, as MEC's lambda
-  Metrics metrics;    // "loss" first
+  Metrics scheduled;     // by the objective, as MEC's lambda
+  Metrics metrics;       // "loss" first, then the objective's others
+  bool skipped = false;  // loss or gradients are not finite, and the step changed nothing
   // Since the previous report. Measured, so never written to files that are compared.
   double seconds = 0;
   double data_seconds = 0;  // of these, spent waiting for the loader
@@ -76,12 +77,17 @@ struct TrainOptions {
   std::function<bool(TrainPhase next)> stop_requested = {};
   // Where the device can, the step is recorded once and replayed (step_runner.h).
   bool capture = true;
-  std::function<void(const std::string&)> note = {};  // is told why a step cannot be recorded
+  // Is told why a step cannot be recorded, and that steps are skipped.
+  std::function<void(const std::string&)> note = {};
+  // How many steps right before steps_done were skipped: they count towards
+  // train.nonfinite_limit.
+  std::int64_t skipped = 0;
 };
 
 // Trains for settings.train.epochs, and returns the number of steps done: fewer than the run has
 // where it was asked to stop. NumericalError stops the run at the first step whose loss or gradient
-// is not finite, or that breaks the objective's own rule, naming step, loss and learning rate.
+// is not finite (where these are skipped, once train.nonfinite_limit of them came in a row), or
+// that breaks the objective's own rule, naming step, loss and learning rate.
 std::int64_t train(Learner& learner, Objective& objective, Loader& loader, const PretrainSettings& settings,
                    const std::vector<Observer*>& observers, const TrainOptions& options = {});
 
