@@ -77,6 +77,7 @@ struct TrainSettings {
   std::string precision = "f32";  // f32, bf16: of activations and operands
   OnNonfinite on_nonfinite = OnNonfinite::stop;
   std::int64_t nonfinite_limit = 10;  // a run that skips steps stops at so many in a row
+  std::int64_t health_steps = 100;    // the run is looked at every so many steps (run/health.h); 0: never
   // A checkpoint is due after so many epochs, after so many steps, and after so many minutes since
   // the one before; 0: not by this count. Without any, none are written.
   std::int64_t checkpoint_epochs = 1;

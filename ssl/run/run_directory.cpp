@@ -31,13 +31,14 @@ constexpr std::array kRunFiles{kSettingsFile, kMetricsFile, kTimingsFile, kEncod
 // Settings that may differ when a run goes on: they make no difference to what is trained. (Images
 // and steps that are skipped make one, but without data.on_broken=skip and train.on_nonfinite=skip
 // there would be no run.)
-constexpr std::array<std::string_view, 11> kFree{"data.path",
+constexpr std::array<std::string_view, 12> kFree{"data.path",
                                                  "data.workers",
                                                  "data.on_broken",
                                                  "data.broken_limit",
                                                  "data.eval_size",
                                                  "train.on_nonfinite",
                                                  "train.nonfinite_limit",
+                                                 "train.health_steps",
                                                  "train.checkpoint_epochs",
                                                  "train.checkpoint_steps",
                                                  "train.checkpoint_minutes",

@@ -225,6 +225,7 @@ std::vector<Setting> bind_train(PretrainSettings& settings) {
   t.add("precision", train.precision);
   t.add("on_nonfinite", train.on_nonfinite, {"stop", "skip"});
   t.add("nonfinite_limit", train.nonfinite_limit, kFromOne);
+  t.add("health_steps", train.health_steps, kFromZero);
   t.add("checkpoint_epochs", train.checkpoint_epochs, kFromZero);
   t.add("checkpoint_steps", train.checkpoint_steps, kFromZero);
   t.add("checkpoint_minutes", train.checkpoint_minutes, kFromZero);

@@ -10,6 +10,7 @@
 #include "mec/ssl/methods/methods.h"
 #include "mec/ssl/run/broken_images.h"
 #include "mec/ssl/run/epoch_budget.h"
+#include "mec/ssl/run/health.h"
 #include "mec/ssl/run/run_directory.h"
 #include "mec/ssl/run/settings_file.h"
 #include "mec/ssl/training/checkpoint.h"
@@ -207,8 +208,9 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
     checkpoints.finish();
   }
   tell_start(options, out, settings, *dataset, plan, directory, done);
+  Health health(settings, options.note);
   // The directory goes first: a checkpoint relies on the lines of the steps before it.
-  std::vector<Observer*> all{&directory, &checkpoints};
+  std::vector<Observer*> all{&directory, &checkpoints, &health};
   all.insert(all.end(), options.observers.begin(), options.observers.end());
   std::int64_t steps = 0;
   try {

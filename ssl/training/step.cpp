@@ -68,6 +68,7 @@ StepOutput training_step(Learner& learner, Objective& objective, const std::vect
     on_part("student");
     for (std::size_t view = first; view < first + together; ++view) {
       const StudentEmbedding student = embed_student(learner, views[view]);
+      if (view == 0) out.projection = student.projection;
       embedded.push_back(student.embedding);
       students.push_back({static_cast<std::int64_t>(view), student.embedding.data(), student.projection});
       if (!learner.teacher) teachers.push_back(student.projection);

@@ -12,6 +12,7 @@ namespace mec {
 // What a step leaves in device memory, to be read later.
 struct StepOutput {
   std::vector<Tensor> metrics;  // of the objective
+  Tensor projection;            // (m,d): the projector's output for the first view
   // (1), f32: 1 when every gradient is finite and, where steps may be skipped
   // (train.on_nonfinite), every number of the metrics and running statistics, too; else 0.
   Tensor finite;

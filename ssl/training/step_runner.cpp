@@ -63,6 +63,13 @@ StepRunner::StepRunner(Learner& learner, Objective& objective, const StepScalars
 
 StepRunner::~StepRunner() = default;
 
+StepOutput StepRunner::eager(const std::vector<Tensor>& views) {
+  projection_ = {};  // its memory serves the step
+  StepOutput output = training_step(learner_, objective_, views, scalars_, options_.on_part);
+  projection_ = output.projection;
+  return output;
+}
+
 ReadMetrics StepRunner::run(const std::vector<Tensor>& views) {
   if (!queues_) {
     return [output = eager(views)] { return read_now(output); };
@@ -74,6 +81,7 @@ ReadMetrics StepRunner::run(const std::vector<Tensor>& views) {
     return read_later(eager(inputs_));
   }
   capture_->replay();
+  projection_ = output_.projection;
   return read_later(output_);
 }
 

@@ -21,8 +21,8 @@ struct StepMetrics {
 using ReadMetrics = std::function<StepMetrics()>;
 
 struct StepRunnerOptions {
-  bool capture = true;                  // false: every step is eager, on all devices
-  OnPart on_part = [](const char*) {};  // of steps that are not replayed
+  bool capture = true;                                // false: every step is eager, on all devices
+  OnPart on_part = [](const char*) {};                // of steps that are not replayed
   std::function<void(const std::string&)> note = {};  // is told why a step cannot be recorded
 };
 
@@ -41,11 +41,13 @@ class StepRunner {
   ~StepRunner();
 
   ReadMetrics run(const std::vector<Tensor>& views);
+  // The first view's in the last step; the next one may write over it.
+  const Tensor& projection() const { return projection_; }
   bool replays() const { return recorded_; }
   bool queues() const { return queues_; }  // the device runs asynchronously, behind the host
 
  private:
-  StepOutput eager(const std::vector<Tensor>& views) { return training_step(learner_, objective_, views, scalars_, options_.on_part); }
+  StepOutput eager(const std::vector<Tensor>& views);
   bool takes(const std::vector<Tensor>& views);
   bool record();
 
@@ -55,7 +57,8 @@ class StepRunner {
   const StepRunnerOptions options_;
   int eager_steps_ = 0;
   std::vector<Tensor> inputs_;
-  StepOutput output_;                 // of the recorded step
+  StepOutput output_;  // of the recorded step
+  Tensor projection_;
   // null: every step is eager. Declared after the tensors above so that it is destroyed first: the
   // recorded step still writes into them.
   std::unique_ptr<Capture> capture_;

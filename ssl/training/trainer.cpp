@@ -59,6 +59,7 @@ void check_settings(const PretrainSettings& settings, std::int64_t steps_per_epo
 struct Pending {
   StepReport report;
   ReadMetrics metrics;
+  std::vector<std::function<Metrics()>> measurements;  // of observers
 };
 
 // Tells observers of steps, a few steps late on a device that runs asynchronously.
@@ -81,7 +82,13 @@ class Reports {
     read_until(0);
     nonfinite_.finish();
   }
-  void add(StepReport report, ReadMetrics metrics) { pending_.push_back({std::move(report), std::move(metrics)}); }
+  void add(StepReport report, ReadMetrics metrics, const Tensor& projection) {
+    std::vector<std::function<Metrics()>> measurements;
+    for (Observer* observer : observers_) {
+      if (auto measurement = observer->measure(report.step, projection)) measurements.push_back(std::move(measurement));
+    }
+    pending_.push_back({std::move(report), std::move(metrics), std::move(measurements)});
+  }
 
   // `epoch`: the one that ends here, or 0.
   void end_step(const StepEnd& end, std::int64_t epoch) {
@@ -102,6 +109,10 @@ class Reports {
     report.metrics = objective_.summarize(metrics.parts);
     report.skipped = nonfinite_.skips(report, metrics);
     if (!report.skipped) objective_.check_step(report.metrics);
+    for (const auto& measurement : pending.measurements) {
+      const Metrics more = measurement();
+      report.metrics.insert(report.metrics.end(), more.begin(), more.end());
+    }
   }
 
   const Objective& objective_;
@@ -163,7 +174,8 @@ std::int64_t train(Learner& learner, Objective& objective, Loader& loader, const
     scalars.set(report.values);
     objective.before_step(step, plan.steps_per_epoch());
     report.scheduled = objective.scheduled();
-    reports.add(report, runner.run(batch->views));
+    ReadMetrics metrics = runner.run(batch->views);
+    reports.add(report, std::move(metrics), runner.projection());
     reports.read_until(delay);
     ++step;
     reports.end_step({.step = step, .last = step == plan.steps()}, step % plan.steps_per_epoch() == 0 ? report.epoch : 0);

@@ -38,7 +38,7 @@ struct StepReport {
   std::int64_t images = 0;  // in the batch
   StepValues values;
   Metrics scheduled;     // by the objective, as MEC's lambda
-  Metrics metrics;       // "loss" first, then the objective's others
+  Metrics metrics;       // "loss" first, then the objective's others, then what observers measure
   bool skipped = false;  // loss or gradients are not finite, and the step changed nothing
   // Since the previous report. Measured, so never written to files that are compared.
   double seconds = 0;
@@ -54,6 +54,11 @@ struct StepEnd {
 class Observer {
  public:
   virtual ~Observer() = default;
+  // Asked after every step (from 1), which the device may still be running: what to measure of it
+  // beside its metrics; empty: nothing. The function is called once the step is done, and what it
+  // returns stands behind the report's metrics. projection: (m,d), the projector's output for the
+  // first view, which the next step may write over.
+  virtual std::function<Metrics()> measure(std::int64_t /*step*/, const Tensor& /*projection*/) { return {}; }
   virtual void on_step(const StepReport&) {}
   // After the last step of each epoch (from 1), all its steps known to be finite.
   virtual void on_epoch(std::int64_t /*epoch*/, Learner&) {}

@@ -136,6 +136,7 @@ std::vector<SettingRow> train_rows() {
       {.change = MEC_SET("train.precision=bf16", train.precision = "bf16"), .beside = {kOneEpoch}},
       {.change = MEC_SET("train.on_nonfinite=skip", train.on_nonfinite = OnNonfinite::skip), .changes_training = false},
       {.change = MEC_SET("train.nonfinite_limit=3", train.nonfinite_limit = 3), .changes_training = false},
+      {.change = MEC_SET("train.health_steps=0", train.health_steps = 0), .changes_training = false},
       {.change = MEC_SET("train.checkpoint_epochs=2", train.checkpoint_epochs = 2),
        .changes_training = false},
       {.change = MEC_SET("train.checkpoint_steps=1", train.checkpoint_steps = 1),
