@@ -87,7 +87,7 @@ void Health::look_at_embeddings(const StepReport& report) {
     note_(concat("step ", report.step, ": the effective rank of the embeddings is ", rounded(rank), " of at most ", most_rank_,
                  ": ", kAdvice));
   }
-  if (begins(low_spread_, spread, 0.1, 0.2)) {
+  if (begins(low_spread_, spread, 0.2, 0.3)) {
     note_(concat("step ", report.step, ": the embeddings of all images are nearly the same, their embedding_std is ",
                  rounded(spread), ": ", kAdvice));
   }

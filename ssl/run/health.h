@@ -15,7 +15,7 @@ namespace mec {
 // (effective_rank.h) joins the step's metrics, and a line says what to do where
 //
 //   the embeddings collapse             effective rank below 2 % of the way from 1 to the most that
-//                                       there can be, or embedding_std below 0.1
+//                                       there can be, or embedding_std below 0.2
 //   MEC's series is near divergence     its norm is 0.9 or more
 //   steps wait for images               for a fifth of the time or more
 //   steps are slow                      images a second below 0.6 of their median in this run
