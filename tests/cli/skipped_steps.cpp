@@ -59,10 +59,11 @@ struct Fixture : RunFixture {
 }  // namespace
 
 TEST_CASE_FIXTURE(Fixture, "a step that overflows stops the run, which says how to go on without it") {
-  const ProgramResult result = run_program(folder, pretrain("run", {}));
+  const ProgramResult result = run_program(folder, pretrain("run", {"train.checkpoint_steps=1"}));
   CHECK(result.status == 1);
   CHECK(result.err.find(" that is not finite (loss ") != std::string::npos);
   CHECK(result.err.find("train.on_nonfinite=skip goes on without such a step") != std::string::npos);
+  CHECK(result.err.find("; the last good state is in " + at("run/checkpoint-")) != std::string::npos);
   // As it says, from its last checkpoint, to what a run that skipped from the start leaves.
   std::vector<std::string> resumed = pretrain("run", {"train.on_nonfinite=skip"});
   resumed.emplace_back("--resume");

@@ -136,6 +136,7 @@ TEST_CASE("a run that slows down is told its rate and its own median, though sin
   for (int slow = 0; slow < 3; ++slow) run.health.on_step(report_of(61, {{"loss", 1}}, 100, 0));
   run.steps({{"loss", 1}}, 0.5);
   CHECK(run.notes.empty());
+  run.steps({{"loss", 1}}, 0.7);  // little by little
   for (int look = 0; look < 3; ++look) run.steps({{"loss", 1}}, 1);
   REQUIRE(run.notes.size() == 1);
   CHECK(run.notes[0].find("the last 20 steps trained on 8 images a second, and the run's median is 16") == 0);
