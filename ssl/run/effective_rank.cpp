@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "mec/tensor/backend.h"
+#include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 
 namespace mec {
@@ -118,16 +119,19 @@ std::vector<double> symmetric_eigenvalues(std::vector<double> a, std::int64_t n)
   return steps > 0 ? t.diagonal : std::vector<double>(size, kNan);
 }
 
-std::function<double()> effective_rank_later(const Tensor& z) {
+Device rank_host() { return make_cpu_device({.threads = 1, .kernels = CpuKernels::own}); }
+
+std::function<double()> effective_rank_later(const Tensor& z, const Device& host) {
   check<ShapeError>(z && z.rank() == 2 && z.numel() > 0, "effective_rank: the embeddings are a matrix (m,d), but are ",
                     z ? concat(z.shape()) : "undefined");
-  const Tensor rows = z.rows(0, std::min(z.dim(0), kRankRows)).to(Dtype::f64);
-  const bool by_row = rows.dim(0) <= rows.dim(1);
-  const Tensor gram = matmul(rows, rows, {.trans_a = !by_row, .trans_b = by_row});
-  return [n = gram.dim(0), copy = std::shared_ptr<HostCopy>(gram.backend().read_later(gram))] {
-    std::vector<double> host(static_cast<std::size_t>(n * n));
-    copy->wait(host.data());
-    return rank_of(symmetric_eigenvalues(std::move(host), n));
+  const Tensor rows = z.rows(0, std::min(z.dim(0), kRankRows));
+  return [shape = rows.shape(), dtype = rows.dtype(), host, copy = std::shared_ptr<HostCopy>(rows.backend().read_later(rows))] {
+    Tensor narrow(shape, dtype, host);
+    copy->wait(Out(narrow).data);
+    const Tensor wide = narrow.to(Dtype::f64);
+    const bool by_row = shape[0] <= shape[1];
+    const Tensor gram = matmul(wide, wide, {.trans_a = !by_row, .trans_b = by_row});
+    return rank_of(symmetric_eigenvalues(gram.to_vector<double>(), gram.dim(0)));
   };
 }
 

@@ -47,13 +47,14 @@ Health::Health(const PretrainSettings& settings, std::function<void(const std::s
       most_rank_(static_cast<double>(std::min({settings.train.batch, kRankRows, settings.model.dim}))),
       eps2_times_lambda_(static_cast<double>(settings.model.dim) / static_cast<double>(settings.train.batch)),
       has_series_(expands_series(settings)),
-      note_(std::move(note)) {
+      note_(std::move(note)),
+      host_(rank_host()) {
   check<ValueError>(every_ >= 0, "train.health_steps is not negative, but is ", every_);
 }
 
 std::function<Metrics()> Health::measure(std::int64_t step, const Tensor& projection) {
   if (every_ == 0 || step % every_ != 0) return {};
-  return [rank = effective_rank_later(projection)] { return Metrics{{"effective_rank", rank()}}; };
+  return [rank = effective_rank_later(projection, host_)] { return Metrics{{"effective_rank", rank()}}; };
 }
 
 void Health::on_step(const StepReport& report) {

@@ -48,6 +48,7 @@ class Health : public Observer {
   double most_rank_, eps2_times_lambda_;
   bool has_series_;
   std::function<void(const std::string&)> note_;
+  Device host_;  // of effective_rank_later()
   Window window_;
   std::vector<double> rates_;  // images a second of each window
   bool low_rank_ = false, low_spread_ = false, near_divergence_ = false, waits_ = false, slow_ = false;

@@ -8,6 +8,7 @@
 #include <limits>
 #include <numeric>
 
+#include "mec/tensor/backends/wrappers/forwarding.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 
@@ -84,9 +85,18 @@ TEST_CASE("the effective rank has the same bits for any number of threads, and l
   CHECK(rank > 30);
   CHECK(rank < 40);
   for (const int threads : {1, 3}) CHECK(effective_rank(z.to(make_cpu_device({.threads = threads}))) == rank);
-  const auto late = effective_rank_later(z);
+  const auto late = effective_rank_later(z, rank_host());
   z.fill(1);
   CHECK(late() == rank);
+}
+
+TEST_CASE("a device that does not compute in f64, as a GPU, has the same rank") {
+  struct Narrow final : ForwardingBackend {
+    Narrow() : ForwardingBackend(make_reference_device()) {}
+    bool supports(Dtype dtype) const override { return dtype == Dtype::f32; }
+  };
+  const Tensor z = random({20, 30}, Dtype::f32, kDevice, {.distribution = Distribution::normal, .seed = 2});
+  CHECK(effective_rank(z.to(std::make_shared<Narrow>())) == effective_rank(z));
 }
 
 TEST_CASE("of many embeddings the first rows are enough") {
