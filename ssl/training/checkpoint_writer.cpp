@@ -7,8 +7,22 @@
 #include "mec/ssl/training/checkpoint_files.h"
 #include "mec/tensor/clock.h"
 #include "mec/tensor/devices.h"
+#include "mec/tensor/ops.h"
 
 namespace mec {
+
+namespace {
+
+// A variance may overflow in a step whose loss and gradients are finite.
+void check_statistics(Module& network, const std::string& prefix, std::int64_t step) {
+  for (const auto& [name, tensor] : buffers_of(network, prefix)) {
+    check<NumericalError>(all_finite(tensor).item() == 1.0, "training: after step ", step, " ", name,
+                          " is not finite, which no checkpoint may hold; lower train.lr, or see whether data.std is too small; "
+                          "train.on_nonfinite=skip goes on without such steps");
+  }
+}
+
+}  // namespace
 
 CheckpointWriter::CheckpointWriter(const TrainSettings& train, RunIdentity identity, const Objective& objective,
                                    CheckpointWriterOptions options)
@@ -51,6 +65,8 @@ void CheckpointWriter::on_state(const StepEnd& end, Learner& learner) {
   collect();
   if (skipping_ && !end.last) return;  // due until a step is made
   if (end.step == begun_) return;      // as where training is asked to stop after a step that has one
+  check_statistics(learner.online, "online.", end.step);
+  if (learner.teacher) check_statistics(learner.teacher->network, "teacher.", end.step);
   begin(end.step, learner);
 }
 

@@ -44,6 +44,8 @@ class CheckpointWriter : public Observer {
 
   void on_step(const StepReport& report) override { skipping_ = report.skipped; }
   bool wants_state(const StepEnd& end) override;
+  // NumericalError where a running statistic of batch norm is not finite: such a checkpoint could
+  // not be read.
   void on_state(const StepEnd& end, Learner& learner) override;
   // Waits for the write under way. IoError where the last one failed.
   void finish();

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <limits>
 #include <thread>
 
 #include "mec/ssl/methods/mec.h"
@@ -80,6 +81,22 @@ TEST_CASE_FIXTURE(Fixture, "checkpoints come as often as they are asked for, and
   CHECK(made().size() == 12);
   settings.train.checkpoint_minutes = 1e9;
   CHECK(made() == Steps{12});
+}
+
+TEST_CASE_FIXTURE(Fixture, "a checkpoint that could not be read back is not made, and its step named") {
+  for (const bool of_teacher : {false, true}) {
+    settings.train.checkpoint_steps = 1;
+    CheckpointWriter each = writer();
+    end_step(each, 1);
+    each.finish();
+    TeacherNetwork& network = of_teacher ? learner.teacher->network : learner.online;
+    const Tensor variance = buffers_of(network).at(3).tensor;
+    variance.segment(1, {1}).fill(std::numeric_limits<double>::infinity());
+    const std::string what = of_teacher ? "after step 2 teacher." : "after step 2 online.";
+    CHECK_THROWS_WITH_AS(end_step(each, 2), doctest::Contains(what.c_str()), NumericalError);
+    CHECK(checkpoints_in(out) == Steps{1});
+    variance.fill(1);
+  }
 }
 
 TEST_CASE_FIXTURE(Fixture, "minutes count from the checkpoint before") {
