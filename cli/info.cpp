@@ -111,11 +111,13 @@ void print_build() {
   print_gpus();
 }
 
-// A file's last line, "" when it has none.
-std::string last_line(const std::filesystem::path& path) {
+// A file's last line that begins so, "" when it has none.
+std::string last_line(const std::filesystem::path& path, const std::string& begin) {
   std::ifstream file(path);
   std::string last;
-  for (std::string line; std::getline(file, line);) last = line;
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with(begin)) last = line;
+  }
   return last;
 }
 
@@ -137,14 +139,17 @@ void print_run(const std::filesystem::path& path) {
                  kSettingsFile);
   const auto settings = read_file(path / kSettingsFile);
   std::cout << "settings (" << kSettingsFile << ")\n" << std::string(settings.begin(), settings.end());
-  if (std::filesystem::exists(path / kEncoderFile)) {
-    std::cout << "\nweights (" << kEncoderFile << ")\n";
-    for (const auto& [key, value] : read_safetensors_metadata(path / kEncoderFile)) {
+  for (const char* file : {kEncoderFile, kBestEncoderFile}) {
+    if (!std::filesystem::exists(path / file)) continue;
+    std::cout << "\nweights (" << file << ")\n";
+    for (const auto& [key, value] : read_safetensors_metadata(path / file)) {
       std::cout << printable(key) << ": " << printable(value) << "\n";
     }
   }
-  const std::string metrics = last_line(path / kMetricsFile);
-  if (!metrics.empty()) std::cout << "\nlast step (" << kMetricsFile << ")\n" << metrics << "\n";
+  for (const auto& [what, begin] : {std::pair("last step", "{\"step\":"), std::pair("last scores", "{\"epoch\":")}) {
+    const std::string line = last_line(path / kMetricsFile, begin);
+    if (!line.empty()) std::cout << "\n" << what << " (" << kMetricsFile << ")\n" << line << "\n";
+  }
 }
 
 }  // namespace

@@ -66,10 +66,12 @@ void check_resumes_folder(const PretrainOptions& options) {
 void check_complete(const RunEnd& end, const std::filesystem::path& folder) {
   if (end.complete) return;
   const std::string name = printable(folder.string());
-  throw_stopped(end.resumable ? concat(" after step ", end.steps, "; go on with mec pretrain --resume ", name)
-                : end.steps > 0
-                    ? concat(" after step ", end.steps, "; this run makes no checkpoints, so that nothing goes on from it")
-                    : concat(" before the first step of ", name));
+  if (end.steps == 0) throw_stopped(concat(" before the first step of ", name));
+  if (end.goes_on_after == 0)
+    throw_stopped(concat(" after step ", end.steps, "; this run makes no checkpoints, so that nothing goes on from it"));
+  const std::string failure = end.failure.empty() ? "" : concat("; ", end.failure);
+  const std::string from = end.goes_on_after == end.steps ? "" : concat(", from step ", end.goes_on_after);
+  throw_stopped(concat(" after step ", end.steps, failure, "; go on with mec pretrain --resume ", name, from));
 }
 
 void run_pretrain(const PretrainOptions& options, const CommunicatorPtr& ranks) {

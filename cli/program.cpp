@@ -34,7 +34,7 @@ int run(int argc, const char* const* argv) {
     return 0;
   } catch (const StoppedBySignal& stop) {
     std::cout.flush();
-    if (*stop.what() != '\0') note(stop.what());
+    note(stop.what());
     return stop.status;
   } catch (const UsageError& error) {
     return fail(std::string(error.what()) + " (see --help)", 2);

@@ -1,5 +1,6 @@
 #include "mec/cli/progress.h"
 
+#include "mec/ssl/run/evaluations.h"
 #include "mec/tensor/text.h"
 
 #include <sys/ioctl.h>
@@ -56,28 +57,36 @@ Progress::~Progress() {
   if (standing_) out_ << std::endl;
 }
 
-std::string Progress::describe(const StepReport& report) const {
+// `scores`: of its epoch's encoders.
+std::string Progress::describe(const StepReport& report, const Metrics& scores) const {
   std::string text = concat("epoch ", report.epoch, "  step ", report.step, "/", report.steps);
   if (seconds_ > 0) {
     const double rate = static_cast<double>(images_) / seconds_;
-    const double left = static_cast<double>((report.steps - report.step) * report.images) / rate;
+    const double for_each = (seconds_ + evaluation_seconds_) / static_cast<double>(images_);
+    const double left = static_cast<double>((report.steps - report.step) * report.images) * for_each;
     text += concat("  ", fixed(rate, 0), " images/s  ETA ", clock_text(left));
   }
+  // Of what a narrow terminal cuts off, the first score is the last to go.
+  const std::string first = scores.empty() ? "" : concat("  ", score_text(scores[0].first, scores[0].second));
+  text += first;
   for (const auto& [name, value] : report.metrics) {
-    if (name == "loss") text += "  loss " + fixed(value, 4);
+    if (name == "loss") {
+      text += "  loss " + fixed(value, 4) + (report.skipped ? " (step skipped)" : "");
+      for (std::size_t i = 1; i < scores.size(); ++i) text += "  " + score_text(scores[i].first, scores[i].second);
+    }
     if (name == "coding_length") text += "  coding length " + fixed(value, 1);
     if (name == "spectral_norm") text += "  norm " + fixed(value, 3) + (value >= 1 ? " (the series would diverge)" : "");
   }
   return text;
 }
 
-// Draws over the current line, with the bar first where both fit. The last column stays free, since
-// some terminals begin a new line once it is filled.
-void Progress::draw(const std::string& bar) const {
+// Draws the line over the current one, with the bar first where both fit. The last column stays
+// free, since some terminals begin a new line once it is filled.
+void Progress::draw(const std::string& bar, const std::string& line) const {
   const int columns = style_.columns ? style_.columns() : 0;
   const std::size_t room = columns > 0 ? static_cast<std::size_t>(columns - 1) : std::string::npos;
-  const bool fits = bar.size() + line_.size() <= room;
-  out_ << "\r\033[K" << (fits ? bar : "") << whole_fields(line_, room);
+  const bool fits = bar.size() + line.size() <= room;
+  out_ << "\r\033[K" << (fits ? bar : "") << whole_fields(line, room);
 }
 
 void Progress::on_step(const StepReport& report) {
@@ -86,7 +95,8 @@ void Progress::on_step(const StepReport& report) {
     images_ += report.images;
   }
   started_ = true;
-  line_ = describe(report);
+  latest_ = report;
+  line_ = describe(report, {});
   if (Clock::now() - shown_ < style_.pause) return;
   shown_ = Clock::now();
   standing_ = style_.terminal;
@@ -94,13 +104,34 @@ void Progress::on_step(const StepReport& report) {
     out_ << line_ << std::endl;
     return;
   }
-  draw(bar(report.step, report.steps));
+  draw(bar(report.step, report.steps), line_);
   out_ << std::flush;
 }
 
-void Progress::on_epoch(std::int64_t, Learner&) {
+void Progress::before_evaluation(std::int64_t epoch) {
+  if (!style_.terminal) return;
+  standing_ = true;
+  draw("", concat("epoch ", epoch, "  scoring the encoder"));
+  out_ << std::flush;
+}
+
+void Progress::on_evaluation(const Evaluation& evaluation) {
+  evaluation_seconds_ += evaluation.seconds;
+  if (latest_.step == evaluation.step) {
+    line_ = describe(latest_, evaluation.scores);
+    return;
+  }
+  // Of a run that goes on from there: no step was taken yet.
+  line_ = concat("epoch ", evaluation.epoch);
+  for (const auto& [name, accuracy] : evaluation.scores) line_ += "  " + score_text(name, accuracy);
+  end_line();
+}
+
+void Progress::on_epoch(std::int64_t, Learner&) { end_line(); }
+
+void Progress::end_line() {
   shown_ = Clock::now();
-  if (style_.terminal) draw("");
+  if (style_.terminal) draw("", line_);
   else out_ << line_;
   out_ << std::endl;
   standing_ = false;

@@ -30,19 +30,24 @@ class Progress : public Observer {
   ~Progress() override;  // ends the line of a bar that a failure left standing
 
   void on_step(const StepReport& report) override;
+  void before_evaluation(std::int64_t epoch) override;
+  void on_evaluation(const Evaluation& evaluation) override;
   void on_epoch(std::int64_t epoch, Learner& learner) override;
 
  private:
   using Clock = std::chrono::steady_clock;
-  std::string describe(const StepReport& report) const;
-  void draw(const std::string& bar) const;
+  std::string describe(const StepReport& report, const Metrics& scores) const;
+  void end_line();
+  void draw(const std::string& bar, const std::string& line) const;
 
   std::ostream& out_;
   ProgressStyle style_;
   bool started_ = false;  // the first step is done; its set-up time would spoil the rate
-  double seconds_ = 0;    // since then
+  double seconds_ = 0;    // since then, of steps
+  double evaluation_seconds_ = 0;
   std::int64_t images_ = 0;
   Clock::time_point shown_;
+  StepReport latest_;
   std::string line_;       // the latest step's
   bool standing_ = false;  // a bar is drawn and its line not ended
 };

@@ -28,13 +28,10 @@ std::string host_name() {
 // An error that all ranks meet is told by the first alone: it ends the others while they wait.
 [[noreturn]] void end_ranks(Communicator& ranks, const std::string& message, int status) {
   std::cout.flush();
-  if (ranks.rank() > 0) {
-    std::this_thread::sleep_for(std::chrono::seconds(2));
-    std::cerr << "error: process " << ranks.rank() << " of " << ranks.size() << ", on " << host_name() << ": "
-              << printable(message) << "\n";
-  } else {
-    std::cerr << "error: " << printable(message) << "\n";
-  }
+  if (ranks.rank() > 0) std::this_thread::sleep_for(std::chrono::seconds(2));
+  const std::string who =
+      ranks.rank() > 0 ? concat("process ", ranks.rank(), " of ", ranks.size(), ", on ", host_name(), ": ") : "";
+  std::cerr << concat("error: ", who, printable(message), "\n");  // in one piece: launchers mix lines
   ranks.end_all(status);
   std::_Exit(status);
 }
@@ -57,9 +54,9 @@ void run_in_ranks(int& threads, const std::function<void(const CommunicatorPtr&)
   const CommunicatorPtr ranks = join_processes();
   try {
     f(ranks);
-  } catch (const StoppedBySignal& stop) {
+  } catch (const StoppedBySignal&) {
+    // The first one tells. The others end well: where one does not, launchers kill the rest.
     if (ranks->rank() == 0) throw;
-    throw StoppedBySignal("", stop.status);
   } catch (const UsageError& error) {
     if (ranks->size() == 1) throw;
     end_ranks(*ranks, error.what(), 2);

@@ -26,10 +26,10 @@ constexpr std::array kSignals{
     EndingSignal{SIGINT, kStatusOfSigint, "SIGINT", "mec: stopped by SIGINT\n"},
     EndingSignal{SIGUSR1, kStatusOfSigusr1, "SIGUSR1", "mec: stopped by SIGUSR1\n"},
 };
-constexpr unsigned kLongestWait = 5;  // seconds, for the loader
+constexpr unsigned kLongestWait = 5;  // seconds, for the loader, or for scores of an encoder
 
 // What a handler finds the program at.
-enum Doing : std::uint8_t { anything, waiting_for_loader, step_or_checkpoint };
+enum Doing : std::uint8_t { anything, waiting, step_or_checkpoint };
 
 // All that handlers touch. A lock-free atomic may be used by a handler.
 std::atomic<Doing> doing{anything};
@@ -48,13 +48,13 @@ void on_signal(int number) {
   const EndingSignal* none = nullptr;
   const bool is_first = first.compare_exchange_strong(none, signal);
   if (!is_first && number == SIGINT) end_at_once(*signal);
-  if (is_first && doing == waiting_for_loader) ::alarm(kLongestWait);
+  if (is_first && doing == waiting) ::alarm(kLongestWait);
 }
 
 // An alarm that somebody else has set ends the program, as it would without this handler.
 void on_alarm(int number) {
   const EndingSignal* const signal = first;
-  if (signal && doing == waiting_for_loader) end_at_once(*signal);
+  if (signal && doing == waiting) end_at_once(*signal);
   if (signal) return;
   ::signal(number, SIG_DFL);
   ::raise(number);
@@ -77,7 +77,8 @@ void install_signal_handlers() {
 }
 
 bool stop_requested(TrainPhase next) {
-  doing = next == TrainPhase::step ? step_or_checkpoint : waiting_for_loader;
+  // Scores may take longer than five seconds for a batch of images, or for all neighbours.
+  doing = next == TrainPhase::step ? step_or_checkpoint : waiting;
   const bool stops = first != nullptr;
   // A checkpoint comes next, which may take longer than a wait for the loader.
   if (stops && next != TrainPhase::end) doing = step_or_checkpoint;

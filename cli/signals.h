@@ -22,8 +22,9 @@ struct StoppedBySignal : std::runtime_error {
 // Installs the handlers; a signal that the caller ignores (nohup) stays ignored. From now on a
 // signal ends the program at once, with its status: everything that is written is whole at any
 // instant. While training asks stop_requested(), the step is finished first, and a checkpoint
-// written; a second SIGINT then ends the program at once. A wait for the loader is given up after
-// five seconds.
+// written; a second SIGINT then ends the program at once. A wait for the loader is given up, and
+// what scores an encoder, within five seconds; where that cannot be (this thread reads the image,
+// or the loader's threads do not end), the program ends then.
 void install_signal_handlers();
 
 // For RunOptions: training that asks this ends where a signal says so.

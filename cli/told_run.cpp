@@ -4,6 +4,7 @@
 
 #include "mec/cli/note.h"
 #include "mec/cli/progress.h"
+#include "mec/eval/encoder_scorer.h"
 
 namespace mec::cli {
 
@@ -13,7 +14,8 @@ namespace {
 RunOptions told(RunOptions options, std::ostream& log, Progress& progress) {
   options.observers.insert(options.observers.begin(), &progress);
   options.log = [&log](const std::string& line) { log << line << std::endl; };
-  options.note = note_once;
+  if (!options.note) options.note = note;
+  options.make_scorer = make_encoder_scorer;
   return options;
 }
 

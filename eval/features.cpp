@@ -56,8 +56,13 @@ std::int64_t count_classes(const char* op, const Features& features) {
 
 ImageStream stream_dataset(const DatasetPtr& dataset, const TransformPtr& eval_view, const Device& device,
                            const StreamOptions& options) {
-  const auto loader =
-      std::make_shared<Loader>(dataset, eval_view, LoaderOptions{.batch = options.batch, .workers = options.workers}, device);
+  const auto loader = std::make_shared<Loader>(dataset, eval_view,
+                                               LoaderOptions{.batch = options.batch,
+                                                             .workers = options.workers,
+                                                             .on_broken = options.on_broken,
+                                                             .broken_limit = options.broken_limit,
+                                                             .on_skipped = options.on_skipped},
+                                               device);
   return {.size = dataset->size(),
           .file_channels = dataset->info().channels,
           .next = [loader] { return loader->next(); },

@@ -33,6 +33,10 @@ struct ImageStream {
 struct StreamOptions {
   std::int64_t batch = 256;
   int workers = 1;  // threads that decode
+  // Images that cannot be read, as for a Loader.
+  OnBroken on_broken = OnBroken::stop;
+  std::int64_t broken_limit = 100;
+  BrokenListener on_skipped = {};
 };
 
 // A data set in its fixed evaluation view. next() throws errors in reading the images of its batch.

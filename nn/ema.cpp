@@ -34,11 +34,11 @@ Ema::Ema(ParameterTable& teacher, const ParameterTable& online) : teacher_(teach
   }
 }
 
-void Ema::update(const Tensor& coefficient) {
+void Ema::update(const Tensor& coefficient, const Tensor& when) {
   const Dtype dtype = teacher_.values().dtype();
   check<DtypeError>(coefficient.dtype() == dtype, "Ema: the coefficient must be ", dtype, " like the parameters, but is ",
                     coefficient.dtype());
-  for (const auto& [teacher, online] : ranges_) ema_update(teacher, online, coefficient);
+  for (const auto& [teacher, online] : ranges_) ema_update(teacher, online, coefficient, when);
 }
 
 }  // namespace mec

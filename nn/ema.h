@@ -16,7 +16,8 @@ class Ema {
   Ema(ParameterTable& teacher, const ParameterTable& online);
 
   // t ← c·t + (1 − c)·w, c (1) in device memory, in the parameters' dtype. DtypeError otherwise.
-  void update(const Tensor& coefficient);
+  // Where `when` (1), f32, is defined and 0, nothing is changed.
+  void update(const Tensor& coefficient, const Tensor& when = {});
 
  private:
   ParameterTable& teacher_;

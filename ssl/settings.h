@@ -54,6 +54,10 @@ struct KlRegularizerSettings {
   std::uint64_t seed = 0;
 };
 
+// What becomes of a step whose loss or gradients are not finite: it stops the run, or changes
+// nothing.
+enum class OnNonfinite : std::uint8_t { stop, skip };
+
 struct TrainSettings {
   std::int64_t epochs = 100;
   std::int64_t batch = 1024;
@@ -77,6 +81,9 @@ struct TrainSettings {
   bool constant_predictor_rate = false;  // the predictor keeps the peak lr throughout
   std::uint64_t seed = 0;
   std::string precision = "f32";  // f32, bf16: of activations and operands
+  OnNonfinite on_nonfinite = OnNonfinite::stop;
+  std::int64_t nonfinite_limit = 10;  // a run that skips steps stops at so many in a row
+  std::int64_t health_steps = 100;    // the run is looked at every so many steps (run/health.h); 0: never
   // A checkpoint is due after so many epochs, after so many steps, and after so many minutes since
   // the one before; 0: not by this count. Without any, none are written.
   std::int64_t checkpoint_epochs = 1;
@@ -103,6 +110,14 @@ struct DataSettings {
   std::int64_t eval_size = 0;           // pixels on a side when the encoder is used; 0: the first view's
 };
 
+// Scores of the encoders while they train (run/evaluations.h).
+struct EvalSettings {
+  std::int64_t every_epochs = 0;  // after every so many epochs, and after the last; 0: never
+  bool knn = true;
+  bool probe = false;
+  std::int64_t limit = 10000;  // at most so many images of each split, spread evenly; 0: all
+};
+
 struct PretrainSettings {
   // choose_method() in methods/methods.h changes it, with all that belongs to it.
   std::string method = "mec";
@@ -114,6 +129,7 @@ struct PretrainSettings {
   TrainSettings train;
   DataSettings data;
   AugmentSettings augment;
+  EvalSettings eval;
 };
 
 }  // namespace mec

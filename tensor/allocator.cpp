@@ -79,6 +79,12 @@ Upstream host_upstream() {
                            std::size_t more) { return segments->extend(memory, size, more); }};
 }
 
+OutOfMemory::OutOfMemory(std::size_t asked_in, const AllocatorStats& held_in)
+    : MemoryError(concat("allocator: the system has no further ", asked_in >> 20, " MiB (", held_in.reserved >> 20,
+                         " MiB are held); use a smaller batch, image or network")),
+      asked(asked_in),
+      held(held_in) {}
+
 CachingAllocator::CachingAllocator(Upstream upstream) : upstream_(std::move(upstream)) {}
 
 CachingAllocator::~CachingAllocator() {
@@ -118,9 +124,7 @@ CachingAllocator::Blocks::iterator CachingAllocator::extended_segment(Pool& pool
 CachingAllocator::Blocks::iterator CachingAllocator::new_segment(Pool& pool, std::size_t bytes) {
   const std::size_t size = round_up(bytes, kHugePage);
   auto* memory = static_cast<std::byte*>(upstream_.allocate(size));
-  check<MemoryError>(memory != nullptr, "allocator: the system has no further ", size >> 20,
-                     " MiB (", stats_.reserved >> 20,
-                     " MiB are held); use a smaller batch, image or network");
+  if (!memory) throw OutOfMemory(size, stats_);
   pool.segments.emplace(memory, size);
   stats_.reserved += size;
   ++stats_.segments;
@@ -129,7 +133,7 @@ CachingAllocator::Blocks::iterator CachingAllocator::new_segment(Pool& pool, std
   return block;
 }
 
-void* CachingAllocator::allocate(std::size_t bytes) {
+void* CachingAllocator::allocate(std::size_t bytes, BlockUse use) {
   const std::lock_guard lock(mutex_);
   const std::size_t size = round_up(std::max<std::size_t>(bytes, 1), upstream_.granule);
   Pool& pool = size <= kSmall ? small_ : large_;
@@ -142,8 +146,10 @@ void* CachingAllocator::allocate(std::size_t bytes) {
     block->second.size = size;
   }
   block->second.free = false;
+  block->second.use = use;
   ++stats_.allocations;
   stats_.in_use += size;
+  if (use == BlockUse::workspace) stats_.workspaces += size;
   stats_.high_water = std::max(stats_.high_water, stats_.in_use);
   return block->first;
 }
@@ -153,6 +159,7 @@ void CachingAllocator::deallocate(void* pointer) noexcept {
   Pool& pool = small_.blocks.contains(static_cast<std::byte*>(pointer)) ? small_ : large_;
   auto block = pool.blocks.find(static_cast<std::byte*>(pointer));
   stats_.in_use -= block->second.size;
+  if (std::exchange(block->second.use, BlockUse::tensor) == BlockUse::workspace) stats_.workspaces -= block->second.size;
   block->second.free = true;
   if (const auto next = std::next(block); next != pool.blocks.end() && next->second.free && !next->second.first) {
     pool.erase_free(next);
@@ -188,6 +195,42 @@ std::vector<void*> CachingAllocator::retire_free_blocks() {
   }
   stats_.high_water = std::max(stats_.high_water, stats_.in_use);
   return retired;
+}
+
+void CachingAllocator::trim() {
+  const std::lock_guard lock(mutex_);
+  for (Pool* pool : {&small_, &large_}) {
+    for (auto segment = pool->segments.begin(); segment != pool->segments.end();) {
+      const auto [memory, size] = *segment;
+      const auto block = pool->blocks.find(memory);
+      if (!block->second.free || block->second.size != size) {
+        ++segment;
+        continue;
+      }
+      pool->erase_free(block);
+      pool->blocks.erase(block);
+      upstream_.release(memory, size);
+      stats_.reserved -= size;
+      segment = pool->segments.erase(segment);
+    }
+  }
+}
+
+std::size_t CachingAllocator::available() {
+  const std::lock_guard lock(mutex_);
+  const auto gives = [&](std::size_t pages) {
+    void* const memory = upstream_.allocate(pages * kHugePage);
+    if (memory) upstream_.release(memory, pages * kHugePage);
+    return memory != nullptr;
+  };
+  constexpr std::size_t kMost = std::size_t{1} << 24;  // 32 TiB
+  std::size_t given = 0, refused = 1;
+  for (; refused < kMost && gives(refused); refused *= 2) given = refused;
+  while (refused - given > 1) {
+    const std::size_t middle = given + (refused - given) / 2;
+    (gives(middle) ? given : refused) = middle;
+  }
+  return given * kHugePage;
 }
 
 AllocatorStats CachingAllocator::stats() const {

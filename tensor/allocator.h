@@ -1,5 +1,5 @@
-// Caching allocator: memory is taken from the system in large segments and never given back while
-// the allocator lives.
+// Caching allocator: memory is taken from the system in large segments and kept for later requests
+// while the allocator lives.
 //
 // Where the system allows it, a segment grows: adjacent freed blocks then merge and serve a larger
 // request. Small blocks have segments of their own, since a long-lived small block (the statistics
@@ -16,15 +16,28 @@
 #include <set>
 #include <vector>
 
+#include "mec/tensor/error.h"
+
 namespace mec {
 
 struct AllocatorStats {
   std::size_t in_use = 0;      // bytes handed out now, rounded up
+  std::size_t workspaces = 0;  // of these, what kernels keep for their own use
   std::size_t high_water = 0;  // largest in_use since the last reset
   std::size_t reserved = 0;    // bytes taken from the system
   std::uint64_t allocations = 0;
   std::uint64_t segments = 0;
 };
+
+// The system has no memory left. The message says what was asked for and what is held.
+struct OutOfMemory : MemoryError {
+  OutOfMemory(std::size_t asked_in, const AllocatorStats& held_in);
+  std::size_t asked;    // bytes
+  AllocatorStats held;  // when they were asked for
+};
+
+// Who holds a block.
+enum class BlockUse : std::uint8_t { tensor, workspace };
 
 // Where segments come from: huge-page host memory by default; device memory or a counting fake
 // elsewhere.
@@ -50,9 +63,9 @@ class CachingAllocator {
   CachingAllocator(const CachingAllocator&) = delete;
   CachingAllocator& operator=(const CachingAllocator&) = delete;
 
-  // At least `bytes` bytes, aligned to a granule, not cleared. MemoryError when the system has
-  // none, or after freeze() when no cached block fits.
-  void* allocate(std::size_t bytes);
+  // At least `bytes` bytes, aligned to a granule, not cleared. OutOfMemory when the system has
+  // none, MemoryError after freeze() when no cached block fits.
+  void* allocate(std::size_t bytes, BlockUse use = BlockUse::tensor);
   void deallocate(void* pointer) noexcept;
 
   // From now on no memory is taken from the system: a step that is captured must find all its
@@ -61,6 +74,10 @@ class CachingAllocator {
   // Marks every free block as used and returns them all: a recording that is replayed writes into
   // them. Whoever drops the recording gives each of these blocks to deallocate().
   std::vector<void*> retire_free_blocks();
+  // Gives the segments back that nothing uses.
+  void trim();
+  // How many bytes the system would give in one piece now, to within 2 MiB: it is asked for them.
+  std::size_t available();
   AllocatorStats stats() const;
   void reset_high_water();
   std::size_t granule() const { return upstream_.granule; }
@@ -70,6 +87,7 @@ class CachingAllocator {
     std::size_t size = 0;
     bool free = true;
     bool first = false;  // starts a segment: never merged into the block before it
+    BlockUse use = BlockUse::tensor;
   };
   using Blocks = std::map<std::byte*, Block>;
 

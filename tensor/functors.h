@@ -83,6 +83,9 @@ template <class T> MEC_HOST_DEVICE inline bool is_finite(T x) { return x - x == 
 // checked.
 MEC_HOST_DEVICE inline std::int64_t cut_to(std::int64_t n, std::int64_t bound) { return bound < 0 ? 0 : bound > n ? n : bound; }
 
+// Whether a kernel's flag in device memory, where it has one, tells it to change nothing.
+MEC_HOST_DEVICE inline bool is_off(const float* when) { return when && *when == 0; }
+
 // a/√x. On a GPU by rsqrt(): a correctly rounded division and root would branch there, and make one
 // channel wait for another.
 template <class T> MEC_HOST_DEVICE inline T over_sqrt(T a, T x) {

@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "mec/cli/encoder_source.h"
+#include "mec/cli/note.h"
 #include "mec/cli/pictures.h"
 #include "mec/cli/told_run.h"
 #include "mec/eval/features.h"
@@ -103,7 +104,7 @@ Json StudyRuns::train_one(const std::filesystem::path& out, const PretrainSettin
   Summary summary(settings.train.epochs, out, measure);
   device_->allocator().reset_high_water();
   try {
-    train_told(settings, device_, out, std::cout, {.observers = {&summary}});
+    train_told(settings, device_, out, std::cout, {.observers = {&summary}, .note = note_once});
   } catch (const NumericalError& error) {
     return {{"failure", printable(error.what())}};
   }

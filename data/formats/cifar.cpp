@@ -100,6 +100,8 @@ template <int classes> DatasetPtr open_cifar(const DatasetOptions& options, cons
                  classes, "-binary.tar.gz, from the same page, in their place");
   check<IoError>(!folder.empty(), options.path.string(), ": there are no CIFAR-", classes, " files (",
                  file_names(options.split, classes).front(), ", …) in the binary version");
+  check<MissingSplit>(holds(folder, file_names(options.split, classes)), folder.string(), ": there is no ",
+                      file_names(options.split, classes).front());
   std::vector<std::uint8_t> pixels;
   std::vector<std::int32_t> labels;
   for (const auto& name : file_names(options.split, classes)) append_batch(folder / name, classes, pixels, labels);

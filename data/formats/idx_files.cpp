@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "mec/data/formats/file_names.h"
+#include "mec/data/formats/open_dataset.h"
 #include "mec/tensor/error.h"
 
 namespace mec::formats {
@@ -79,16 +80,19 @@ std::vector<IdxFile> list_idx_files(const fs::path& folder) {
 }
 
 fs::path require(const std::vector<IdxFile>& files, const fs::path& folder, const IdxName& wanted) {
+  bool has_split = false;  // the one file of it without the other
   for (const IdxFile& file : files) {
     const IdxName& name = file.name;
-    if (name.set == wanted.set && name.split == wanted.split && name.images == wanted.images)
-      return file.path;
+    if (name.set == wanted.set && name.split == wanted.split && name.images == wanted.images) return file.path;
+    has_split = has_split || name.split == wanted.split;
   }
-  throw IoError(concat(folder.string(), ": there is no ", wanted.set, wanted.set.empty() ? "" : "-",
-                       wanted.split == Split::train ? "train-"
-                       : wanted.set.empty()         ? "t10k-"
-                                                    : "test-",
-                       wanted.images ? "images-idx3" : "labels-idx1", "-ubyte, plain or .gz"));
+  const std::string missing = concat(folder.string(), ": there is no ", wanted.set, wanted.set.empty() ? "" : "-",
+                                     wanted.split == Split::train ? "train-"
+                                     : wanted.set.empty()         ? "t10k-"
+                                                                  : "test-",
+                                     wanted.images ? "images-idx3" : "labels-idx1", "-ubyte, plain or .gz");
+  check<IoError>(!has_split, missing);
+  throw MissingSplit(missing);
 }
 
 }  // namespace

@@ -105,10 +105,9 @@ fs::path split_folder(const fs::path& folder, Split split, PassedOver& passed_ov
     (is_split(inner) ? splits : others).push_back(inner);
   }
   if (splits.empty()) {
-    check<IoError>(
-        split == Split::train, folder.string(),
-        ": there is no test/ or val/ folder for the test split; to read the folder itself, "
-        "say split train");
+    check<MissingSplit>(split == Split::train, folder.string(),
+                        ": there is no test/ or val/ folder for the test split; to read the folder itself, "
+                        "say split train");
     return folder;
   }
   std::vector<fs::path> unclear;
@@ -126,9 +125,8 @@ fs::path split_folder(const fs::path& folder, Split split, PassedOver& passed_ov
     passed_over.add(lower_name(image.extension()), concat("beside ", list_names(splits)));
   }
   fs::path found = find_split(splits, split);
-  check<IoError>(
-      !found.empty(), folder.string(), ": there is ", list_names(splits), ", but no folder ",
-      split == Split::train ? "train/ for the training split" : "test/ or val/ for the test split");
+  check<MissingSplit>(!found.empty(), folder.string(), ": there is ", list_names(splits), ", but no folder ",
+                      split == Split::train ? "train/ for the training split" : "test/ or val/ for the test split");
   return found;
 }
 

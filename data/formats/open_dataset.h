@@ -6,6 +6,7 @@
 #include <string>
 
 #include "mec/data/dataset.h"
+#include "mec/tensor/error.h"
 
 namespace mec {
 
@@ -18,9 +19,14 @@ struct DatasetOptions {
   bool exif_orientation = false;  // image files stand upright as their cameras noted, not as stored
 };
 
+// A data set has no files for the split, but for the other one.
+struct MissingSplit : IoError {
+  using IoError::IoError;
+};
+
 // Opens a folder of IDX files (plain or gzip), of CIFAR's binary batches, or of image files, in the
 // layouts of docs/data.md. "auto" goes by the names of files and folders. IoError when the folder
-// holds no known format, or more than one.
+// holds no known format, or more than one; MissingSplit where it holds the other split alone.
 DatasetPtr open_dataset(const DatasetOptions& options);
 std::string data_kinds();  // "auto, mnist, … and folder"
 

@@ -1,5 +1,7 @@
 #include "mec/data/loader/batch_builder.h"
 
+#include <new>
+
 #include "mec/tensor/backend.h"
 #include "mec/tensor/machine_memory.h"
 #include "mec/tensor/ops/views.h"
@@ -23,7 +25,12 @@ class HostViews final : public BatchBuilder {
     check<MemoryError>(bytes <= machine_memory(), "loader: the views of ", images, " images of ", shape(0), " take ",
                        bytes >> 20, " MiB, but the machine or its control group has ", machine_memory() >> 20,
                        " MiB; use a smaller batch or smaller images");
-    for (int v = 0; v < transform_->views(); ++v) of(v).resize(static_cast<std::size_t>(shape(v).numel()));
+    try {
+      for (int v = 0; v < transform_->views(); ++v) of(v).resize(static_cast<std::size_t>(shape(v).numel()));
+    } catch (const std::bad_alloc&) {
+      throw MemoryError(concat("loader: the views of ", images, " images of ", shape(0), " take ", bytes >> 20,
+                               " MiB, and the process gets no more memory"));
+    }
   }
 
   void add(std::int64_t at, const Image& image, const ViewKey& key) override {

@@ -19,7 +19,12 @@ struct BrokenImageError : IoError {
   using IoError::IoError;
 };
 
-// Receives the message about an image that was skipped.
-using BrokenListener = std::function<void(const std::string& message)>;
+// An image that was skipped.
+struct BrokenImage {
+  std::int64_t number = 0;  // in the data set
+  std::string message;      // names the file, and what is wrong with it
+  bool operator==(const BrokenImage&) const = default;
+};
+using BrokenListener = std::function<void(const BrokenImage& image)>;
 
 }  // namespace mec

@@ -1,6 +1,7 @@
 #include "mec/data/loader/loader.h"
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <limits>
@@ -16,6 +17,8 @@
 namespace mec {
 namespace {
 
+constexpr std::chrono::milliseconds kGiveUpInterval{100};
+
 // A batch that is being made.
 struct Slot {
   std::int64_t epoch = 0;
@@ -26,7 +29,7 @@ struct Slot {
   std::int64_t done = 0;     // images that are finished
   std::exception_ptr error;  // of the first image, in batch order, that failed
   std::int64_t error_at = std::numeric_limits<std::int64_t>::max();
-  std::vector<std::vector<std::string>> skipped;  // messages of broken images, by their place
+  std::vector<std::vector<BrokenImage>> skipped;  // by the place that they leave
 
   std::int64_t count() const { return static_cast<std::int64_t>(ids.size()); }
 };
@@ -185,7 +188,7 @@ struct Loader::Impl {
 
   // The image `id`, or where it is broken and may be skipped, the first whole one of those that the
   // key draws; `id` becomes its number.
-  Image read_whole(std::int64_t& id, const ViewKey& key, std::vector<std::string>& skipped) const {
+  Image read_whole(std::int64_t& id, const ViewKey& key, std::vector<BrokenImage>& skipped) const {
     constexpr std::uint32_t kReplacement = 1;  // epoch_order() draws with 0
     RandomStream random(key.seed, key.sample, key.epoch, Purpose::shuffle, kReplacement);
     std::set<std::int64_t> broken;
@@ -197,10 +200,10 @@ struct Loader::Impl {
         return image;
       } catch (const IoError& error) {
         if (options.on_broken == OnBroken::stop) throw BrokenImageError(error.what());
-        if (broken.insert(drawn).second) skipped.emplace_back(error.what());
+        if (broken.insert(drawn).second) skipped.push_back({drawn, error.what()});
       }
       const auto count = std::ssize(broken);
-      check<BrokenImageError>(count < dataset->size() && count <= options.broken_limit, skipped.front(),
+      check<BrokenImageError>(count < dataset->size() && count <= options.broken_limit, skipped.front().message,
                               "; it cannot be skipped: of the images drawn in its place ", count - 1, " are broken, too");
     }
   }
@@ -223,12 +226,15 @@ struct Loader::Impl {
       }
     } else {
       std::unique_lock lock(mutex);
-      batch_done.wait(lock, [&] { return slot.done == slot.count(); });
+      const auto done = [&] { return slot.done == slot.count(); };
+      while (!batch_done.wait_for(lock, kGiveUpInterval, done)) {
+        if (options.give_up && options.give_up()) return std::nullopt;
+      }
       if (slot.error) std::rethrow_exception(slot.error);
     }
-    for (const auto& messages : slot.skipped) {
-      for (const std::string& message : messages) {
-        if (options.on_skipped) options.on_skipped(message);
+    for (const auto& images : slot.skipped) {
+      for (const BrokenImage& image : images) {
+        if (options.on_skipped) options.on_skipped(image);
       }
     }
     Batch batch = hand_over(slot);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -44,6 +45,9 @@ struct LoaderOptions {
   // Called by next() before it gives a batch, once for each image that was skipped there, in the
   // batch's order. What it throws, next() throws.
   BrokenListener on_skipped = {};
+  // Asked some ten times a second while next() waits for workers, who may never come back from a
+  // file; true: next() gives nothing. A later call waits for the same batch.
+  std::function<bool()> give_up = {};
 };
 
 // Training on random views: shuffled, whole batches only.
@@ -66,9 +70,10 @@ class Loader {
   Loader& operator=(const Loader&) = delete;
 
   std::int64_t batches_per_epoch() const;
-  // The next batch, or nothing after the last one. A BrokenImageError where an image's file is
-  // missing or damaged; rethrows other exceptions from reading or transforming an image. It is that
-  // of the first failed image of the batch, and comes again at every further call.
+  // The next batch, or nothing after the last one and where the wait was given up. A
+  // BrokenImageError where an image's file is missing or damaged; rethrows other exceptions from
+  // reading or transforming an image. It is that of the first failed image of the batch, and comes
+  // again at every further call.
   std::optional<Batch> next();
 
  private:

@@ -137,6 +137,7 @@ SafetensorsFile load_state(const std::filesystem::path& path) {
   for (const NamedTensor& named : content.tensors) sum += digest_of(named);
   check<IoError>(content.metadata[kChecksumKey] == checksum_of(sum, content.metadata), path.string(),
                  ": the checkpoint is damaged: ", damaged_part(content));
+  for (const NamedTensor& named : content.tensors) check_weight_values(path.string(), named.name, named.tensor);
   return content;
 }
 
@@ -164,7 +165,6 @@ void restore_state(const SafetensorsFile& content, const std::string& file, cons
     if (!known.contains(in_file.name)) problems.push_back(in_file.name + " is unknown here");
   }
   check<IoError>(problems.empty(), file, ": the checkpoint does not fit; ", first_few(problems));
-  for (const NamedTensor& in_file : content.tensors) check_weight_values(file, in_file.name, in_file.tensor);
 
   for (const auto& [name, tensor, channels] : state) {
     tensor.copy_from(to_memory_form(*content.find(name), tensor.shape(), channels));

@@ -37,13 +37,13 @@ State copy_to_host(const State& state, const Device& host);
 // made: both together take no more than the state and its largest tensor.
 void save_state(const std::filesystem::path& path, State state, const std::map<std::string, std::string>& metadata);
 // The file, read into the host's memory. IoError where it is missing, cut short, damaged by one
-// byte (it names the tensor), or not made by save_state().
+// byte (it names the tensor), or not made by save_state(), or where a value is one that no network
+// can have (weight_values.h).
 SafetensorsFile load_state(const std::filesystem::path& path);
 // The findings as one line for an error message: the first three, and how many more there are.
 std::string first_few(const std::vector<std::string>& findings);
 // Fills every tensor. IoError, naming `file`, where names, shapes or dtypes are not exactly those
-// of `state`, or a value is one that no network can have (weight_values.h); then nothing has been
-// changed.
+// of `state`; then nothing has been changed.
 void restore_state(const SafetensorsFile& content, const std::string& file, const State& state);
 
 }  // namespace mec

@@ -18,16 +18,21 @@ AdamW::AdamW(ParameterTable& table, const AdamWOptions& options)
 }
 
 // 1 − βᵗ = β(1 − βᵗ⁻¹) + (1 − β), which loses no digits where βᵗ is almost 1.
-void AdamW::begin_step() { correction_.copy_from(add(mul(correction_, betas_), rest_)); }
+void AdamW::begin_step(const Tensor& when) {
+  const Tensor next = add(mul(correction_, betas_), rest_);
+  if (when) copy_when(when, next, correction_);
+  else correction_.copy_from(next);
+}
 
-void AdamW::update(const ParameterTable::Group& group, const Tensor& gradients, const Tensor& lr, const Tensor& trainable) {
-  adamw_update(group.of(table().values()), gradients, group.of(first_), group.of(second_), lr, correction_, group.offsets,
-               trainable,
+void AdamW::update(const ParameterTable::Group& group, const Tensor& gradients, const StepInputs& inputs) {
+  adamw_update(group.of(table().values()), gradients, group.of(first_), group.of(second_), inputs.lr, correction_,
+               group.offsets, inputs.trainable,
                {.lr_factor = group.rule.lr_factor,
                 .beta1 = options_.beta1,
                 .beta2 = options_.beta2,
                 .eps = options_.eps,
-                .weight_decay = group.rule.weight_decay});
+                .weight_decay = group.rule.weight_decay},
+               inputs.when);
 }
 
 }  // namespace mec

@@ -24,8 +24,8 @@ class AdamW final : public Optimizer {
   }
 
  private:
-  void begin_step() override;
-  void update(const ParameterTable::Group& group, const Tensor& gradients, const Tensor& lr, const Tensor& trainable) override;
+  void begin_step(const Tensor& when) override;
+  void update(const ParameterTable::Group& group, const Tensor& gradients, const StepInputs& inputs) override;
 
   AdamWOptions options_;
   Tensor first_, second_;  // (P)

@@ -43,15 +43,16 @@ void Optimizer::set_lr(double lr) {
   device_lr_.fill(lr);
 }
 
-void Optimizer::step(const Tensor& lr) {
+void Optimizer::step(const Tensor& lr, const Tensor& when) {
   check<DtypeError>(lr.dtype() == table_.values().dtype(), "optimiser: the learning rate lr must be ", table_.values().dtype(),
                     " like the parameters, but is ", lr.dtype());
   const Tensor& gradients = table_.gradients();
-  begin_step();
+  begin_step(when);
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     const auto& group = table_.groups()[g];
     if (group.begin == group.end) continue;
-    update(group, group.of(gradients), groups_[g].constant_lr ? groups_[g].constant_lr : lr, groups_[g].trainable);
+    update(group, group.of(gradients),
+           {.lr = groups_[g].constant_lr ? groups_[g].constant_lr : lr, .trainable = groups_[g].trainable, .when = when});
   }
 }
 

@@ -18,7 +18,9 @@ class Optimizer {
   void step() { step(device_lr_); }
   // The same at an lr of the caller's: (1) in device memory, in the parameters' dtype. A schedule
   // writes it there between two replays of a recorded step.
-  void step(const Tensor& lr);
+  // Where `when` (1), f32 in device memory, is defined and 0, nothing is changed: no parameter, and
+  // nothing of state().
+  void step(const Tensor& lr, const Tensor& when = {});
 
   double lr() const { return lr_; }
   void set_lr(double lr);  // ValueError for one that is negative or not finite
@@ -31,6 +33,13 @@ class Optimizer {
   virtual std::vector<NamedBuffer> state() const = 0;
 
  protected:
+  // What kernels read in device memory beside a group's buffers.
+  struct StepInputs {
+    const Tensor& lr;         // (1)
+    const Tensor& trainable;  // see GroupState
+    const Tensor& when;       // see step()
+  };
+
   // The table outlives the optimiser.
   Optimizer(ParameterTable& table, double lr);
 
@@ -44,10 +53,8 @@ class Optimizer {
     Tensor trainable;
   };
 
-  virtual void begin_step() {}
-  // trainable: see GroupState.
-  virtual void update(const ParameterTable::Group& group, const Tensor& gradients, const Tensor& lr,
-                      const Tensor& trainable) = 0;
+  virtual void begin_step(const Tensor& /*when*/) {}
+  virtual void update(const ParameterTable::Group& group, const Tensor& gradients, const StepInputs& inputs) = 0;
 
   ParameterTable& table_;
   std::vector<GroupState> groups_;

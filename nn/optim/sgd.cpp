@@ -12,17 +12,17 @@ Sgd::Sgd(ParameterTable& table, const SgdOptions& options)
                     options.lars_eta.value_or(0.0));
 }
 
-void Sgd::update(const ParameterTable::Group& group, const Tensor& gradients, const Tensor& lr, const Tensor& trainable) {
+void Sgd::update(const ParameterTable::Group& group, const Tensor& gradients, const StepInputs& inputs) {
   const GroupRule& rule = group.rule;
   const Tensor weights = group.of(table().values());
-  Tensor trust_ratios = trainable;
+  Tensor trust_ratios = inputs.trainable;
   if (options_.lars_eta && rule.lars) {
     const Tensor trust =
         lars_trust_ratios(weights, gradients, group.offsets, {.eta = *options_.lars_eta, .weight_decay = rule.weight_decay});
-    trust_ratios = trainable ? mul(trust, trainable) : trust;
+    trust_ratios = inputs.trainable ? mul(trust, inputs.trainable) : trust;
   }
-  sgd_update(weights, gradients, group.of(momentum_), lr, group.offsets, trust_ratios,
-             {.lr_factor = rule.lr_factor, .momentum = options_.momentum, .weight_decay = rule.weight_decay});
+  sgd_update(weights, gradients, group.of(momentum_), inputs.lr, group.offsets, trust_ratios,
+             {.lr_factor = rule.lr_factor, .momentum = options_.momentum, .weight_decay = rule.weight_decay}, inputs.when);
 }
 
 }  // namespace mec

@@ -23,7 +23,7 @@ class Sgd final : public Optimizer {
   std::vector<NamedBuffer> state() const override { return {{"momentum", momentum_}}; }
 
  private:
-  void update(const ParameterTable::Group& group, const Tensor& gradients, const Tensor& lr, const Tensor& trainable) override;
+  void update(const ParameterTable::Group& group, const Tensor& gradients, const StepInputs& inputs) override;
 
   SgdOptions options_;
   Tensor momentum_;  // (P)

@@ -1,12 +1,19 @@
-// The images that a run skips: their messages in broken.txt, and the limit on their number.
+// The images that a run skips: broken.txt, which names them, and the limit on their number.
+//
+// A line of the file: the image's number in the data set that is trained on (from 0), or "-" for
+// one of other images, on which encoders are scored; a tab; and why it was skipped, beginning with
+// its path.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
-#include <set>
 #include <string>
+#include <utility>
+
+#include "mec/data/loader/broken_images.h"
 
 namespace mec {
 
@@ -16,21 +23,29 @@ class BrokenImages {
   // `note` is told of the first image; the file has the others.
   BrokenImages(std::filesystem::path file, std::int64_t limit, std::function<void(const std::string& line)> note);
 
-  // A message that is new becomes a line of the file, on the disk when this returns. Lines are
-  // sorted, so that the file does not depend on when or how often an image was met. Where the file
-  // cannot be written (on a full disk), that is told once, and tried again with the next message.
-  // IoError where the lines are more than the limit.
-  void add(const std::string& message);
+  // An image that is new becomes a line of the file, on the disk when this returns; one whose path
+  // or reason has changed since, as after a resume, replaces its line. Lines are in the order of
+  // their numbers, so that the file does not depend on when or how often an image was met. Where
+  // the file cannot be written (on a full disk), that is told once, and tried again with the next
+  // image. IoError where the images are more than the limit.
+  void add(const BrokenImage& image);
+  // The same of an image that is not of the set that is trained on, or has another number there:
+  // known by its message.
+  void add_other(const std::string& message);
   // IoError where the file cannot be written now, either.
   void finish();
 
  private:
+  // Numbers of training images, and -1 with the message for others.
+  using Key = std::pair<std::int64_t, std::string>;
+
+  void add(const Key& key, const std::string& message);
   void write();
 
   std::filesystem::path file_;
   std::int64_t limit_;
   std::function<void(const std::string&)> note_;
-  std::optional<std::set<std::string>> lines_;
+  std::optional<std::map<Key, std::string>> messages_;
   bool unwritten_ = false, told_ = false;
 };
 

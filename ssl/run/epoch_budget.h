@@ -10,9 +10,8 @@ struct EpochBudget {
   double minutes_per_epoch = 0;
 };
 
-// As many of the `asked` epochs as `minutes` allow, but at least `fewest`, where a step takes
-// `step_seconds`.
-EpochBudget fit_epochs(double minutes, double step_seconds, std::int64_t steps_per_epoch, std::int64_t asked,
-                       std::int64_t fewest);
+// As many of the `asked` epochs as `minutes` allow, but at least `fewest`, where one takes
+// `epoch_seconds`.
+EpochBudget fit_epochs(double minutes, double epoch_seconds, std::int64_t asked, std::int64_t fewest);
 
 }  // namespace mec

@@ -15,6 +15,7 @@
 #include "mec/ssl/training/checkpoint_files.h"
 #include "mec/tensor/io/atomic_file.h"
 #include "mec/tensor/io/input_file.h"
+#include "mec/tensor/io/safetensors.h"
 
 namespace mec {
 
@@ -22,19 +23,32 @@ namespace {
 
 using Json = nlohmann::ordered_json;  // keeps keys in the order of insertion
 
-constexpr std::array kRunFiles{kSettingsFile, kMetricsFile, kTimingsFile, kEncoderFile, kPlansFile, kChangesFile, kBrokenFile};
+// Ends the line of a step that changed nothing.
+constexpr const char* kSkipped = "skipped";
+constexpr const char* kSkippedEnd = "\"skipped\":true}";
+
+constexpr std::array kRunFiles{kSettingsFile,    kMetricsFile, kTimingsFile, kEncoderFile,
+                               kBestEncoderFile, kPlansFile,   kChangesFile, kBrokenFile};
 
 // Settings that may differ when a run goes on: they make no difference to what is trained. (Images
-// that are skipped make one, but without data.on_broken=skip there would be no run.)
-constexpr std::array<std::string_view, 9> kFree{"data.path",
-                                                "data.workers",
-                                                "data.on_broken",
-                                                "data.broken_limit",
-                                                "data.eval_size",
-                                                "train.checkpoint_epochs",
-                                                "train.checkpoint_steps",
-                                                "train.checkpoint_minutes",
-                                                "train.checkpoints_kept"};
+// and steps that are skipped make one, but without data.on_broken=skip and train.on_nonfinite=skip
+// there would be no run.)
+constexpr std::array<std::string_view, 16> kFree{"data.path",
+                                                 "data.workers",
+                                                 "data.on_broken",
+                                                 "data.broken_limit",
+                                                 "data.eval_size",
+                                                 "train.on_nonfinite",
+                                                 "train.nonfinite_limit",
+                                                 "train.health_steps",
+                                                 "train.checkpoint_epochs",
+                                                 "train.checkpoint_steps",
+                                                 "train.checkpoint_minutes",
+                                                 "train.checkpoints_kept",
+                                                 "eval.every_epochs",
+                                                 "eval.knn",
+                                                 "eval.probe",
+                                                 "eval.limit"};
 
 void make_folder(const std::filesystem::path& path) {
   std::error_code error;
@@ -87,27 +101,64 @@ bool stopped_at_once(const std::filesystem::path& folder, const PretrainSettings
   return settings.train.makes_checkpoints() && settings_that_train(read_run_settings(folder)) == settings_that_train(settings);
 }
 
-// The size of the file up to the end of the line of step `steps`. Checks all lines before it.
-std::uintmax_t end_of_step(const std::filesystem::path& path, std::int64_t steps) {
+// The size of a file of lines up to the end of a step's line, and of the line of scores after it,
+// where there is one.
+struct LineEnds {
+  std::uintmax_t step = 0, scores = 0;
+  std::int64_t skipped = 0;  // so many of the last steps, in a row, were skipped
+  bool has_scores() const { return scores > step; }
+};
+
+bool is_line_of_scores(const std::string& line, std::int64_t step) {
+  return line.starts_with("{\"epoch\":") && line.find(concat(",\"step\":", step, ",")) != std::string::npos;
+}
+
+// Those of step `steps`. Checks all lines before.
+LineEnds ends_of_step(const std::filesystem::path& path, std::int64_t steps) {
   std::ifstream file(path, std::ios::binary);
-  std::uintmax_t end = 0;
+  LineEnds ends;
   std::string line;
-  for (std::int64_t step = 1; step <= steps; ++step) {
-    const bool whole = std::getline(file, line) && !file.eof();
-    check<IoError>(whole && line.starts_with(concat("{\"step\":", step, ",")), path.string(), ": line ", step,
-                   " is missing or not that of step ", step, ", but the checkpoint is of step ", steps,
-                   "; the run cannot go on without its lines");
-    end += line.size() + 1;
+  std::int64_t step = 0;
+  bool whole = false;
+  const auto next = [&] { whole = std::getline(file, line) && !file.eof(); };
+  for (next(); step < steps; next()) {
+    if (step > 0 && whole && !ends.has_scores() && is_line_of_scores(line, step)) {
+      ends.scores += line.size() + 1;
+      continue;
+    }
+    ++step;
+    check<IoError>(whole && line.starts_with(concat("{\"step\":", step, ",")), path.string(), ": the line of step ", step,
+                   " is missing, but ", checkpoint_name(steps), " counts on it");
+    ends.step = ends.scores = ends.scores + line.size() + 1;
+    ends.skipped = line.ends_with(kSkippedEnd) ? ends.skipped + 1 : 0;
   }
-  return end;
+  if (whole && is_line_of_scores(line, steps)) ends.scores += line.size() + 1;
+  return ends;
+}
+
+// Whether the file is of a step after `steps`, or not to be read.
+bool is_of_later_step(const std::filesystem::path& weights, std::int64_t steps) {
+  try {
+    return std::stoll(read_safetensors_metadata(weights).at("step")) > steps;
+  } catch (const std::exception&) {
+    return true;
+  }
 }
 
 }  // namespace
+
+bool has_scores_of(const std::filesystem::path& run, std::int64_t step) {
+  return ends_of_step(run / kMetricsFile, step).has_scores() && ends_of_step(run / kTimingsFile, step).has_scores();
+}
 
 std::vector<std::pair<std::string, std::string>> settings_that_train(const PretrainSettings& settings) {
   auto all = list_settings(settings);
   std::erase_if(all, [](const auto& setting) { return std::ranges::count(kFree, setting.first) > 0; });
   return all;
+}
+
+void check_lines(const std::filesystem::path& folder, std::int64_t step) {
+  for (const char* file : {kMetricsFile, kTimingsFile}) ends_of_step(folder / file, step);
 }
 
 RunDirectory::RunDirectory(const std::filesystem::path& path, const PretrainSettings& settings, WeightsInfo info,
@@ -130,7 +181,7 @@ void RunDirectory::begin(const PretrainSettings& settings) {
                  ": the output folder is not empty; choose another with --out, or remove it first",
                  checkpoints_in(path_).empty() ? "" : "; --resume goes on with the run that it holds");
   remove_temporaries(path_);
-  for (const char* file : {kEncoderFile, kChangesFile, kBrokenFile}) std::filesystem::remove(path_ / file);
+  for (const char* file : {kEncoderFile, kBestEncoderFile, kChangesFile, kBrokenFile}) std::filesystem::remove(path_ / file);
   replace_file(path_ / kSettingsFile, write_settings(settings));
   metrics_ = std::make_unique<LineFile>(path_ / kMetricsFile, 0);
   timings_ = std::make_unique<LineFile>(path_ / kTimingsFile, 0);
@@ -138,9 +189,13 @@ void RunDirectory::begin(const PretrainSettings& settings) {
 
 void RunDirectory::go_on(const PretrainSettings& settings) {
   const std::filesystem::path metrics = path_ / kMetricsFile, timings = path_ / kTimingsFile;
-  const std::uintmax_t metrics_end = end_of_step(metrics, options_.steps_done),
-                       timings_end = end_of_step(timings, options_.steps_done);
+  const LineEnds in_metrics = ends_of_step(metrics, options_.steps_done),
+                 in_timings = ends_of_step(timings, options_.steps_done);
+  const bool has_scores = in_metrics.has_scores() && in_timings.has_scores();
+  skipped_in_a_row_ = in_metrics.skipped;
   remove_temporaries(path_);
+  const std::filesystem::path best = path_ / kBestEncoderFile;
+  if (std::filesystem::exists(best) && is_of_later_step(best, options_.steps_done)) std::filesystem::remove(best);
   std::string changes;
   for (const auto& [name, was, is] : options_.changes) {
     changes += Json{{"step", options_.steps_done}, {"setting", name}, {"was", was}, {"is", is}}.dump() + "\n";
@@ -150,8 +205,8 @@ void RunDirectory::go_on(const PretrainSettings& settings) {
   if (!before.ends_with(changes)) replace_file(path_ / kChangesFile, before + changes);
   if (content_of(path_ / kSettingsFile) != write_settings(settings))
     replace_file(path_ / kSettingsFile, write_settings(settings));
-  metrics_ = std::make_unique<LineFile>(metrics, metrics_end);
-  timings_ = std::make_unique<LineFile>(timings, timings_end);
+  metrics_ = std::make_unique<LineFile>(metrics, has_scores ? in_metrics.scores : in_metrics.step);
+  timings_ = std::make_unique<LineFile>(timings, has_scores ? in_timings.scores : in_timings.step);
 }
 
 void RunDirectory::on_step(const StepReport& report) {
@@ -160,8 +215,21 @@ void RunDirectory::on_step(const StepReport& report) {
   metrics["lr"] = report.values.lr;
   if (has_teacher_) metrics["ema"] = report.values.ema;
   for (const auto& [name, value] : report.scheduled) metrics[name] = value;
+  if (report.skipped) metrics[kSkipped] = true;  // what is not finite is null
   const Json timings{{"step", report.step}, {"seconds", report.seconds}, {"data_seconds", report.data_seconds}};
-  const std::string first = metrics_->add(metrics.dump()), second = timings_->add(timings.dump());
+  add_lines(metrics.dump(), timings.dump());
+}
+
+void RunDirectory::on_evaluation(const Evaluation& evaluation) {
+  const Json begin{{"epoch", evaluation.epoch}, {"step", evaluation.step}};
+  Json metrics = begin, timings = begin;
+  for (const auto& [name, value] : evaluation.scores) metrics[name] = value;
+  timings["seconds"] = evaluation.seconds;
+  add_lines(metrics.dump(), timings.dump());
+}
+
+void RunDirectory::add_lines(const std::string& metrics, const std::string& timings) {
+  const std::string first = metrics_->add(metrics), second = timings_->add(timings);
   tell(first.empty() ? second : first, told_of_lines_);
 }
 

@@ -11,7 +11,6 @@
 #include <type_traits>
 #include <utility>
 
-
 namespace mec {
 
 namespace {
@@ -57,18 +56,16 @@ template <class T> T number_from(const std::string& key, const SettingValue& val
   else if (const auto* real = std::get_if<double>(&value); real && std::is_floating_point_v<T>) number = *real;
   else wrong_type(key, std::is_integral_v<T> ? "a whole number" : "a number", value);
   check<ValueError>(std::isfinite(number), key, " is a finite number, but is ", number);
-  check<ValueError>(number >= range.low, key, " is at least ", digits_of(range.low), ", but is ",
-                    text_of(value));
-  check<ValueError>(number <= range.high, key, " is at most ", digits_of(range.high), ", but is ",
-                    text_of(value));
+  check<ValueError>(number >= range.low, key, " is at least ", digits_of(range.low), ", but is ", text_of(value));
+  check<ValueError>(number <= range.high, key, " is at most ", digits_of(range.high), ", but is ", text_of(value));
   if constexpr (std::is_integral_v<T>) {
     const std::int64_t whole = std::get<std::int64_t>(value);
     check<ValueError>(std::in_range<T>(whole), key, " is too large: ", whole);
     return static_cast<T>(whole);
   } else {
     constexpr double kMost = std::numeric_limits<T>::max();
-    check<ValueError>(std::fabs(number) <= kMost, key, " is at most ", kMost, ", as ", sizeof(T),
-                      " bytes hold it, but is ", number);
+    check<ValueError>(std::fabs(number) <= kMost, key, " is at most ", kMost, ", as ", sizeof(T), " bytes hold it, but is ",
+                      number);
     return static_cast<T>(number);
   }
 }
@@ -131,9 +128,7 @@ class Table {
   void add(const std::string& name, E& member, const std::vector<std::string>& words) {
     put(
         name, [&member, words] { return SettingValue(words.at(static_cast<std::size_t>(member))); },
-        [&member, words, key = key(name)](const SettingValue& value) {
-          member = static_cast<E>(place_of(key, value, words));
-        });
+        [&member, words, key = key(name)](const SettingValue& value) { member = static_cast<E>(place_of(key, value, words)); });
   }
   void put(const std::string& name, std::function<SettingValue()> get, std::function<void(const SettingValue&)> set) {
     settings.push_back({.key = key(name), .get = std::move(get), .set = std::move(set)});
@@ -230,6 +225,9 @@ std::vector<Setting> bind_train(PretrainSettings& settings) {
   t.add("constant_predictor_rate", train.constant_predictor_rate);
   t.add("seed", train.seed, kFromZero);
   t.add("precision", train.precision);
+  t.add("on_nonfinite", train.on_nonfinite, {"stop", "skip"});
+  t.add("nonfinite_limit", train.nonfinite_limit, kFromOne);
+  t.add("health_steps", train.health_steps, kFromZero);
   t.add("checkpoint_epochs", train.checkpoint_epochs, kFromZero);
   t.add("checkpoint_steps", train.checkpoint_steps, kFromZero);
   t.add("checkpoint_minutes", train.checkpoint_minutes, kFromZero);
@@ -251,6 +249,15 @@ std::vector<Setting> bind_data(DataSettings& data) {
   t.add("on_broken", data.on_broken, {"stop", "skip"});
   t.add("broken_limit", data.broken_limit, kFromZero);
   t.add("eval_size", data.eval_size, {.low = 0, .high = kMaxViewSize});
+  return t.settings;
+}
+
+std::vector<Setting> bind_eval(EvalSettings& eval) {
+  Table t("eval.");
+  t.add("every_epochs", eval.every_epochs, kFromZero);
+  t.add("knn", eval.knn);
+  t.add("probe", eval.probe);
+  t.add("limit", eval.limit, kFromZero);
   return t.settings;
 }
 
@@ -320,7 +327,7 @@ std::vector<Setting> bind_settings(PretrainSettings& settings) {
   std::vector<Setting> all = top.settings;
   for (const auto& section :
        {bind_model(settings.model), bind_method(settings), bind_mixture_kl(settings.mixture_kl), bind_train(settings),
-        bind_data(settings.data), bind_augment(settings.augment)}) {
+        bind_data(settings.data), bind_augment(settings.augment), bind_eval(settings.eval)}) {
     all.insert(all.end(), section.begin(), section.end());
   }
   return all;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -11,10 +12,12 @@
 #include "mec/ssl/run/broken_images.h"
 #include "mec/ssl/run/epoch_budget.h"
 #include "mec/ssl/run/run_directory.h"
+#include "mec/ssl/run/run_keeper.h"
 #include "mec/ssl/run/settings_file.h"
 #include "mec/ssl/training/checkpoint.h"
 #include "mec/ssl/training/checkpoint_files.h"
 #include "mec/ssl/training/checkpoint_writer.h"
+#include "mec/ssl/training/memory_use.h"
 #include "mec/ssl/training/random_step.h"
 #include "mec/tensor/clock.h"
 #include "mec/tensor/text.h"
@@ -43,10 +46,14 @@ Normalization normalization_of(const DataSettings& data, const DatasetInfo& info
   return {.mean = {data.mean.begin(), data.mean.end()}, .std = {data.std.begin(), data.std.end()}};
 }
 
+std::int64_t image_size_of(const DataSettings& data, const Transform& views) {
+  return data.eval_size > 0 ? data.eval_size : views.size(0).width;
+}
+
 WeightsInfo describe_encoder(const ResNet& encoder, const TransformPtr& views, const DataSettings& data) {
   const Normalization& normalization = views->normalization();
   return {.encoder = encoder.config,
-          .image_size = data.eval_size > 0 ? data.eval_size : views->size(0).width,
+          .image_size = image_size_of(data, *views),
           .mean = {normalization.mean.begin(), normalization.mean.end()},
           .std = {normalization.std.begin(), normalization.std.end()}};
 }
@@ -65,18 +72,53 @@ std::string minutes_text(double minutes) {
   return minutes < 1 ? "less than a minute" : concat("about ", std::lround(minutes), " min");
 }
 
-// The loader's work is left out: its threads prepare a batch while a step runs.
-PretrainSettings keep_within(PretrainSettings settings, double minutes, const Dataset& dataset, const Transform& views,
-                             const Device& device, const Teller& log) {
-  // Throws for settings out of range.
-  const TrainPlan plan(settings, dataset.size() / settings.train.batch);
+std::vector<ImageSize> sizes_of(const Transform& views) {
   std::vector<ImageSize> sizes;
   for (int view = 0; view < views.views(); ++view) sizes.push_back(views.size(view));
-  RandomStep step(settings, sizes, dataset.info().channels, device);
+  return sizes;
+}
+
+// Null where no epoch is scored.
+std::unique_ptr<EncoderScorer> make_scorer(const PretrainSettings& settings, const Dataset& dataset, const Transform& views,
+                                           const Device& device, const RunOptions& options, BrokenImages& broken) {
+  if (settings.eval.every_epochs == 0) return nullptr;
+  check<ValueError>(options.make_scorer != nullptr, "eval.every_epochs is ", settings.eval.every_epochs,
+                    ", but this program gives training nothing to score encoders with (RunOptions::make_scorer)");
+  check<ValueError>(settings.eval.knn || settings.eval.probe, "eval.every_epochs is ", settings.eval.every_epochs,
+                    ", but there is nothing to score: set eval.knn or eval.probe, or eval.every_epochs=0");
+  return options.make_scorer(settings, {.device = device,
+                                        .channels = dataset.info().channels,
+                                        .image_size = image_size_of(settings.data, views),
+                                        .normalization = views.normalization(),
+                                        .on_skipped = [&broken](const BrokenImage& image) { broken.add_other(image.message); },
+                                        .note = options.note});
+}
+
+// Scores of an encoder that has seen nothing yet take as long as later ones.
+double time_evaluation(const PretrainSettings& settings, std::int64_t channels, const Device& device,
+                       const EncoderScorer& scorer) {
+  const Learner learner({.model = settings.model, .train = settings.train, .in_channels = channels, .ema_teacher = false},
+                        device);
+  const auto began = std::chrono::steady_clock::now();
+  static_cast<void>(scorer.score(learner.online.encoder, learner.activations, [] { return false; }));
+  return seconds_since(began) * (has_averaged_teacher(settings) ? 2 : 1);
+}
+
+// The loader's work is left out: its threads prepare a batch while a step runs.
+PretrainSettings keep_within(PretrainSettings settings, double minutes, const Dataset& dataset, const Transform& views,
+                             const Device& device, const EncoderScorer* scorer, const Teller& log) {
+  // Throws for settings out of range.
+  const TrainPlan plan(settings, dataset.size() / settings.train.batch);
+  RandomStep step(settings, sizes_of(views), dataset.info().channels, device);
   time_rounds(2, [&] { step.run(); });
   const double step_seconds = median(time_rounds(5, [&] { step.run(); }));
   const std::int64_t asked = settings.train.epochs;
-  const EpochBudget budget = fit_epochs(minutes, step_seconds, plan.steps_per_epoch(), asked, plan.fewest_epochs());
+  double epoch_seconds = step_seconds * static_cast<double>(plan.steps_per_epoch());
+  if (scorer) {
+    epoch_seconds += time_evaluation(settings, dataset.info().channels, device, *scorer) /
+                     static_cast<double>(std::min(settings.eval.every_epochs, asked));
+  }
+  const EpochBudget budget = fit_epochs(minutes, epoch_seconds, asked, plan.fewest_epochs());
   settings.train.epochs = budget.epochs;
   const auto takes = [&](std::int64_t epochs) { return minutes_text(budget.minutes_per_epoch * static_cast<double>(epochs)); };
   std::string text = concat(counted(asked, "epoch"), asked == 1 ? " takes " : " take ", takes(asked), " here");
@@ -86,6 +128,22 @@ PretrainSettings keep_within(PretrainSettings settings, double minutes, const Da
   }
   tell(log, text);
   return settings;
+}
+
+// After a run that had too little memory. "" where the batch is not the reason, or not known to be.
+std::string what_fits(const PretrainSettings& settings, const Device& device) {
+  try {
+    const DatasetPtr dataset = open_data(settings.data, {});
+    const TransformPtr views = make_augmentation(settings.augment, normalization_of(settings.data, dataset->info()));
+    const std::int64_t prepared = settings.data.workers > 0 ? LoaderOptions{}.prefetch : 1;
+    const auto fits =
+        largest_batch(settings, sizes_of(*views), dataset->info().channels, device, device->host_readable() ? prepared : 0);
+    if (!fits) return "";
+    return concat("; train.batch is ", settings.train.batch, ", and about ", fits->images,
+                  " fit, estimated from steps of up to ", fits->measured, " images");
+  } catch (const std::exception&) {  // as where the data set itself is too large: that was said
+    return "";
+  }
 }
 
 // Where a run goes on: its folder, locked, and the checkpoint; neither where it begins.
@@ -98,20 +156,21 @@ struct Former {
 
 // Whether that run is complete, as far as can be said without its data: a run that has ended says
 // so where they are gone. IoError where it is of other settings, and these are not wanted.
-bool is_complete(const Former& former, const PretrainSettings& settings, Resume resume) {
+bool is_complete(const Former& former, const PretrainSettings& settings, Resume resume, const std::filesystem::path& out) {
   if (!former.checkpoint || resume == Resume::other_settings) return false;
   const std::int64_t steps_per_epoch = former.checkpoint->steps_per_epoch();
   former.checkpoint->check_same(identity_of(settings, steps_per_epoch));
-  return former.step() / steps_per_epoch >= settings.train.epochs;
+  return former.step() / steps_per_epoch >= settings.train.epochs &&
+         has_its_scores(out, settings, former.step(), steps_per_epoch);
 }
 
 RunEnd ended_already(const RunOptions& options, const std::filesystem::path& out, std::int64_t steps, std::int64_t epochs) {
   tell(options.log, concat(printable(out.string()), ": training has ended already, after ", counted(epochs, "epoch")));
-  return {.steps = steps, .trained = false, .complete = true, .resumable = true};
+  return {.steps = steps, .trained = false, .complete = true, .goes_on_after = steps};
 }
 
 Loader make_loader(const PretrainSettings& settings, const DatasetPtr& dataset, const TransformPtr& views, const Device& device,
-                   std::int64_t steps_done, BrokenImages& broken, const Communicator& ranks) {
+                   std::int64_t steps_done, BrokenImages& broken, const RunOptions& options) {
   const std::int64_t steps_per_epoch = std::max<std::int64_t>(dataset->size() / settings.train.batch, 1);
   return Loader(dataset, views,
                 {.batch = settings.train.batch,
@@ -122,18 +181,19 @@ Loader make_loader(const PretrainSettings& settings, const DatasetPtr& dataset, 
                  .workers = static_cast<int>(settings.data.workers),
                  .first_epoch = steps_done / steps_per_epoch,
                  .first_batch = steps_done % steps_per_epoch,
-                 .rank = ranks.rank(),
-                 .ranks = ranks.size(),
+                 .rank = options.ranks->rank(),
+                 .ranks = options.ranks->size(),
                  .on_broken = settings.data.on_broken,
                  .broken_limit = settings.data.broken_limit,
-                 .on_skipped = [&broken](const std::string& message) { broken.add(message); }},
+                 .on_skipped = [&broken](const BrokenImage& image) { broken.add(image); },
+                 .give_up = [&options] { return options.stop_requested && options.stop_requested(TrainPhase::loading); }},
                 device);
 }
 
 void tell_start(const RunOptions& options, const std::filesystem::path& out, const PretrainSettings& settings,
-                const Dataset& dataset, const TrainPlan& plan, const RunDirectory& directory, std::int64_t done) {
+                const Dataset& dataset, const TrainPlan& plan, bool begins_again, std::int64_t done) {
   const std::string name = printable(out.string());
-  if (directory.begins_again()) {
+  if (begins_again) {
     tell(options.log, concat("beginning again in ", name, ": the run there was stopped before its first checkpoint"));
   }
   if (done > 0) {
@@ -183,7 +243,7 @@ std::vector<SettingChange> take_state(Former& former, const RunIdentity& identit
 
 // Calls train(), and adds to its errors what the user may do.
 std::int64_t with_advice(const std::function<std::int64_t()>& train, const DataSettings& data, const std::filesystem::path& out,
-                         CheckpointWriter* checkpoints) {
+                         RunKeeper* keeper) {
   try {
     return train();
   } catch (const BrokenImageError& error) {
@@ -191,10 +251,19 @@ std::int64_t with_advice(const std::function<std::int64_t()>& train, const DataS
     throw BrokenImageError(
         concat(error.what(), "; data.on_broken=skip trains without such images, and lists them in ", kBrokenFile));
   } catch (const NumericalError& error) {
-    const std::int64_t good = checkpoints ? checkpoints->newest() : 0;
+    const std::int64_t good = keeper ? keeper->newest_checkpoint() : 0;
     if (good == 0) throw;
     throw NumericalError(concat(error.what(), "; the last good state is in ", (out / checkpoint_name(good)).string()));
   }
+}
+
+// skipped: as rank 0 knows it from the run's lines.
+TrainOptions train_options(const RunOptions& options, std::int64_t steps_done, std::int64_t skipped) {
+  return {.steps_done = steps_done,
+          .stop_requested = options.stop_requested,
+          .capture = options.capture && options.ranks->size() == 1,
+          .note = options.note,
+          .skipped = static_cast<std::int64_t>(options.ranks->broadcast(static_cast<double>(skipped)))};
 }
 
 // From the start, or from a checkpoint.
@@ -202,17 +271,19 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
            Former former) {
   const DatasetPtr dataset = open_data(asked.data, options.note);
   const TransformPtr views = make_augmentation(asked.augment, normalization_of(asked.data, dataset->info()));
+  BrokenImages broken(out / kBrokenFile, asked.data.broken_limit, options.note);
+  std::unique_ptr<EncoderScorer> scorer;
+  if (options.ranks->rank() == 0) scorer = make_scorer(asked, *dataset, *views, device, options, broken);
   const PretrainSettings settings =
-      options.within_minutes ? keep_within(asked, *options.within_minutes, *dataset, *views, device, options.log) : asked;
-  const TrainSettings& train_settings = settings.train;
+      options.within_minutes ? keep_within(asked, *options.within_minutes, *dataset, *views, device, scorer.get(), options.log)
+                             : asked;
   const std::unique_ptr<Objective> objective = make_step_objective(settings, device);
   const auto done = static_cast<std::int64_t>(options.ranks->broadcast(static_cast<double>(former.step())));
-  BrokenImages broken(out / kBrokenFile, settings.data.broken_limit, options.note);
-  Loader loader = make_loader(settings, dataset, views, device, done, broken, *options.ranks);
+  Loader loader = make_loader(settings, dataset, views, device, done, broken, options);
   // Throws for wrong settings before anything is written.
   const TrainPlan plan(settings, loader.batches_per_epoch());
   Learner learner({.model = settings.model,
-                   .train = train_settings,
+                   .train = settings.train,
                    .in_channels = dataset->info().channels,
                    .ema_teacher = objective->ema_teacher(),
                    .ranks = options.ranks},
@@ -222,40 +293,34 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
   const std::vector<SettingChange> changes =
       take_state(former, identity, learner, *objective, options, computed_on, printable(out.string()), plan.steps());
   broadcast_state(learner, *objective);
-  if (done >= plan.steps()) return ended_already(options, out, done, train_settings.epochs);
+  const bool scored = options.ranks->broadcast(has_its_scores(out, settings, done, plan.steps_per_epoch()) ? 1 : 0) > 0;
+  if (done >= plan.steps() && scored) return ended_already(options, out, done, settings.train.epochs);
 
-  std::optional<RunDirectory> directory;  // of the first rank
-  std::optional<CheckpointWriter> checkpoints;
-  std::vector<Observer*> all;
+  std::unique_ptr<RunKeeper> keeper;
   if (options.ranks->rank() == 0) {
-    directory.emplace(
-        out, settings, describe_encoder(learner.online.encoder, views, settings.data),
-        RunDirectoryOptions{.steps_done = done, .lock = std::move(former.lock), .changes = changes, .note = options.note});
-    checkpoints.emplace(train_settings, identity, *objective,
-                        CheckpointWriterOptions{.folder = out,
-                                                .computed_on = computed_on,
-                                                .steps_done = changes.empty() ? done : 0,
-                                                .before = [&directory] { directory->sync_lines(); },
-                                                .note = options.note});
-    if (!changes.empty()) {  // so that the run is resumed with these settings, whatever happens next
-      checkpoints->on_state({.step = done, .last = true}, learner);
-      checkpoints->finish();
-    }
-    tell_start(options, out, settings, *dataset, plan, *directory, done);
-    // The directory goes first: a checkpoint relies on the lines of the steps before it.
-    all = {&*directory, &*checkpoints};
-    all.insert(all.end(), options.observers.begin(), options.observers.end());
+    keeper =
+        std::make_unique<RunKeeper>(settings, *objective, options,
+                                    RunKeeperOptions{.folder = out,
+                                                     .info = describe_encoder(learner.online.encoder, views, settings.data),
+                                                     .identity = identity,
+                                                     .computed_on = computed_on,
+                                                     .steps_done = done,
+                                                     .lock = std::move(former.lock),
+                                                     .changes = changes,
+                                                     .scorer = std::move(scorer)});
+    tell_start(options, out, settings, *dataset, plan, keeper->begins_again(), done);
+    keeper->prepare(learner);
   }
-  const TrainOptions how{.steps_done = done,
-                         .stop_requested = options.stop_requested,
-                         .capture = options.capture && options.ranks->size() == 1,
-                         .note = options.note};
-  const std::int64_t steps = with_advice([&] { return train(learner, *objective, loader, settings, all, how); }, settings.data,
-                                         out, checkpoints ? &*checkpoints : nullptr);
-  if (checkpoints) checkpoints->finish();
-  broken.finish();
+  const TrainOptions how = train_options(options, done, keeper ? keeper->skipped_in_a_row() : 0);
+  const auto observers = keeper ? keeper->observers() : std::vector<Observer*>{};
+  const std::int64_t steps = with_advice([&] { return train(learner, *objective, loader, settings, observers, how); },
+                                         settings.data, out, keeper.get());
+  RunEnd end{.steps = steps, .complete = steps >= plan.steps()};
+  if (keeper) end = keeper->finish(broken, end);
+  end.complete = options.ranks->broadcast(end.complete ? 1 : 0) > 0;
+  end.goes_on_after = static_cast<std::int64_t>(options.ranks->broadcast(static_cast<double>(end.goes_on_after)));
   if (options.stop_requested) options.stop_requested(TrainPhase::end);
-  return {.steps = steps, .complete = steps >= plan.steps(), .resumable = steps > 0 && train_settings.makes_checkpoints()};
+  return end;
 }
 
 }  // namespace
@@ -270,13 +335,19 @@ RunEnd train_run(const PretrainSettings& settings, const Device& device, const s
   bool complete = false;
   if (leads && options.resume != Resume::never && std::filesystem::is_directory(out)) {
     former.lock = std::make_unique<FolderLock>(out);
-    former.checkpoint = newest_checkpoint(out, options.note);
-    complete = is_complete(former, settings, options.resume);
+    former.checkpoint = newest_checkpoint(out, options.note, [&](std::int64_t step) { check_lines(out, step); });
+    complete = is_complete(former, settings, options.resume, out);
   }
   if (options.ranks->broadcast(complete ? 1 : 0) > 0) {
     return ended_already(options, out, former.step(), settings.train.epochs);
   }
-  return run(settings, device, out, options, std::move(former));
+  try {
+    return run(settings, device, out, options, std::move(former));
+  } catch (const MemoryError& error) {
+    if (options.ranks->size() > 1) throw MemoryError(error.what());
+    tell(options.log, "there is too little memory; some steps of few images say which batch has room");
+    throw MemoryError(concat(error.what(), what_fits(settings, device)));
+  }
 }
 
 RunEnd resume_run(const Device& device, const std::filesystem::path& folder, const RunOptions& options) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "mec/ssl/run/encoder_scorer.h"
 #include "mec/ssl/training/trainer.h"
 
 namespace mec {
@@ -34,6 +35,8 @@ struct RunOptions {
   std::optional<double> within_minutes = {};
   Resume resume = Resume::never;
   std::function<bool(TrainPhase next)> stop_requested = {};  // see TrainOptions
+  // Needed where settings.eval asks for scores: make_encoder_scorer (eval/encoder_scorer.h).
+  MakeScorer make_scorer = {};
   // What the bits depend on beside the settings (tensor/arithmetic.h). Checkpoints keep it, and
   // `note` is told where a run goes on with another one. Empty: the device's name.
   std::string computed_on = {};
@@ -45,17 +48,22 @@ struct RunOptions {
 struct RunEnd {
   std::int64_t steps = 0;  // done, in all
   bool trained = true;     // here; otherwise the run had ended already
-  bool complete = false;   // all steps of the run are done; otherwise it was asked to stop
-  bool resumable = false;  // a checkpoint of that step is in the folder
+  bool complete = false;   // all steps and scores are; otherwise it was asked to stop
+  std::int64_t goes_on_after = 0;  // the step of the checkpoint in the folder; 0: there is none
+  std::string failure = {};        // why it is not that of the last step
 };
 
 // Trains into the folder `out`. data.path is taken as it is. Wrong settings throw before the folder
 // is made.
 //
-// A run that goes on takes the newest checkpoint that is whole, says which ones it passed over, and
-// ends with the bits of a run that was never stopped, on the same machine, device and kernels.
-// Where training has ended already, only says so. IoError where the checkpoint is of other
-// settings, or all are damaged: the folder then stays as it was.
+// A run that goes on takes the newest checkpoint that is whole and has its lines in metrics.jsonl
+// and timings.jsonl, says which ones it passed over, and ends with the bits of a run that was never
+// stopped, on the same machine, device and kernels. Where training has ended already, only says so.
+// IoError where the checkpoint is of other settings, or none can be taken: the folder then stays as
+// it was.
+//
+// The last checkpoint is an IoError where it cannot be written; but where the run was asked to stop
+// and has an older one, it ends well, and RunEnd says why.
 RunEnd train_run(const PretrainSettings& settings, const Device& device, const std::filesystem::path& out,
                  const RunOptions& options = {});
 

@@ -35,7 +35,8 @@ std::vector<std::int64_t> checkpoints_in(const std::filesystem::path& folder) {
 }
 
 std::unique_ptr<Checkpoint> newest_checkpoint(const std::filesystem::path& folder,
-                                              const std::function<void(const std::string&)>& note) {
+                                              const std::function<void(const std::string&)>& note,
+                                              const std::function<void(std::int64_t step)>& check_step) {
   std::vector<std::int64_t> steps = checkpoints_in(folder);
   std::vector<std::string> reasons;
   for (; !steps.empty(); steps.pop_back()) {
@@ -44,6 +45,7 @@ std::unique_ptr<Checkpoint> newest_checkpoint(const std::filesystem::path& folde
       auto checkpoint = std::make_unique<Checkpoint>(path);
       check<IoError>(checkpoint->step() == steps.back(), path.string(), ": the checkpoint is that of step ",
                      checkpoint->step());
+      if (check_step) check_step(steps.back());
       for (const std::string& reason : reasons) {
         if (note) note(concat(reason, "; passed over, going on from ", checkpoint_name(steps.back())));
       }

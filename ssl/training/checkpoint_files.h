@@ -20,9 +20,12 @@ std::optional<std::int64_t> step_in_name(const std::string& name);
 std::vector<std::int64_t> checkpoints_in(const std::filesystem::path& folder);
 
 // The newest checkpoint that is whole; null where the folder has none. `note` is told which newer
-// ones were passed over, and why. IoError where there are some and none of them is whole.
+// ones were passed over, and why. `check_step` throws an IoError where a run cannot go on from that
+// step for another reason than its checkpoint: it is passed over, too. IoError where there are some
+// and none can be taken.
 std::unique_ptr<Checkpoint> newest_checkpoint(const std::filesystem::path& folder,
-                                              const std::function<void(const std::string&)>& note);
+                                              const std::function<void(const std::string&)>& note,
+                                              const std::function<void(std::int64_t step)>& check_step = {});
 
 // Removes all checkpoints but that of step `newest` and those before it, `kept` in all. Newer ones
 // were passed over when the run went on. Returns why one could not be removed, or "".

@@ -7,8 +7,22 @@
 #include "mec/ssl/training/checkpoint_files.h"
 #include "mec/tensor/clock.h"
 #include "mec/tensor/devices.h"
+#include "mec/tensor/ops.h"
 
 namespace mec {
+
+namespace {
+
+// A variance may overflow in a step whose loss and gradients are finite.
+void check_statistics(Module& network, const std::string& prefix, std::int64_t step) {
+  for (const auto& [name, tensor] : buffers_of(network, prefix)) {
+    check<NumericalError>(all_finite(tensor).item() == 1.0, "training: after step ", step, " ", name,
+                          " is not finite, which no checkpoint may hold; lower train.lr, or see whether data.std is too small; "
+                          "train.on_nonfinite=skip goes on without such steps");
+  }
+}
+
+}  // namespace
 
 CheckpointWriter::CheckpointWriter(const TrainSettings& train, RunIdentity identity, const Objective& objective,
                                    CheckpointWriterOptions options)
@@ -49,7 +63,10 @@ bool CheckpointWriter::wants_state(const StepEnd& end) {
 
 void CheckpointWriter::on_state(const StepEnd& end, Learner& learner) {
   collect();
-  if (end.step == begun_) return;  // as where training is asked to stop after a step that has one
+  if (skipping_ && !end.last) return;  // due until a step is made
+  if (end.step == begun_) return;      // as where training is asked to stop after a step that has one
+  check_statistics(learner.online, "online.", end.step);
+  if (learner.teacher) check_statistics(learner.teacher->network, "teacher.", end.step);
   begin(end.step, learner);
 }
 
@@ -87,10 +104,11 @@ std::int64_t CheckpointWriter::newest() {
 void CheckpointWriter::collect() {
   if (!writing_.valid()) return;
   try {
-    const std::string complaint = writing_.get();
+    const bool complained = !complaint_.empty();
+    complaint_ = writing_.get();
     failure_.clear();
     written_ = begun_;
-    if (!complaint.empty()) note(complaint);
+    if (!complaint_.empty() && !complained) note(complaint_);
   } catch (const std::exception& error) {
     fail(error.what());
   }

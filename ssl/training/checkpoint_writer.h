@@ -30,6 +30,9 @@ struct CheckpointWriterOptions {
 // step that finds the disk ready, so that a slow disk never holds up training and takes one copy's
 // memory, which is kept for the next. Time decides when checkpoints are made, and nothing else.
 //
+// None is made while steps are skipped (train.on_nonfinite), but where training ends: the weights
+// may be why, and older checkpoints, which are without fault, would go.
+//
 // A write that fails leaves the checkpoints before it, and is told once; the next one that is due
 // is tried again.
 class CheckpointWriter : public Observer {
@@ -39,7 +42,10 @@ class CheckpointWriter : public Observer {
                    CheckpointWriterOptions options);
   ~CheckpointWriter() override;  // waits for the write under way
 
+  void on_step(const StepReport& report) override { skipping_ = report.skipped; }
   bool wants_state(const StepEnd& end) override;
+  // NumericalError where a running statistic of batch norm is not finite: such a checkpoint could
+  // not be read.
   void on_state(const StepEnd& end, Learner& learner) override;
   // Waits for the write under way. IoError where the last one failed.
   void finish();
@@ -64,8 +70,10 @@ class CheckpointWriter : public Observer {
   std::int64_t begun_;                              // its step, where it has not failed
   std::int64_t written_;                            // the step of the last that is on the disk
   bool due_ = false;
+  bool skipping_ = false;             // the last step was skipped
   std::string failure_;               // of the last write; empty: it succeeded
   bool told_ = false;                 // of that failure, or of one that it followed
+  std::string complaint_;             // about the last write that succeeded
   std::future<std::string> writing_;  // last: its thread uses the members above
 };
 

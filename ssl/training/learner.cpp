@@ -72,6 +72,7 @@ Teacher::Teacher(const LearnerOptions& options, OnlineNetwork& online, const Par
 Learner::Learner(const LearnerOptions& options, const Device& device)
     : activations(parse_precision(options.train.precision, options.parameters, device)),
       accumulate(options.train.accumulate),
+      on_nonfinite(options.train.on_nonfinite),
       ranks(options.ranks),
       across(ranks->size() > 1 && options.train.sync_batch_norm ? std::make_unique<SyncBatchNorm>(ranks) : nullptr),
       online(make_online(options, {device, options.parameters})),

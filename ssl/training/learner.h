@@ -39,6 +39,7 @@ class Learner {
 
   Dtype activations;                      // dtype in which images enter the networks
   std::int64_t accumulate;                // equal parts in which a batch passes through the networks
+  OnNonfinite on_nonfinite;               // a setting of the run
   CommunicatorPtr ranks;                  // each has an equal part of the rows of every batch
   std::unique_ptr<SyncBatchNorm> across;  // null where each rank normalises by its own statistics
   OnlineNetwork online;

@@ -1,6 +1,9 @@
 #include "mec/ssl/training/step.h"
 
+#include <optional>
+
 #include "mec/autograd/ops.h"
+#include "mec/ssl/training/rollback.h"
 #include "mec/tensor/ops.h"
 
 namespace mec {
@@ -38,8 +41,8 @@ Tensor own_rows(const Learner& learner, const Tensor& all) {
 Tensor whole(const std::vector<Tensor>& parts) { return parts.size() == 1 ? parts.front() : cat(parts); }
 
 // Adds the gradients that this rank's rows have of the loss of all rows to those of the parameters,
-// and returns the objective's metrics. teachers: of an averaged teacher, of all rows; otherwise
-// empty, and filled with the students' projections.
+// and returns the objective's metrics and the first view's projection. teachers: of an averaged
+// teacher, of all rows; otherwise empty, and filled with the students' projections.
 struct Gradients {
   Learner& learner;
   Objective& objective;
@@ -47,8 +50,8 @@ struct Gradients {
   const StepContext& context;
   const OnPart& on_part;
 
-  std::vector<Tensor> at_once(std::vector<Tensor>& teachers) const;
-  std::vector<Tensor> in_parts(std::vector<Tensor>& teachers) const;
+  StepOutput at_once(std::vector<Tensor>& teachers) const;
+  StepOutput in_parts(std::vector<Tensor>& teachers) const;
 
  private:
   StudentView embed_without_graph(std::size_t view) const;
@@ -58,8 +61,8 @@ struct Gradients {
   }
 };
 
-std::vector<Tensor> Gradients::at_once(std::vector<Tensor>& teachers) const {
-  std::vector<Tensor> metrics;
+StepOutput Gradients::at_once(std::vector<Tensor>& teachers) const {
+  StepOutput out;
   // The views whose activations live together: one, or all where the objective needs every student
   // at once.
   const std::size_t together = objective.view_by_view() ? 1 : views.size();
@@ -73,6 +76,7 @@ std::vector<Tensor> Gradients::at_once(std::vector<Tensor>& teachers) const {
       students.push_back(of_all(view, student.embedding.data(), student.projection));
       if (!learner.teacher) teachers.push_back(students.back().projection);
     }
+    if (first == 0) out.projection = students.front().projection;
     on_part("objective");
     const ObjectiveResult result = objective(students, teachers, context);
     students.clear();
@@ -80,12 +84,12 @@ std::vector<Tensor> Gradients::at_once(std::vector<Tensor>& teachers) const {
     std::vector<Tensor> own;
     for (const Tensor& gradient : result.gradients) own.push_back(own_rows(learner, gradient));
     backward(embedded, own);
-    metrics.insert(metrics.end(), result.metrics.begin(), result.metrics.end());
+    out.metrics.insert(out.metrics.end(), result.metrics.begin(), result.metrics.end());
   }
-  return metrics;
+  return out;
 }
 
-std::vector<Tensor> Gradients::in_parts(std::vector<Tensor>& teachers) const {
+StepOutput Gradients::in_parts(std::vector<Tensor>& teachers) const {
   std::vector<StudentView> students;
   on_part("student");
   for (std::size_t view = 0; view < views.size(); ++view) {
@@ -103,7 +107,7 @@ std::vector<Tensor> Gradients::in_parts(std::vector<Tensor>& teachers) const {
       backward({embedding}, {part_of(own_rows(learner, result.gradients[view]), pass)});
     }
   }
-  return result.metrics;
+  return {.metrics = result.metrics, .projection = students.front().projection, .finite = {}};
 }
 
 StudentView Gradients::embed_without_graph(std::size_t view) const {
@@ -139,9 +143,9 @@ StudentEmbedding embed_student(const Learner& learner, const Tensor& view, const
   return {to(learner.online.predictor.forward(z, pass), dtype), z.data().to(dtype)};
 }
 
-void update(Learner& learner, const StepScalars& scalars) {
-  learner.optimizer->step(scalars.lr());
-  if (learner.teacher) learner.teacher->ema.update(scalars.ema());
+void update(Learner& learner, const StepScalars& scalars, const Tensor& when) {
+  learner.optimizer->step(scalars.lr(), when);
+  if (learner.teacher) learner.teacher->ema.update(scalars.ema(), when);
 }
 
 StepOutput training_step(Learner& learner, Objective& objective, const std::vector<Tensor>& views, const StepScalars& scalars,
@@ -154,6 +158,8 @@ StepOutput training_step(Learner& learner, Objective& objective, const std::vect
     check<ShapeError>(view.dim(0) % learner.accumulate == 0, "training_step: a batch of ", view.dim(0), " images has no ",
                       learner.accumulate, " equal parts (train.accumulate)");
   }
+  std::optional<Rollback> rollback;
+  if (learner.on_nonfinite == OnNonfinite::skip) rollback.emplace(learner, objective);
   std::vector<Tensor> teachers;
   if (learner.teacher) {
     on_part("teacher");
@@ -163,11 +169,12 @@ StepOutput training_step(Learner& learner, Objective& objective, const std::vect
   learner.parameters.clear_grads();
   const StepContext context{.predict = [&](const Tensor& projections) { return predict(learner, projections); }};
   const Gradients gradients{learner, objective, views, context, on_part};
-  StepOutput out{.metrics = learner.accumulate > 1 ? gradients.in_parts(teachers) : gradients.at_once(teachers), .finite = {}};
+  StepOutput out = learner.accumulate > 1 ? gradients.in_parts(teachers) : gradients.at_once(teachers);
   on_part("update");
   learner.ranks->all_reduce(learner.parameters.gradients());
   out.finite = all_finite(learner.parameters.gradients());
-  update(learner, scalars);
+  if (rollback) out.finite = rollback->unless_finite(out.finite, out.metrics);
+  update(learner, scalars, rollback ? out.finite : Tensor());
   return out;
 }
 

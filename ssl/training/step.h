@@ -12,7 +12,10 @@ namespace mec {
 // What a step leaves in device memory, to be read later.
 struct StepOutput {
   std::vector<Tensor> metrics;  // of the objective
-  Tensor finite;                // (1): 1 when every gradient is finite
+  Tensor projection;            // (m,d): the projector's output for the first view
+  // (1), f32: 1 when every gradient is finite and, where steps may be skipped
+  // (train.on_nonfinite), every number of the metrics and running statistics, too; else 0.
+  Tensor finite;
 };
 
 // Teacher embeddings of every view, in f32, nothing saved for backward. Only with an averaged
@@ -25,16 +28,17 @@ struct StudentEmbedding {
   Tensor projection;   // the predictor's input
 };
 StudentEmbedding embed_student(const Learner& learner, const Tensor& view, const Pass& pass = kTraining);
-// Optimiser step, teacher average.
-void update(Learner& learner, const StepScalars& scalars);
+// Optimiser step, teacher average. Where `when` (1), f32, is defined and 0, nothing is changed.
+void update(Learner& learner, const StepScalars& scalars, const Tensor& when = {});
 
 // Is told the name of each part as it begins: teacher (where there is one), student, objective,
 // backward, update.
 using OnPart = std::function<void(const char*)>;
 
 // embed, objective, backward, update. views: (N,H,W,C) each, in the parameters' dtype or the
-// activations'. No host read-back: recordable. ValueError where the learner has no teacher and the
-// objective needs one, or the other way round.
+// activations'. No host read-back: recordable. Where the learner skips steps that are not finite,
+// such a step leaves learner and objective as they were, to the bit. ValueError where the learner
+// has no teacher and the objective needs one, or the other way round.
 //
 // With learner.accumulate = k, the loss is that of the whole batch, and so is its gradient: the k
 // parts are embedded without keeping activations, the objective is taken of all of them, and then

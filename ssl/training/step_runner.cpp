@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "mec/ssl/training/memory_use.h"
 #include "mec/tensor/backend.h"
 
 namespace mec {
@@ -63,6 +64,17 @@ StepRunner::StepRunner(Learner& learner, Objective& objective, const StepScalars
 
 StepRunner::~StepRunner() = default;
 
+StepOutput StepRunner::eager(const std::vector<Tensor>& views) {
+  projection_ = {};  // its memory serves the step
+  try {
+    StepOutput output = training_step(learner_, objective_, views, scalars_, options_.on_part);
+    projection_ = output.projection;
+    return output;
+  } catch (const OutOfMemory& error) {
+    throw MemoryError(memory_by_part(error, learner_, objective_, views));
+  }
+}
+
 ReadMetrics StepRunner::run(const std::vector<Tensor>& views) {
   if (!queues_) {
     return [output = eager(views)] { return read_now(output); };
@@ -74,6 +86,7 @@ ReadMetrics StepRunner::run(const std::vector<Tensor>& views) {
     return read_later(eager(inputs_));
   }
   capture_->replay();
+  projection_ = output_.projection;
   return read_later(output_);
 }
 

@@ -21,8 +21,8 @@ struct StepMetrics {
 using ReadMetrics = std::function<StepMetrics()>;
 
 struct StepRunnerOptions {
-  bool capture = true;                  // false: every step is eager, on all devices
-  OnPart on_part = [](const char*) {};  // of steps that are not replayed
+  bool capture = true;                                // false: every step is eager, on all devices
+  OnPart on_part = [](const char*) {};                // of steps that are not replayed
   std::function<void(const std::string&)> note = {};  // is told why a step cannot be recorded
 };
 
@@ -31,6 +31,8 @@ struct StepRunnerOptions {
 // addresses, and metrics leave before the next step overwrites them. Scalars, and what the
 // objective changes on a schedule, lie in tensors of their own anyway. Any other device runs each
 // step on the given views, and its metrics stay where they were made until they are read.
+//
+// A step that does not fit into memory is a MemoryError that says what is held, by part.
 //
 // A device that refuses to record the step (DeviceError) is not asked again: all steps are eager,
 // with the same bits. Where the device itself has failed, no step can run, and its DeviceError is
@@ -41,11 +43,13 @@ class StepRunner {
   ~StepRunner();
 
   ReadMetrics run(const std::vector<Tensor>& views);
+  // The first view's in the last step; the next one may write over it.
+  const Tensor& projection() const { return projection_; }
   bool replays() const { return recorded_; }
   bool queues() const { return queues_; }  // the device runs asynchronously, behind the host
 
  private:
-  StepOutput eager(const std::vector<Tensor>& views) { return training_step(learner_, objective_, views, scalars_, options_.on_part); }
+  StepOutput eager(const std::vector<Tensor>& views);
   bool takes(const std::vector<Tensor>& views);
   bool record();
 
@@ -55,7 +59,8 @@ class StepRunner {
   const StepRunnerOptions options_;
   int eager_steps_ = 0;
   std::vector<Tensor> inputs_;
-  StepOutput output_;                 // of the recorded step
+  StepOutput output_;  // of the recorded step
+  Tensor projection_;
   // null: every step is eager. Declared after the tensors above so that it is destroyed first: the
   // recorded step still writes into them.
   std::unique_ptr<Capture> capture_;

@@ -6,6 +6,7 @@
 
 #include "mec/nn/optim/schedule.h"
 #include "mec/ssl/methods/methods.h"
+#include "mec/ssl/training/nonfinite_steps.h"
 #include "mec/ssl/training/step_runner.h"
 #include "mec/tensor/clock.h"
 
@@ -69,25 +70,36 @@ void check_settings(const PretrainSettings& settings, std::int64_t steps_per_epo
 struct Pending {
   StepReport report;
   ReadMetrics metrics;
+  std::vector<std::function<Metrics()>> measurements;  // of observers
 };
 
 // Tells observers of steps, a few steps late on a device that runs asynchronously.
 class Reports {
  public:
-  Reports(const Objective& objective, const std::vector<Observer*>& observers, Learner& learner)
-      : objective_(objective), observers_(observers), learner_(learner) {}
+  Reports(const Objective& objective, const std::vector<Observer*>& observers, Learner& learner, NonfiniteSteps nonfinite)
+      : objective_(objective), observers_(observers), learner_(learner), nonfinite_(std::move(nonfinite)) {}
 
   // Reads all but `left` of the steps back and checks them.
   void read_until(std::size_t left) {
     for (; pending_.size() > left; pending_.pop_front()) {
-      finish(pending_.front());
+      check_finished(pending_.front());
       StepReport& report = pending_.front().report;
       report.seconds = seconds_since(last_);
       last_ = std::chrono::steady_clock::now();
       for (Observer* observer : observers_) observer->on_step(report);
     }
   }
-  void add(StepReport report, ReadMetrics metrics) { pending_.push_back({std::move(report), std::move(metrics)}); }
+  void finish() {
+    read_until(0);
+    nonfinite_.finish();
+  }
+  void add(StepReport report, ReadMetrics metrics, const Tensor& projection) {
+    std::vector<std::function<Metrics()>> measurements;
+    for (Observer* observer : observers_) {
+      if (auto measurement = observer->measure(report.step, projection)) measurements.push_back(std::move(measurement));
+    }
+    pending_.push_back({std::move(report), std::move(metrics), std::move(measurements)});
+  }
 
   // `epoch`: the one that ends here, or 0.
   void end_step(const StepEnd& end, std::int64_t epoch) {
@@ -95,27 +107,30 @@ class Reports {
     std::ranges::copy_if(observers_, std::back_inserter(waiting), [&](Observer* o) { return o->wants_state(end); });
     if (epoch == 0 && waiting.empty()) return;
     read_until(0);
-    if (epoch > 0) {
-      for (Observer* observer : observers_) observer->on_epoch(epoch, learner_);
+    for (Observer* observer : observers_) {
+      if (epoch > 0) observer->on_epoch(epoch, learner_);
+      if (std::ranges::count(waiting, observer) > 0) observer->on_state(end, learner_);
     }
-    for (Observer* observer : waiting) observer->on_state(end, learner_);
+    if (epoch > 0) last_ = std::chrono::steady_clock::now();  // scores are no part of a step's time
   }
 
  private:
-  void finish(Pending& pending) {
+  void check_finished(Pending& pending) {
     const StepMetrics metrics = pending.metrics();
     StepReport& report = pending.report;
     report.metrics = objective_.summarize(metrics.parts);
-    const double loss = report.metrics.front().second;
-    check<NumericalError>(std::isfinite(loss) && metrics.finite, "training: step ", report.step, " of ", report.steps, " has ",
-                          std::isfinite(loss) ? "a gradient that is not finite" : "a loss that is not finite", " (loss ", loss,
-                          ", learning rate ", report.values.lr, "); lower train.lr or lengthen train.warmup_epochs");
-    objective_.check_step(report.metrics);
+    report.skipped = nonfinite_.skips(report, metrics);
+    if (!report.skipped) objective_.check_step(report.metrics);
+    for (const auto& measurement : pending.measurements) {
+      const Metrics more = measurement();
+      report.metrics.insert(report.metrics.end(), more.begin(), more.end());
+    }
   }
 
   const Objective& objective_;
   const std::vector<Observer*>& observers_;
   Learner& learner_;
+  NonfiniteSteps nonfinite_;
   std::deque<Pending> pending_;
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
@@ -157,7 +172,7 @@ std::int64_t train(Learner& learner, Objective& objective, Loader& loader, const
   StepRunner runner(learner, objective, scalars,
                     {.capture = options.capture, .on_part = [](const char*) {}, .note = options.note});
   const std::size_t delay = runner.queues() ? kMetricDelay : 0;
-  Reports reports(objective, observers, learner);
+  Reports reports(objective, observers, learner, NonfiniteSteps(settings.train, options.skipped, options.note));
   const auto stops = [&](TrainPhase next) {
     return learner.ranks->maximum(options.stop_requested && options.stop_requested(next) ? 1 : 0) > 0;
   };
@@ -183,13 +198,14 @@ std::int64_t train(Learner& learner, Objective& objective, Loader& loader, const
     scalars.set(report.values);
     objective.before_step(step, plan.steps_per_epoch());
     report.scheduled = objective.scheduled();
-    reports.add(report, runner.run(batch->views));
+    ReadMetrics metrics = runner.run(batch->views);
+    reports.add(report, std::move(metrics), runner.projection());
     reports.read_until(delay);
     ++step;
     reports.end_step({.step = step, .last = step == plan.steps()}, step % plan.steps_per_epoch() == 0 ? report.epoch : 0);
   }
   if (step < plan.steps()) reports.end_step({.step = step, .last = true}, 0);
-  reports.read_until(0);
+  reports.finish();
   return step;
 }
 

@@ -37,9 +37,11 @@ struct StepReport {
   std::int64_t epoch = 0;   // from 1
   std::int64_t images = 0;  // in the batch
   StepValues values;
-  Metrics scheduled;  // by the objective, as MEC's lambda
-  Metrics metrics;    // "loss" first
-  // Since the previous report. Measured, so never written to files that are compared.
+  Metrics scheduled;     // by the objective, as MEC's lambda
+  Metrics metrics;       // "loss" first, then the objective's others, then what observers measure
+  bool skipped = false;  // loss or gradients are not finite, and the step changed nothing
+  // Since the previous report, or since all was done that followed its epoch. Measured, so never
+  // written to files that are compared.
   double seconds = 0;
   double data_seconds = 0;  // of these, spent waiting for the loader
 };
@@ -50,10 +52,28 @@ struct StepEnd {
   bool last = false;      // training ends here: the run is complete, or was asked to stop
 };
 
+// The encoders' scores after an epoch (run/evaluations.h).
+struct Evaluation {
+  std::int64_t epoch = 0;  // from 1
+  std::int64_t step = 0;   // its last
+  Metrics scores;          // accuracies in [0, 1]: "knn", "teacher_knn", …
+  double seconds = 0;      // measured
+};
+
+// All observers are told of a step. At an epoch's end, and where the state is wanted, one after
+// another is told of both, in their order.
 class Observer {
  public:
   virtual ~Observer() = default;
+  // Asked after every step (from 1), which the device may still be running: what to measure of it
+  // beside its metrics; empty: nothing. The function is called once the step is done, and what it
+  // returns stands behind the report's metrics. projection: (m,d), the projector's output for the
+  // first view, which the next step may write over.
+  virtual std::function<Metrics()> measure(std::int64_t /*step*/, const Tensor& /*projection*/) { return {}; }
   virtual void on_step(const StepReport&) {}
+  // Where this epoch's encoders are scored: before, and after it.
+  virtual void before_evaluation(std::int64_t /*epoch*/) {}
+  virtual void on_evaluation(const Evaluation&) {}
   // After the last step of each epoch (from 1), all its steps known to be finite.
   virtual void on_epoch(std::int64_t /*epoch*/, Learner&) {}
   // Asked after every step, which the device may still be running: whether on_state() is wanted.
@@ -63,9 +83,10 @@ class Observer {
   virtual void on_state(const StepEnd&, Learner&) {}
 };
 
-// What comes next: a wait for the loader; a step, with what observers do after it; the end, where
-// all is written and the loader's threads are waited for.
-enum class TrainPhase : std::uint8_t { loading, step, end };
+// What comes next: a wait for the loader; a step, with what observers do after it; a batch of
+// images to score encoders on; the end, where all is written and the loader's threads are waited
+// for.
+enum class TrainPhase : std::uint8_t { loading, step, evaluation, end };
 
 struct TrainOptions {
   // Above 0 in a resumed run; the learner, the objective and the loader are then at that step
@@ -76,7 +97,11 @@ struct TrainOptions {
   std::function<bool(TrainPhase next)> stop_requested = {};
   // Where the device can, the step is recorded once and replayed (step_runner.h).
   bool capture = true;
-  std::function<void(const std::string&)> note = {};  // is told why a step cannot be recorded
+  // Is told why a step cannot be recorded, and that steps are skipped.
+  std::function<void(const std::string&)> note = {};
+  // How many steps right before steps_done were skipped: they count towards
+  // train.nonfinite_limit.
+  std::int64_t skipped = 0;
 };
 
 // ValueError unless so many ranks have equal parts of settings.train.batch, and each of these has
@@ -85,7 +110,8 @@ void check_ranks(const PretrainSettings& settings, std::int64_t ranks);
 
 // Trains for settings.train.epochs, and returns the number of steps done: fewer than the run has
 // where it was asked to stop. NumericalError stops the run at the first step whose loss or gradient
-// is not finite, or that breaks the objective's own rule, naming step, loss and learning rate.
+// is not finite (where these are skipped, once train.nonfinite_limit of them came in a row), or
+// that breaks the objective's own rule, naming step, loss and learning rate.
 //
 // On several ranks (learner.ranks), each has a loader of its own part, and all end where one is
 // asked to stop. Observers may differ from rank to rank.

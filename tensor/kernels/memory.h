@@ -14,6 +14,13 @@ struct Copy {
   Out y;
 };
 
+// y = x where when (1), f32, is not 0; else y stays as it is. Both of one dtype.
+struct CopyWhen {
+  static constexpr auto name = "copy_when";
+  In x, when;
+  Out y;
+};
+
 // Any dtype; the value is converted in the same way.
 struct Fill {
   static constexpr auto name = "fill";
@@ -38,6 +45,6 @@ struct GatherRows {
 
 }  // namespace kernel
 
-using MemoryKernels = Family<kernel::Copy, kernel::Fill, kernel::Transpose, kernel::GatherRows>;
+using MemoryKernels = Family<kernel::Copy, kernel::CopyWhen, kernel::Fill, kernel::Transpose, kernel::GatherRows>;
 
 }  // namespace mec

@@ -2,7 +2,7 @@
 //
 // Segment s is [offsets[s], offsets[s+1]) (i64, S+1), cut to the buffer: what is beyond it is not
 // there. Offsets do not fall; where they do, an element may be of any segment. lr (1) is the
-// learning rate.
+// learning rate. when (1), f32: where given and 0, nothing is changed.
 #pragma once
 
 #include "mec/tensor/in_out.h"
@@ -41,6 +41,7 @@ struct SgdUpdate {
   Out v;
   In lr, offsets, trust_ratios;
   SgdArgs args;
+  In when = {};
 };
 
 // m and v are updated too; correction (2) holds 1−β₁ᵗ and 1−β₂ᵗ; trust_ratios (S), where not
@@ -52,6 +53,7 @@ struct AdamWUpdate {
   Out m, v;
   In lr, correction, offsets, trust_ratios;
   AdamWArgs args;
+  In when = {};
 };
 
 struct LarsTrustRatios {
@@ -66,6 +68,7 @@ struct EmaUpdate {
   static constexpr auto name = "ema_update";
   Out teacher;
   In w, coefficient;
+  In when = {};
 };
 
 }  // namespace kernel

@@ -21,8 +21,8 @@ inline void check_device(const char* op, std::initializer_list<const Tensor*> te
   for (const Tensor* t : tensors) {
     if (!*t) continue;
     if (!first) first = t;
-    check<ValueError>(t->device() == first->device(), op, ": inputs live on two different devices, ", first->backend().name(), " and ",
-                      t->backend().name(), "; move one with Tensor::to(device)");
+    check<ValueError>(t->device() == first->device(), op, ": inputs live on two different devices, ", first->backend().name(),
+                      " and ", t->backend().name(), "; move one with Tensor::to(device)");
   }
 }
 
@@ -53,6 +53,12 @@ inline void check_real(const char* op, const Tensor& t, const char* what) {
   check_floating(op, t, what);
   check<DtypeError>(t.dtype() != Dtype::bf16, op, ": ", what,
                     " must be f32 or f64, but is bf16; convert it with to(Dtype::f32)");
+}
+
+// A flag that kernels read from device memory: (1), f32, as all_finite() makes it.
+inline void check_flag(const char* op, const Tensor& flag) {
+  check_dtype(op, flag, Dtype::f32, "the flag");
+  check<ShapeError>(flag.numel() == 1, op, ": the flag is one number, but its shape is ", flag.shape());
 }
 
 // In the dtype in which x's elements are computed: bf16 as f32.

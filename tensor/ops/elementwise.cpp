@@ -93,6 +93,14 @@ void axpby(const Tensor& x, const Tensor& y, const AxpbyOptions& options) {
   x.backend().run(kernel::Axpby{x, y, {.alpha = options.alpha, .beta = options.beta}, options.alpha_device});
 }
 
+void copy_when(const Tensor& when, const Tensor& x, const Tensor& y) {
+  check_same_shape("copy_when", x, y);
+  check_dtype("copy_when", y, x.dtype(), "the result");
+  check_flag("copy_when", when);
+  check_device("copy_when", {&when, &x, &y});
+  x.backend().run(kernel::CopyWhen{x, when, y});
+}
+
 Tensor reduce(Reduce how, const Tensor& x) {
   check_floating("reduce", x, "the input");
   check<ShapeError>(how == Reduce::all || x.rank() >= 1, "reduce: a scalar has no rows or columns");

@@ -48,6 +48,9 @@ struct AxpbyOptions {
 void axpby(const Tensor& x, const Tensor& y, const AxpbyOptions& options);
 inline void add_into(const Tensor& x, const Tensor& y) { axpby(x, y, {.alpha = 1.0, .beta = 1.0}); }
 
+// y ← x where when (1), f32, is not 0; else y stays as it is. Same shape and dtype.
+void copy_when(const Tensor& when, const Tensor& x, const Tensor& y);
+
 // Sums of x seen as (R,C) with C the last dimension: one value (shape ()), (C) or (R). f64 for f64,
 // else f32.
 Tensor reduce(Reduce how, const Tensor& x);

@@ -23,6 +23,13 @@ void check_scalars(const char* op, const Tensor& w, const Tensor& values, std::i
   check<ShapeError>(values.numel() == count, op, ": ", what, " should hold ", count, " value(s), but is ", values.shape());
 }
 
+// Without a flag the update is made.
+void check_when(const char* op, const Tensor& w, const Tensor& when) {
+  if (!when) return;
+  check_flag(op, when);
+  check_device(op, {&w, &when});
+}
+
 void check_offsets(const char* op, const Tensor& w, const Tensor& offsets) {
   check_rank(op, offsets, 1, "the offsets", "(S+1)");
   check_dtype(op, offsets, Dtype::i64, "the offsets");
@@ -40,17 +47,19 @@ void check_offsets(const char* op, const Tensor& w, const Tensor& offsets) {
 }  // namespace
 
 void sgd_update(const Tensor& w, const Tensor& g, const Tensor& v, const Tensor& lr, const Tensor& offsets,
-                const Tensor& trust_ratios, const SgdArgs& args) {
+                const Tensor& trust_ratios, const SgdArgs& args, const Tensor& when) {
   check_flat("sgd_update", w, g, "the gradient");
   check_flat("sgd_update", w, v, "the momentum");
   check_offsets("sgd_update", w, offsets);
   check_scalars("sgd_update", w, lr, 1, "the learning rate");
   if (trust_ratios) check_scalars("sgd_update", w, trust_ratios, offsets.numel() - 1, "the trust ratios");
-  w.backend().run(kernel::SgdUpdate{w, g, v, lr, offsets, trust_ratios, args});
+  check_when("sgd_update", w, when);
+  w.backend().run(kernel::SgdUpdate{w, g, v, lr, offsets, trust_ratios, args, when});
 }
 
 void adamw_update(const Tensor& w, const Tensor& g, const Tensor& m, const Tensor& v, const Tensor& lr,
-                  const Tensor& correction, const Tensor& offsets, const Tensor& trust_ratios, const AdamWArgs& args) {
+                  const Tensor& correction, const Tensor& offsets, const Tensor& trust_ratios, const AdamWArgs& args,
+                  const Tensor& when) {
   check_flat("adamw_update", w, g, "the gradient");
   check_flat("adamw_update", w, m, "the first moment");
   check_flat("adamw_update", w, v, "the second moment");
@@ -58,7 +67,8 @@ void adamw_update(const Tensor& w, const Tensor& g, const Tensor& m, const Tenso
   check_scalars("adamw_update", w, lr, 1, "the learning rate");
   check_scalars("adamw_update", w, correction, 2, "the correction");
   if (trust_ratios) check_scalars("adamw_update", w, trust_ratios, offsets.numel() - 1, "the trust ratios");
-  w.backend().run(kernel::AdamWUpdate{w, g, m, v, lr, correction, offsets, trust_ratios, args});
+  check_when("adamw_update", w, when);
+  w.backend().run(kernel::AdamWUpdate{w, g, m, v, lr, correction, offsets, trust_ratios, args, when});
 }
 
 Tensor lars_trust_ratios(const Tensor& w, const Tensor& g, const Tensor& offsets, const LarsArgs& args) {
@@ -69,10 +79,11 @@ Tensor lars_trust_ratios(const Tensor& w, const Tensor& g, const Tensor& offsets
   return ratios;
 }
 
-void ema_update(const Tensor& teacher, const Tensor& w, const Tensor& coefficient) {
+void ema_update(const Tensor& teacher, const Tensor& w, const Tensor& coefficient, const Tensor& when) {
   check_flat("ema_update", w, teacher, "the teacher");
   check_scalars("ema_update", w, coefficient, 1, "the coefficient");
-  w.backend().run(kernel::EmaUpdate{teacher, w, coefficient});
+  check_when("ema_update", w, when);
+  w.backend().run(kernel::EmaUpdate{teacher, w, coefficient, when});
 }
 
 }  // namespace mec

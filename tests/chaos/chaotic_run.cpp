@@ -7,7 +7,9 @@
 namespace mec::test {
 
 std::vector<std::string> ChaoticRun::command(const std::string& out, const std::string& method) const {
-  return go(out, method, {"train.checkpoint_steps=3", concat("train.accumulate=", accumulate)});
+  std::vector<std::string> all{"train.checkpoint_steps=3"};
+  all.insert(all.end(), settings.begin(), settings.end());
+  return go(out, method, all);
 }
 
 std::vector<std::string> ChaoticRun::long_command(const std::string& out) const {

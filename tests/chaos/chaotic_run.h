@@ -11,7 +11,7 @@ namespace mec::test {
 
 // A fault of preload/faults.cpp.
 struct Fault {
-  std::string kind;  // once, on, kill, hang
+  std::string kind;  // once, on, each, kill, hang
   long at = 0;       // the number of the call
   int error = ENOSPC;
   std::string file = {}, call = {};  // of these alone; empty: of all
@@ -21,7 +21,8 @@ struct Fault {
 
 // Runs of four epochs of ten steps, with a checkpoint after every third.
 struct ChaoticRun : ResumeFixture {
-  int accumulate = 1;
+  std::vector<std::string> settings = {};  // of all commands
+
   std::vector<std::string> command(const std::string& out, const std::string& method = "mec") const;
   std::vector<std::string> long_command(const std::string& out) const;  // of 400 steps
   // The variables that load the library with this fault.

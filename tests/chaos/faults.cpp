@@ -70,6 +70,17 @@ TEST_CASE_FIXTURE(ChaoticRun, "no checkpoint counts on lines that are not in the
   }
 }
 
+TEST_CASE_FIXTURE(ChaoticRun, "a disk that is full a second time is told of a second time") {
+  REQUIRE(run_until(command("whole"), [] { return false; }));
+  const ProgramResult result = with_fault({.kind = "each", .at = 5, .file = "metrics.jsonl", .call = "write"}, command("run"));
+  CAPTURE(result.err);
+  REQUIRE(result.status == 0);
+  const std::string line = concat("mec: cannot write ", at("run/metrics.jsonl"),
+                                  ": No space left on device; training goes on, and it is tried again\n");
+  CHECK(result.err.starts_with(line + line));
+  check_same("run", "whole");
+}
+
 // At the end of an epoch, the run and the writer of checkpoints bring the same lines to the disk.
 TEST_CASE_FIXTURE(ChaoticRun, "lines that do not reach the disk at once are in their file once") {
   REQUIRE(run_until(command("whole"), [] { return false; }));
@@ -81,6 +92,34 @@ TEST_CASE_FIXTURE(ChaoticRun, "lines that do not reach the disk at once are in t
     check_result(result);
     if (result.status == 0) check_same("run", "whole");
     else check_goes_on();
+  }
+}
+
+// Whether a disk refuses once or from then on; and whichever of the two files of a score.
+TEST_CASE_FIXTURE(ChaoticRun, "a best encoder that cannot be written costs the run nothing, and scores go on") {
+  settings = {"eval.every_epochs=1"};
+  REQUIRE(run_until(command("whole"), [] { return false; }));
+  for (const std::string call : {"open", "write", "fsync", "rename"}) {
+    CAPTURE(call);
+    for (const std::string kind : {"once", "on"}) {
+      CAPTURE(kind);
+      std::filesystem::remove_all(at("run"));
+      const ProgramResult result = with_fault({.kind = kind, .at = 1, .file = "encoder-best", .call = call}, command("run"));
+      check_result(result);
+      const std::string told = "; training goes on, and the next encoder with a higher score is tried\n";
+      CHECK(result.err.find("encoder-best.safetensors") != std::string::npos);
+      const std::size_t first = result.err.find(told);
+      REQUIRE(first != std::string::npos);
+      CHECK(result.err.find(told, first + 1) == std::string::npos);
+      for (const char* file : {"metrics.jsonl", "encoder.safetensors", "checkpoint-40.safetensors"})
+        CHECK(read_bytes(folder / "run" / file) == read_bytes(folder / "whole" / file));
+      if (kind == "on") {
+        CHECK(result.status == 1);
+        CHECK(result.err.find("error: the best encoder, of epoch ") != std::string::npos);
+        CHECK_FALSE(std::filesystem::exists(at("run/encoder-best.safetensors")));
+      }
+      if (result.status == 0) check_same("run", "whole");
+    }
   }
 }
 

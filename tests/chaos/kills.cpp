@@ -11,10 +11,8 @@ using namespace mec::test;
 namespace {
 
 // Kills run after run until there were `kills` of them, at instants that the seed says.
-void check_kills(ChaoticRun& chaos, const std::string& method, int kills, int accumulate = 1) {
+void check_kills(const ChaoticRun& chaos, const std::string& method, int kills) {
   CAPTURE(method);
-  CAPTURE(accumulate);
-  chaos.accumulate = accumulate;
   std::filesystem::remove_all(chaos.at("whole"));
   const auto began = std::chrono::steady_clock::now();
   REQUIRE(chaos.run_until(chaos.command("whole", method), [] { return false; }));
@@ -61,15 +59,27 @@ void check_kill_at_calls(const ChaoticRun& chaos, long every) {
 
 TEST_CASE_FIXTURE(ChaoticRun, "a run that is killed at random instants, within epochs too, ends with the same bits") {
   for (const std::string method : {"mec", "moco-v2", "swav"}) check_kills(*this, method, 8);
-  check_kills(*this, "mec", 8, 4);
+  settings = {"train.accumulate=4"};
+  check_kills(*this, "mec", 8);
 }
 
 TEST_CASE_FIXTURE(ChaoticRun, "no call on a file is one at which a run must not be killed") { check_kill_at_calls(*this, 7); }
 
+TEST_CASE_FIXTURE(ChaoticRun, "nor where the encoders are scored, whose best is written beside the last") {
+  settings = {"eval.every_epochs=1"};
+  check_kill_at_calls(*this, 11);
+}
+
 TEST_SUITE("slow") {
+  TEST_CASE_FIXTURE(ChaoticRun, "a run with scores that is killed at random instants or calls ends with the same bits") {
+    settings = {"eval.every_epochs=1", "eval.probe=true"};
+    for (const std::string method : {"mec", "vicreg"}) check_kills(*this, method, 25);
+    check_kill_at_calls(*this, 1);
+  }
   TEST_CASE_FIXTURE(ChaoticRun, "a run that is killed at fifty random instants ends with the same bits") {
     for (const std::string method : {"mec", "moco-v2", "swav"}) check_kills(*this, method, 50);
-    check_kills(*this, "mec", 50, 4);
+    settings = {"train.accumulate=4"};
+    check_kills(*this, "mec", 50);
   }
   TEST_CASE_FIXTURE(ChaoticRun, "no call on a file is one at which a run must not be killed, each in turn") {
     check_kill_at_calls(*this, 1);

@@ -76,6 +76,39 @@ TEST_CASE_FIXTURE(Fixture, "a signal while a checkpoint is written leaves a whol
   check_same("run", "whole");
 }
 
+// A job that is requeued goes on from the checkpoint before; without one it would begin again for
+// ever.
+TEST_CASE_FIXTURE(Fixture,
+                  "a signal on a full disk ends with its status where a checkpoint is there, and with 1 where none is") {
+  run(long_command("whole"));
+  for (const Ending& ending : kEndings) {
+    CAPTURE(ending.name);
+    std::filesystem::remove_all(at("run"));
+    write_bytes(err, "");
+    const Fault full{.kind = "on", .at = 3, .file = "checkpoint-", .call = "fsync"};
+    const auto fails = [&] {
+      return said().find("; training goes on, and the next checkpoint is tried\n") != std::string::npos;
+    };
+    CHECK(stop(long_command("run"), ending, fails, variables(full)) == ending.status);
+    const std::string metrics = read_bytes(folder / "run/metrics.jsonl"), all = said();
+    const auto steps = std::ranges::count(metrics, '\n');
+    const std::int64_t good = newest_checkpoint_in(at("run")).step;
+    REQUIRE(good > 0);
+    CHECK(good < steps);
+    const std::string last = all.substr(all.rfind('\n', all.size() - 2) + 1);
+    CHECK(last.starts_with(concat("mec: stopped by ", ending.name, " after step ", steps,
+                                  "; the last checkpoint is not written: cannot write ", at("run/checkpoint-"))));
+    CHECK(last.ends_with(concat("; go on with mec pretrain --resume ", at("run"), ", from step ", good, "\n")));
+  }
+  run(long_command("run"));
+  check_same("run", "whole");
+  std::filesystem::remove_all(at("run"));
+  const auto trains = [&] { return size("run/metrics.jsonl") > 2000; };
+  CHECK(stop(long_command("run"), kEndings[2], trains,
+             variables({.kind = "on", .at = 1, .file = "checkpoint-", .call = "fsync"})) == 1);
+  CHECK(said().find("error: the last checkpoint is not written: cannot write ") != std::string::npos);
+}
+
 TEST_CASE_FIXTURE(Fixture, "a second SIGINT does not wait for the disk, and leaves the checkpoint before") {
   run(command("whole"));
   make_stopped();
@@ -96,24 +129,73 @@ TEST_CASE_FIXTURE(Fixture, "a second SIGINT does not wait for the disk, and leav
   check_goes_on();
 }
 
-TEST_CASE_FIXTURE(Fixture, "a signal ends a wait for images that never come, at the last checkpoint") {
+// With no thread of the loader's, the one that would write the checkpoint never comes back from the
+// image.
+TEST_CASE_FIXTURE(Fixture, "a signal ends a wait for images that never come, with a checkpoint of the last step") {
   std::filesystem::remove_all(at("data"));
   write_noted_images(folder / "data", 48, 4);
-  const auto command_of = [&](const std::string& name) { return go(name, "mec", {"train.checkpoint_steps=1"}); };
+  const auto command_of = [&](const std::string& name, int workers = 1) {
+    return go(name, "mec", {"train.checkpoint_epochs=0", concat("data.workers=", workers)});
+  };
   run(command_of("whole"));
   // In a later epoch than the first.
   const Fault hangs{.kind = "hang", .at = 3, .file = "1040.png", .call = "open", .folder = "data"};
-  const Ending ending = kEndings[2];
   const auto stands_still = [&, lines = std::uintmax_t{0}, since = std::chrono::steady_clock::now()]() mutable {
     if (size("run/metrics.jsonl") != lines) since = std::chrono::steady_clock::now();
     lines = size("run/metrics.jsonl");
     return lines > 0 && std::chrono::steady_clock::now() - since > std::chrono::seconds(1);
   };
-  CHECK(stop(command_of("run"), ending, stands_still, variables(hangs)) == ending.status);
-  CHECK(said() == "mec: stopped by SIGUSR1\n");
-  CHECK(newest_checkpoint_in(at("run")).step < 12);
+  CHECK(stop(command_of("run"), kEndings[0], stands_still, variables(hangs)) == kEndings[0].status);
+  CHECK(said() == "mec: stopped by SIGTERM\n");
+  const std::string metrics = read_bytes(folder / "run/metrics.jsonl");
+  CHECK(newest_checkpoint_in(at("run")).step == std::ranges::count(metrics, '\n'));
   run(command_of("run"));
   check_same("run", "whole");
+  std::filesystem::remove_all(at("run"));
+  CHECK(stop(command_of("run", 0), kEndings[2], stands_still, variables(hangs)) == kEndings[2].status);
+  CHECK(said() == "mec: stopped by SIGUSR1\n");
+  CHECK(newest_checkpoint_in(at("run")).step == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a signal ends an evaluation, and the run that goes on makes up for it, to the same bits") {
+  // Scores take far longer than the steps between them.
+  write_images(folder / "data", 160, 6000);
+  settings = {"eval.every_epochs=1"};
+  REQUIRE(run_until(command("whole"), [] { return false; }));
+  const auto lines = [&] { return read_bytes(folder / "run/metrics.jsonl"); };
+  int given_up = 0;
+  for (int epoch = 1; epoch <= 4; ++epoch) {
+    const Ending& ending = kEndings[static_cast<std::size_t>(epoch) % kEndings.size()];
+    CAPTURE(epoch);
+    CAPTURE(ending.name);
+    const std::string last_step = concat("{\"step\":", 10 * epoch, ","), scores = concat("{\"epoch\":", epoch, ",");
+    const auto scores_next = [&] {
+      return std::filesystem::exists(at("run/metrics.jsonl")) && lines().find(last_step) != std::string::npos;
+    };
+    REQUIRE(stop(command("run"), ending, scores_next) == ending.status);
+    if (lines().find(scores) != std::string::npos) continue;
+    ++given_up;
+    CHECK(newest_checkpoint_in(at("run")).step == 10 * epoch);
+    CHECK(said() == concat("mec: stopped by ", ending.name, " after step ", 10 * epoch, "; go on with mec pretrain --resume ",
+                           at("run"), "\n"));
+  }
+  MESSAGE(given_up, " of 4 evaluations were given up");
+  CHECK(given_up >= 2);
+  check_goes_on();
+}
+
+TEST_CASE_FIXTURE(Fixture, "a signal ends an evaluation whose images never come, after the checkpoint of its epoch") {
+  std::filesystem::remove_all(at("data"));
+  write_noted_images(folder / "data", 48, 24);
+  settings = {"eval.every_epochs=1"};
+  run(command("whole"));
+  // Test images are read by evaluations alone; the sixth time is that of the second epoch.
+  const Fault hangs{.kind = "hang", .at = 3, .file = "/test/", .call = "open", .folder = "data"};
+  const auto is_there = [&] { return newest_checkpoint_in(at("run")).step == 3; };
+  CHECK(stop(
+            command("run"), kEndings[0], [&] { return is_there() && (::usleep(500000), true); }, variables(hangs)) == 143);
+  CHECK(said() == "mec: stopped by SIGTERM\n");
+  check_goes_on();
 }
 
 TEST_CASE_FIXTURE(Fixture, "a signal ends the start of a run and an evaluation at once") {

@@ -36,6 +36,8 @@ struct Fixture : RunFixture {
            read_bytes(folder / out / "broken.txt");
   }
   std::string name(int i) const { return at(concat("pictures/b/", 100 + i, ".png")); }
+  // Of broken.txt: the pictures of b follow the sixteen of a.
+  std::string line_of(int i) const { return concat(kImages / 2 + i / 2, '\t', name(i)); }
 };
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -61,7 +63,7 @@ TEST_CASE_FIXTURE(Fixture, "a run that skips broken images leaves the same bytes
   const auto lines = lines_of(read_bytes(folder / "run/broken.txt"));
   REQUIRE(lines.size() == 3);
   for (int i = 0; i < 3; ++i)
-    CHECK(lines[static_cast<std::size_t>(i)].starts_with(name(5 + 12 * i) + ": the PNG file cannot be "));
+    CHECK(lines[static_cast<std::size_t>(i)].starts_with(line_of(5 + 12 * i) + ": the PNG file cannot be "));
   const std::string told = "mec: skipped a broken image: ";
   const std::size_t first = result.err.find(told);
   REQUIRE(first != std::string::npos);
@@ -99,6 +101,23 @@ TEST_CASE_FIXTURE(Fixture, "a resumed run keeps the lines of images that have be
   write_bytes(name(5), whole);
   run({"pretrain", "--threads", "1", "--resume", at("run")});
   CHECK(lines_of(read_bytes(folder / "run/broken.txt")) == before);
+}
+
+TEST_CASE_FIXTURE(Fixture, "an image counts once, though its path and the reason have changed since the run was stopped") {
+  const std::vector<std::string> settings{"data.on_broken=skip", "data.broken_limit=3", "train.epochs=12"};
+  stop_early(pretrain("run", settings), "run", 24);
+  const std::string before = read_bytes(folder / "run/broken.txt");
+  REQUIRE(lines_of(before).size() == 3);
+  write_bytes(name(17), "no picture");
+  std::filesystem::rename(folder / "pictures", folder / "moved");
+  std::string toml = read_bytes(folder / "run/settings.toml");
+  toml.replace(toml.find(at("pictures")), at("pictures").size(), at("moved"));
+  write_bytes(folder / "run/settings.toml", toml);
+  run({"pretrain", "--threads", "1", "--resume", at("run")});
+  const auto lines = lines_of(read_bytes(folder / "run/broken.txt"));
+  REQUIRE(lines.size() == 3);
+  for (const std::string& line : lines) CHECK(line.find(concat('\t', at("moved/b/"))) != std::string::npos);
+  CHECK(lines[1].find("the PNG file cannot be ") == std::string::npos);
 }
 
 TEST_CASE_FIXTURE(Fixture, "the list of a run that begins again is its own") {

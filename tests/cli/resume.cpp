@@ -190,7 +190,7 @@ TEST_CASE_FIXTURE(ResumeFixture, "a checkpoint that is damaged, foreign or of ot
 
   const std::string metrics = read_bytes(folder / "run/metrics.jsonl");
   write_bytes(folder / "run/metrics.jsonl", metrics.substr(0, 300));
-  fails(1, "metrics.jsonl: line", resume("run"));
+  fails(1, "metrics.jsonl: the line of step ", resume("run"));
   write_bytes(folder / "run/metrics.jsonl", metrics);
   std::filesystem::rename(settings_path, at("away.toml"));
   fails(1, "settings.toml", resume("run"));

@@ -1,5 +1,8 @@
 // With what a run goes on: the one command, its settings, the checkpoint that is taken.
+#include <limits>
+
 #include "cli/resumed_run.h"
+#include "mec/nn/files/checkpoint.h"
 #include "mec/tensor/arithmetic.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/safetensors.h"
@@ -111,21 +114,78 @@ TEST_CASE_FIXTURE(ResumeFixture, "a run that is killed right after it went on wi
   CHECK_FALSE(run_until(go("run", "mec", rare), [&] { return lines() > before + 500; }));
 }
 
-TEST_CASE_FIXTURE(ResumeFixture, "a damaged checkpoint is passed over for the one before it, which is said") {
-  run(start("whole", "mec", {"train.checkpoints_kept=5"}));
-  std::filesystem::copy(at("whole"), at("run"));
-  std::vector<std::filesystem::path> found;
-  for (FoundCheckpoint newest; (newest = newest_checkpoint_in(at("run"))).step > 0;) {
-    found.push_back(newest.path);
-    std::filesystem::rename(newest.path, newest.path.string() + ".away");
+namespace {
+
+struct PassedOver : ResumeFixture {
+  PassedOver() {
+    run(start("whole", "mec", {"train.checkpoints_kept=5"}));
+    make_run();
   }
-  for (const auto& path : found) std::filesystem::rename(path.string() + ".away", path);
-  REQUIRE(found.size() >= 2);
-  std::string bytes = read_bytes(found[0]);
+  void make_run() {
+    std::filesystem::remove_all(at("run"));
+    std::filesystem::copy(at("whole"), at("run"));
+    found.clear();
+    for (FoundCheckpoint newest; (newest = newest_checkpoint_in(at("run"))).step > 0;) {
+      found.push_back(newest);
+      std::filesystem::rename(newest.path, newest.path.string() + ".away");
+    }
+    for (const FoundCheckpoint& one : found) std::filesystem::rename(one.path.string() + ".away", one.path);
+    REQUIRE(found.size() >= 2);
+  }
+  // The newest one is passed over with that reason, and the run ends with the bits of `whole`.
+  void check_goes_on(const std::string& why) const {
+    const ProgramResult result = run(resume("run"));
+    CAPTURE(result.err);
+    CHECK(result.err.starts_with(concat("mec: ", why)));
+    CHECK(result.err.ends_with(concat("; passed over, going on from ", found[1].path.filename().string(), "\n")));
+    CHECK(std::ranges::count(result.err, '\n') == 1);
+    check_same("run", "whole");
+  }
+
+  std::vector<FoundCheckpoint> found;  // the newest first
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(PassedOver, "a damaged checkpoint is passed over for the one before it, which is said") {
+  const std::filesystem::path newest = found[0].path;
+  std::string bytes = read_bytes(newest);
   bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
-  write_bytes(found[0], bytes);
-  const ProgramResult result = run(resume("run"));
-  CHECK(result.err.starts_with(concat("mec: ", found[0].string(), ": the checkpoint is damaged: ")));
-  CHECK(result.err.ends_with(concat("; passed over, going on from ", found[1].filename().string(), "\n")));
-  check_same("run", "whole");
+  write_bytes(newest, bytes);
+  check_goes_on(concat(newest.string(), ": the checkpoint is damaged: "));
+}
+
+TEST_CASE_FIXTURE(PassedOver, "a checkpoint that is as it was written, but holds values that no network has, is passed over") {
+  const std::filesystem::path newest = found[0].path;
+  const SafetensorsFile content = load_state(newest);
+  for (const double value : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    for (const std::string name : {"online.encoder.bn1.weight", "momentum.encoder.bn1.bias"}) {
+      make_run();
+      State state;
+      for (const NamedTensor& named : content.tensors) {
+        state.push_back({.name = named.name, .tensor = named.tensor.clone()});
+        if (named.name == name) state.back().tensor.fill(value);
+      }
+      save_state(newest, state, content.metadata);
+      check_goes_on(concat(newest.string(), ": no network has such a weight: ", name, "[0] is ", value, ", but"));
+    }
+  }
+}
+
+TEST_CASE_FIXTURE(PassedOver, "a checkpoint whose lines are missing or cut off is passed over for one that has its lines") {
+  const std::string next = concat(", but ", found[0].path.filename().string(), " counts on it; passed over");
+  for (const std::string file : {"metrics.jsonl", "timings.jsonl"}) {
+    for (const int cut : {1, 200}) {  // within the last line, and some lines
+      make_run();
+      const std::string lines = read_bytes(at("run/" + file));
+      const std::string left = lines.substr(0, lines.size() - static_cast<std::size_t>(cut));
+      write_bytes(at("run/" + file), left);
+      const auto line = std::ranges::count(left, '\n') + 1;
+      REQUIRE(line > found[1].step);
+      check_goes_on(concat(at("run/" + file), ": the line of step ", line, " is missing", next));
+    }
+  }
+  make_run();
+  std::filesystem::remove(at("run/metrics.jsonl"));
+  fails(1, "metrics.jsonl: the line of step 1 is missing, but checkpoint-", resume("run"));
 }

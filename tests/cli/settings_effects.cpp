@@ -3,20 +3,24 @@
 // stands for.
 #include <algorithm>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include <nlohmann/json.hpp>
 
 #include "data/fixtures.h"
 #include "mec/data/formats/open_dataset.h"
+#include "mec/eval/encoder_scorer.h"
 #include "mec/nn/files/weights.h"
 #include "mec/nn/files/weights_info.h"
 #include "mec/ssl/methods/methods.h"
+#include "mec/ssl/run/evaluations.h"
 #include "mec/ssl/run/run_directory.h"
 #include "mec/ssl/run/settings_file.h"
 #include "mec/ssl/run/settings_table.h"
 #include "mec/ssl/run/train_run.h"
 #include "mec/tensor/devices.h"
+#include "mec/tensor/io/safetensors.h"
 #include "support/program.h"
 #include "support/setting_effects.h"
 
@@ -91,12 +95,54 @@ std::vector<nlohmann::json> lines_of(const std::filesystem::path& path) {
   return lines;
 }
 
+// Takes the lines of scores out, which are those of an epoch.
+std::vector<nlohmann::json> take_scores(std::vector<nlohmann::json>& lines) {
+  const auto is_of_step = [](const nlohmann::json& line) { return line.contains("loss") || line.contains("data_seconds"); };
+  const auto scores = std::ranges::stable_partition(lines, is_of_step);
+  std::vector<nlohmann::json> taken(scores.begin(), scores.end());
+  lines.erase(scores.begin(), scores.end());
+  return taken;
+}
+
+// Those that are asked for, after the epochs that are asked for, on as many images. What they are,
+// tests/cli/evaluation.cpp compares with mec eval.
+void check_scores(const std::filesystem::path& run, const PretrainSettings& settings, const PlainRun& plain,
+                  std::int64_t per_epoch, const std::vector<nlohmann::json>& scores, const std::vector<nlohmann::json>& times) {
+  const EvalSettings& eval = settings.eval;
+  CHECK(scores.size() == times.size());
+  std::size_t i = 0;
+  for (std::int64_t epoch = 1; epoch <= settings.train.epochs; ++epoch) {
+    if (eval.every_epochs == 0 || epoch % eval.every_epochs != 0) continue;
+    REQUIRE(i < scores.size());
+    std::set<std::string> names{"epoch", "step"};
+    if (eval.knn) names.insert("knn");
+    if (eval.probe) names.insert("probe");
+    if (eval.knn && plain.has_teacher) names.insert("teacher_knn");
+    if (eval.probe && plain.has_teacher) names.insert("teacher_probe");
+    std::set<std::string> found;
+    for (const auto& [name, value] : scores[i].items()) found.insert(name);
+    CHECK(found == names);
+    CHECK(scores[i].at("epoch") == epoch);
+    CHECK(scores[i].at("step") == epoch * per_epoch);
+    CHECK(times[i].at("seconds") > 0);
+    ++i;
+  }
+  CHECK(i == scores.size());
+  CHECK(std::filesystem::exists(run / kBestEncoderFile) == (i > 0));
+  if (i == 0) return;
+  const std::int64_t images = eval.limit > 0 ? std::min<std::int64_t>(eval.limit, 26) : 26;
+  CHECK(read_safetensors_metadata(run / kBestEncoderFile)
+            .at("scored_by")
+            .ends_with(concat(" of ", images, " test images by ", images, " training images")));
+}
+
 // metrics.jsonl holds what was reported, every number that the run has under its own name and no
 // other.
 void check_metrics(const std::filesystem::path& run, const std::vector<StepReport>& reports,
                    const PretrainSettings& settings, const PlainRun& plain) {
   const auto per_epoch = static_cast<std::int64_t>(plain.steps.size()) / settings.train.epochs;
-  const auto lines = lines_of(run / kMetricsFile), timings = lines_of(run / kTimingsFile);
+  auto lines = lines_of(run / kMetricsFile), timings = lines_of(run / kTimingsFile);
+  check_scores(run, settings, plain, per_epoch, take_scores(lines), take_scores(timings));
   REQUIRE(lines.size() == reports.size());
   REQUIRE(timings.size() == reports.size());
   for (std::size_t i = 0; i < reports.size(); ++i) {
@@ -144,7 +190,7 @@ void check_row(const SettingRow& row, const Images& images) {
   const PlainRun plain = plain_run_on(meant, images);
   const TempFolder folder;
   Witness witness;
-  train_run(settings, images.device, folder / "run", {.observers = {&witness}});
+  train_run(settings, images.device, folder / "run", {.observers = {&witness}, .make_scorer = make_encoder_scorer});
   check_run(witness, plain, [&] { return plain_run_on(meant, images, true); });
   check_metrics(folder / "run", witness.steps, meant, plain);
   check_encoder(folder / "run", meant, witness.end, images);
@@ -181,9 +227,9 @@ TEST_CASE("every setting of every method has a row of tests") {
   for (const Method& method : methods()) {
     PretrainSettings settings = base_settings(method.name);
     for (const Setting& setting : bind_settings(settings)) {
-      const bool known =
-          has_row(setting.key, training_rows()) || has_row(setting.key, data_rows()) ||
-          has_row(setting.key, augment_rows()) || has_row(setting.key, folder_rows(images));
+      const bool known = has_row(setting.key, training_rows()) || has_row(setting.key, data_rows()) ||
+                         has_row(setting.key, augment_rows()) || has_row(setting.key, eval_rows()) ||
+                         has_row(setting.key, folder_rows(images));
       CHECK_MESSAGE(known, setting.key, " is in no row of tests/support/setting_rows.cpp");
     }
   }
@@ -200,8 +246,12 @@ TEST_CASE("every setting of the images has its effect under its name") {
   for (const SettingRow& row : folder_rows(images)) check_row(row, images);
 }
 
-TEST_CASE(
-    "every setting of the augmentation has its effect under its name, for all views and for each") {
+TEST_CASE("every setting of the scores has its effect under its name, and none on training") {
+  const Images images;
+  for (const SettingRow& row : eval_rows()) check_row(row, images);
+}
+
+TEST_CASE("every setting of the augmentation has its effect under its name, for all views and for each") {
   const Images images;
   for (const SettingRow& row : augment_rows()) check_row(row, images);
 }

@@ -9,8 +9,8 @@ using namespace mec;
 using namespace mec::test;
 
 TEST_CASE("as many epochs as fit into the minutes, between the fewest and those asked for") {
-  const auto epochs = [](double minutes) { return fit_epochs(minutes, 0.5, 180, 20, 3).epochs; };  // of 1.5 minutes
-  CHECK(fit_epochs(1, 0.5, 180, 20, 3).minutes_per_epoch == 1.5);
+  const auto epochs = [](double minutes) { return fit_epochs(minutes, 90, 20, 3).epochs; };  // of 1.5 minutes
+  CHECK(fit_epochs(1, 90, 20, 3).minutes_per_epoch == 1.5);
   CHECK(epochs(15) == 10);
   CHECK(epochs(16.4) == 10);
   CHECK(epochs(30) == 20);

@@ -50,13 +50,13 @@ TransformPtr two_views() {
 struct Seen {
   std::vector<std::vector<std::int64_t>> ids;
   std::vector<std::vector<float>> pixels;
-  std::vector<std::string> skipped;
+  std::vector<BrokenImage> skipped;
   bool operator==(const Seen&) const = default;
 };
 
 Seen run(const DatasetPtr& data, LoaderOptions options) {
   Seen seen;
-  options.on_skipped = [&](const std::string& message) { seen.skipped.push_back(message); };
+  options.on_skipped = [&](const BrokenImage& image) { seen.skipped.push_back(image); };
   Loader loader(data, two_views(), options, make_reference_device());
   while (const auto batch = loader.next()) {
     seen.ids.push_back(batch->ids);
@@ -101,8 +101,10 @@ TEST_CASE("broken images are skipped for the same others, and named in the same 
   }
   CHECK(skipped.size() > 3 * folder.broken.size());  // some were drawn for another one
   REQUIRE(expected.skipped.size() == skipped.size());
-  for (std::size_t i = 0; i < skipped.size(); ++i)
-    CHECK(expected.skipped[i].starts_with(folder.name(skipped[i]).string() + ": the PNG file cannot be decoded"));
+  for (std::size_t i = 0; i < skipped.size(); ++i) {
+    CHECK(expected.skipped[i].number == skipped[i]);
+    CHECK(expected.skipped[i].message.starts_with(folder.name(skipped[i]).string() + ": the PNG file cannot be decoded"));
+  }
   for (const int workers : {1, 3}) {
     for (const int prefetch : {1, 4}) {
       LoaderOptions options = skipping(workers);
@@ -179,7 +181,7 @@ TEST_CASE("what the listener throws, next() throws") {
   const Folder folder({3});
   for (const int workers : {0, 2}) {
     LoaderOptions options = skipping(workers);
-    options.on_skipped = [](const std::string&) { throw IoError("no more"); };
+    options.on_skipped = [](const BrokenImage&) { throw IoError("no more"); };
     Loader loader(folder.data, two_views(), options, make_reference_device());
     CHECK_THROWS_WITH_AS(
         [&] {

@@ -92,8 +92,8 @@ TEST_CASE("of CIFAR-100's two labels the fine one counts") {
   CHECK(data->info().kind == "cifar100");
   CHECK(data->label(0) == 99);
   CHECK(data->info().class_names.size() == 100);
-  CHECK_THROWS_WITH_AS(open_dataset({.path = folder.path(), .split = Split::test}), doctest::Contains("test.bin: no such"),
-                       IoError);
+  CHECK_THROWS_WITH_AS(open_dataset({.path = folder.path(), .split = Split::test}), doctest::Contains(": there is no test.bin"),
+                       MissingSplit);
 }
 
 TEST_CASE("damaged CIFAR files say what is wrong") {

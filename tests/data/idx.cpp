@@ -127,6 +127,15 @@ TEST_CASE_FIXTURE(Layouts, "torchvision's folders are found from above, unless t
   write_labels("MNIST/raw/train-labels-idx1-ubyte");
   for (const char* below : {"", "MNIST", "MNIST/raw"}) CHECK(gray(Split::train, below) == 5);
   refuses("MNIST/raw: there is no t10k-images-idx3-ubyte", Split::test);
+  CHECK_THROWS_AS(open_dataset({.path = folder.path(), .split = Split::test}), MissingSplit);
+  // Half a split is no missing one.
+  write("MNIST/raw/t10k-images-idx3-ubyte", 5);
+  try {
+    open_dataset({.path = folder.path(), .split = Split::test});
+    FAIL("it was opened");
+  } catch (const IoError& error) {
+    CHECK(dynamic_cast<const MissingSplit*>(&error) == nullptr);
+  }
   write("KMNIST/raw/train-images-idx3-ubyte", 6);
   write_labels("KMNIST/raw/train-labels-idx1-ubyte");
   CHECK(gray(Split::train, "KMNIST") == 6);

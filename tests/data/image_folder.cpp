@@ -66,7 +66,7 @@ TEST_CASE("a folder with train and val takes the split from there, and one witho
   CHECK(open_dataset({.path = folder.path()})->size() == 2);
   CHECK(open_dataset({.path = folder.path(), .split = Split::test})->size() == 1);
   CHECK_THROWS_WITH_AS(open_dataset({.path = folder / "train", .split = Split::test}),
-                       doctest::Contains("no test/ or val/ folder"), IoError);
+                       doctest::Contains("no test/ or val/ folder"), MissingSplit);
 }
 
 namespace {

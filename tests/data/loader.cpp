@@ -44,6 +44,17 @@ class WideDevice : public ForwardingBackend {
   std::int64_t image_channels(std::int64_t) const override { return 8; }
 };
 
+// Never comes back from a read while it is shut.
+class ShutDataset : public ObservedDataset {
+ public:
+  using ObservedDataset::ObservedDataset;
+  Image read(std::int64_t i) const override {
+    while (shut) std::this_thread::yield();
+    return ObservedDataset::read(i);
+  }
+  std::atomic<bool> shut{true};
+};
+
 TransformPtr two_views(int size, int channels = 1) {
   AugmentSettings settings;
   for (auto& view : settings.views) view.size = size;
@@ -317,13 +328,30 @@ TEST_CASE("views that cannot lie in the machine's memory are refused before any 
    private:
     DatasetInfo info_;
   };
-  const auto make = [] {
-    Loader(std::make_shared<Endless>(), two_views(16384), {.batch = 1 << 20},
-           make_reference_device());
-  };
-  CHECK_THROWS_WITH_AS(
-      make(),
-      doctest::Contains(
-          "the views of 1048576 images of (1048576,16384,16384,1) take 2147483648 MiB"),
-      MemoryError);
+  const auto make = [] { Loader(std::make_shared<Endless>(), two_views(16384), {.batch = 1 << 20}, make_reference_device()); };
+  CHECK_THROWS_WITH_AS(make(), doctest::Contains("the views of 1048576 images of (1048576,16384,16384,1) take 2147483648 MiB"),
+                       MemoryError);
+}
+
+TEST_CASE("a wait for images that do not come is given up, and the batch comes when they do") {
+  const DatasetPtr images = random_dataset(40, {6, 6}, 1);
+  LoaderOptions options = training_options();
+  options.batch = 8;
+  options.workers = 2;
+  Loader plain(images, two_views(4), options, make_reference_device());
+  const std::vector<Batch> expected = all_batches(plain);
+  const auto shut = std::make_shared<ShutDataset>(images);
+  int asked = 0;
+  options.give_up = [&] { return ++asked >= 3; };
+  Loader loader(shut, two_views(4), options, make_reference_device());
+  CHECK_FALSE(loader.next().has_value());
+  CHECK(asked == 3);
+  CHECK_FALSE(loader.next().has_value());
+  shut->shut = false;
+  std::vector<Batch> batches;
+  while (batches.size() < expected.size()) {
+    if (auto batch = loader.next()) batches.push_back(std::move(*batch));
+  }
+  check_same(batches, expected);
+  CHECK_FALSE(loader.next().has_value());
 }

@@ -13,7 +13,8 @@
   visit("adamw_update") visit("all_finite") visit("axpby") visit("batch_norm_apply") \
   visit("batch_norm_grad_apply") visit("batch_norm_grad_reduce") visit("batch_norm_statistics") visit("binary") \
   visit("cholesky") visit("coding_loss") visit("coding_scale") visit("conv2d") visit("conv2d_batch_norm") \
-  visit("conv2d_grad_input") visit("conv2d_grad_weight") visit("copy") visit("cross_entropy") \
+  visit("conv2d_grad_input") visit("conv2d_grad_weight") visit("copy") visit("copy_when") \
+  visit("cross_entropy") \
   visit("ema_update") visit("fill") visit("fill_random") visit("gather_rows") visit("global_avg_pool") \
   visit("global_avg_pool_grad") visit("lars_trust_ratios") visit("lu") visit("lu_inverse") visit("matmul") \
   visit("matrix_polynomial") visit("max_pool2d") visit("max_pool2d_grad") visit("normalize_rows") \

@@ -99,31 +99,24 @@ TEST_CASE_FIXTURE(Fixture, "the damaged tensor is named, whatever byte of its va
       std::string damaged = whole;
       damaged[whole.size() - reader.entries().back().end + at] ^= '\x40';
       write_bytes(path, damaged);
-      const std::string why =
-          concat(path.string(), ": the checkpoint is damaged: tensor '", entry.name, "' is not");
+      const std::string why = concat(path.string(), ": the checkpoint is damaged: tensor '", entry.name, "' is not");
       CHECK_THROWS_WITH_AS(load_state(path), doctest::Contains(why.c_str()), IoError);
     }
   }
   std::string damaged = whole;
   damaged[whole.find("\"step\":\"3\"") + 8] = '4';
   write_bytes(path, damaged);
-  CHECK_THROWS_WITH_AS(load_state(path),
-                       doctest::Contains("damaged: a name or its metadata is not"), IoError);
+  CHECK_THROWS_WITH_AS(load_state(path), doctest::Contains("damaged: a name or its metadata is not"), IoError);
 }
 
-TEST_CASE_FIXTURE(Fixture,
-                  "values that no network can have are refused by name, and nothing is changed") {
+TEST_CASE_FIXTURE(Fixture, "values that no network can have are refused by name") {
   const auto refused = [&](const std::string& name, double value, const std::string& why) {
-    State state = make(0.5), target = make(7);
-    state[1].name = target[1].name = name;
-    const auto before = values(target);
+    State state = make(0.5);
+    state[1].name = name;
     state[1].tensor.rows(2, 3).fill(value);
     save_state(path, state, {});
-    CHECK_THROWS_WITH_AS(
-        restore_state(load_state(path), "c.safetensors", target),
-        ("c.safetensors: no network has such a weight: " + name + "[2] is " + why).c_str(),
-        IoError);
-    CHECK(values(target) == before);
+    CHECK_THROWS_WITH_AS(load_state(path),
+                         concat(path.string(), ": no network has such a weight: ", name, "[2] is ", why).c_str(), IoError);
   };
   const double infinity = std::numeric_limits<double>::infinity();
   refused("online.bn1.weight", std::nan(""), "nan, but weights are finite");

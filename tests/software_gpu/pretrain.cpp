@@ -50,3 +50,25 @@ TEST_CASE_FIXTURE(Fixture, "software GPU: a run that was killed and resumed has 
   CHECK(read_bytes(folder / "run/encoder.safetensors") == read_bytes(folder / "whole/encoder.safetensors"));
   CHECK(losses("run") == losses("whole"));
 }
+
+// Scores run between replays of the step.
+TEST_CASE_FIXTURE(Fixture, "software GPU: scores change no bit of training, and are resumed to the bit") {
+  const auto scored = [&](const std::string& out) {
+    std::vector<std::string> all = arguments(out, "cuda");
+    all.insert(all.end(), {"--set", "eval.every_epochs=1"});
+    return all;
+  };
+  const auto line_of_scores = [&](const std::string& out) {
+    const std::string metrics = read_bytes(folder / out / "metrics.jsonl");
+    return metrics.substr(metrics.find("{\"epoch\":3,"));
+  };
+  run(arguments("plain", "cuda"));
+  run(scored("scored"));
+  for (const char* file : {"encoder.safetensors", "checkpoint-6.safetensors"})
+    CHECK(read_bytes(folder / "scored" / file) == read_bytes(folder / "plain" / file));
+  CHECK(nlohmann::json::parse(line_of_scores("scored")).at("teacher_knn") <= 1);
+  stop_early(scored("run"), "run", 6);
+  run({"pretrain", "--threads", "1", "--device", "cuda", "--resume", at("run")});
+  CHECK(line_of_scores("run") == line_of_scores("scored"));
+  CHECK(read_bytes(folder / "run/encoder-best.safetensors") == read_bytes(folder / "scored/encoder-best.safetensors"));
+}

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <limits>
 #include <thread>
 
 #include "mec/ssl/methods/mec.h"
@@ -82,6 +83,22 @@ TEST_CASE_FIXTURE(Fixture, "checkpoints come as often as they are asked for, and
   CHECK(made() == Steps{12});
 }
 
+TEST_CASE_FIXTURE(Fixture, "a checkpoint that could not be read back is not made, and its step named") {
+  for (const bool of_teacher : {false, true}) {
+    settings.train.checkpoint_steps = 1;
+    CheckpointWriter each = writer();
+    end_step(each, 1);
+    each.finish();
+    TeacherNetwork& network = of_teacher ? learner.teacher->network : learner.online;
+    const Tensor variance = buffers_of(network).at(3).tensor;
+    variance.segment(1, {1}).fill(std::numeric_limits<double>::infinity());
+    const std::string what = of_teacher ? "after step 2 teacher." : "after step 2 online.";
+    CHECK_THROWS_WITH_AS(end_step(each, 2), doctest::Contains(what.c_str()), NumericalError);
+    CHECK(checkpoints_in(out) == Steps{1});
+    variance.fill(1);
+  }
+}
+
 TEST_CASE_FIXTURE(Fixture, "minutes count from the checkpoint before") {
   settings.train.checkpoint_minutes = 0.2 / 60;
   CheckpointWriter w = writer();
@@ -109,6 +126,29 @@ TEST_CASE_FIXTURE(Fixture, "the last ones are kept, and other files left alone")
   end_step(w, 14);
   w.finish();
   CHECK(checkpoints_in(out) == Steps{12, 14});
+}
+
+TEST_CASE_FIXTURE(Fixture, "older ones that cannot be removed are told of once, and again after they could be") {
+  settings.train.checkpoint_steps = 1;
+  settings.train.checkpoints_kept = 1;
+  const std::filesystem::path stuck = out / checkpoint_name(1);
+  write_bytes(stuck / "file", "a folder that holds one is not removed");
+  CheckpointWriter w = writer();
+  const auto write = [&](std::int64_t step) {
+    end_step(w, step);
+    w.newest();
+  };
+  write(2);
+  write(3);
+  REQUIRE(notes.size() == 1);
+  CHECK(notes[0].starts_with(stuck.string() + " cannot be removed: "));
+  std::filesystem::remove_all(stuck);
+  write(4);
+  write_bytes(stuck / "file", "again");
+  write(5);
+  write(6);
+  CHECK(notes == std::vector{notes[0], notes[0]});
+  CHECK(checkpoints_in(out) == Steps{1, 6});
 }
 
 TEST_CASE_FIXTURE(Fixture, "a slow disk holds no step up: what is due meanwhile is made once it is ready") {

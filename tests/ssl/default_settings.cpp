@@ -125,11 +125,15 @@ TEST_CASE("without a word the method is MEC, with its paper's settings") {
   CHECK(s.data.channels == 0);
   CHECK(s.data.workers == 1);
   CHECK(s.data.eval_size == 0);
+  CHECK(s.eval.every_epochs == 0);
+  CHECK(s.eval.knn);
+  CHECK_FALSE(s.eval.probe);
+  CHECK(s.eval.limit == 10000);
 }
 
 TEST_CASE(
-    "choosing a method keeps encoder, length, seed, precision and checkpoints, and sets the rest "
-    "anew") {
+    "choosing a method keeps encoder, length, seed, precision, checkpoints and scores, and sets the "
+    "rest anew") {
   PretrainSettings settings;
   settings.model = {
       .arch = "resnet18", .stem = "cifar", .width = 16, .zero_init_residual = false, .dim = 7};
@@ -141,6 +145,7 @@ TEST_CASE(
   settings.train.checkpoint_minutes = 0.5;
   settings.train.checkpoints_kept = 4;
   settings.train.momentum = 0.5;
+  settings.eval.every_epochs = 6;
   settings.method_settings["temperature"] = 9;
   choose_method(settings, "byol");
   CHECK(settings.model.arch == "resnet18");
@@ -154,6 +159,7 @@ TEST_CASE(
   CHECK(settings.train.checkpoint_steps == 5);
   CHECK(settings.train.checkpoint_minutes == 0.5);
   CHECK(settings.train.checkpoints_kept == 4);
+  CHECK(settings.eval.every_epochs == 6);
   CHECK(describe(settings) == defaults_of("byol"));
 }
 

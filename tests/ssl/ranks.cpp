@@ -103,3 +103,29 @@ TEST_CASE("ranks that take their rows in parts train as one process that takes a
   CHECK(worst(ends_of(2, apart).front().losses, one.losses) < 1e-8);
   CHECK(worst(ends_of(2, together).front().losses, one.losses) > 1e-4);
 }
+
+TEST_CASE("what one rank has to skip, all skip, and they keep the same bits") {
+  PretrainSettings settings = settings_of("moco-v2");
+  settings.train.on_nonfinite = OnNonfinite::skip;
+  settings.train.sync_batch_norm = false;  // each has statistics of its own
+  std::vector<std::vector<double>> before(2), after(2);
+  run_ranks(2, [&](const CommunicatorPtr& ranks) {
+    const Device device = make_reference_device();
+    const auto objective = make_objective(settings, device, Dtype::f64);
+    LearnerOptions options = learner_options(settings, Dtype::f64, objective->ema_teacher());
+    options.ranks = ranks;
+    Learner learner(options, device);
+    const StepScalars scalars(Dtype::f64, device);
+    scalars.set({.lr = 0.02, .ema = 0.9});
+    const auto rank = static_cast<std::size_t>(ranks->rank());
+    // A statistic that overflowed, in one rank's memory alone.
+    if (rank == 1) buffers_of(learner.teacher->network).at(0).tensor.segment(0, {1}).fill(INFINITY);
+    std::vector<Tensor> views;
+    for (std::uint64_t view = 0; view < 2; ++view)
+      views.push_back(random({kBatch / 2, 10, 10, 1}, Dtype::f64, device, {.seed = 2 * rank + view}));
+    before[rank] = snapshot_of(learner, *objective);
+    CHECK(training_step(learner, *objective, views, scalars).finite.item() == 0.0);
+    after[rank] = snapshot_of(learner, *objective);
+  });
+  for (const std::size_t rank : {0, 1}) CHECK(after[rank] == before[rank]);
+}

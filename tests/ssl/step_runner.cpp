@@ -138,6 +138,7 @@ TEST_CASE("a batch of another size runs eagerly among replays") {
     const StepMetrics metrics = runner.run(run.views(seed, batch))();
     const StepOutput expected = training_step(eager.learner, same, eager.views(seed, batch), eager.scalars);
     REQUIRE(metrics.parts.size() == expected.metrics.size());
+    CHECK(runner.projection().to_vector<float>() == expected.projection.to_vector<float>());
     for (std::size_t i = 0; i < expected.metrics.size(); ++i) {
       CHECK(metrics.parts[i] == expected.metrics[i].to(Dtype::f64).to_vector<double>());
     }

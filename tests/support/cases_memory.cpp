@@ -20,6 +20,18 @@ void add_slices(std::vector<OpCase>& table) {
                      const Tensor slice = in[0].segment(1, {1036});
                      return {in[1], in[2], slice.to(Dtype::f32), slice.to(Dtype::bf16), slice.to(Dtype::f64)};
                    }});
+  // Copied unless a NaN or an infinity is planted in in[0]; never copied.
+  table.push_back({.kernel = "copy_when",
+                   .name = "copy_when of slices",
+                   .dtypes = kActivations,
+                   .inputs = {{.shape = {1037}}, {.shape = {1037}}, {.shape = {1037}}, {.shape = {1037}}},
+                   .run = [](const Tensors& in) -> Tensors {
+                     const Tensor finite = all_finite(in[0]), never = Tensor::zeros({1}, Dtype::f32, in[0].device());
+                     copy_when(finite, in[0].segment(3, {1031}), in[1].segment(3, {1031}));
+                     copy_when(finite, in[0].segment(2, {1029}), in[2].segment(1, {1029}));
+                     copy_when(never, in[0], in[3]);
+                     return {in[1], in[2], in[3]};
+                   }});
   table.push_back({.kernel = "fill",
                    .name = "fill a slice",
                    .dtypes = kActivations,
@@ -37,15 +49,16 @@ void add_slices(std::vector<OpCase>& table) {
                      fill_random(in[0].segment(3, {1030}), {.distribution = Distribution::uniform, .seed = 7});
                      return {in[0]};
                    }});
-  table.push_back({.kernel = "gather_rows",
-                   .name = "gather_rows of a slice, and of bytes",
-                   .dtypes = kActivations,
-                   .inputs = {{.shape = {321}, .fill = Fill::integers, .low = 0, .high = 200},
-                              {.shape = {11}, .fill = Fill::integers, .role = Role::i64, .low = 0, .high = 5}},
-                   .run = [](const Tensors& in) -> Tensors {
-                     const Tensor slice = in[0].segment(1, {5, 64}), bytes = slice.to(Dtype::u8);
-                     return {gather_rows(slice, in[1]), gather_rows(bytes, in[1]), gather_rows(bytes.segment(0, {5, 17}), in[1])};
-                   }});
+  table.push_back(
+      {.kernel = "gather_rows",
+       .name = "gather_rows of a slice, and of bytes",
+       .dtypes = kActivations,
+       .inputs = {{.shape = {321}, .fill = Fill::integers, .low = 0, .high = 200},
+                  {.shape = {11}, .fill = Fill::integers, .role = Role::i64, .low = 0, .high = 5}},
+       .run = [](const Tensors& in) -> Tensors {
+         const Tensor slice = in[0].segment(1, {5, 64}), bytes = slice.to(Dtype::u8);
+         return {gather_rows(slice, in[1]), gather_rows(bytes, in[1]), gather_rows(bytes.segment(0, {5, 17}), in[1])};
+       }});
 }
 
 // The kernel itself: where an operation can read the indices, it refuses them.
@@ -99,6 +112,18 @@ void add_extreme_conversions(std::vector<OpCase>& table) {
                    .special = Special::given});
 }
 
+// Copied unless a NaN or an infinity is planted in in[0].
+void add_copy_when(std::vector<OpCase>& table, const Shape& shape) {
+  table.push_back({.kernel = "copy_when",
+                   .name = concat("copy_when ", shape),
+                   .dtypes = kActivations,
+                   .inputs = {{.shape = shape}, {.shape = shape}},
+                   .run = [](const Tensors& in) -> Tensors {
+                     copy_when(all_finite(in[0]), in[0], in[1]);
+                     return {in[1]};
+                   }});
+}
+
 void add_random(std::vector<OpCase>& table, const Shape& shape) {
   for (const auto distribution : {Distribution::uniform, Distribution::normal}) {
     const bool normal = distribution == Distribution::normal;
@@ -129,6 +154,7 @@ void add_memory_cases(std::vector<OpCase>& table) {
                      .run = [](const Tensors& in) -> Tensors {
                        return {in[0].clone(), in[0].to(Dtype::bf16), in[0].to(Dtype::f32), in[0].to(Dtype::f64)};
                      }});
+    add_copy_when(table, shape);
     table.push_back({.kernel = "fill",
                      .name = concat("fill ", shape),
                      .dtypes = kActivations,

@@ -47,7 +47,8 @@ void add_long_buffer(std::vector<OpCase>& table, std::int64_t v_begins) {
                    .accuracy = Accuracy::rounded,
                    .inputs = {kBuffer, kBuffer, kBuffer, kFactor, kManySegments, {.shape = {15}, .fill = Fill::positive}},
                    .run = [v_begins](const Tensors& in) -> Tensors {
-                     const Tensor w = in[0].segment(1, {kSize}), g = in[1].segment(1, {kSize}), v = in[2].segment(v_begins, {kSize});
+                     const Tensor w = in[0].segment(1, {kSize}), g = in[1].segment(1, {kSize}),
+                                  v = in[2].segment(v_begins, {kSize});
                      const SgdArgs args{.lr_factor = 0.5, .momentum = 0.9, .weight_decay = 0.01};
                      sgd_update(w, g, v, in[3], in[4], in[5], args);
                      sgd_update(w, g, v, in[3], in[4], Tensor(), args);
@@ -59,7 +60,8 @@ void add_long_buffer(std::vector<OpCase>& table, std::int64_t v_begins) {
                    .accuracy = Accuracy::accumulated,
                    .inputs = {kBuffer, kBuffer, kManySegments},
                    .run = [v_begins](const Tensors& in) -> Tensors {
-                     return {lars_trust_ratios(in[0].segment(1, {kSize}), in[1].segment(v_begins, {kSize}), in[2], {.eta = 0.02})};
+                     return {
+                         lars_trust_ratios(in[0].segment(1, {kSize}), in[1].segment(v_begins, {kSize}), in[2], {.eta = 0.02})};
                    }});
   // Whole numbers, whose sums are exact in any order.
   const Input long_segment{.shape = {280000}, .fill = Fill::integers, .low = 0, .high = 3};
@@ -118,6 +120,37 @@ void add_bounds(std::vector<OpCase>& table, const char* name, std::int64_t size,
   });
 }
 
+// Updates whose flag says that all numbers of in[1] are finite, and that none is: the first is made
+// but where a NaN or an infinity is planted there, the second never.
+void add_flagged(std::vector<OpCase>& table) {
+  const Input buffer{.shape = {1037}}, positive{.shape = {1037}, .fill = Fill::positive};
+  const Input offsets{.shape = {3}, .fill = Fill::given, .role = Role::i64, .values = {2, 600, 1030}};
+  const Input correction{.shape = {2}, .fill = Fill::given, .values = {0.25, 0.5}};
+  const auto add = [&](const char* kernel, std::vector<Input> inputs,
+                       std::function<void(const Tensors& in, const Tensor& when)> update) {
+    for (const bool off : {false, true}) {
+      table.push_back({.kernel = kernel,
+                       .name = concat(kernel, off ? " that is off" : " where what it reads is finite"),
+                       .dtypes = kReal,
+                       .accuracy = Accuracy::rounded,
+                       .inputs = inputs,
+                       .run = [update, off](const Tensors& in) {
+                         update(in, off ? Tensor::zeros({1}, Dtype::f32, in[0].device()) : all_finite(in[1]));
+                         return in;
+                       }});
+    }
+  };
+  add("sgd_update", {buffer, buffer, buffer, kFactor, offsets}, [](const Tensors& in, const Tensor& when) {
+    sgd_update(in[0], in[1], in[2], in[3], in[4], {}, {.momentum = 0.9}, when);
+  });
+  add("adamw_update", {buffer, buffer, buffer, positive, kFactor, correction, offsets},
+      [](const Tensors& in, const Tensor& when) {
+        adamw_update(in[0], in[1], in[2], in[3], in[4], in[5], in[6], {}, {.eps = 1e-3}, when);
+      });
+  add("ema_update", {buffer, buffer, kFactor},
+      [](const Tensors& in, const Tensor& when) { ema_update(in[0], in[1], in[2], when); });
+}
+
 }  // namespace
 
 void add_optimizer_cases(std::vector<OpCase>& table) {
@@ -156,6 +189,7 @@ void add_optimizer_cases(std::vector<OpCase>& table) {
                      ema_update(in[0], in[1], in[2]);
                      return {in[0]};
                    }});
+  add_flagged(table);
   add_bounds(table, "of nothing", 0, {0, 0, 0});
   add_bounds(table, "with offsets that leave the buffer", 1037, {-7, 3, 600, 20000, 0x1p40});
   add_bounds(table, "with all offsets behind the buffer", 37, {50, 60, 8192});

@@ -137,6 +137,9 @@ std::vector<SettingRow> train_rows() {
        .beside = {kStrongDecay, kNoDecayOfVectors}},
       {.change = MEC_SET("train.seed=11", train.seed = 11)},
       {.change = MEC_SET("train.precision=bf16", train.precision = "bf16"), .beside = {kOneEpoch}},
+      {.change = MEC_SET("train.on_nonfinite=skip", train.on_nonfinite = OnNonfinite::skip), .changes_training = false},
+      {.change = MEC_SET("train.nonfinite_limit=3", train.nonfinite_limit = 3), .changes_training = false},
+      {.change = MEC_SET("train.health_steps=0", train.health_steps = 0), .changes_training = false},
       {.change = MEC_SET("train.checkpoint_epochs=2", train.checkpoint_epochs = 2),
        .changes_training = false},
       {.change = MEC_SET("train.checkpoint_steps=1", train.checkpoint_steps = 1),
@@ -252,6 +255,28 @@ const std::vector<SettingRow>& data_rows() {
       {.change = MEC_SET("data.workers=3", data.workers = 3), .changes_training = false},
       {.change = MEC_SET("data.workers=0", data.workers = 0), .changes_training = false},
       {.change = MEC_SET("data.eval_size=19", data.eval_size = 19), .changes_training = false},
+  };
+  return rows;
+}
+
+const std::vector<SettingRow>& eval_rows() {
+  static const Change gray = MEC_SET("data.kind=mnist", data.kind = "mnist"),
+                      scored = MEC_SET("eval.every_epochs=1", eval.every_epochs = 1);
+  static const std::vector<SettingRow> rows{
+      {.change = scored, .beside = {gray}, .changes_training = false},
+      {.change = MEC_SET("eval.every_epochs=2", eval.every_epochs = 2),
+       .beside = {gray},
+       .changes_training = false},
+      {.change = MEC_SET("eval.knn=false", eval.knn = false),
+       .beside = {gray, scored, MEC_SET("eval.probe=true", eval.probe = true)},
+       .changes_training = false},
+      {.change = MEC_SET("eval.probe=true", eval.probe = true),
+       .beside = {gray, scored},
+       .changes_training = false},
+      {.change = MEC_SET("eval.limit=22", eval.limit = 22),
+       .beside = {gray, scored},
+       .changes_training = false},
+      {.change = scored, .beside = {gray}, .method = "simsiam", .changes_training = false},
   };
   return rows;
 }

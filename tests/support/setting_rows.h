@@ -28,6 +28,8 @@ struct SettingRow {
 // Of [model], [mec], [mixture_kl], [train] and the methods' own numbers.
 const std::vector<SettingRow>& training_rows();
 const std::vector<SettingRow>& data_rows();
+// On images in gray, with labels in both splits.
+const std::vector<SettingRow>& eval_rows();
 // "augment.size" and its like for all views and for each of two, and "augment.views".
 const std::vector<SettingRow>& augment_rows();
 

@@ -163,6 +163,49 @@ TEST_CASE("allocator: when the system has no memory, the error says how much was
   CHECK(allocator.allocate(kMiB) == a);  // it still works
 }
 
+TEST_CASE("allocator: an error of the system's memory has the figures, workspaces apart") {
+  CountingUpstream source{.limit = 16 * kMiB};
+  CachingAllocator allocator(source.upstream());
+  void* const tensor = allocator.allocate(3 * kMiB);
+  void* const workspace = allocator.allocate(kMiB / 2, BlockUse::workspace);
+  try {
+    allocator.allocate(14 * kMiB);
+    FAIL("there is not as much");
+  } catch (const OutOfMemory& error) {
+    CHECK(error.asked == 14 * kMiB);
+    CHECK(error.held.in_use == 7 * kMiB / 2);
+    CHECK(error.held.workspaces == kMiB / 2);
+    CHECK(error.held.reserved == 4 * kMiB);
+  }
+  allocator.deallocate(workspace);
+  CHECK(allocator.stats().workspaces == 0);
+  CHECK(allocator.allocate(kMiB / 2) == workspace);
+  CHECK(allocator.stats().workspaces == 0);
+  allocator.deallocate(tensor);
+}
+
+TEST_CASE("allocator: what nothing uses goes back to the system where that is wanted, and what it has left is known") {
+  CountingUpstream source{.limit = 64 * kMiB};
+  CachingAllocator allocator(source.upstream());
+  void* const a = allocator.allocate(3 * kMiB);
+  void* const b = allocator.allocate(6 * kMiB);
+  void* const small = allocator.allocate(64);
+  CHECK(allocator.available() == 52 * kMiB);
+  allocator.deallocate(a);
+  CHECK(allocator.available() == 52 * kMiB);
+  allocator.trim();
+  CHECK(source.held == 8 * kMiB);
+  CHECK(allocator.stats().reserved == 8 * kMiB);
+  CHECK(allocator.available() == 56 * kMiB);
+  allocator.deallocate(b);
+  allocator.deallocate(small);
+  allocator.trim();
+  CHECK(source.held == 0);
+  CHECK(allocator.available() == 64 * kMiB);
+  allocator.deallocate(allocator.allocate(64 * kMiB));
+  CHECK(allocator.available() == 0);
+}
+
 TEST_CASE("allocator: what is free when it is retired is never handed out again") {
   CachingAllocator allocator;
   void* kept = allocator.allocate(64);
@@ -233,10 +276,8 @@ TEST_CASE("allocator: more than the machine has is refused, although the system 
   CachingAllocator allocator;
   void* const some = allocator.allocate(4 * kMiB);
   const std::uint64_t machine = machine_memory();
-  CHECK_THROWS_WITH_AS(allocator.allocate(machine), doctest::Contains("(4 MiB are held)"),
-                       MemoryError);
-  CHECK_THROWS_WITH_AS(allocator.allocate(std::size_t{1} << 50),
-                       doctest::Contains("no further 1073741824 MiB"), MemoryError);
+  CHECK_THROWS_WITH_AS(allocator.allocate(machine), doctest::Contains("(4 MiB are held)"), MemoryError);
+  CHECK_THROWS_WITH_AS(allocator.allocate(std::size_t{1} << 50), doctest::Contains("no further 1073741824 MiB"), MemoryError);
   allocator.deallocate(some);
   CHECK(allocator.allocate(4 * kMiB) == some);
 }

@@ -36,8 +36,7 @@ TEST_CASE("products name the sizes that differ") {
 }
 
 TEST_CASE("element-wise operations refuse other shapes, dtypes and devices") {
-  CHECK_THROWS_WITH_AS(add(make({2, 3}), make({2})), doctest::Contains("add: shapes (2,3) and (2) do not meet"),
-                       ShapeError);
+  CHECK_THROWS_WITH_AS(add(make({2, 3}), make({2})), doctest::Contains("add: shapes (2,3) and (2) do not meet"), ShapeError);
   CHECK_THROWS_AS(exp(make({2}, Dtype::i32)), DtypeError);
   CHECK_THROWS_WITH_AS(add(make({2}), Tensor::zeros({2}, Dtype::f32, make_reference_device())),
                        doctest::Contains("live on two different devices"), ValueError);
@@ -98,6 +97,13 @@ TEST_CASE("updates check their buffers") {
   CHECK_THROWS_WITH_AS(sgd_update(w, w, w, lr, offsets, make({2}), {}),
                        "sgd_update: the trust ratios should hold 1 value(s), but is (2)", ShapeError);
   CHECK_THROWS_AS(sgd_update(w, w, w, make({1}, Dtype::f64), offsets, {}, {}), DtypeError);
+  CHECK_THROWS_WITH_AS(sgd_update(w, w, w, lr, offsets, {}, {}, make({2})),
+                       "sgd_update: the flag is one number, but its shape is (2)", ShapeError);
+  CHECK_THROWS_AS(adamw_update(w, w, w, w, lr, make({2}), offsets, {}, {}, make({1}, Dtype::f64)), DtypeError);
+  CHECK_THROWS_AS(ema_update(w, w, lr, make({2})), ShapeError);
+  CHECK_THROWS_AS(copy_when(make({2}), w, w), ShapeError);
+  CHECK_THROWS_AS(copy_when(lr, w, make({5})), ShapeError);
+  CHECK_THROWS_AS(copy_when(lr, w, make({6}, Dtype::f64)), DtypeError);
   CHECK_THROWS_AS(ema_update(w, w, make({2})), ShapeError);
   CHECK_THROWS_AS(ema_update(w, w, make({1}, Dtype::f64)), DtypeError);
 }

@@ -46,7 +46,7 @@ CpuBackend::Scratch::Scratch(CpuBackend& backend, std::size_t bytes) : backend_(
     backend_.scratch_ = nullptr;
     backend_.scratch_bytes_ = 0;
     try {
-      backend_.scratch_ = static_cast<std::byte*>(backend_.allocator_.allocate(bytes));
+      backend_.scratch_ = static_cast<std::byte*>(backend_.allocator_.allocate(bytes, BlockUse::workspace));
     } catch (...) {
       backend_.mutex_.unlock();
       throw;

@@ -48,6 +48,11 @@ void run(LoopsBackend& device, const kernel::Copy& call) {
   });
 }
 
+void run(LoopsBackend& device, const kernel::CopyWhen& call) {
+  if (functor::is_off(static_cast<const float*>(call.when.data))) return;
+  copy_bytes(device.team(), call.x.data, call.y.data, numel(call.x.shape) * size_of(call.x.dtype));
+}
+
 void run(LoopsBackend& device, const kernel::Fill& call) {
   dispatch_any(call.y.dtype, [&]<class T>() {
     T* const out = static_cast<T*>(call.y.data);
@@ -80,14 +85,13 @@ void run(LoopsBackend& device, const kernel::GatherRows& call) {
   const auto* const rows = static_cast<const std::int64_t*>(call.index.data);
   const char* const from = static_cast<const char*>(call.x.data);
   char* const to = static_cast<char*>(call.y.data);
-  parallel_for(device.team(), count, larger(1, kCopyGrain / larger(row_bytes, 1)),
-               [=](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t i = begin; i < end; ++i) {
-                   const auto size = static_cast<std::size_t>(row_bytes);
-                   if (rows[i] >= 0 && rows[i] < count_in) std::memcpy(to + i * row_bytes, from + rows[i] * row_bytes, size);
-                   else std::memset(to + i * row_bytes, 0xff, size);
-                 }
-               });
+  parallel_for(device.team(), count, larger(1, kCopyGrain / larger(row_bytes, 1)), [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const auto size = static_cast<std::size_t>(row_bytes);
+      if (rows[i] >= 0 && rows[i] < count_in) std::memcpy(to + i * row_bytes, from + rows[i] * row_bytes, size);
+      else std::memset(to + i * row_bytes, 0xff, size);
+    }
+  });
 }
 
 constinit const MemoryKernels memory_kernels = KernelsOf<LoopsBackend, MemoryKernels>::table;

@@ -56,6 +56,7 @@ template <class T> T norm(const T* x, std::int64_t n) {
 }  // namespace
 
 void run(LoopsBackend& device, const kernel::SgdUpdate& call) {
+  if (functor::is_off(static_cast<const float*>(call.when.data))) return;
   with_real(call.w.dtype, [&]<class T>() {
     const T base = *static_cast<const T*>(call.lr.data) * T(call.args.lr_factor);
     for_each_segment<T>(
@@ -68,6 +69,7 @@ void run(LoopsBackend& device, const kernel::SgdUpdate& call) {
 }
 
 void run(LoopsBackend& device, const kernel::AdamWUpdate& call) {
+  if (functor::is_off(static_cast<const float*>(call.when.data))) return;
   with_real(call.w.dtype, [&]<class T>() {
     auto step = functor::AdamWStep<T>::of(call.args);
     step.read(*static_cast<const T*>(call.lr.data), static_cast<const T*>(call.correction.data));
@@ -96,6 +98,7 @@ void run(LoopsBackend& device, const kernel::LarsTrustRatios& call) {
 }
 
 void run(LoopsBackend& device, const kernel::EmaUpdate& call) {
+  if (functor::is_off(static_cast<const float*>(call.when.data))) return;
   with_real(call.w.dtype, [&]<class T>() {
     const functor::EmaStep<T> step{*static_cast<const T*>(call.coefficient.data)};
     T* const t = static_cast<T*>(call.teacher.data);

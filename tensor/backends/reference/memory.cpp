@@ -27,6 +27,11 @@ void run(ReferenceBackend&, const kernel::Copy& call) {
   });
 }
 
+void run(ReferenceBackend&, const kernel::CopyWhen& call) {
+  if (functor::is_off(call.when.as<float>())) return;
+  std::copy_n(call.x.as<std::byte>(), bytes_of(call.x), call.y.as<std::byte>());
+}
+
 void run(ReferenceBackend&, const kernel::Fill& call) {
   dispatch_any(call.y.dtype, [&]<class T>() { std::fill_n(call.y.as<T>(), call.y.numel(), converted<T>(call.value)); });
 }

@@ -5,6 +5,7 @@
 namespace mec::reference {
 
 void run(ReferenceBackend&, const kernel::SgdUpdate& call) {
+  if (functor::is_off(call.when.as<float>())) return;
   const auto* ends = call.offsets.as<std::int64_t>();
   const auto cut = [n = call.w.numel()](std::int64_t bound) { return functor::cut_to(n, bound); };
   dispatch_real(call.name, call.w.dtype, [&]<class T>() {
@@ -19,6 +20,7 @@ void run(ReferenceBackend&, const kernel::SgdUpdate& call) {
 }
 
 void run(ReferenceBackend&, const kernel::AdamWUpdate& call) {
+  if (functor::is_off(call.when.as<float>())) return;
   const auto* ends = call.offsets.as<std::int64_t>();
   const auto cut = [n = call.w.numel()](std::int64_t bound) { return functor::cut_to(n, bound); };
   dispatch_real(call.name, call.w.dtype, [&]<class T>() {
@@ -49,6 +51,7 @@ void run(ReferenceBackend&, const kernel::LarsTrustRatios& call) {
 }
 
 void run(ReferenceBackend&, const kernel::EmaUpdate& call) {
+  if (functor::is_off(call.when.as<float>())) return;
   dispatch_real(call.name, call.w.dtype, [&]<class T>() {
     const functor::EmaStep<T> step{call.coefficient.as<T>()[0]};
     for (std::int64_t i = 0; i < call.w.numel(); ++i) step(call.teacher.as<T>()[i], call.w.as<T>()[i]);

@@ -7,10 +7,18 @@ namespace {
 
 // Segments come from the inner device's allocator, hence from its kind of memory.
 Upstream memory_of(const Device& device) {
-  return {.allocate = [device](std::size_t bytes) { return device->allocator().allocate(bytes); },
-          .release = [device](void* memory, std::size_t) { device->allocator().deallocate(memory); },
-          .extend = {},
-          .granule = device->allocator().granule()};
+  const auto allocate = [device](std::size_t bytes) -> void* {
+    try {
+      return device->allocator().allocate(bytes);
+    } catch (const OutOfMemory&) {
+      return nullptr;
+    }
+  };
+  const auto release = [device](void* memory, std::size_t) {
+    device->allocator().deallocate(memory);
+    device->allocator().trim();
+  };
+  return {.allocate = allocate, .release = release, .extend = {}, .granule = device->allocator().granule()};
 }
 
 class RecordingCapture final : public Capture {

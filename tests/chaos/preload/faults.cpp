@@ -5,8 +5,8 @@
 //   FAULTS_FILE     only files whose path holds this text
 //   FAULTS_CALL     only calls of this name: open, write, flush, fsync, rename, truncate
 //   FAULTS_AT       the number, from 1, of the call that meets the fault
-//   FAULTS_KIND     once: that call fails; on: it and all later ones; kill: the process is killed
-//                   there; hang: the call never returns
+//   FAULTS_KIND     once: that call fails; on: it and all later ones; each: every FAULTS_AT-th one;
+//                   kill: the process is killed there; hang: the call never returns
 //   FAULTS_DELAY    milliseconds that each call that counts takes longer, as on a slow disk
 //   FAULTS_ERRNO    how they fail, as a number (ENOSPC)
 //   FAULTS_COUNT    a file that gets the number of calls at the end
@@ -51,7 +51,7 @@ bool fails(const std::string& call, const std::string& path) {
   ::usleep(1000 * static_cast<useconds_t>(std::atoi(variable("FAULTS_DELAY").c_str())));
   const long number = ++calls, at = std::atol(variable("FAULTS_AT").c_str());
   const std::string kind = variable("FAULTS_KIND");
-  if (at < 1 || number < at || (kind != "on" && number > at)) return false;
+  if (at < 1 || number < at || (kind == "each" ? number % at != 0 : kind != "on" && number > at)) return false;
   if (kind == "kill") std::raise(SIGKILL);
   while (kind == "hang") ::pause();
   errno = std::atoi(variable("FAULTS_ERRNO").c_str());

@@ -17,7 +17,7 @@ const ViewKernels* KernelBackend::view_kernels() const { return &MEC_SIMT::view_
 void* KernelBackend::scratch(std::size_t bytes) {
   if (bytes > scratch_bytes_ || scratch_.empty()) {
     const std::size_t larger = std::max(bytes, 2 * scratch_bytes_);
-    scratch_.push_back(allocator().allocate(larger));
+    scratch_.push_back(allocator().allocate(larger, BlockUse::workspace));
     scratch_bytes_ = larger;  // only now, since allocate() may throw
   }
   return scratch_.back();

@@ -21,6 +21,12 @@ template <int V, class T> SIMT_KERNEL move_kernel(const T* x, T* y, std::int64_t
               [&]<int W>(std::int64_t i) { store_pack<W>(y + i, load_pack<W>(x + i)); });
 }
 
+template <int V, class T> SIMT_KERNEL move_when_kernel(const T* x, const float* when, T* y, std::int64_t n) {
+  if (functor::is_off(when)) return;
+  for_span<V>(y, 0, n, simt::block() * simt::threads() + simt::thread(), simt::blocks() * simt::threads(),
+              [&]<int W>(std::int64_t i) { store_pack<W>(y + i, load_pack<W>(x + i)); });
+}
+
 template <int V, class From, class To> SIMT_KERNEL convert_kernel(const From* x, To* y, std::int64_t n) {
   map_elements<V>(
       n, y, [](From value) { return converted<To>(value); }, x);
@@ -97,6 +103,16 @@ void run(KernelBackend& device, const kernel::Copy& call) {
           convert.template operator()<1>(device.grid_for(n));
         }
       }
+    });
+  });
+}
+
+void run(KernelBackend& device, const kernel::CopyWhen& call) {
+  const std::int64_t n = call.x.numel();
+  dispatch_size(size_of(call.x.dtype), [&]<class T>() {
+    device.with_packs<T>(n, equally_aligned(call.x.as<T>(), call.y.as<T>()), [&]<int V>(const simt::Grid& grid) {
+      simt::launch(call.name, move_when_kernel<V, T>, grid, device.stream(), call.x.as<T>(), call.when.as<float>(),
+                   call.y.as<T>(), n);
     });
   });
 }

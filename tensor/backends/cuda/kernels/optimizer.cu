@@ -61,7 +61,8 @@ SIMT_DEVICE void for_each_segment(const T* w, std::int64_t n, const Segments& se
 
 template <int V, class T>
 SIMT_KERNEL sgd_kernel(T* w, const T* g, T* v, std::int64_t n, const T* lr, Segments segments, const T* trust_ratios,
-                       functor::SgdStep<T> step) {
+                       functor::SgdStep<T> step, const float* when) {
+  if (functor::is_off(when)) return;
   step.lr *= lr[0];
   for_each_segment<V>(w, n, segments, trust_ratios, [&]<int W>(std::int64_t i, T trust) {
     Pack<T, W> weight = load_pack<W>(w + i), velocity = load_pack<W>(v + i);
@@ -75,7 +76,8 @@ SIMT_KERNEL sgd_kernel(T* w, const T* g, T* v, std::int64_t n, const T* lr, Segm
 
 template <int V, class T>
 SIMT_KERNEL adamw_kernel(T* w, const T* g, T* m, T* v, std::int64_t n, const T* lr, const T* correction, Segments segments,
-                         const T* trust_ratios, functor::AdamWStep<T> step) {
+                         const T* trust_ratios, functor::AdamWStep<T> step, const float* when) {
+  if (functor::is_off(when)) return;
   step.read(lr[0], correction);
   for_each_segment<V>(w, n, segments, trust_ratios, [&]<int W>(std::int64_t i, T trust) {
     Pack<T, W> weight = load_pack<W>(w + i), first = load_pack<W>(m + i), second = load_pack<W>(v + i);
@@ -132,7 +134,9 @@ SIMT_KERNEL lars_trust_ratios_kernel(const SquareSums<T>* partial, Segments segm
   }
 }
 
-template <int V, class T> SIMT_KERNEL ema_kernel(T* teacher, const T* w, std::int64_t n, const T* coefficient) {
+template <int V, class T>
+SIMT_KERNEL ema_kernel(T* teacher, const T* w, std::int64_t n, const T* coefficient, const float* when) {
+  if (functor::is_off(when)) return;
   const functor::EmaStep<T> step{coefficient[0]};
   for_span<V>(teacher, 0, n, simt::block() * simt::threads() + simt::thread(), simt::blocks() * simt::threads(),
               [&]<int W>(std::int64_t i) {
@@ -154,7 +158,7 @@ void run(KernelBackend& device, const kernel::SgdUpdate& call) {
     device.with_packs<T>(n, equally_aligned(call.w.as<T>(), call.g.as<T>(), call.v.as<T>()), [&]<int V>(const simt::Grid&) {
       simt::launch(call.name, sgd_kernel<V, T>, device.grid_of_pieces(ceil_div(n, kPiece)), device.stream(), call.w.as<T>(),
                    call.g.as<T>(), call.v.as<T>(), n, call.lr.as<T>(), segments_of(call.offsets, n), call.trust_ratios.as<T>(),
-                   scalars);
+                   scalars, call.when.as<float>());
     });
   });
 }
@@ -167,7 +171,7 @@ void run(KernelBackend& device, const kernel::AdamWUpdate& call) {
                            simt::launch(call.name, adamw_kernel<V, T>, device.grid_of_pieces(ceil_div(n, kPiece)),
                                         device.stream(), call.w.as<T>(), call.g.as<T>(), call.m.as<T>(), call.v.as<T>(), n,
                                         call.lr.as<T>(), call.correction.as<T>(), segments_of(call.offsets, n),
-                                        call.trust_ratios.as<T>(), functor::AdamWStep<T>::of(call.args));
+                                        call.trust_ratios.as<T>(), functor::AdamWStep<T>::of(call.args), call.when.as<float>());
                          });
   });
 }
@@ -192,7 +196,7 @@ void run(KernelBackend& device, const kernel::EmaUpdate& call) {
   dispatch_real(call.name, call.w.dtype, [&]<class T>() {
     device.with_packs<T>(n, equally_aligned(call.teacher.as<T>(), call.w.as<T>()), [&]<int V>(const simt::Grid& grid) {
       simt::launch(call.name, ema_kernel<V, T>, grid, device.stream(), call.teacher.as<T>(), call.w.as<T>(), n,
-                   call.coefficient.as<T>());
+                   call.coefficient.as<T>(), call.when.as<float>());
     });
   });
 }

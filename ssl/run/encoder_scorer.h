@@ -1,0 +1,43 @@
+// How well a run's encoder does while it trains: what scores it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "mec/data/loader/broken_images.h"
+#include "mec/data/normalization.h"
+#include "mec/nn/module.h"
+#include "mec/ssl/methods/objective.h"
+#include "mec/ssl/settings.h"
+
+namespace mec {
+
+class EncoderScorer {
+ public:
+  virtual ~EncoderScorer() = default;
+
+  // What is scored, on which images; one line.
+  virtual const std::string& text() const = 0;
+  // Accuracies in [0, 1], "knn" and "probe" as far as they are asked for; the first says which
+  // encoder is the best. Images enter the encoder as `dtype`. Leaves the encoder as it is, and
+  // keeps nothing on the device. None where `stops`, asked before each batch, says so.
+  virtual std::optional<Metrics> score(const Module& encoder, Dtype dtype, const std::function<bool()>& stops) const = 0;
+};
+
+// What the encoder takes, and where it is.
+struct ScorerOptions {
+  Device device;
+  std::int64_t channels = 3;
+  std::int64_t image_size = 224;
+  Normalization normalization;
+  BrokenListener on_skipped = {};                     // with data.on_broken = "skip"
+  std::function<void(const std::string&)> note = {};  // messages for the user
+};
+
+// Makes what settings.eval asks for. ValueError or IoError where its images do not serve.
+using MakeScorer = std::function<std::unique_ptr<EncoderScorer>(const PretrainSettings&, const ScorerOptions&)>;
+
+}  // namespace mec

@@ -1,0 +1,124 @@
+#include "mec/ssl/run/evaluations.h"
+
+#include <charconv>
+#include <cstdio>
+#include <map>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "mec/nn/files/weights.h"
+#include "mec/tensor/clock.h"
+#include "mec/tensor/io/safetensors.h"
+#include "mec/tensor/text.h"
+
+namespace mec {
+
+namespace {
+
+constexpr const char* kEpoch = "epoch";
+constexpr const char* kScoredBy = "scored_by";
+
+std::string digits_that_read_back(double number) { return nlohmann::json(number).dump(); }
+
+}  // namespace
+
+std::string score_text(const std::string& name, double accuracy) {
+  const std::string teacher = "teacher_";
+  const bool is_teachers = name.starts_with(teacher);
+  const std::string of = is_teachers ? name.substr(teacher.size()) : name;
+  char percent[32];
+  std::snprintf(percent, sizeof percent, "%.2f %%", 100 * accuracy);
+  return concat(is_teachers ? "teacher's " : "", of == "knn" ? "kNN" : of, " ", percent);
+}
+
+Evaluations::Evaluations(const PretrainSettings& settings, std::int64_t steps_per_epoch, std::unique_ptr<EncoderScorer> scorer,
+                         WeightsInfo info, EvaluationOptions options)
+    : settings_(settings.eval),
+      epochs_(settings.train.epochs),
+      steps_per_epoch_(steps_per_epoch),
+      scorer_(std::move(scorer)),
+      info_(std::move(info)),
+      options_(std::move(options)),
+      best_(read_best()) {}
+
+// None where the folder's file is damaged, or its score of another kind: the next encoder takes its
+// place.
+std::optional<Evaluations::Best> Evaluations::read_best() const {
+  const std::filesystem::path path = options_.folder / kBestEncoderFile;
+  if (!std::filesystem::exists(path)) return {};
+  try {
+    const std::map<std::string, std::string> metadata = read_safetensors_metadata(path);
+    if (metadata.at(kScoredBy) != scorer_->text()) return {};
+    const std::string& score = metadata.at(settings_.knn ? "knn" : "probe");
+    Best best{.epoch = std::stoll(metadata.at(kEpoch))};
+    const auto [end, error] = std::from_chars(score.data(), score.data() + score.size(), best.score);
+    if (error != std::errc() || end != score.data() + score.size()) return {};
+    return best;
+  } catch (const std::exception&) {
+    return {};
+  }
+}
+
+std::optional<Metrics> Evaluations::score(Learner& learner) const {
+  const auto stops = [&] { return options_.stop_requested && options_.stop_requested(TrainPhase::evaluation); };
+  std::optional<Metrics> scores = scorer_->score(learner.online.encoder, learner.activations, stops);
+  if (scores && learner.teacher) {
+    const std::optional<Metrics> teacher = scorer_->score(learner.teacher->network.encoder, learner.activations, stops);
+    if (!teacher) return {};
+    for (const auto& [name, value] : *teacher) scores->emplace_back("teacher_" + name, value);
+  }
+  return scores;
+}
+
+void Evaluations::on_epoch(std::int64_t epoch, Learner& learner) {
+  if (!is_scored(settings_, epoch, epochs_)) return;
+  for (Observer* observer : options_.observers) observer->before_evaluation(epoch);
+  const auto began = std::chrono::steady_clock::now();
+  std::optional<Metrics> scores;
+  try {
+    scores = score(learner);
+  } catch (const ValueError& error) {
+    throw ValueError(
+        concat("the evaluation after epoch ", epoch, ": ", error.what(), "; eval.every_epochs=0 trains without it"));
+  }
+  // What is written now takes its time, as after a step.
+  if (options_.stop_requested) options_.stop_requested(TrainPhase::step);
+  gave_up_ = !scores;
+  if (gave_up_) return;
+  const Evaluation evaluation{
+      .epoch = epoch, .step = epoch * steps_per_epoch_, .scores = *scores, .seconds = seconds_since(began)};
+  keep(evaluation, learner);
+  for (Observer* observer : options_.observers) observer->on_evaluation(evaluation);
+}
+
+// Where it is the best.
+void Evaluations::keep(const Evaluation& evaluation, Learner& learner) {
+  const double score = evaluation.scores.front().second;
+  if (best_ && score <= best_->score) return;
+  best_ = {.epoch = evaluation.epoch, .score = score};
+  std::map<std::string, std::string> metadata = to_metadata(info_);
+  metadata[kEpoch] = std::to_string(evaluation.epoch);
+  metadata["step"] = std::to_string(evaluation.step);
+  metadata[kScoredBy] = scorer_->text();
+  for (const auto& [name, value] : evaluation.scores) metadata[name] = digits_that_read_back(value);
+  try {
+    save_weights(options_.folder / kBestEncoderFile, learner.online.encoder, metadata);
+    failure_.clear();
+  } catch (const IoError& error) {
+    const bool is_first = failure_.empty();
+    failure_ = error.what();
+    if (is_first && options_.note) {
+      options_.note(concat(failure_, "; training goes on, and the next encoder with a higher score is tried"));
+    }
+  }
+}
+
+std::string Evaluations::finish() const {
+  check<IoError>(failure_.empty(), "the best encoder, of epoch ", best_ ? best_->epoch : 0, ", is not written: ", failure_);
+  if (!best_) return "";
+  return concat("best epoch ", best_->epoch, ", ", score_text(settings_.knn ? "knn" : "probe", best_->score), ": ",
+                printable((options_.folder / kBestEncoderFile).string()));
+}
+
+}  // namespace mec
