@@ -11,6 +11,7 @@
 #include "mec/tensor/io/atomic_file.h"
 #include "mec/tensor/io/file_kind.h"
 #include "mec/tensor/io/limits.h"
+#include "mec/tensor/text.h"
 
 namespace mec {
 namespace {
@@ -215,20 +216,28 @@ const char* type_of(Dtype dtype) {
   }
 }
 
-Json make_header(const SafetensorsFile& content, const std::vector<const NamedTensor*>& tensors) {
-  Json header = Json::object();
-  if (!content.metadata.empty()) header[kMetadata] = content.metadata;
+std::string quoted(const std::string& text) { return Json(text).dump(); }
+
+// Written as text: the JSON library's destructors take memory, and end the program where there is
+// none, as in the middle of a checkpoint.
+std::string make_header(const SafetensorsFile& content, const std::vector<const NamedTensor*>& tensors) {
+  std::vector<std::string> entries;
+  if (!content.metadata.empty()) {
+    std::vector<std::string> texts;
+    for (const auto& [key, value] : content.metadata) texts.push_back(concat(quoted(key), ':', quoted(value)));
+    entries.push_back(concat(quoted(kMetadata), ":{", joined(texts, ","), '}'));
+  }
   std::uint64_t at = 0;
   for (const auto* named : tensors) {
     const Tensor& tensor = named->tensor;
-    const auto dims = tensor.shape().dims();
+    std::vector<std::string> sizes;
+    for (const std::int64_t size : tensor.shape().dims()) sizes.push_back(std::to_string(size));
     const std::uint64_t end = at + tensor.bytes();
-    header[named->name] = {{"dtype", type_of(tensor.dtype())},
-                           {"shape", std::vector<std::int64_t>(dims.begin(), dims.end())},
-                           {"data_offsets", {at, end}}};
+    entries.push_back(concat(quoted(named->name), ":{\"dtype\":", quoted(type_of(tensor.dtype())), ",\"shape\":[",
+                             joined(sizes, ","), "],\"data_offsets\":[", at, ',', end, "]}"));
     at = end;
   }
-  return header;
+  return concat('{', joined(entries, ","), '}');
 }
 
 }  // namespace
@@ -289,7 +298,7 @@ void write_safetensors(const std::filesystem::path& path, const SafetensorsFile&
 
   std::string header;
   try {
-    header = make_header(content, tensors).dump();
+    header = make_header(content, tensors);
   } catch (const Json::exception& error) {
     throw ValueError(
         concat("write_safetensors: a name or a metadata value is not UTF-8: ", error.what()));
