@@ -3,6 +3,10 @@
 # the run is done.
 #
 #   sbatch examples/slurm/pretrain.sh CONFIG.toml DIR [more options of mec pretrain]
+#   sbatch --nodes=4 --ntasks-per-node=8 --cpus-per-task=8 examples/slurm/pretrain.sh CONFIG.toml DIR
+#
+# With several tasks, srun starts as many processes, which train together over MPI. (Where srun does
+# not start MPI's processes by itself, export SLURM_MPI_TYPE=pmix.)
 #
 # Slurm sends SIGUSR1 to this shell 120 seconds before the limit. mec then finishes its step, writes
 # a checkpoint and exits with status 75; the job is requeued, and the same command goes on from the
