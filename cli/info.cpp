@@ -90,8 +90,7 @@ void print_mpi() {
   const std::string library = describe_mpi();
   std::cout << "  MPI: " << (library.empty() ? "missing: runs have one process" : library) << "\n";
   if (const std::optional<Launch> launch = find_launch()) {
-    std::cout << "one of " << launch->size << " processes, " << launch->local_size << " on this machine (" << launch->variable
-              << ")\n";
+    std::cout << "one of " << launch->size << " processes (" << launch->variable << ")\n";
   }
 }
 

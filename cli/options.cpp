@@ -16,7 +16,7 @@ CpuKernels cpu_kernels(const std::string& name) {
 
 CpuOptions DeviceOptions::cpu() const { return {.threads = threads, .kernels = cpu_kernels(kernels)}; }
 
-CudaOptions DeviceOptions::cuda() const { return {.tf32 = tf32, .deterministic = !nondeterministic, .tune = tune}; }
+CudaOptions DeviceOptions::cuda() const { return {.device = gpu, .tf32 = tf32, .deterministic = !nondeterministic, .tune = tune}; }
 
 Device DeviceOptions::make(const std::string& plan_file) const {
   CpuOptions on_cpu = cpu();

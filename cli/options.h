@@ -15,6 +15,7 @@ namespace mec::cli {
 struct DeviceOptions {
   std::string device = "cpu";
   int threads = 0;
+  int gpu = 0;  // with device = "cuda"
   std::string kernels = "auto";
   bool tf32 = false;
   bool tune = false;

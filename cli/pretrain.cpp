@@ -37,7 +37,9 @@ PretrainSettings collect_settings(const PretrainOptions& options) {
   return settings;
 }
 
-Device make_device(const DeviceOptions& options, const std::filesystem::path& run) {
+// The first rank alone keeps the run's plans, and tells.
+Device make_device(const DeviceOptions& options, const std::filesystem::path& run, const Communicator& ranks) {
+  if (ranks.rank() > 0) return options.make();
   if (options.nondeterministic && options.device == "cuda") note("--nondeterministic: the same run again will have other bits");
   return options.make((run / kPlansFile).string());
 }
@@ -85,7 +87,7 @@ void run_pretrain(const PretrainOptions& options, const CommunicatorPtr& ranks) 
   if (std::filesystem::is_directory(options.config)) {
     check_resumes_folder(options);
     const std::filesystem::path folder = options.config;
-    return check_complete(resume_told(make_device(options.device, folder), folder, log, run), folder);
+    return check_complete(resume_told(make_device(options.device, folder, *ranks), folder, log, run), folder);
   }
   const bool resumes = options.resume || options.with_changes;
   if (options.config.empty())
@@ -96,7 +98,7 @@ void run_pretrain(const PretrainOptions& options, const CommunicatorPtr& ranks) 
   const std::filesystem::path out =
       options.out.empty() ? "runs" / std::filesystem::path(options.config).stem() : std::filesystem::path(options.out);
   run.resume = options.with_changes ? Resume::other_settings : options.resume ? Resume::same_settings : Resume::never;
-  const RunEnd end = train_told(settings, make_device(options.device, out), out, log, run);
+  const RunEnd end = train_told(settings, make_device(options.device, out, *ranks), out, log, run);
   check_complete(end, out);
   if (end.trained) log << "wrote " << printable(out.string()) << std::endl;
 }
@@ -124,9 +126,8 @@ void add_pretrain(Command program) {
                                          "The same with other settings; changes.jsonl in the folder says which");
   resume.excludes(within);
   with_changes.excludes(within);
-  command.run([options] {
-    run_in_ranks(options->device.threads, [&](const CommunicatorPtr& ranks) { run_pretrain(*options, ranks); });
-  });
+  command.run(
+      [options] { run_in_ranks(options->device, [&](const CommunicatorPtr& ranks) { run_pretrain(*options, ranks); }); });
 }
 
 }  // namespace mec::cli

@@ -3,14 +3,15 @@
 
 #include <functional>
 
+#include "mec/cli/options.h"
 #include "mec/distributed/communicator.h"
 
 namespace mec::cli {
 
 // Calls f with the launch's processes; without a launch, with this one alone. Where f throws in one
 // of several, an error ends all of them, since the others would wait for it; a signal has stopped
-// all, and the first one alone says so. threads: of the CPU device; where the command leaves them
-// open (0), they become this rank's share of the machine's processors.
-void run_in_ranks(int& threads, const std::function<void(const CommunicatorPtr& ranks)>& f);
+// all, and the first one alone says so. device: gets this rank's share of the processors that it
+// may use, where the command leaves the threads open, and its own GPU.
+void run_in_ranks(DeviceOptions& device, const std::function<void(const CommunicatorPtr& ranks)>& f);
 
 }  // namespace mec::cli

@@ -77,6 +77,10 @@ void install_signal_handlers() {
 }
 
 bool stop_requested(TrainPhase next) {
+  if (next == TrainPhase::nothing) {
+    doing = anything;
+    return first != nullptr;
+  }
   // Scores may take longer than five seconds for a batch of images, or for all neighbours.
   doing = next == TrainPhase::step ? step_or_checkpoint : waiting;
   const bool stops = first != nullptr;

@@ -1,5 +1,7 @@
 #include "mec/distributed/communicator.h"
 
+#include "mec/tensor/devices.h"
+
 namespace mec {
 
 namespace {
@@ -20,6 +22,16 @@ class OneProcess : public Communicator {
 };
 
 }  // namespace
+
+std::string Communicator::broadcast(const std::string& text) {
+  const auto length = static_cast<std::int64_t>(broadcast(static_cast<double>(text.size())));
+  std::string padded = text;
+  padded.resize(static_cast<std::size_t>(length));
+  const Tensor bytes = Tensor::from_bytes(padded.data(), {length}, Dtype::u8, make_cpu_device({.threads = 1}));
+  broadcast(bytes);
+  bytes.download(padded.data());
+  return padded;
+}
 
 void Communicator::all_reduce(const Tensor& t) {
   check<DtypeError>(t.dtype() == Dtype::f32 || t.dtype() == Dtype::f64, "all_reduce: sums f32 or f64, but the tensor is ",

@@ -25,8 +25,9 @@ class Communicator {
   void all_reduce(const Tensor& t);
   // t ← rank 0's. Any dtype.
   virtual void broadcast(const Tensor& t) = 0;
-  virtual double broadcast(double value) = 0;  // rank 0's
-  virtual double maximum(double value) = 0;    // of all ranks
+  virtual double broadcast(double value) = 0;      // rank 0's
+  virtual double maximum(double value) = 0;        // of all ranks
+  std::string broadcast(const std::string& text);  // rank 0's
 
   // Ends all ranks at once with this exit status, where this one cannot go on: they would wait for
   // it for ever. Returns where it is the only one.

@@ -86,7 +86,9 @@ void HostCommunicator::reduce(const Tensor& t) {
 void HostCommunicator::broadcast(const Tensor& t) {
   Bytes bytes(t);
   bytes.load();
-  broadcast_bytes(bytes.span());
+  constexpr std::size_t kMost = std::size_t{1} << 28;  // MPI counts bytes in int
+  for (std::size_t at = 0; at < t.bytes(); at += kMost)
+    broadcast_bytes(bytes.span().subspan(at, std::min(kMost, t.bytes() - at)));
   bytes.store();
 }
 

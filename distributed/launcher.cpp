@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string_view>
+#include <vector>
 
 #include "mec/distributed/host_communicator.h"
 #include "mec/distributed/mpi/functions.h"
@@ -13,12 +14,6 @@
 namespace mec {
 
 namespace {
-
-#ifdef MEC_MPI_FILE
-const std::filesystem::path kBuilt = MEC_MPI_FILE;
-#else
-const std::filesystem::path kBuilt;
-#endif
 
 std::optional<int> number_in(const char* variable) {
   const char* const text = std::getenv(variable);
@@ -30,13 +25,26 @@ std::optional<int> number_in(const char* variable) {
   return value;
 }
 
-// The module: where it is installed beside the program, or where it was built. Null where there is
-// none; then `reason` says why.
-const MpiFunctions* open_module(std::string& reason) {
+// Where the module may be: installed, as seen from the program; built, where the program is of that
+// build.
+std::vector<std::filesystem::path> module_paths() {
+  std::vector<std::filesystem::path> paths;
+#ifdef MEC_MPI_BUILD
   std::error_code failed;
-  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", failed);
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", failed), build = MEC_MPI_BUILD;
+  if (failed) return paths;
+  paths.push_back((program.parent_path() / MEC_MPI_INSTALLED).lexically_normal());
+  const std::filesystem::path inside = program.lexically_relative(build);
+  if (!inside.empty() && *inside.begin() != "..") paths.push_back(build / "mec_mpi.so");
+#endif
+  return paths;
+}
+
+// Null where there is no module; then `reason` says why.
+const MpiFunctions* open_module(std::string& reason) {
   reason = "there is no mec_mpi.so of it";
-  for (const std::filesystem::path& path : {program.parent_path().parent_path() / "lib/mec/mec_mpi.so", kBuilt}) {
+  for (const std::filesystem::path& path : module_paths()) {
+    std::error_code failed;
     if (!std::filesystem::exists(path, failed)) continue;
     void* const module = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
     const auto get = module ? reinterpret_cast<GetMpiFunctions>(dlsym(module, kMpiFunctionsSymbol)) : nullptr;
@@ -44,6 +52,14 @@ const MpiFunctions* open_module(std::string& reason) {
     reason = dlerror();
   }
   return nullptr;
+}
+
+// Seconds.
+int patience() {
+  const char* const text = std::getenv("MEC_PATIENCE");
+  const std::optional<int> seconds = number_in("MEC_PATIENCE");
+  check<ValueError>(!text || seconds, "MEC_PATIENCE is a number of seconds from 1, but is '", text ? text : "", "'");
+  return seconds.value_or(1800);
 }
 
 const MpiFunctions& module_of(const Launch& launch) {
@@ -58,7 +74,7 @@ const MpiFunctions& module_of(const Launch& launch) {
 class MpiCommunicator : public HostCommunicator {
  public:
   explicit MpiCommunicator(const Launch& launch) : mpi_(module_of(launch)) {
-    demand(mpi_.start(&rank_, &size_, number_in("MEC_PATIENCE").value_or(1800)));
+    demand(mpi_.start(&rank_, &size_, patience()));
     check<DeviceError>(size_ == launch.size, "the launcher started ", launch.size, " processes (", launch.variable, "), but ",
                        mpi_.library(), " sees ", size_, "; launch with the mpirun of that MPI");
   }
@@ -88,14 +104,11 @@ class MpiCommunicator : public HostCommunicator {
 }  // namespace
 
 std::optional<Launch> find_launch() {
+  if (number_in("MEC_PROCESSES") == 1) return std::nullopt;
   // Open MPI; MPICH and its kin; Slurm, of a step (srun), not of the job around it.
-  const std::pair<const char*, const char*> variables[] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"},
-                                                           {"PMI_SIZE", "MPI_LOCALNRANKS"},
-                                                           {"SLURM_STEP_NUM_TASKS", "SLURM_STEP_TASKS_PER_NODE"}};
-  for (const auto& [size, local_size] : variables) {
-    const std::optional<int> processes = number_in(size);
-    if (processes.value_or(1) > 1)
-      return Launch{.size = *processes, .local_size = number_in(local_size).value_or(1), .variable = size};
+  for (const char* variable : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) {
+    const int processes = number_in(variable).value_or(1);
+    if (processes > 1) return Launch{.size = processes, .variable = variable};
   }
   return std::nullopt;
 }

@@ -8,10 +8,10 @@
 
 namespace mec {
 
-// What the launcher's environment says. Without a launcher, or of one process: nothing.
+// What the launcher's environment says. Without a launcher, or of one process: nothing. Nothing,
+// too, where the variable MEC_PROCESSES is 1: then each process is a run of its own.
 struct Launch {
   int size = 1;          // processes in all
-  int local_size = 1;    // of them on this machine, as far as is known
   std::string variable;  // that says so: "OMPI_COMM_WORLD_SIZE"
 };
 std::optional<Launch> find_launch();
@@ -24,7 +24,7 @@ std::string describe_mpi();
 // another MPI than the build's, or where MPI cannot start.
 //
 // A call for which other ranks do not come is a DeviceError, after half an hour or as many seconds
-// as the variable MEC_PATIENCE says.
+// as the variable MEC_PATIENCE says; the process must then end. ValueError where that is no number.
 CommunicatorPtr join_processes();
 
 }  // namespace mec

@@ -9,8 +9,8 @@
 namespace mec {
 
 // Calls f once in each of `size` threads, with its communicator, and returns when all have. Where
-// one throws, the others throw DeviceError at their next call; the exception of the lowest rank
-// that threw first is thrown again here.
+// one throws, the others throw DeviceError at their next call; the first exception is thrown again
+// here.
 void run_ranks(int size, const std::function<void(const CommunicatorPtr&)>& f);
 
 }  // namespace mec

@@ -57,7 +57,7 @@ void check_images(const Images& images, const EvalSettings& eval, const KnnOptio
     throw ValueError(concat("eval.every_epochs is ", eval.every_epochs, ", which scores encoders by labels; ", error.what(),
                             "; or set eval.every_epochs=0"));
   }
-  check<ValueError>(!eval.knn || images.train->size() >= knn.k, "eval.knn: ", knn.k, " neighbours vote, but there are ",
+  check<ValueError>(!eval.knn || images.train->size() >= knn.k, "eval.knn: ", knn.k, " neighbours vote, of ",
                     counted(images.train->size(), "training image"), " (eval.limit is ", eval.limit,
                     "); raise eval.limit, or set eval.knn=false");
   std::set<std::int32_t> classes;
@@ -100,6 +100,10 @@ class RunScorer : public EncoderScorer {
   }
 
  private:
+  BrokenListener listener(const std::string& of) const {
+    if (!options_.on_skipped) return {};
+    return [tell = options_.on_skipped, of](const BrokenImage& image) { tell(of, image); };
+  }
   ImageStream stream(const DatasetPtr& images, const std::function<bool()>& stops) const {
     const TransformPtr view =
         make_eval_transform(EvalViewSettings::for_images(images->info().size, options_.image_size), options_.normalization);
@@ -107,7 +111,7 @@ class RunScorer : public EncoderScorer {
                                      {.workers = static_cast<int>(settings_.data.workers),
                                       .on_broken = settings_.data.on_broken,
                                       .broken_limit = settings_.data.broken_limit,
-                                      .on_skipped = options_.on_skipped});
+                                      .on_skipped = listener(images == images_.test ? "test" : "neighbours")});
     all.next = [next = all.next, stops] {
       if (stops()) throw Stopped();
       return next();

@@ -13,7 +13,7 @@ struct MpiFunctions {
   // The library's name and version. May be called at any time.
   const char* (*library)();
   // Call once, before those below; these fail where other ranks keep them waiting for more than
-  // `patience` seconds.
+  // `patience` seconds. Then the message is still under way: the process must end.
   const char* (*start)(int* rank, int* size, double patience);
   // As HostCommunicator's; bytes are those of one rank's block.
   const char* (*gather)(const void* from, void* to, std::size_t bytes);

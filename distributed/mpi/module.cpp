@@ -31,17 +31,25 @@ const char* too_long(std::size_t bytes) {
 }
 
 // Other processes of this machine may need the processor to get here: after some thousand looks,
-// sleeps between two of them.
+// sleeps between two of them. A sleep of more than a second, as of a job that is suspended, counts
+// as one.
 const char* wait(MPI_Request request) {
-  const auto began = std::chrono::steady_clock::now();
+  using Clock = std::chrono::steady_clock;
+  double waited = 0;
+  auto last = Clock::now();
   for (long looks = 0;; ++looks) {
     int done = 0;
     if (const char* failure = why(MPI_Test(&request, &done, MPI_STATUS_IGNORE))) return failure;
     if (done != 0) return nullptr;
     if (looks < 5000) continue;
     std::this_thread::sleep_for(std::chrono::microseconds(looks < 10000 ? 20 : 200));
-    if (std::chrono::steady_clock::now() - began < std::chrono::duration<double>(patience_s)) continue;
-    std::snprintf(reason, sizeof reason, "other processes have not come for %.0f s: one hangs, or its machine is gone",
+    const auto now = Clock::now();
+    waited += std::min(std::chrono::duration<double>(now - last).count(), 1.0);
+    last = now;
+    if (waited < patience_s) continue;
+    std::snprintf(reason, sizeof reason,
+                  "other processes have not come for %.0f s (MEC_PATIENCE): one hangs, its machine is gone, or process 0 takes "
+                  "longer for files and scores",
                   patience_s);
     return reason;
   }

@@ -14,17 +14,19 @@ namespace mec {
 
 namespace {
 
-constexpr std::int64_t kOther = -1;
-
 // Other lines than those of images are left out.
-std::map<std::pair<std::int64_t, std::string>, std::string> messages_in(const std::filesystem::path& path) {
-  std::map<std::pair<std::int64_t, std::string>, std::string> messages;
+std::map<std::pair<std::string, std::int64_t>, std::string> messages_in(const std::filesystem::path& path) {
+  std::map<std::pair<std::string, std::int64_t>, std::string> messages;
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
+    const std::size_t tab = line.find('\t');
+    if (tab == std::string::npos) continue;
+    const std::size_t space = line.rfind(' ', tab);
+    const std::size_t begin = space == std::string::npos ? 0 : space + 1;
     std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), number);
-    if (error == std::errc() && *end == '\t') messages[{number, ""}] = end + 1;
-    else if (line.starts_with("-\t")) messages[{kOther, line.substr(2)}] = line.substr(2);
+    const auto [end, error] = std::from_chars(line.data() + begin, line.data() + tab, number);
+    if (error != std::errc() || end != line.data() + tab) continue;
+    messages[{begin == 0 ? "" : line.substr(0, space), number}] = line.substr(tab + 1);
   }
   return messages;
 }
@@ -34,17 +36,18 @@ std::map<std::pair<std::int64_t, std::string>, std::string> messages_in(const st
 BrokenImages::BrokenImages(std::filesystem::path file, std::int64_t limit, std::function<void(const std::string& line)> note)
     : file_(std::move(file)), limit_(limit), note_(std::move(note)) {}
 
-void BrokenImages::add(const BrokenImage& image) { add({image.number, ""}, printable(image.message)); }
+void BrokenImages::add(const BrokenImage& image) { add({"", image.number}, printable(image.message)); }
 
-void BrokenImages::add_other(const std::string& message) { add({kOther, printable(message)}, printable(message)); }
+void BrokenImages::add(const std::string& of, const BrokenImage& image) { add({of, image.number}, printable(image.message)); }
 
 void BrokenImages::add(const Key& key, const std::string& message) {
+  if (!open_) return;
   if (!messages_) messages_ = messages_in(file_);
   const bool is_first = messages_->empty();
-  // An image that is trained on may be scored by, too: one line, with its number.
-  if (key.first == kOther && std::ranges::any_of(*messages_, [&](const auto& known) { return known.second == message; }))
-    return;
-  unwritten_ = messages_->erase({kOther, message}) > 0 || unwritten_;
+  const auto same = [&](const auto& entry) { return entry.second == message && entry.first != key; };
+  const auto twin = std::ranges::find_if(*messages_, same);
+  if (twin != messages_->end() && !key.first.empty()) return;
+  if (twin != messages_->end()) messages_->erase(twin);
   std::string& known = (*messages_)[key];
   unwritten_ = unwritten_ || known != message;
   known = message;
@@ -67,8 +70,7 @@ void BrokenImages::finish() {
 void BrokenImages::write() {
   AtomicFile file(file_);
   for (const auto& [key, message] : *messages_) {
-    const std::string number = key.first == kOther ? "-" : std::to_string(key.first);
-    file.write(concat(number, '\t', message, '\n'));
+    file.write(concat(key.first, key.first.empty() ? "" : " ", key.second, '\t', message, '\n'));
   }
   file.commit();
   unwritten_ = false;

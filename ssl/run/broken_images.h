@@ -1,8 +1,8 @@
 // The images that a run skips: broken.txt, which names them, and the limit on their number.
 //
-// A line of the file: the image's number in the data set that is trained on (from 0), or "-" for
-// one of other images, on which encoders are scored; a tab; and why it was skipped, beginning with
-// its path.
+// A line of the file: the image's number in the data set that is trained on (from 0), or of other
+// images, on which encoders are scored, their name and its number there ("test 5"); a tab; and why
+// it was skipped, beginning with its path.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,11 @@ namespace mec {
 class BrokenImages {
  public:
   // The file is read when the first image is added: a run that is resumed goes on with its lines.
-  // `note` is told of the first image; the file has the others.
+  // `note` is told of the first image; the file has the others. Before open(), which the run calls
+  // once it has its folder, images are not kept.
   BrokenImages(std::filesystem::path file, std::int64_t limit, std::function<void(const std::string& line)> note);
+
+  void open() { open_ = true; }
 
   // An image that is new becomes a line of the file, on the disk when this returns; one whose path
   // or reason has changed since, as after a resume, replaces its line. Lines are in the order of
@@ -29,15 +32,14 @@ class BrokenImages {
   // the file cannot be written (on a full disk), that is told once, and tried again with the next
   // image. IoError where the images are more than the limit.
   void add(const BrokenImage& image);
-  // The same of an image that is not of the set that is trained on, or has another number there:
-  // known by its message.
-  void add_other(const std::string& message);
+  // The same of an image of other images, of this name. One that is trained on, too, is known by
+  // its message, and has one line.
+  void add(const std::string& of, const BrokenImage& image);
   // IoError where the file cannot be written now, either.
   void finish();
 
  private:
-  // Numbers of training images, and -1 with the message for others.
-  using Key = std::pair<std::int64_t, std::string>;
+  using Key = std::pair<std::string, std::int64_t>;  // a name, "" of what is trained on, and a number
 
   void add(const Key& key, const std::string& message);
   void write();
@@ -46,7 +48,7 @@ class BrokenImages {
   std::int64_t limit_;
   std::function<void(const std::string&)> note_;
   std::optional<std::map<Key, std::string>> messages_;
-  bool unwritten_ = false, told_ = false;
+  bool open_ = false, unwritten_ = false, told_ = false;
 };
 
 }  // namespace mec

@@ -33,7 +33,8 @@ struct ScorerOptions {
   std::int64_t channels = 3;
   std::int64_t image_size = 224;
   Normalization normalization;
-  BrokenListener on_skipped = {};                     // with data.on_broken = "skip"
+  // With data.on_broken = "skip"; of: "test", or "neighbours" of those that classify.
+  std::function<void(const std::string& of, const BrokenImage& image)> on_skipped = {};
   std::function<void(const std::string&)> note = {};  // messages for the user
 };
 

@@ -95,26 +95,38 @@ void Evaluations::on_epoch(std::int64_t epoch, Learner& learner) {
 // Where it is the best.
 void Evaluations::keep(const Evaluation& evaluation, Learner& learner) {
   const double score = evaluation.scores.front().second;
-  if (best_ && score <= best_->score) return;
+  if (best_ && score <= best_->score) {
+    if (unwritten_) write(*unwritten_, unwritten_metadata_);
+    return;
+  }
   best_ = {.epoch = evaluation.epoch, .score = score};
   std::map<std::string, std::string> metadata = to_metadata(info_);
   metadata[kEpoch] = std::to_string(evaluation.epoch);
   metadata["step"] = std::to_string(evaluation.step);
   metadata[kScoredBy] = scorer_->text();
   for (const auto& [name, value] : evaluation.scores) metadata[name] = digits_that_read_back(value);
+  write(learner.online.encoder, metadata);
+  if (failure_.empty()) return;
+  unwritten_ = std::make_unique<ResNet>(info_.encoder,
+                                        Placement(learner.parameters.values().device(), learner.parameters.values().dtype()));
+  copy_state(learner.online.encoder, *unwritten_);
+  unwritten_metadata_ = metadata;
+}
+
+void Evaluations::write(ResNet& encoder, const std::map<std::string, std::string>& metadata) {
   try {
-    save_weights(options_.folder / kBestEncoderFile, learner.online.encoder, metadata);
+    save_weights(options_.folder / kBestEncoderFile, encoder, metadata);
     failure_.clear();
+    unwritten_.reset();
   } catch (const IoError& error) {
     const bool is_first = failure_.empty();
     failure_ = error.what();
-    if (is_first && options_.note) {
-      options_.note(concat(failure_, "; training goes on, and the next encoder with a higher score is tried"));
-    }
+    if (is_first && options_.note) options_.note(concat(failure_, "; training goes on, and it is tried again"));
   }
 }
 
-std::string Evaluations::finish() const {
+std::string Evaluations::finish() {
+  if (unwritten_) write(*unwritten_, unwritten_metadata_);
   check<IoError>(failure_.empty(), "the best encoder, of epoch ", best_ ? best_->epoch : 0, ", is not written: ", failure_);
   if (!best_) return "";
   return concat("best epoch ", best_->epoch, ", ", score_text(settings_.knn ? "knn" : "probe", best_->score), ": ",

@@ -36,8 +36,8 @@ struct EvaluationOptions {
 // Scores the student's encoder and the averaged teacher's. Where training is asked to stop, an
 // evaluation is given up; the run that goes on makes up for it before its first step.
 //
-// The best encoder is written before observers are told, so that no line of metrics is of a better
-// one than the file. A write that fails is told once, and tried again with the next better encoder.
+// The best encoder is written before observers are told. One that cannot be written is told once,
+// kept in memory, and tried again at the next evaluation and at the end.
 class Evaluations : public Observer {
  public:
   // Goes on with the best encoder that the folder has, where its scores are of the same kind.
@@ -50,7 +50,7 @@ class Evaluations : public Observer {
   bool gave_up() const { return gave_up_; }  // the last evaluation
   // "best epoch 3, kNN 86.92 %: runs/a/encoder-best.safetensors"; "" without an evaluation. IoError
   // where the best encoder could not be written.
-  std::string finish() const;
+  std::string finish();
 
  private:
   struct Best {
@@ -59,6 +59,7 @@ class Evaluations : public Observer {
   };
   std::optional<Best> read_best() const;
   std::optional<Metrics> score(Learner& learner) const;
+  void write(ResNet& encoder, const std::map<std::string, std::string>& metadata);
   void keep(const Evaluation& evaluation, Learner& learner);
 
   EvalSettings settings_;
@@ -67,7 +68,9 @@ class Evaluations : public Observer {
   WeightsInfo info_;
   EvaluationOptions options_;
   std::optional<Best> best_;
-  std::string failure_;  // of the last write of the best encoder; empty: it succeeded
+  std::string failure_;                // of the last write of the best encoder; empty: it succeeded
+  std::unique_ptr<ResNet> unwritten_;  // then a copy of it
+  std::map<std::string, std::string> unwritten_metadata_;
   bool gave_up_ = false;
 };
 

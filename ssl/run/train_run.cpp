@@ -13,6 +13,7 @@
 #include "mec/ssl/run/epoch_budget.h"
 #include "mec/ssl/run/run_directory.h"
 #include "mec/ssl/run/run_keeper.h"
+#include "mec/ssl/run/run_ranks.h"
 #include "mec/ssl/run/settings_file.h"
 #include "mec/ssl/training/checkpoint.h"
 #include "mec/ssl/training/checkpoint_files.h"
@@ -59,7 +60,12 @@ WeightsInfo describe_encoder(const ResNet& encoder, const TransformPtr& views, c
 }
 
 RunIdentity identity_of(const PretrainSettings& settings, std::int64_t steps_per_epoch, std::int64_t images = 0) {
-  return {.steps_per_epoch = steps_per_epoch, .images = images, .settings = settings_that_train(settings)};
+  PretrainSettings defaults;
+  choose_method(defaults, settings.method);
+  return {.steps_per_epoch = steps_per_epoch,
+          .images = images,
+          .settings = settings_that_train(settings),
+          .defaults = settings_that_train(defaults)};
 }
 
 std::string start_text(const PretrainSettings& settings, const Dataset& dataset, const TrainPlan& plan) {
@@ -86,12 +92,13 @@ std::unique_ptr<EncoderScorer> make_scorer(const PretrainSettings& settings, con
                     ", but this program gives training nothing to score encoders with (RunOptions::make_scorer)");
   check<ValueError>(settings.eval.knn || settings.eval.probe, "eval.every_epochs is ", settings.eval.every_epochs,
                     ", but there is nothing to score: set eval.knn or eval.probe, or eval.every_epochs=0");
-  return options.make_scorer(settings, {.device = device,
-                                        .channels = dataset.info().channels,
-                                        .image_size = image_size_of(settings.data, views),
-                                        .normalization = views.normalization(),
-                                        .on_skipped = [&broken](const BrokenImage& image) { broken.add_other(image.message); },
-                                        .note = options.note});
+  return options.make_scorer(
+      settings, {.device = device,
+                 .channels = dataset.info().channels,
+                 .image_size = image_size_of(settings.data, views),
+                 .normalization = views.normalization(),
+                 .on_skipped = [&broken](const std::string& of, const BrokenImage& image) { broken.add(of, image); },
+                 .note = options.note});
 }
 
 // Scores of an encoder that has seen nothing yet take as long as later ones.
@@ -203,18 +210,6 @@ void tell_start(const RunOptions& options, const std::filesystem::path& out, con
   tell(options.log, start_text(settings, dataset, plan));
 }
 
-// What several processes cannot do. ValueError.
-void check_several(const PretrainSettings& settings, const RunOptions& options) {
-  const int ranks = options.ranks->size();
-  check_ranks(settings, ranks);
-  if (ranks == 1) return;
-  check<ValueError>(!options.within_minutes, "--within times the steps of one process, but this run has ", ranks,
-                    "; choose train.epochs");
-  check<ValueError>(settings.data.on_broken == OnBroken::stop,
-                    "data.on_broken = \"skip\" keeps one process's list of images, but this run has ", ranks,
-                    "; remove the broken images, or train in one process");
-}
-
 // What the run's bits come from.
 std::string computed_by(const RunOptions& options, const Device& device) {
   const std::string one = options.computed_on.empty() ? device->name() : options.computed_on;
@@ -290,14 +285,17 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
                   device);
   const RunIdentity identity = identity_of(settings, plan.steps_per_epoch(), dataset->size());
   const std::string computed_on = computed_by(options, device);
+  check_same_run(identity, computed_on, *options.ranks);
   const std::vector<SettingChange> changes =
       take_state(former, identity, learner, *objective, options, computed_on, printable(out.string()), plan.steps());
   broadcast_state(learner, *objective);
-  const bool scored = options.ranks->broadcast(has_its_scores(out, settings, done, plan.steps_per_epoch()) ? 1 : 0) > 0;
+  const bool leads = options.ranks->rank() == 0;
+  const bool scored =
+      options.ranks->broadcast(leads && has_its_scores(out, settings, done, plan.steps_per_epoch()) ? 1 : 0) > 0;
   if (done >= plan.steps() && scored) return ended_already(options, out, done, settings.train.epochs);
 
   std::unique_ptr<RunKeeper> keeper;
-  if (options.ranks->rank() == 0) {
+  if (leads) {
     keeper =
         std::make_unique<RunKeeper>(settings, *objective, options,
                                     RunKeeperOptions{.folder = out,
@@ -308,17 +306,19 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
                                                      .lock = std::move(former.lock),
                                                      .changes = changes,
                                                      .scorer = std::move(scorer)});
+    broken.open();
     tell_start(options, out, settings, *dataset, plan, keeper->begins_again(), done);
-    keeper->prepare(learner);
   }
   const TrainOptions how = train_options(options, done, keeper ? keeper->skipped_in_a_row() : 0);
   const auto observers = keeper ? keeper->observers() : std::vector<Observer*>{};
-  const std::int64_t steps = with_advice([&] { return train(learner, *objective, loader, settings, observers, how); },
-                                         settings.data, out, keeper.get());
+  const auto go_on = [&] {
+    if (keeper) keeper->prepare(learner);
+    return train(learner, *objective, loader, settings, observers, how);
+  };
+  const std::int64_t steps = with_advice(go_on, settings.data, out, keeper.get());
   RunEnd end{.steps = steps, .complete = steps >= plan.steps()};
   if (keeper) end = keeper->finish(broken, end);
-  end.complete = options.ranks->broadcast(end.complete ? 1 : 0) > 0;
-  end.goes_on_after = static_cast<std::int64_t>(options.ranks->broadcast(static_cast<double>(end.goes_on_after)));
+  tell_ranks(end, *options.ranks);
   if (options.stop_requested) options.stop_requested(TrainPhase::end);
   return end;
 }
@@ -344,7 +344,8 @@ RunEnd train_run(const PretrainSettings& settings, const Device& device, const s
   try {
     return run(settings, device, out, options, std::move(former));
   } catch (const MemoryError& error) {
-    if (options.ranks->size() > 1) throw MemoryError(error.what());
+    const bool stops = options.stop_requested && options.stop_requested(TrainPhase::nothing);
+    if (stops || options.ranks->size() > 1) throw;
     tell(options.log, "there is too little memory; some steps of few images say which batch has room");
     throw MemoryError(concat(error.what(), what_fits(settings, device)));
   }

@@ -1,5 +1,6 @@
 #include "mec/ssl/training/checkpoint.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -53,7 +54,10 @@ std::string Checkpoint::computed_on() const { return text(kComputedOn); }
 std::vector<SettingChange> Checkpoint::changes(const RunIdentity& identity) const {
   std::vector<SettingChange> changes;
   for (const auto& [name, value] : texts_of(identity)) {
-    const std::string was = content_.metadata.contains(name) ? text(name) : "not set";
+    const auto by_default = std::ranges::find(identity.defaults, name, &std::pair<std::string, std::string>::first);
+    const std::string was = content_.metadata.contains(name)        ? text(name)
+                            : by_default != identity.defaults.end() ? by_default->second
+                                                                    : "not set";
     if (was != value) changes.push_back({.name = name, .was = was, .is = value});
   }
   return changes;

@@ -17,6 +17,8 @@ struct RunIdentity {
   std::int64_t steps_per_epoch = 1;
   std::int64_t images = 0;  // of the data set: the order within an epoch depends on it; 0: not known
   std::vector<std::pair<std::string, std::string>> settings;
+  // What a checkpoint had of a setting that there was not yet.
+  std::vector<std::pair<std::string, std::string>> defaults = {};
 };
 
 // A setting with its value in a checkpoint and its value now.

@@ -47,12 +47,13 @@ StepMemory measured(PretrainSettings settings, std::int64_t images, const std::v
 }
 
 // So many images, or half of them, or half of these; and what their step takes.
-template <class UsedBy> std::pair<std::int64_t, double> few_that_fit(std::int64_t images, const UsedBy& used_by) {
+template <class UsedBy>
+std::pair<std::int64_t, double> few_that_fit(std::int64_t images, std::int64_t least, const UsedBy& used_by) {
   try {
     return {images, used_by(images)};
   } catch (const MemoryError&) {
-    if (images < kFewest) throw;
-    return few_that_fit(images / 2, used_by);
+    if (images < least) throw;
+    return few_that_fit(images / 2, least, used_by);
   }
 }
 
@@ -85,6 +86,7 @@ std::string memory_by_part(const OutOfMemory& error, Learner& learner, const Obj
 
 std::optional<LargestBatch> largest_batch(const PretrainSettings& settings, const std::vector<ImageSize>& views,
                                           std::int64_t channels, const Device& device, std::int64_t copies) {
+  const std::int64_t parts = settings.train.accumulate;  // of every batch
   // The batch divided by a power of two: a method's queue may want that.
   const auto part_of_batch = [&](double most) {
     std::int64_t images = settings.train.batch / 2;
@@ -99,7 +101,7 @@ std::optional<LargestBatch> largest_batch(const PretrainSettings& settings, cons
     allocator.trim();
     const double room =
         static_cast<double>(allocator.stats().reserved - allocator.stats().in_use) + static_cast<double>(allocator.available());
-    const auto [few, used] = few_that_fit(part_of_batch(kFew), used_by);
+    const auto [few, used] = few_that_fit(part_of_batch(kFew * static_cast<double>(parts)), kFewest * parts, used_by);
     const double by_half = used - used_by(few / 2);
     const double an_image = by_half / static_cast<double>(few - few / 2), no_image = used - an_image * static_cast<double>(few);
 
@@ -112,7 +114,8 @@ std::optional<LargestBatch> largest_batch(const PretrainSettings& settings, cons
     }
     const double fit = kShare * (room - no_image) / an_image_with_gaps;
     if (!(fit < static_cast<double>(settings.train.batch))) return {};
-    return LargestBatch{.images = std::max(few, static_cast<std::int64_t>(fit)), .measured = many};
+    const std::int64_t images = static_cast<std::int64_t>(fit) / parts * parts;
+    return LargestBatch{.images = std::max(few, images), .measured = many};
   } catch (const std::exception&) {
     return {};
   }

@@ -156,13 +156,17 @@ StepValues TrainPlan::at(std::int64_t step) const {
 }
 
 void check_ranks(const PretrainSettings& settings, std::int64_t ranks) {
-  const std::int64_t batch = settings.train.batch, parts = ranks * settings.train.accumulate;
-  if (batch % parts == 0) return;
+  const TrainSettings& train = settings.train;
+  check_parts(train);
+  const std::int64_t batch = train.batch, parts = ranks * train.accumulate;
+  // Batch norm over all ranks needs no second row of each.
+  const std::int64_t least = ranks > 1 && train.sync_batch_norm ? parts : 2 * parts;
+  if (batch % parts == 0 && batch >= least) return;
+  const std::string in_parts = train.accumulate > 1 ? concat(" with train.accumulate = ", train.accumulate) : "";
   const std::int64_t fewer = batch / parts * parts;
-  const std::string in_parts =
-      settings.train.accumulate > 1 ? concat(" with train.accumulate = ", settings.train.accumulate) : "";
-  throw ValueError(concat("train.batch is ", batch, ", which ", ranks, " processes", in_parts, " do not divide; ",
-                          fewer > 0 ? concat(fewer, " or ") : "", fewer + parts, " would do"));
+  throw ValueError(concat("train.batch is ", batch, ", which ", ranks, " processes", in_parts, " do not divide into parts of ",
+                          least / parts, " or more; ", fewer >= least ? concat(fewer, " or ") : "",
+                          std::max(fewer + parts, least), " would do"));
 }
 
 std::int64_t train(Learner& learner, Objective& objective, Loader& loader, const PretrainSettings& settings,
@@ -173,8 +177,15 @@ std::int64_t train(Learner& learner, Objective& objective, Loader& loader, const
                     {.capture = options.capture, .on_part = [](const char*) {}, .note = options.note});
   const std::size_t delay = runner.queues() ? kMetricDelay : 0;
   Reports reports(objective, observers, learner, NonfiniteSteps(settings.train, options.skipped, options.note));
+  const auto here = [&](TrainPhase next) { return options.stop_requested && options.stop_requested(next); };
   const auto stops = [&](TrainPhase next) {
-    return learner.ranks->maximum(options.stop_requested && options.stop_requested(next) ? 1 : 0) > 0;
+    const bool stop = here(next);
+    if (learner.ranks->size() == 1) return stop;
+    // What comes next is a wait for other ranks, as long as the first one's checkpoint may take.
+    static_cast<void>(here(TrainPhase::step));
+    if (learner.ranks->maximum(stop ? 1 : 0) > 0) return true;
+    if (next == TrainPhase::loading) static_cast<void>(here(next));
+    return false;
   };
 
   std::int64_t step = options.steps_done;

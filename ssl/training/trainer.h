@@ -85,8 +85,8 @@ class Observer {
 
 // What comes next: a wait for the loader; a step, with what observers do after it; a batch of
 // images to score encoders on; the end, where all is written and the loader's threads are waited
-// for.
-enum class TrainPhase : std::uint8_t { loading, step, evaluation, end };
+// for; or what has nothing to save.
+enum class TrainPhase : std::uint8_t { loading, step, evaluation, end, nothing };
 
 struct TrainOptions {
   // Above 0 in a resumed run; the learner, the objective and the loader are then at that step

@@ -106,7 +106,7 @@ TEST_CASE_FIXTURE(ChaoticRun, "a best encoder that cannot be written costs the r
       std::filesystem::remove_all(at("run"));
       const ProgramResult result = with_fault({.kind = kind, .at = 1, .file = "encoder-best", .call = call}, command("run"));
       check_result(result);
-      const std::string told = "; training goes on, and the next encoder with a higher score is tried\n";
+      const std::string told = "; training goes on, and it is tried again\n";
       CHECK(result.err.find("encoder-best.safetensors") != std::string::npos);
       const std::size_t first = result.err.find(told);
       REQUIRE(first != std::string::npos);
@@ -118,7 +118,10 @@ TEST_CASE_FIXTURE(ChaoticRun, "a best encoder that cannot be written costs the r
         CHECK(result.err.find("error: the best encoder, of epoch ") != std::string::npos);
         CHECK_FALSE(std::filesystem::exists(at("run/encoder-best.safetensors")));
       }
-      if (result.status == 0) check_same("run", "whole");
+      if (kind == "once") {
+        CHECK(result.status == 0);
+        check_same("run", "whole");
+      }
     }
   }
 }

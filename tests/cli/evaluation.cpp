@@ -280,7 +280,7 @@ TEST_CASE_FIXTURE(Fixture, "what cannot be scored is an error before training, w
   refuses("eval.every_epochs is 1, but there is nothing to score: set eval.knn or eval.probe, or eval.every_epochs=0",
           {"eval.every_epochs=1", "eval.knn=false"});
   refuses(
-      "eval.knn: 20 neighbours vote, but there are 19 training images (eval.limit is 19); raise eval.limit, or set "
+      "eval.knn: 20 neighbours vote, of 19 training images (eval.limit is 19); raise eval.limit, or set "
       "eval.knn=false",
       {"eval.every_epochs=1", "eval.limit=19"});
   refuses("eval.every_epochs is at least 0, but is -1", {"eval.every_epochs=-1"});

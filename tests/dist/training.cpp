@@ -160,11 +160,66 @@ TEST_CASE_FIXTURE(Launched, "what several processes cannot do ends all of them, 
     CHECK(result.err.find("error: " + why) != std::string::npos);
     CHECK_FALSE(std::filesystem::exists(at("run")));
   };
-  refused(3, command("run"), "train.batch is 16, which 3 processes do not divide; 15 or 18 would do");
+  refused(3, command("run"), "train.batch is 16, which 3 processes do not divide into parts of 1 or more; 15 or 18 would do");
   refused(2, command("run", "mec", {"train.accumulate=16"}),
-          "train.batch is 16, which 2 processes with train.accumulate = 16 do not divide; 32 would do");
+          "train.accumulate is 16, but train.batch = 16 has no 16 equal parts");
+  refused(4, command("run", "mec", {"train.accumulate=8"}),
+          "train.batch is 16, which 4 processes with train.accumulate = 8 do not divide into parts of 1 or more; 32 would do");
+  refused(4, command("run", "mec", {"train.accumulate=4", "train.sync_batch_norm=false"}),
+          "train.batch is 16, which 4 processes with train.accumulate = 4 do not divide into parts of 2 or more; 32 would do");
   refused(2, command("run", "mec", {"data.on_broken=skip"}), "data.on_broken = \"skip\" keeps one process's list");
   std::vector<std::string> within = start("run", "mec");
   within.insert(within.end(), {"--within", "1"});
   refused(2, within, "--within times the steps of one process, but this run has 2");
+}
+
+TEST_CASE_FIXTURE(Launched, "processes with settings of their own are refused, and train alone where that is wanted") {
+  // A shell in each process: its seed, and its folder, are its number.
+  const auto sweep = [&](const std::string& variables) {
+    std::string line = variables + " exec '" + program_path().string() + "'";
+    for (const std::string& word : start("run", "mec"))
+      line += " '" + (word == at("run") ? word + "'$OMPI_COMM_WORLD_RANK'" : word) + "'";
+    line += " --seed $OMPI_COMM_WORLD_RANK";
+    Process process(MEC_MPIEXEC, {"-n", "2", "/bin/sh", "-c", line}, kVariables, out, err);
+    return process.wait();
+  };
+  CHECK(sweep("") == 1);
+  const std::string said = read_bytes(err);
+  CAPTURE(said);
+  CHECK(said.find("error: process 1 of 2, on ") != std::string::npos);
+  CHECK(said.find("this one has train.seed = 1, and the first one train.seed = 0") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(at("run1")));
+  std::filesystem::remove_all(at("run0"));
+  CHECK(sweep("MEC_PROCESSES=1") == 0);
+  CHECK(losses("run0").size() == 40);
+  CHECK(losses("run0") != losses("run1"));
+}
+
+TEST_CASE_FIXTURE(Launched, "a patience that is no number is refused") {
+  std::vector<std::string> wrong = kVariables;
+  wrong.emplace_back("MEC_PATIENCE=30m");
+  Process process(MEC_MPIEXEC, launch(2, command("run")), wrong, out, err);
+  CHECK(process.wait() == 1);
+  CHECK(read_bytes(err).find("MEC_PATIENCE is a number of seconds from 1, but is '30m'") != std::string::npos);
+}
+
+TEST_SUITE("slow") {
+  TEST_CASE_FIXTURE(Launched, "a signal waits for a last checkpoint that takes the first process seven seconds") {
+    REQUIRE(run_in(2, command("whole", "mec", {"train.epochs=40"})).status == 0);
+    std::vector<std::string> slow_disk = kVariables;
+    slow_disk.insert(slow_disk.end(), {"FAULTS_FOLDER=" + at("run"), "FAULTS_FILE=checkpoint-", "FAULTS_CALL=fsync",
+                                       "FAULTS_KIND=once", "FAULTS_AT=0", "FAULTS_DELAY=7000"});
+    std::vector<std::string> words = launch(2, command("run", "mec", {"train.epochs=40"}));
+    words.insert(words.begin(), {"-x", concat("LD_PRELOAD=", MEC_FAULTS)});
+    Process process(MEC_MPIEXEC, words, slow_disk, out, err);
+    REQUIRE_FALSE(
+        process.wait_until([&] { return std::filesystem::exists(at("run/metrics.jsonl")) && !losses("run").empty(); }));
+    process.send(SIGUSR1);
+    CHECK(process.wait() == 75);
+    const std::string said = read_bytes(err);
+    CAPTURE(said);
+    CHECK(said.find(concat("after step ", newest_checkpoint_in(at("run")).step)) != std::string::npos);
+    REQUIRE(run_in(2, command("run", "mec", {"train.epochs=40"})).status == 0);
+    check_same("run", "whole");
+  }
 }

@@ -69,6 +69,9 @@ void check_the_rest(Communicator& ranks, const Device& device) {
   ranks.broadcast(t);
   demand(same(t, values_of(0, {2, 3}, Dtype::bf16, device)), "broadcast: rank 0's values");
   demand(ranks.broadcast(10.0 + ranks.rank()) == 10, "broadcast: rank 0's number");
+  demand(ranks.broadcast("text of " + std::to_string(ranks.rank()) +
+                         std::string(static_cast<std::size_t>(ranks.rank()), 'x')) == "text of 0",
+         "broadcast: rank 0's text, whatever the length of others");
   demand(ranks.maximum(ranks.rank() == 1 ? 7 : -3.0) == (ranks.size() > 1 ? 7 : -3.0), "maximum: of all ranks");
 }
 
@@ -98,6 +101,12 @@ void check_batch_norm(const CommunicatorPtr& ranks) {
            "the mean of all rows");
     demand(std::fabs(merged.var.to_vector<double>()[c] - expected.var.to_vector<double>()[c]) < 1e-11, "their variance");
   }
+  const BatchNormSums own{Tensor::full({3}, 1.0 + ranks->rank(), Dtype::f64, device),
+                          Tensor::full({3}, 10.0, Dtype::f64, device)};
+  const BatchNormSums sums = across.sum(own);
+  demand(sums.dgamma.to_vector<double>()[2] == ranks->size() * (ranks->size() + 1) / 2.0, "the first sum of all ranks");
+  demand(sums.dbeta.to_vector<double>()[0] == 10.0 * ranks->size(), "the second");
+  demand(own.dbeta.to_vector<double>()[0] == 10.0, "a rank's own sums stay");
 }
 
 }  // namespace

@@ -53,10 +53,10 @@ End train_ranks(const PretrainSettings& settings, const CommunicatorPtr& ranks, 
   return end;
 }
 
-std::vector<End> ends_of(int size, const PretrainSettings& settings, const char* device = "reference") {
+std::vector<End> ends_of(int size, const PretrainSettings& settings) {
   std::vector<End> ends(static_cast<std::size_t>(size));
   run_ranks(size, [&](const CommunicatorPtr& ranks) {
-    ends[static_cast<std::size_t>(ranks->rank())] = train_ranks(settings, ranks, make_device(device, {.threads = 1}));
+    ends[static_cast<std::size_t>(ranks->rank())] = train_ranks(settings, ranks, make_reference_device());
   });
   return ends;
 }
