@@ -6,6 +6,7 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <thread>
 
 #include "cli/resumed_run.h"
 #include "support/paths.h"
@@ -204,16 +205,18 @@ TEST_CASE_FIXTURE(Launched, "a patience that is no number is refused") {
 }
 
 TEST_SUITE("slow") {
-  TEST_CASE_FIXTURE(Launched, "a signal waits for a last checkpoint that takes the first process seven seconds") {
+  TEST_CASE_FIXTURE(Launched, "a signal waits for the first process's files, which take seven seconds each") {
     REQUIRE(run_in(2, command("whole", "mec", {"train.epochs=40"})).status == 0);
     std::vector<std::string> slow_disk = kVariables;
-    slow_disk.insert(slow_disk.end(), {"FAULTS_FOLDER=" + at("run"), "FAULTS_FILE=checkpoint-", "FAULTS_CALL=fsync",
+    slow_disk.insert(slow_disk.end(), {"FAULTS_FOLDER=" + at("run"), "FAULTS_FILE=metrics.jsonl", "FAULTS_CALL=fsync",
                                        "FAULTS_KIND=once", "FAULTS_AT=0", "FAULTS_DELAY=7000"});
     std::vector<std::string> words = launch(2, command("run", "mec", {"train.epochs=40"}));
     words.insert(words.begin(), {"-x", concat("LD_PRELOAD=", MEC_FAULTS)});
     Process process(MEC_MPIEXEC, words, slow_disk, out, err);
+    // The epoch has ended: the first process brings its lines to the disk, the other waits for it.
     REQUIRE_FALSE(
-        process.wait_until([&] { return std::filesystem::exists(at("run/metrics.jsonl")) && !losses("run").empty(); }));
+        process.wait_until([&] { return std::filesystem::exists(at("run/metrics.jsonl")) && losses("run").size() >= 10; }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
     process.send(SIGUSR1);
     CHECK(process.wait() == 75);
     const std::string said = read_bytes(err);
