@@ -6,15 +6,10 @@ namespace mec {
 
 namespace {
 
-// What scores encoders after epochs, told to the user; null where nothing does.
+// What scores encoders after epochs; null where nothing does.
 std::unique_ptr<Evaluations> make_evaluations(const PretrainSettings& settings, RunKeeperOptions& keeper, Observer& directory,
                                               const RunOptions& run) {
   if (!keeper.scorer) return nullptr;
-  const std::int64_t every = settings.eval.every_epochs;
-  if (run.log) {
-    run.log(concat("scored after every ", every == 1 ? "epoch" : concat(every, " epochs and the last"), ": ",
-                   keeper.scorer->text()));
-  }
   std::vector<Observer*> observers{&directory};
   observers.insert(observers.end(), run.observers.begin(), run.observers.end());
   return std::make_unique<Evaluations>(
@@ -55,6 +50,11 @@ RunKeeper::RunKeeper(const PretrainSettings& settings, const Objective& objectiv
       evaluations_(make_evaluations(settings, options, directory_, run)) {}
 
 void RunKeeper::prepare(Learner& learner) {
+  const std::int64_t every = settings_.eval.every_epochs;
+  if (evaluations_ && run_.log) {
+    run_.log(concat("scored after every ", every == 1 ? "epoch" : concat(every, " epochs and the last"), ": ",
+                    evaluations_->text()));
+  }
   if (changed_) {  // so that the run is resumed with these settings, whatever happens next
     checkpoints_.on_state({.step = steps_done_, .last = true}, learner);
     checkpoints_.finish();

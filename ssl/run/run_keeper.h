@@ -35,8 +35,8 @@ class RunKeeper {
 
   bool begins_again() const { return directory_.begins_again(); }
   std::int64_t skipped_in_a_row() const { return directory_.skipped_in_a_row(); }  // of the last steps before
-  // Writes what the run must have before it goes on: a checkpoint with changed settings, and the
-  // scores that it was stopped before.
+  // Says what encoders are scored by, and writes what the run must have before it goes on: a
+  // checkpoint with changed settings, and the scores that it was stopped before.
   void prepare(Learner& learner);
   std::vector<Observer*> observers();  // of the run, in their order
   std::int64_t newest_checkpoint();    // its step; 0: there is none
