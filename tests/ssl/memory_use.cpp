@@ -134,26 +134,35 @@ TEST_CASE("where the networks alone are too large, no batch is named; nor where 
   CHECK_FALSE(fits(8, 200 * kMiB).has_value());
 }
 
-// In the last row, 16 images do not fit.
+// In the row before the last, 16 images do not fit.
 TEST_CASE("the largest batch that is named fits, and twice as many images do not") {
-  for (const auto& [method, arch, memory, records] : {std::tuple{"mec", "resnet10", 64, false},
-                                                      {"mec", "resnet10", 64, true},
-                                                      {"simclr", "resnet10", 64, true},
-                                                      {"moco-v2", "resnet18", 96, false},
-                                                      {"moco-v2", "resnet18", 96, true},
-                                                      {"vicreg", "resnet50", 160, false},
-                                                      {"vicreg", "resnet50", 24, false}}) {
+  for (const auto& [method, arch, memory, records, accumulate] : {std::tuple{"mec", "resnet10", 64, false, 1},
+                                                                  {"mec", "resnet10", 64, true, 1},
+                                                                  {"simclr", "resnet10", 64, true, 1},
+                                                                  {"moco-v2", "resnet18", 96, false, 1},
+                                                                  {"moco-v2", "resnet18", 96, true, 1},
+                                                                  {"vicreg", "resnet50", 160, false, 1},
+                                                                  {"vicreg", "resnet50", 24, false, 1},
+                                                                  {"mec", "resnet10", 48, false, 8}}) {
     CAPTURE(method);
     CAPTURE(arch);
     CAPTURE(records);
+    CAPTURE(accumulate);
     const std::size_t bytes = static_cast<std::size_t>(memory) * kMiB;
-    const auto fails = [&](std::int64_t batch) { return !failure(settings_of(method, arch, batch), bytes, records).empty(); };
-    REQUIRE(fails(kTooMany));
-    const auto fits = largest_batch(settings_of(method, arch, kTooMany), kViews, 1, make_small(bytes, records), 0);
+    const auto settings = [&](std::int64_t batch) {
+      PretrainSettings all = settings_of(method, arch, batch);
+      all.train.accumulate = accumulate;
+      return all;
+    };
+    const auto fails = [&](std::int64_t batch) { return !failure(settings(batch), bytes, records).empty(); };
+    const std::int64_t too_many = kTooMany * accumulate;
+    REQUIRE(fails(too_many));
+    const auto fits = largest_batch(settings(too_many), kViews, 1, make_small(bytes, records), 0);
     REQUIRE(fits.has_value());
     CAPTURE(fits->images);
-    CHECK(8 * fits->measured <= std::max<std::int64_t>(2 * fits->images, 128));
+    CHECK(8 * fits->measured <= std::max<std::int64_t>(2 * fits->images, 128 * accumulate));
     REQUIRE(fits->images >= 4);
+    CHECK(fits->images % accumulate == 0);
     CHECK_FALSE(fails(fits->images));
     CHECK(fails(2 * fits->images));
   }
