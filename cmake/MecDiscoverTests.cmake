@@ -1,9 +1,10 @@
 # cmake -Dprogram=test_tensor [-Demulator=qemu-…;…] -Dtests_dir=<source>/tests [-Dfolder=NAME]
-# -Dthreads=REGEX -Doutput=FILE -P MecDiscoverTests.cmake
+# -Dthreads=REGEX [-Dmpirun=PROGRAM] -Doutput=FILE -P MecDiscoverTests.cmake
 #
 # Asks a doctest executable for its test cases and writes FILE, which ctest includes: one test for
 # each source file, its name under NAME where one is given, and with the label `threads` where it
-# matches REGEX, `dist` for those of dist/.
+# matches REGEX. Tests that launch mpirun have the label `dist`, and are skipped where it does not
+# work.
 cmake_minimum_required(VERSION 3.22)
 execute_process(COMMAND ${emulator} "${program}" --list-test-cases --reporters=xml OUTPUT_VARIABLE xml RESULT_VARIABLE status)
 string(REPLACE ";" "," xml "${xml}")  # a semicolon in a name would cut CMake's list
@@ -41,8 +42,11 @@ foreach(file IN LISTS files)
   set(label "")
   if(name MATCHES "${threads}")
     set(label threads)
-  elseif(name MATCHES "^dist/")
+  endif()
+  set(guard "")
+  if(mpirun)
     set(label dist)
+    set(guard " [==[${tests_dir}/dist/with_mpirun.sh]==] [==[${mpirun}]==]")
   endif()
   foreach(speed quick slow)
     if(NOT file IN_LIST ${speed}_files)
@@ -57,10 +61,10 @@ foreach(file IN LISTS files)
       set(filter "--test-suite-exclude=*slow*")
       set(labels ${label})
     endif()
-    string(APPEND text "add_test([==[${test}]==]${command} [==[--source-file=${file}]==] ${filter})\n")
+    string(APPEND text "add_test([==[${test}]==]${guard}${command} [==[--source-file=${file}]==] ${filter})\n")
     # A filter that matches nothing makes doctest succeed; here it is a failure.
     string(APPEND text "set_tests_properties([==[${test}]==] PROPERTIES FAIL_REGULAR_EXPRESSION "
-      "\"test cases: +0 [|]\" LABELS \"${labels}\")\n")
+      "\"test cases: +0 [|]\" LABELS \"${labels}\" SKIP_RETURN_CODE 77)\n")
   endforeach()
 endforeach()
 file(WRITE "${output}" "${text}")
