@@ -41,6 +41,7 @@ void check_kills(const ChaoticRun& chaos, const std::string& method, int kills) 
 
 // At the moment of each call on the run's files, and so in each state that the disk can be in.
 void check_kill_at_calls(const ChaoticRun& chaos, long every) {
+  for (const char* former : {"whole", "run"}) std::filesystem::remove_all(chaos.at(former));
   REQUIRE(chaos.run_until(chaos.command("whole"), [] { return false; }));
   const long calls = chaos.calls(chaos.command("run"));
   REQUIRE(calls > 50);

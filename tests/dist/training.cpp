@@ -17,9 +17,13 @@ using namespace mec::test;
 
 namespace {
 
-const std::vector<std::string> kVariables{
-    "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "OMPI_MCA_rmaps_base_oversubscribe=1",
-    "OMPI_MCA_btl_vader_single_copy_mechanism=none", "OMPI_MCA_hwloc_base_binding_policy=none"};
+// ASAN_OPTIONS: leaks are MPI's own.
+const std::vector<std::string> kVariables{"ASAN_OPTIONS=detect_leaks=0",
+                                          "OMPI_ALLOW_RUN_AS_ROOT=1",
+                                          "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1",
+                                          "OMPI_MCA_rmaps_base_oversubscribe=1",
+                                          "OMPI_MCA_btl_vader_single_copy_mechanism=none",
+                                          "OMPI_MCA_hwloc_base_binding_policy=none"};
 
 // Runs of four epochs of ten steps.
 struct Launched : ResumeFixture {
