@@ -10,10 +10,9 @@ class OneProcess : public Communicator {
  public:
   int rank() const override { return 0; }
   int size() const override { return 1; }
-  std::string name() const override { return "one process"; }
   Tensor all_gather(const Tensor& own) override { return own; }
   void broadcast(const Tensor&) override {}
-  double broadcast(double value) override { return value; }
+  std::int64_t broadcast(std::int64_t number) override { return number; }
   double maximum(double value) override { return value; }
   void end_all(int) override {}
 
@@ -24,7 +23,7 @@ class OneProcess : public Communicator {
 }  // namespace
 
 std::string Communicator::broadcast(const std::string& text) {
-  const auto length = static_cast<std::int64_t>(broadcast(static_cast<double>(text.size())));
+  const std::int64_t length = broadcast(static_cast<std::int64_t>(text.size()));
   std::string padded = text;
   padded.resize(static_cast<std::size_t>(length));
   const Tensor bytes = Tensor::from_bytes(padded.data(), {length}, Dtype::u8, make_cpu_device({.threads = 1}));

@@ -17,7 +17,6 @@ class Communicator {
 
   virtual int rank() const = 0;  // in [0, size())
   virtual int size() const = 0;
-  virtual std::string name() const = 0;  // what carries the messages: "Open MPI 4.1.4"
 
   // (n,…) of each rank -> (size·n,…), rank 0's rows first. Any dtype.
   virtual Tensor all_gather(const Tensor& own) = 0;
@@ -25,9 +24,9 @@ class Communicator {
   void all_reduce(const Tensor& t);
   // t ← rank 0's. Any dtype.
   virtual void broadcast(const Tensor& t) = 0;
-  virtual double broadcast(double value) = 0;      // rank 0's
-  virtual double maximum(double value) = 0;        // of all ranks
-  std::string broadcast(const std::string& text);  // rank 0's
+  virtual std::int64_t broadcast(std::int64_t number) = 0;  // rank 0's
+  std::string broadcast(const std::string& text);           // rank 0's
+  virtual double maximum(double value) = 0;                 // of all ranks
 
   // Ends all ranks at once with this exit status, where this one cannot go on: they would wait for
   // it for ever. Returns where it is the only one.

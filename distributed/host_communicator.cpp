@@ -92,8 +92,8 @@ void HostCommunicator::broadcast(const Tensor& t) {
   bytes.store();
 }
 
-double HostCommunicator::broadcast(double value) {
-  std::vector<double> one{value};
+std::int64_t HostCommunicator::broadcast(std::int64_t number) {
+  std::vector<std::int64_t> one{number};
   broadcast_bytes(bytes_of(one));
   return one.front();
 }

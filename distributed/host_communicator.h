@@ -13,7 +13,7 @@ class HostCommunicator : public Communicator {
  public:
   Tensor all_gather(const Tensor& own) override;
   void broadcast(const Tensor& t) override;
-  double broadcast(double value) override;
+  std::int64_t broadcast(std::int64_t number) override;
   double maximum(double value) override;
 
  protected:

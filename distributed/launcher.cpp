@@ -82,7 +82,6 @@ class MpiCommunicator : public HostCommunicator {
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
-  std::string name() const override { return mpi_.library(); }
   void end_all(int status) override { mpi_.abort(status); }
 
  protected:

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <cstring>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -62,7 +61,6 @@ class ThreadCommunicator : public HostCommunicator {
   ThreadCommunicator(Board& board, int rank, int size) : board_(board), rank_(rank), size_(size) {}
   int rank() const override { return rank_; }
   int size() const override { return size_; }
-  std::string name() const override { return "threads"; }
   // A rank that throws ends the others.
   void end_all(int) override {}
 

@@ -32,7 +32,7 @@ void check_same_run(const RunIdentity& identity, const std::string& computed_on,
 
 void tell_ranks(RunEnd& end, Communicator& ranks) {
   end.complete = ranks.broadcast(end.complete ? 1 : 0) > 0;
-  end.goes_on_after = static_cast<std::int64_t>(ranks.broadcast(static_cast<double>(end.goes_on_after)));
+  end.goes_on_after = ranks.broadcast(end.goes_on_after);
 }
 
 }  // namespace mec

@@ -258,7 +258,7 @@ TrainOptions train_options(const RunOptions& options, std::int64_t steps_done, s
           .stop_requested = options.stop_requested,
           .capture = options.capture && options.ranks->size() == 1,
           .note = options.note,
-          .skipped = static_cast<std::int64_t>(options.ranks->broadcast(static_cast<double>(skipped)))};
+          .skipped = options.ranks->broadcast(skipped)};
 }
 
 // From the start, or from a checkpoint.
@@ -273,7 +273,7 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
       options.within_minutes ? keep_within(asked, *options.within_minutes, *dataset, *views, device, scorer.get(), options.log)
                              : asked;
   const std::unique_ptr<Objective> objective = make_step_objective(settings, device);
-  const auto done = static_cast<std::int64_t>(options.ranks->broadcast(static_cast<double>(former.step())));
+  const std::int64_t done = options.ranks->broadcast(former.step());
   Loader loader = make_loader(settings, dataset, views, device, done, broken, options);
   // Throws for wrong settings before anything is written.
   const TrainPlan plan(settings, loader.batches_per_epoch());

@@ -68,7 +68,7 @@ void check_the_rest(Communicator& ranks, const Device& device) {
   const Tensor t = values_of(ranks.rank(), {2, 3}, Dtype::bf16, device);
   ranks.broadcast(t);
   demand(same(t, values_of(0, {2, 3}, Dtype::bf16, device)), "broadcast: rank 0's values");
-  demand(ranks.broadcast(10.0 + ranks.rank()) == 10, "broadcast: rank 0's number");
+  demand(ranks.broadcast(std::int64_t{10} + ranks.rank()) == 10, "broadcast: rank 0's number");
   demand(ranks.broadcast("text of " + std::to_string(ranks.rank()) +
                          std::string(static_cast<std::size_t>(ranks.rank()), 'x')) == "text of 0",
          "broadcast: rank 0's text, whatever the length of others");
