@@ -44,6 +44,18 @@ struct Launched : ResumeFixture {
     more.emplace_back("train.checkpoint_steps=3");
     return go(name, method, more);
   }
+  std::vector<std::string> long_command(const std::string& name) const { return command(name, "mec", {"train.epochs=40"}); }
+  // The launched long_command("run") stops at SIGUSR1 with a checkpoint of its last step, and goes
+  // on to the bits of the one that is whole.
+  void check_stops(Process& process) const {
+    process.send(SIGUSR1);
+    CHECK(process.wait() == 75);
+    const std::string said = read_bytes(err);
+    CAPTURE(said);
+    CHECK(said.find(concat("after step ", newest_checkpoint_in(at("run")).step)) != std::string::npos);
+    REQUIRE(run_in(2, long_command("run")).status == 0);
+    check_same("run", "whole");
+  }
   std::vector<double> losses(const std::string& name) const {
     std::vector<double> all;
     std::istringstream lines(read_bytes(folder / name / "metrics.jsonl"));
@@ -136,16 +148,10 @@ TEST_CASE_FIXTURE(Launched, "a process that hangs ends the others after their pa
 }
 
 TEST_CASE_FIXTURE(Launched, "a signal to mpirun stops all after a step, with a checkpoint of it") {
-  REQUIRE(run_in(2, command("whole", "mec", {"train.epochs=40"})).status == 0);
-  Process process(MEC_MPIEXEC, launch(2, command("run", "mec", {"train.epochs=40"})), kVariables, out, err);
+  REQUIRE(run_in(2, long_command("whole")).status == 0);
+  Process process(MEC_MPIEXEC, launch(2, long_command("run")), kVariables, out, err);
   REQUIRE_FALSE(process.wait_until([&] { return newest_checkpoint_in(at("run")).step > 3; }));
-  process.send(SIGUSR1);
-  CHECK(process.wait() == 75);
-  const std::string said = read_bytes(err);
-  CAPTURE(said);
-  CHECK(said.find(concat("after step ", newest_checkpoint_in(at("run")).step)) != std::string::npos);
-  REQUIRE(run_in(2, command("run", "mec", {"train.epochs=40"})).status == 0);
-  check_same("run", "whole");
+  check_stops(process);
 }
 
 TEST_CASE_FIXTURE(Launched, "a run goes on in another number of processes, and says that its bits are others") {
@@ -210,23 +216,17 @@ TEST_CASE_FIXTURE(Launched, "a patience that is no number is refused") {
 
 TEST_SUITE("slow") {
   TEST_CASE_FIXTURE(Launched, "a signal waits for the first process's files, which take seven seconds each") {
-    REQUIRE(run_in(2, command("whole", "mec", {"train.epochs=40"})).status == 0);
+    REQUIRE(run_in(2, long_command("whole")).status == 0);
     std::vector<std::string> slow_disk = kVariables;
     slow_disk.insert(slow_disk.end(), {"FAULTS_FOLDER=" + at("run"), "FAULTS_FILE=metrics.jsonl", "FAULTS_CALL=fsync",
                                        "FAULTS_KIND=once", "FAULTS_AT=0", "FAULTS_DELAY=7000"});
-    std::vector<std::string> words = launch(2, command("run", "mec", {"train.epochs=40"}));
+    std::vector<std::string> words = launch(2, long_command("run"));
     words.insert(words.begin(), {"-x", concat("LD_PRELOAD=", MEC_FAULTS)});
     Process process(MEC_MPIEXEC, words, slow_disk, out, err);
     // The epoch has ended: the first process brings its lines to the disk, the other waits for it.
     REQUIRE_FALSE(
         process.wait_until([&] { return std::filesystem::exists(at("run/metrics.jsonl")) && losses("run").size() >= 10; }));
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
-    process.send(SIGUSR1);
-    CHECK(process.wait() == 75);
-    const std::string said = read_bytes(err);
-    CAPTURE(said);
-    CHECK(said.find(concat("after step ", newest_checkpoint_in(at("run")).step)) != std::string::npos);
-    REQUIRE(run_in(2, command("run", "mec", {"train.epochs=40"})).status == 0);
-    check_same("run", "whole");
+    check_stops(process);
   }
 }

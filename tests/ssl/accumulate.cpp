@@ -54,16 +54,6 @@ struct F64Step {
   std::unique_ptr<Learner> learner;
 };
 
-double worst(const std::vector<double>& values, const std::vector<double>& expected) {
-  REQUIRE(values.size() == expected.size());
-  double worst = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    REQUIRE(std::isfinite(values[i]));
-    worst = std::max(worst, std::fabs(values[i] - expected[i]));
-  }
-  return worst;
-}
-
 // Of the largest expected value.
 double distance(const std::vector<double>& values, const std::vector<double>& expected) {
   double largest = 0;
@@ -148,18 +138,7 @@ TEST_CASE("two parts with the same images have the gradient of the batch at once
   }
 }
 
-TEST_CASE("replays of a recorded step in parts equal eager steps to the bit, for each method") {
-  for (const Method& method : methods()) {
-    for (const char* precision : {"f32", "bf16"}) {
-      CAPTURE(method.name);
-      CAPTURE(precision);
-      PretrainSettings settings = tiny_settings_of(method.name);
-      settings.train.precision = precision;
-      settings.train.accumulate = 4;
-      check_replayed_steps(settings, [&](const Device& device) { return make_objective(settings, device); });
-    }
-  }
-}
+TEST_CASE("replays of a recorded step in parts equal eager steps to the bit, for each method") { check_replayed_methods(4); }
 
 namespace {
 

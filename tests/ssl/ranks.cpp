@@ -61,16 +61,6 @@ std::vector<End> ends_of(int size, const PretrainSettings& settings) {
   return ends;
 }
 
-double worst(const std::vector<double>& a, const std::vector<double>& b) {
-  REQUIRE(a.size() == b.size());
-  double worst = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    REQUIRE(std::isfinite(a[i]));
-    worst = std::max(worst, std::fabs(a[i] - b[i]));
-  }
-  return worst;
-}
-
 }  // namespace
 
 TEST_CASE("ten steps on two, three and four ranks are those of one process with the whole batch, for each method") {

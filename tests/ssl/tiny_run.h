@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <memory>
 #include <vector>
 
@@ -179,6 +180,31 @@ template <class Make> void check_replayed_steps(const PretrainSettings& settings
     return [&] { recorder->replay(); };
   });
   CHECK(eager == replayed);
+}
+
+// Each method's, in both precisions, with batches in so many parts.
+inline void check_replayed_methods(std::int64_t accumulate) {
+  for (const Method& method : methods()) {
+    for (const char* precision : {"f32", "bf16"}) {
+      CAPTURE(method.name);
+      CAPTURE(precision);
+      PretrainSettings settings = tiny_settings_of(method.name);
+      settings.train.precision = precision;
+      settings.train.accumulate = accumulate;
+      check_replayed_steps(settings, [&](const Device& device) { return make_objective(settings, device); });
+    }
+  }
+}
+
+// The largest distance of finite values from those that are expected.
+inline double worst(const std::vector<double>& values, const std::vector<double>& expected) {
+  REQUIRE(values.size() == expected.size());
+  double worst = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    REQUIRE(std::isfinite(values[i]));
+    worst = std::max(worst, std::fabs(values[i] - expected[i]));
+  }
+  return worst;
 }
 
 }  // namespace mec::test
