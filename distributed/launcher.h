@@ -25,6 +25,8 @@ std::string describe_mpi();
 //
 // A call for which other ranks do not come is a DeviceError, after half an hour or as many seconds
 // as the variable MEC_PATIENCE says; the process must then end. ValueError where that is no number.
+// To begin and to end, MPI waits for all ranks, and cannot give up: where one does not come for so
+// long, the process ends with one line and status 1.
 CommunicatorPtr join_processes();
 
 }  // namespace mec

@@ -13,19 +13,21 @@ struct MpiFunctions {
   // The library's name and version. May be called at any time.
   const char* (*library)();
   // Call once, before those below; these fail where other ranks keep them waiting for more than
-  // `patience` seconds. Then the message is still under way: the process must end.
+  // `patience` seconds, and say which. Then the message is still under way: the process must end.
   const char* (*start)(int* rank, int* size, double patience);
   // As HostCommunicator's; bytes are those of one rank's block.
   const char* (*gather)(const void* from, void* to, std::size_t bytes);
   const char* (*exchange)(const void* from, void* to, std::size_t bytes);
   const char* (*broadcast)(void* bytes, std::size_t count);
-  const char* (*finish)();
+  // Call once, after those above. start() and finish() end the process, with one line, where other
+  // ranks keep them waiting for so long: MPI cannot give up to begin or to end.
+  void (*finish)();
   void (*abort)(int status);
 };
 
-// The module's only symbol, `const MpiFunctions* mec_mpi_functions_1()`. Its number rises when the
+// The module's only symbol, `const MpiFunctions* mec_mpi_functions_2()`. Its number rises when the
 // struct changes.
-inline constexpr const char* kMpiFunctionsSymbol = "mec_mpi_functions_1";
+inline constexpr const char* kMpiFunctionsSymbol = "mec_mpi_functions_2";
 using GetMpiFunctions = const MpiFunctions* (*)();
 
 }  // namespace mec

@@ -3,38 +3,103 @@
 #include <mpi.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <climits>
+#include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "mec/distributed/mpi/functions.h"
+#include "mec/distributed/mpi/watch.h"
 
 namespace {
 
-char reason[MPI_MAX_ERROR_STRING + 1];
+using Clock = std::chrono::steady_clock;
+using Host = std::array<char, 64>;  // its name, cut to what fits
+
+std::string reason;  // of the last failure
 double patience_s = 0;
+int own_rank = 0;
+std::vector<Host> hosts;  // of all ranks, once they have told; before, "" for each
+
+const char* because(std::string text) {
+  reason = std::move(text);
+  return reason.c_str();
+}
 
 const char* why(int code) {
   if (code == MPI_SUCCESS) return nullptr;
+  char text[MPI_MAX_ERROR_STRING + 1];
   int length = 0;
-  if (MPI_Error_string(code, reason, &length) != MPI_SUCCESS) std::snprintf(reason, sizeof reason, "MPI error %d", code);
-  return reason;
+  if (MPI_Error_string(code, text, &length) != MPI_SUCCESS) return because("MPI error " + std::to_string(code));
+  return because(text);
 }
 
 // Messages have at most so many bytes: MPI counts in int.
 const char* too_long(std::size_t bytes) {
   if (bytes <= INT_MAX) return nullptr;
-  std::snprintf(reason, sizeof reason, "a message of %zu bytes is longer than MPI's limit of %d", bytes, INT_MAX);
-  return reason;
+  return because("a message of " + std::to_string(bytes) + " bytes is longer than MPI's limit of " + std::to_string(INT_MAX));
+}
+
+std::string others_not_here() {
+  return "other processes have not come for " + std::to_string(std::lround(patience_s)) + " s (MEC_PATIENCE)";
+}
+
+constexpr int kHere = 1;  // the tag of the roll call's messages
+
+// Whether another rank has lost its patience, and calls the roll.
+bool roll_is_called() {
+  int called = 0;
+  return MPI_Iprobe(MPI_ANY_SOURCE, kHere, MPI_COMM_WORLD, &called, MPI_STATUS_IGNORE) == MPI_SUCCESS && called != 0;
+}
+
+// Each rank that waits tells all others that it is here, and so hears of all that wait. A rank that
+// hangs, or still computes, tells nothing. Those that tell nothing, with their hosts; "" for none.
+std::string call_the_roll() {
+  constexpr auto kAnswersTake = std::chrono::seconds(3);  // a rank that waits looks 5000 times a second
+  static char here = 0, heard = 0;                        // MPI may use them until the process ends
+  std::vector<MPI_Request> answers(hosts.size(), MPI_REQUEST_NULL);
+  for (std::size_t rank = 0; rank < hosts.size(); ++rank) {
+    MPI_Request sent;
+    const int sends = MPI_Isend(&here, 1, MPI_CHAR, static_cast<int>(rank), kHere, MPI_COMM_WORLD, &sent);
+    if (sends == MPI_SUCCESS) MPI_Request_free(&sent);
+    MPI_Irecv(&heard, 1, MPI_CHAR, static_cast<int>(rank), kHere, MPI_COMM_WORLD, &answers[rank]);
+  }
+  int all = 0;
+  for (const auto end = Clock::now() + kAnswersTake; all == 0 && Clock::now() < end;) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    MPI_Testall(static_cast<int>(answers.size()), answers.data(), &all, MPI_STATUSES_IGNORE);
+  }
+  std::string silent;
+  int more = 0;
+  for (std::size_t rank = 0; rank < hosts.size(); ++rank) {
+    int answered = 0;
+    MPI_Request_get_status(answers[rank], &answered, MPI_STATUS_IGNORE);
+    if (answered != 0) continue;
+    more += silent.size() > 200 ? 1 : 0;
+    if (more > 0) continue;
+    silent += (silent.empty() ? "process " : ", process ") + std::to_string(rank);
+    if (hosts[rank].front() != 0) silent += std::string(" on ") + hosts[rank].data();
+  }
+  return more > 0 ? silent + " and " + std::to_string(more) + " more" : silent;
+}
+
+const char* lost_patience() {
+  const std::string silent = call_the_roll();
+  if (silent.empty()) return because(others_not_here() + "; now all are here, too late");
+  return because(others_not_here() + ": " + silent +
+                 "; a process hangs, its machine is gone, or process 0 takes longer for files and scores");
 }
 
 // Other processes of this machine may need the processor to get here: after some thousand looks,
 // sleeps between two of them. A sleep of more than a second, as of a job that is suspended, counts
 // as one.
 const char* wait(MPI_Request request) {
-  using Clock = std::chrono::steady_clock;
   double waited = 0;
   auto last = Clock::now();
   for (long looks = 0;; ++looks) {
@@ -46,12 +111,7 @@ const char* wait(MPI_Request request) {
     const auto now = Clock::now();
     waited += std::min(std::chrono::duration<double>(now - last).count(), 1.0);
     last = now;
-    if (waited < patience_s) continue;
-    std::snprintf(reason, sizeof reason,
-                  "other processes have not come for %.0f s (MEC_PATIENCE): one hangs, its machine is gone, or process 0 takes "
-                  "longer for files and scores",
-                  patience_s);
-    return reason;
+    if (waited >= patience_s || (looks >= 10000 && roll_is_called())) return lost_patience();
   }
 }
 
@@ -63,15 +123,6 @@ const char* library() {
   version[std::strcspn(version, ",\n")] = '\0';
   std::replace(version, version + std::strlen(version), '\t', ' ');
   return version;
-}
-
-const char* start(int* rank, int* size, double patience) {
-  patience_s = patience;
-  int level = 0;
-  if (const char* failure = why(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &level))) return failure;
-  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-  if (const char* failure = why(MPI_Comm_rank(MPI_COMM_WORLD, rank))) return failure;
-  return why(MPI_Comm_size(MPI_COMM_WORLD, size));
 }
 
 const char* gather(const void* from, void* to, std::size_t bytes) {
@@ -100,13 +151,52 @@ const char* broadcast(void* bytes, std::size_t count) {
   return wait(request);
 }
 
-const char* finish() { return why(MPI_Finalize()); }
+const char* start(int* rank, int* size, double patience) {
+  patience_s = patience;
+  int level = 0;
+  {
+    const mec::Watch watch(patience_s, "MPI does not begin: " + others_not_here());
+    if (const char* failure = why(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &level))) return failure;
+  }
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  if (const char* failure = why(MPI_Comm_rank(MPI_COMM_WORLD, rank))) return failure;
+  if (const char* failure = why(MPI_Comm_size(MPI_COMM_WORLD, size))) return failure;
+  own_rank = *rank;
+  hosts.resize(static_cast<std::size_t>(*size));
+  char name[MPI_MAX_PROCESSOR_NAME + 1] = "";
+  int length = 0;
+  if (const char* failure = why(MPI_Get_processor_name(name, &length))) return failure;
+  Host own{};
+  std::snprintf(own.data(), own.size(), "%s", name);
+  std::vector<Host> all(hosts.size());
+  if (const char* failure = gather(own.data(), all.data(), sizeof own)) return failure;
+  hosts = all;
+  return nullptr;
+}
 
-void abort(int status) { MPI_Abort(MPI_COMM_WORLD, status); }
+void abort(int status) {
+  const mec::Watch watch(30, "MPI does not end the other processes, as the launcher should now");
+  MPI_Abort(MPI_COMM_WORLD, status);
+}
+
+// All meet before MPI ends, so that it can be said who is missing.
+void finish() {
+  MPI_Request request;
+  const char* failure = why(MPI_Ibarrier(MPI_COMM_WORLD, &request));
+  if (!failure) failure = wait(request);
+  if (failure) {
+    if (own_rank > 0) std::this_thread::sleep_for(std::chrono::seconds(2));  // one tells, if it can
+    std::fprintf(stderr, "error: MPI: %s\n", failure);
+    abort(1);
+    std::_Exit(1);
+  }
+  const mec::Watch watch(patience_s, "MPI does not end: " + others_not_here());
+  MPI_Finalize();
+}
 
 }  // namespace
 
-extern "C" const mec::MpiFunctions* mec_mpi_functions_1() {
+extern "C" const mec::MpiFunctions* mec_mpi_functions_2() {
   static const mec::MpiFunctions functions{library, start, gather, exchange, broadcast, finish, abort};
   return &functions;
 }

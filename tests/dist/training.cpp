@@ -1,81 +1,14 @@
-// mpirun mec pretrain: the run of one process, in several; and what ends them.
+// mpirun mec pretrain: the run of one process, in several; and what stops them.
 #include <doctest/doctest.h>
 
 #include <chrono>
-#include <cmath>
 #include <csignal>
-#include <nlohmann/json.hpp>
-#include <sstream>
 #include <thread>
 
-#include "cli/resumed_run.h"
-#include "support/paths.h"
-#include "support/process.h"
+#include "dist/launched.h"
 
 using namespace mec;
 using namespace mec::test;
-
-namespace {
-
-// ASAN_OPTIONS: leaks are MPI's own.
-const std::vector<std::string> kVariables{"ASAN_OPTIONS=detect_leaks=0",
-                                          "OMPI_ALLOW_RUN_AS_ROOT=1",
-                                          "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1",
-                                          "OMPI_MCA_rmaps_base_oversubscribe=1",
-                                          "OMPI_MCA_btl_vader_single_copy_mechanism=none",
-                                          "OMPI_MCA_hwloc_base_binding_policy=none"};
-
-// Runs of four epochs of ten steps.
-struct Launched : ResumeFixture {
-  std::filesystem::path out = folder / "out.txt", err = folder / "err.txt";
-
-  static std::vector<std::string> launch(int processes, const std::vector<std::string>& arguments) {
-    std::vector<std::string> words{"-n", std::to_string(processes), program_path().string()};
-    words.insert(words.end(), arguments.begin(), arguments.end());
-    return words;
-  }
-  ProgramResult run_in(int processes, const std::vector<std::string>& arguments) const {
-    Process process(MEC_MPIEXEC, launch(processes, arguments), kVariables, out, err);
-    const int status = process.wait();
-    return {.status = status, .out = read_bytes(out), .err = read_bytes(err)};
-  }
-  std::vector<std::string> command(const std::string& name, const std::string& method = "mec",
-                                   std::vector<std::string> more = {}) const {
-    more.emplace_back("train.checkpoint_steps=3");
-    return go(name, method, more);
-  }
-  std::vector<std::string> long_command(const std::string& name) const { return command(name, "mec", {"train.epochs=40"}); }
-  // The launched long_command("run") stops at SIGUSR1 with a checkpoint of its last step, and goes
-  // on to the bits of the one that is whole.
-  void check_stops(Process& process) const {
-    process.send(SIGUSR1);
-    CHECK(process.wait() == 75);
-    const std::string said = read_bytes(err);
-    CAPTURE(said);
-    CHECK(said.find(concat("after step ", newest_checkpoint_in(at("run")).step)) != std::string::npos);
-    REQUIRE(run_in(2, long_command("run")).status == 0);
-    check_same("run", "whole");
-  }
-  std::vector<double> losses(const std::string& name) const {
-    std::vector<double> all;
-    std::istringstream lines(read_bytes(folder / name / "metrics.jsonl"));
-    for (std::string line; std::getline(lines, line);) all.push_back(nlohmann::json::parse(line).at("loss"));
-    return all;
-  }
-};
-
-// The number of one of the processes that train in this folder; 0 where there is none.
-pid_t a_rank_of(const Launched& launched, const std::string& name) {
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    const std::string words = read_bytes(entry.path() / "cmdline");
-    const std::string number = entry.path().filename().string();
-    if (words.starts_with(program_path().string()) && words.find(launched.at(name)) != std::string::npos)
-      return std::stoi(number);
-  }
-  return 0;
-}
-
-}  // namespace
 
 TEST_CASE("the processes of a launch keep the rules of a communicator") {
   for (const int processes : {2, 3, 5}) {
@@ -111,40 +44,6 @@ TEST_CASE_FIXTURE(Launched, "two and four processes train as one does, and to th
     }
     std::filesystem::remove_all(at("one"));
   }
-}
-
-TEST_CASE_FIXTURE(Launched, "a process that is killed ends the others, and the run goes on to the same bits") {
-  REQUIRE(run_in(2, command("whole")).status == 0);
-  for (int attempt = 0;; ++attempt) {
-    REQUIRE(attempt < 20);
-    std::filesystem::remove_all(at("run"));
-    Process process(MEC_MPIEXEC, launch(2, command("run")), kVariables, out, err);
-    if (process.wait_until([&] { return newest_checkpoint_in(at("run")).step > 3; })) continue;
-    const pid_t rank = a_rank_of(*this, "run");
-    if (rank == 0) continue;  // it has ended
-    ::kill(rank, SIGKILL);
-    const auto killed = std::chrono::steady_clock::now();
-    if (process.wait() == 0) continue;
-    CHECK(std::chrono::steady_clock::now() - killed < std::chrono::seconds(30));
-    break;
-  }
-  const ProgramResult result = run_in(2, command("run"));
-  CAPTURE(result.err);
-  REQUIRE(result.status == 0);
-  check_same("run", "whole");
-}
-
-TEST_CASE_FIXTURE(Launched, "a process that hangs ends the others after their patience, with one line that says so") {
-  std::vector<std::string> impatient = kVariables;
-  impatient.emplace_back("MEC_PATIENCE=2");
-  Process process(MEC_MPIEXEC, launch(2, command("run", "mec", {"train.epochs=4000"})), impatient, out, err);
-  REQUIRE_FALSE(process.wait_until([&] { return newest_checkpoint_in(at("run")).step > 3; }));
-  const pid_t rank = a_rank_of(*this, "run");
-  REQUIRE(rank > 0);
-  ::kill(rank, SIGSTOP);
-  CHECK(process.wait() != 0);
-  CHECK(read_bytes(err).find("other processes have not come for 2 s") != std::string::npos);
-  ::kill(rank, SIGKILL);
 }
 
 TEST_CASE_FIXTURE(Launched, "a signal to mpirun stops all after a step, with a checkpoint of it") {
@@ -204,14 +103,6 @@ TEST_CASE_FIXTURE(Launched, "processes with settings of their own are refused, a
   CHECK(sweep("MEC_PROCESSES=1") == 0);
   CHECK(losses("run0").size() == 40);
   CHECK(losses("run0") != losses("run1"));
-}
-
-TEST_CASE_FIXTURE(Launched, "a patience that is no number is refused") {
-  std::vector<std::string> wrong = kVariables;
-  wrong.emplace_back("MEC_PATIENCE=30m");
-  Process process(MEC_MPIEXEC, launch(2, command("run")), wrong, out, err);
-  CHECK(process.wait() == 1);
-  CHECK(read_bytes(err).find("MEC_PATIENCE is a number of seconds from 1, but is '30m'") != std::string::npos);
 }
 
 TEST_SUITE("slow") {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cmath>
+#include <csignal>
 
 #include "mec/distributed/launcher.h"
 #include "mec/distributed/sync_batch_norm.h"
@@ -172,5 +173,13 @@ TEST_SUITE("launched" * doctest::skip()) {
     REQUIRE(ranks->size() == find_launch()->size);
     check_communicator(ranks);
     check_batch_norm(ranks);
+  }
+}
+
+// Run by mpirun: one rank hangs before the end.
+TEST_SUITE("hangs" * doctest::skip()) {
+  TEST_CASE("a rank that stops itself while the others leave") {
+    const CommunicatorPtr ranks = join_processes();
+    if (ranks->rank() == 1) std::raise(SIGSTOP);
   }
 }

@@ -1,0 +1,48 @@
+// Watch: ends the process where a call that cannot be given up does not return.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+
+namespace mec {
+
+// Lives as long as the call. After `seconds` it writes "error: …" and ends the process with status
+// 1. The seconds are counted one by one, so that one in which the job was suspended is one, however
+// long it took.
+class Watch {
+ public:
+  Watch(double seconds, std::string error) : thread_([this, seconds, error = std::move(error)] { run(seconds, error); }) {}
+  ~Watch() {
+    {
+      const std::lock_guard lock(mutex_);
+      returned_ = true;
+    }
+    over_.notify_one();
+    thread_.join();
+  }
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+ private:
+  void run(double seconds, const std::string& error) {
+    std::unique_lock lock(mutex_);
+    for (double waited = 0; waited < seconds; ++waited) {
+      if (over_.wait_for(lock, std::chrono::seconds(1), [this] { return returned_; })) return;
+    }
+    std::fprintf(stderr, "error: %s\n", error.c_str());
+    std::_Exit(1);
+  }
+
+  std::mutex mutex_;
+  std::condition_variable over_;
+  bool returned_ = false;
+  std::thread thread_;  // last: it uses the members above
+};
+
+}  // namespace mec
