@@ -38,8 +38,20 @@ class Bytes {
   std::vector<std::byte> copy_;
 };
 
-// Elements that are added up at a time: they stay in the cache, and messages are long.
-constexpr std::size_t kPiece = std::size_t{1} << 18;
+// Bytes that are added up at a time: they stay in the cache, and messages are long. Each of many
+// ranks then still has a block of kLeastBlock.
+constexpr std::size_t kPiece = std::size_t{1} << 21, kLeastBlock = std::size_t{1} << 16;
+// All ranks' values, where they are no more bytes than this, are gathered by all: one message, not
+// two.
+constexpr std::size_t kShort = std::size_t{1} << 15;
+
+// sum ← Σ over the blocks of sum.size() values, in their order.
+template <class T> void add_up(std::span<const T> blocks, std::span<T> sum) {
+  std::ranges::copy(blocks.first(sum.size()), sum.begin());
+  for (std::size_t at = sum.size(); at < blocks.size(); at += sum.size()) {
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += blocks[at + i];
+  }
+}
 
 }  // namespace
 
@@ -56,22 +68,34 @@ Tensor HostCommunicator::all_gather(const Tensor& own) {
   return all;
 }
 
+// So many values beside the tensor. They are kept: megabytes that are asked for anew cost more than
+// the message.
+template <class T> std::span<T> HostCommunicator::scratch(std::size_t count) {
+  scratch_.resize(std::max(scratch_.size(), count * sizeof(T)));
+  return {reinterpret_cast<T*>(scratch_.data()), count};
+}
+
+// Each rank adds up all values.
+template <class T> void HostCommunicator::reduce_few(std::span<T> values) {
+  const std::span<T> all = scratch<T>(values.size() * static_cast<std::size_t>(size()));
+  gather_bytes(std::as_bytes(values), std::as_writable_bytes(all));
+  add_up(std::span<const T>(all), values);
+}
+
 // Of each piece, each rank adds up one block, in the order of ranks, and all gather the sums.
 template <class T> void HostCommunicator::reduce_as(std::span<T> values) {
   const auto ranks = static_cast<std::size_t>(size());
-  for (std::size_t at = 0; at < values.size(); at += kPiece) {
-    const std::span<T> piece = values.subspan(at, std::min(kPiece, values.size() - at));
-    const std::size_t block = (piece.size() + ranks - 1) / ranks;
-    std::vector<T> mine(block * ranks), blocks(block * ranks);
-    std::ranges::copy(piece, mine.begin());
-    exchange_bytes(bytes_of(std::as_const(mine)), bytes_of(blocks));
-    const std::span<T> sums = std::span(blocks).first(block);
-    for (std::size_t rank = 1; rank < ranks; ++rank) {
-      for (std::size_t i = 0; i < block; ++i) sums[i] += blocks[rank * block + i];
-    }
-    gather_bytes(std::as_bytes(sums), bytes_of(mine));
-    std::copy_n(mine.begin(), piece.size(), piece.begin());
+  const std::size_t most = std::max(kPiece / ranks, kLeastBlock) / sizeof(T);
+  while (values.size() >= ranks && values.size_bytes() * ranks > kShort) {
+    const std::size_t block = std::min(most, values.size() / ranks);
+    const std::span<T> piece = values.first(block * ranks), blocks = scratch<T>(piece.size());
+    exchange_bytes(std::as_bytes(piece), std::as_writable_bytes(blocks));
+    const std::span<T> own = piece.subspan(static_cast<std::size_t>(rank()) * block, block);
+    add_up(std::span<const T>(blocks), own);
+    gather_bytes(std::as_bytes(own), std::as_writable_bytes(piece));
+    values = values.subspan(piece.size());
   }
+  if (!values.empty()) reduce_few(values);
 }
 
 void HostCommunicator::reduce(const Tensor& t) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <span>
+#include <vector>
 
 #include "mec/distributed/communicator.h"
 
@@ -21,7 +22,7 @@ class HostCommunicator : public Communicator {
 
   // Each returns when `to` is filled and `from` may be changed. Errors are DeviceError.
   //
-  // Every rank's `from`, in rank order.
+  // Every rank's `from`, in rank order. `from` may be this rank's block of `to`.
   virtual void gather_bytes(std::span<const std::byte> from, std::span<std::byte> to) = 0;
   // `from` and `to` are size() blocks of one length: block r of `from` goes to rank r, block r of
   // `to` comes from it.
@@ -29,7 +30,11 @@ class HostCommunicator : public Communicator {
   virtual void broadcast_bytes(std::span<std::byte> bytes) = 0;  // rank 0's
 
  private:
+  template <class T> std::span<T> scratch(std::size_t count);
+  template <class T> void reduce_few(std::span<T> values);
   template <class T> void reduce_as(std::span<T> values);
+
+  std::vector<std::byte> scratch_;
 };
 
 }  // namespace mec

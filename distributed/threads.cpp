@@ -67,7 +67,10 @@ class ThreadCommunicator : public HostCommunicator {
  protected:
   void gather_bytes(std::span<const std::byte> from, std::span<std::byte> to) override {
     board_.meet(rank_, from, [&](const auto& shown) {
-      for (std::size_t r = 0; r < shown.size(); ++r) std::ranges::copy(shown[r], to.begin() + offset(r, from.size()));
+      for (std::size_t r = 0; r < shown.size(); ++r) {
+        const std::span<std::byte> place = to.subspan(r * from.size(), from.size());
+        if (place.data() != shown[r].data()) std::ranges::copy(shown[r], place.begin());  // its own may lie there
+      }
     });
   }
   void exchange_bytes(std::span<const std::byte> from, std::span<std::byte> to) override {

@@ -43,15 +43,28 @@ struct StepTimes {
   std::unique_ptr<ConvolutionFloor> floor;  // with --floor
 };
 
-// The options' device, wrapped in a profiler with --profile, and that in a counter with --floor.
-struct BenchDevice {
+// The options' device, wrapped in a profiler with --profile, and that in a counter with --floor;
+// the launch's ranks, whose messages --profile counts.
+struct Bench {
   std::shared_ptr<ProfilingBackend> profiler;   // with --profile
   std::shared_ptr<ConvolutionCounter> counter;  // with --floor
   Device device;
+  std::shared_ptr<ProfilingCommunicator> messages;  // with --profile, of several ranks
+  CommunicatorPtr ranks;
 
-  explicit BenchDevice(const BenchOptions& options) : device(options.device.make(options.plans)) {
+  Bench(const BenchOptions& options, const CommunicatorPtr& launched)
+      : device(options.device.make(options.plans)), ranks(launched) {
     if (options.profile) device = profiler = std::make_shared<ProfilingBackend>(device);
     if (options.floor) device = counter = std::make_shared<ConvolutionCounter>(device);
+    if (options.profile && ranks->size() > 1) ranks = messages = std::make_shared<ProfilingCommunicator>(ranks);
+  }
+  void begin_phase(const char* name) const {
+    if (profiler) profiler->begin_phase(name);
+    if (messages) messages->begin_phase(name);
+  }
+  void reset() const {
+    if (profiler) profiler->reset();
+    if (messages) messages->reset();
   }
 };
 
@@ -84,19 +97,17 @@ std::unique_ptr<ConvolutionFloor> make_floor(const BenchOptions& options, Convol
   return std::make_unique<ConvolutionFloor>(counter.counted(), options.device.make(), options.floor_calls);
 }
 
-StepTimes time_steps(const BenchOptions& options, const PretrainSettings& settings, const BenchDevice& bench,
-                     const CommunicatorPtr& ranks) {
-  const auto on_part = [&](const char* part) {
-    if (bench.profiler) bench.profiler->begin_phase(part);
-  };
+StepTimes time_steps(const BenchOptions& options, const PretrainSettings& settings, const Bench& bench) {
+  const auto on_part = [&](const char* part) { bench.begin_phase(part); };
   StepTimes times;
   const ImageSize size{static_cast<int>(options.size), static_cast<int>(options.size)};
   RandomStep random_step(settings, {size, size}, options.channels, bench.device,
-                         {.capture = !options.no_graph && ranks->size() == 1, .on_part = on_part, .note = note}, ranks);
+                         {.capture = !options.no_graph && bench.ranks->size() == 1, .on_part = on_part, .note = note},
+                         bench.ranks);
   const auto step = [&] { times.loss = random_step.run(); };
   for (const double seconds : time_rounds(options.warmup, step)) times.warmup += seconds;
   if (bench.counter) times.floor = make_floor(options, *bench.counter, step);
-  if (bench.profiler) bench.profiler->reset();
+  bench.reset();
   for (int round = 0; round < options.steps; ++round) {
     times.steps.push_back(time_rounds(1, step).front());
     if (round == 0 || !times.floor) times.peak_mib = peak_mib(bench.device);
@@ -145,12 +156,13 @@ nlohmann::ordered_json report(const BenchOptions& options, const PretrainSetting
 void run_bench(const BenchOptions& options, const CommunicatorPtr& ranks) {
   const PretrainSettings settings = settings_of(options);
   check_ranks(settings, ranks->size());
-  const BenchDevice bench(options);
-  const StepTimes times = time_steps(options, settings, bench, ranks);
+  const Bench bench(options, ranks);
+  const StepTimes times = time_steps(options, settings, bench);
   if (ranks->rank() > 0) return;
   std::cout << report(options, settings, times, bench.device->name(), ranks->size()).dump() << "\n";
   if (bench.profiler) {
     print_profile(std::cout << "\n", bench.profiler->profiles(), options.steps);
+    if (bench.messages) print_messages(std::cout << "\n", bench.messages->profiles(), options.steps);
     std::cout << "\ntensor memory at its highest: " << bench.device->allocator().stats().high_water / (1 << 20) << " MiB\n";
   }
   if (times.floor) {

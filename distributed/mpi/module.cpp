@@ -128,6 +128,9 @@ const char* library() {
 const char* gather(const void* from, void* to, std::size_t bytes) {
   if (const char* failure = too_long(bytes)) return failure;
   const int count = static_cast<int>(bytes);
+  int rank = 0;
+  if (const char* failure = why(MPI_Comm_rank(MPI_COMM_WORLD, &rank))) return failure;
+  if (from == static_cast<std::byte*>(to) + bytes * static_cast<std::size_t>(rank)) from = MPI_IN_PLACE;
   MPI_Request request;
   if (const char* failure = why(MPI_Iallgather(from, count, MPI_BYTE, to, count, MPI_BYTE, MPI_COMM_WORLD, &request)))
     return failure;

@@ -2,10 +2,13 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <csignal>
+#include <thread>
 
 #include "mec/distributed/launcher.h"
+#include "mec/distributed/profiling_communicator.h"
 #include "mec/distributed/sync_batch_norm.h"
 #include "mec/distributed/threads.h"
 #include "mec/tensor/devices.h"
@@ -40,7 +43,7 @@ void check_gathers(Communicator& ranks, const Device& device) {
 }
 
 void check_reductions(Communicator& ranks, const Device& device) {
-  for (const std::int64_t count : {1, 2, 7, 1000, 600000}) {  // fewer than ranks, more, and several pieces
+  for (const std::int64_t count : {1, 2, 7, 1000, 9001, 600001}) {  // fewer than ranks, more, and several pieces
     const Shape shape{count};
     Tensor sum = values_of(0, shape, Dtype::f32, device).clone();
     for (int rank = 1; rank < ranks.size(); ++rank) sum = add(sum, values_of(rank, shape, Dtype::f32, device));
@@ -123,6 +126,42 @@ TEST_CASE("threads, one to five of them, keep the rules of a communicator") {
     });
     CHECK(done == size);
   }
+}
+
+TEST_CASE("more ranks than numbers add them up") {
+  run_ranks(80, [&](const CommunicatorPtr& ranks) {
+    const Tensor t = Tensor::full({70}, 1.0 + ranks->rank(), Dtype::f64, make_cpu_device({.threads = 1}));
+    ranks->all_reduce(t);
+    demand(t.to_vector<double>()[69] == 80 * 81 / 2.0, "all_reduce: fewer numbers than ranks");
+  });
+}
+
+TEST_CASE("messages are counted, by part of the step and kind, and still keep the rules of a communicator") {
+  run_ranks(4, [&](const CommunicatorPtr& ranks) {
+    ProfilingCommunicator counted(ranks);
+    check_communicator(CommunicatorPtr(&counted, [](Communicator*) {}));
+    counted.reset();
+    const Device device = make_cpu_device({.threads = 1});
+    counted.begin_phase("first");
+    counted.all_gather(Tensor::zeros({2, 3}, Dtype::f64, device));
+    counted.all_gather(Tensor::zeros({5}, Dtype::bf16, device));
+    counted.all_reduce(Tensor::zeros({100}, Dtype::f32, device));
+    counted.begin_phase("second");
+    counted.broadcast(Tensor::zeros({7}, Dtype::f32, device));
+    counted.broadcast(std::int64_t{3});
+    if (ranks->rank() == 2) std::this_thread::sleep_for(std::chrono::milliseconds(60));
+    counted.maximum(1);
+    std::string said;
+    for (const CollectiveProfile& p : counted.profiles()) {
+      said += concat(p.phase, " ", p.name, " ", p.calls, " ", p.bytes, "; ");
+      demand(p.seconds > 0 && p.waited > 0, "times are taken");
+    }
+    const std::string told = ranks->rank() == 0 ? "0" : "36";  // 7 f32 and a number of 8 bytes
+    demand(said == "first all_gather 2 174; first all_reduce 1 600; second broadcast 2 " + told + "; second maximum 1 24; ",
+           "three times what each gathers; 2·3/4 of what is summed; what rank 0 tells");
+    const CollectiveProfile& last = counted.profiles().back();
+    demand(ranks->rank() == 2 ? last.waited < 0.05 : last.waited > 0.05, "who waits for a slower rank");
+  });
 }
 
 TEST_CASE("one process keeps the rules of a communicator") {

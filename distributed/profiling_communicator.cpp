@@ -1,0 +1,63 @@
+#include "mec/distributed/profiling_communicator.h"
+
+#include <algorithm>
+
+#include "mec/tensor/clock.h"
+
+namespace mec {
+
+namespace {
+
+// Adds the seconds of its life.
+class Stopwatch {
+ public:
+  explicit Stopwatch(double& seconds) : seconds_(seconds) {}
+  ~Stopwatch() { seconds_ += seconds_since(start_); }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  double& seconds_;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+template <class Call> auto ProfilingCommunicator::profiled(const char* name, double bytes, Call call) {
+  const auto same = [&](const CollectiveProfile& p) { return p.phase == phase_ && p.name == name; };
+  auto found = std::ranges::find_if(profiles_, same);
+  if (found == profiles_.end()) found = profiles_.insert(found, {.phase = phase_, .name = name});
+  found->calls += 1;
+  found->bytes += bytes;
+  {
+    const Stopwatch waiting(found->waited);
+    inner_->maximum(0);
+  }
+  const Stopwatch moving(found->seconds);
+  return call();
+}
+
+Tensor ProfilingCommunicator::all_gather(const Tensor& own) {
+  const double others = size() - 1;
+  return profiled("all_gather", others * static_cast<double>(own.bytes()), [&] { return inner_->all_gather(own); });
+}
+
+void ProfilingCommunicator::reduce(const Tensor& t) {
+  const double share = 2.0 * (size() - 1) / size();
+  profiled("all_reduce", share * static_cast<double>(t.bytes()), [&] { inner_->all_reduce(t); });
+}
+
+void ProfilingCommunicator::broadcast(const Tensor& t) {
+  const double bytes = rank() == 0 ? 0.0 : static_cast<double>(t.bytes());
+  profiled("broadcast", bytes, [&] { inner_->broadcast(t); });
+}
+
+std::int64_t ProfilingCommunicator::broadcast(std::int64_t number) {
+  return profiled("broadcast", rank() == 0 ? 0.0 : double{sizeof number}, [&] { return inner_->broadcast(number); });
+}
+
+double ProfilingCommunicator::maximum(double value) {
+  return profiled("maximum", static_cast<double>(sizeof value) * (size() - 1), [&] { return inner_->maximum(value); });
+}
+
+}  // namespace mec
