@@ -80,9 +80,9 @@ void print_profile(std::ostream& out, const std::vector<KernelProfile>& profiles
 
 void print_messages(std::ostream& out, const std::vector<CollectiveProfile>& profiles, int steps) {
   CollectiveProfile all{.phase = "all", .name = "messages"};
-  out << format("%-10s %-24s %6s %9s %9s %9s\n", "part", "between ranks", "calls", "MB in", "ms", "wait ms");
+  out << format("%-10s %-24s %6s %11s %9s %9s\n", "part", "between ranks", "calls", "MB in", "ms", "wait ms");
   const auto print = [&](const CollectiveProfile& p) {
-    out << format("%-10s %-24s %6.0f %9.3f %9.2f %9.2f\n", p.phase.c_str(), p.name.c_str(), double(p.calls) / steps,
+    out << format("%-10s %-24s %6.0f %11.6f %9.2f %9.2f\n", p.phase.c_str(), p.name.c_str(), double(p.calls) / steps,
                   p.bytes / steps * 1e-6, p.seconds / steps * 1e3, p.waited / steps * 1e3);
   };
   for (const CollectiveProfile& profile : profiles) {

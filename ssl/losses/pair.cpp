@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "mec/ssl/losses/sides.h"
 #include "mec/tensor/ops.h"
 #include "mec/tensor/philox.h"
 
@@ -18,23 +19,31 @@ constexpr double kNormLimit = 0.9;
 
 bool choose_batch_side(const Tensor& p, const CodingOptions& options) {
   if (options.symmetrize || options.side == Side::batch) return true;
-  return options.side == Side::automatic && p.dim(0) <= p.dim(1);
+  const double products = options.exact ? 1 : static_cast<double>((options.order + 1) / 2);
+  return options.side == Side::automatic && batch_side_is_cheaper({.rows = options.rows.count(p),
+                                                                   .width = p.dim(1),
+                                                                   .ranks = options.rows.ranks(),
+                                                                   .dtype = p.dtype()},
+                                                                  products);
 }
 
 // {loss, coding length}, {λ, norms}, {sign}, {d/m} in the order of CodingMetric.
-Tensor metrics_of(const Expansion& expansion, const Tensor& scale, const CodingOptions& options, const Shape& p) {
+Tensor metrics_of(const Expansion& expansion, const Tensor& scale, const CodingOptions& options, const Tensor& p) {
+  const auto m = static_cast<double>(options.rows.count(p)), d = static_cast<double>(p.dim(1));
   Tensor metrics({static_cast<int>(CodingMetric::count)}, scale.dtype(), scale.device());
   const Tensor result = coding_loss(expansion.traces, scale,
-                                    {.order = expansion.terms,
-                                     .rows = static_cast<double>(p[0]),
-                                     .width = static_cast<double>(p[1]),
-                                     .weight = options.weight});
+                                    {.order = expansion.terms, .rows = m, .width = d, .weight = options.weight});
   metrics.segment(0, {2}).copy_from(result);
   metrics.segment(2, {3}).copy_from(scale);
   if (expansion.sign) metrics.segment(5, {1}).copy_from(expansion.sign);
   else metrics.segment(5, {1}).fill(1.0);
-  metrics.segment(6, {1}).fill(static_cast<double>(p[1]) / static_cast<double>(p[0]));
+  metrics.segment(6, {1}).fill(d / m);
   return metrics;
+}
+
+// (m,m) -> (m,n): those of this rank's rows.
+Tensor own_columns(const Tensor& q, const BatchRows& rows) {
+  return rows.ranks() == 1 ? q : transpose(rows.own(transpose(q)));
 }
 
 }  // namespace
@@ -61,16 +70,17 @@ double coding_lambda(std::int64_t m, std::int64_t d, double eps2) {
   return lambda;
 }
 
-Tensor coding_lambda(const Tensor& z, double eps2) {
-  return Tensor::full({1}, coding_lambda(z.dim(0), z.dim(1), eps2), z.dtype(), z.device());
+Tensor coding_lambda(const Tensor& z, double eps2, const BatchRows& rows) {
+  return Tensor::full({1}, coding_lambda(rows.count(z), z.dim(1), eps2), z.dtype(), z.device());
 }
 
-NormVectors spectral_norm_vectors(const Tensor& p, const Tensor& z, const Tensor& k) {
-  const auto apply = [&](const Tensor& u) { return k ? matmul(k, u) : matmul(p, matmul(z, u, {.trans_a = true})); };
-  const auto apply_transposed = [&](const Tensor& v) {
-    return k ? matmul(k, v, {.trans_a = true}) : matmul(z, matmul(p, v, {.trans_a = true}));
+NormVectors spectral_norm_vectors(const Tensor& p, const Tensor& z, const Tensor& k, const BatchRows& rows) {
+  const auto product = [&](const Tensor& a, const Tensor& b, const Tensor& u) {  // a bᵀ u
+    return rows.gather(matmul(a, rows.sum(matmul(b, rows.own(u), {.trans_a = true}))));
   };
-  Tensor u = random({p.dim(0), 1}, p.dtype(), p.device(),
+  const auto apply = [&](const Tensor& u) { return k ? matmul(k, u) : product(p, z, u); };
+  const auto apply_transposed = [&](const Tensor& v) { return k ? matmul(k, v, {.trans_a = true}) : product(z, p, v); };
+  Tensor u = random({rows.count(p), 1}, p.dtype(), p.device(),
                     {.seed = 1, .stream = {0, static_cast<std::uint32_t>(Purpose::power_iteration) << 16, 0}});
   Tensor v = apply(u);
   for (int round = 1; round < kNormRounds; ++round) {
@@ -83,9 +93,12 @@ NormVectors spectral_norm_vectors(const Tensor& p, const Tensor& z, const Tensor
 
 PairTerm pair_term(const Tensor& p, const Tensor& z, const Tensor& lambda, const CodingOptions& options, double factor,
                    const CodingNeeds& needs) {
+  const BatchRows& rows = options.rows;
   const bool batch_side = choose_batch_side(p, options);
-  const Tensor k = batch_side ? matmul(p, z, {.trans_b = true}) : matmul(z, p, {.trans_a = true});
-  const NormVectors vectors = spectral_norm_vectors(p, z, batch_side ? k : Tensor());
+  // Of several ranks, each computes its rows of PZᵀ from all of Z, or its share of the sum ZᵀP.
+  const Tensor all_z = batch_side ? rows.gather(z) : Tensor();
+  const Tensor k = batch_side ? rows.gather(matmul(p, all_z, {.trans_b = true})) : rows.sum(matmul(z, p, {.trans_a = true}));
+  const NormVectors vectors = spectral_norm_vectors(p, z, batch_side ? k : Tensor(), rows);
   const bool adapt = options.adapt && !options.exact && options.order > 1;
   PairTerm out{.expansion = {},
                .scales = coding_scale(lambda, vectors.u, vectors.v, {.adapt = adapt, .limit = kNormLimit}),
@@ -96,8 +109,10 @@ PairTerm pair_term(const Tensor& p, const Tensor& z, const Tensor& lambda, const
   out.expansion =
       options.exact ? expand_exact(c, factor, want_gradient) : expand_series(c, options.order, factor, want_gradient);
   const Tensor& q = out.expansion.gradient;
-  if (needs.dp) out.dp = batch_side ? matmul(q, z, {.trans_a = true}) : matmul(z, q, {.trans_b = true});  // Qᵀ Z or Z Qᵀ
-  if (needs.dz) out.dz = batch_side ? matmul(q, p) : matmul(p, q);                                        // Q P or P Q
+  // Qᵀ Z or Z Qᵀ
+  if (needs.dp) out.dp = batch_side ? matmul(own_columns(q, rows), all_z, {.trans_a = true}) : matmul(z, q, {.trans_b = true});
+  // Q P or P Q
+  if (needs.dz) out.dz = batch_side ? matmul(rows.own(q), rows.gather(p)) : matmul(p, q);
   return out;
 }
 
@@ -106,8 +121,9 @@ CodingResult coding_length_pair(const Tensor& p, const Tensor& z, const Tensor& 
   check_pair(p, z, lambda, options);
   const NormalizedRows P = normalize_rows(p), Z = normalize_rows(z);
   // λ cancels: ∂loss/∂K = −weight/m ∂T/∂C.
-  const PairTerm term = pair_term(P.y, Z.y, lambda, options, -options.weight / static_cast<double>(p.dim(0)), needs);
-  CodingResult out{.metrics = metrics_of(term.expansion, term.scales, options, p.shape()), .dp = {}, .dz = {}};
+  const auto m = static_cast<double>(options.rows.count(p));
+  const PairTerm term = pair_term(P.y, Z.y, lambda, options, -options.weight / m, needs);
+  CodingResult out{.metrics = metrics_of(term.expansion, term.scales, options, p), .dp = {}, .dz = {}};
   if (needs.dp) out.dp = normalize_rows_grad(P, term.dp);
   if (needs.dz) out.dz = normalize_rows_grad(Z, term.dz);
   return out;

@@ -2,14 +2,15 @@
 // "Self-Supervised Learning via Maximum Entropy Coding", NeurIPS 2022, equations 4 to 9).
 //
 // P and Z are m unit rows of width d; ε² is the distortion, λ = d/(m ε²), μ = (m + d)/2.
-//   C = λ P Zᵀ (m,m), or λ Zᵀ P (d,d): tr Cᵏ and det(I + C) are the same for both, so the smaller
-//   one is taken.
+//   C = λ P Zᵀ (m,m), or λ Zᵀ P (d,d): tr Cᵏ and det(I + C) are the same for both, so the
+//   cheaper one is taken (sides.h).
 //   T(C) = Σ_{k≤n} (−1)^{k+1}/k tr Cᵏ, or log det(I + C) exactly
 //   loss = −T(C)/(λm),   coding length = μ T(C) nats
 // Order 1 is minus the mean cosine of the pairs. The series stands for the logarithm only while
 // ‖C‖₂ < 1; since ‖C‖₂ ≤ d/ε², ε² ≥ d always suffices. The derivation is in docs/mec.md.
 #pragma once
 
+#include "mec/distributed/batch_rows.h"
 #include "mec/ssl/losses/expansion.h"
 
 namespace mec {
@@ -24,6 +25,9 @@ struct CodingOptions {
   bool symmetrize = false;
   bool adapt = false;       // use λ·min(1, 0.9/‖λPZᵀ‖₂); no effect for order 1 and exact
   double weight = 1.0;      // of this pair in the loss
+  // Of a batch on several ranks, p and z are this rank's rows, and so are the gradients; m and all
+  // metrics are those of the whole.
+  BatchRows rows = {};
 };
 
 struct CodingNeeds {
@@ -63,14 +67,15 @@ void check_pair(const Tensor& p, const Tensor& z, const Tensor& lambda, const Co
 
 // λ = d/(m ε²). ValueError unless ε² is positive and f32 holds the result.
 double coding_lambda(std::int64_t m, std::int64_t d, double eps2);
-Tensor coding_lambda(const Tensor& z, double eps2);  // (1), for rows z (m,d); z's dtype and device
+// (1), for rows z (m,d); z's dtype and device.
+Tensor coding_lambda(const Tensor& z, double eps2, const BatchRows& rows = {});
 
 // Vectors u and v = P Zᵀ u (m,1), so that ‖v‖/‖u‖ estimates ‖P Zᵀ‖₂ from below: power iteration on
 // (PZᵀ)ᵀPZᵀ with a fixed start. k is P Zᵀ where the caller has it; without it no (m,m) matrix is
-// formed.
+// formed. With p and z of a rank's own rows, u and v still are of all.
 struct NormVectors {
   Tensor u, v;
 };
-NormVectors spectral_norm_vectors(const Tensor& p, const Tensor& z, const Tensor& k = {});
+NormVectors spectral_norm_vectors(const Tensor& p, const Tensor& z, const Tensor& k = {}, const BatchRows& rows = {});
 
 }  // namespace mec

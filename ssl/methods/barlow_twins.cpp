@@ -12,12 +12,18 @@ constexpr BatchNormArgs kStandardize{.eps = 1e-5};
 
 // Features scaled to mean 0 and variance 1 over the batch.
 struct Standardized {
-  explicit Standardized(const Tensor& features)
-      : x(features), statistics(batch_norm_statistics(x)), y(batch_norm_apply(x, statistics, {}, {}, {}, kStandardize)) {}
+  Standardized(const Tensor& features, const BatchRows& batch)
+      : rows(batch),
+        x(features),
+        statistics(rows.statistics(x)),
+        y(batch_norm_apply(x, statistics, {}, {}, {}, kStandardize)) {}
   Tensor gradient(const Tensor& dy) const {
-    const BatchNormSums sums = batch_norm_grad_reduce(dy, x, {}, statistics, {}, {}, kStandardize);
-    return batch_norm_grad_apply(dy, x, {}, statistics, {}, {}, sums, static_cast<double>(x.dim(0)), false, kStandardize).dx;
+    const BatchNormSums own = batch_norm_grad_reduce(dy, x, {}, statistics, {}, {}, kStandardize);
+    const BatchNormSums sums{rows.sum(own.dgamma), rows.sum(own.dbeta)};
+    const auto m = static_cast<double>(rows.count(x));
+    return batch_norm_grad_apply(dy, x, {}, statistics, {}, {}, sums, m, false, kStandardize).dx;
   }
+  BatchRows rows;
   Tensor x;
   BatchNormStatistics statistics;
   Tensor y;
@@ -26,7 +32,9 @@ struct Standardized {
 class BarlowTwinsObjective : public PairObjective {
  public:
   BarlowTwinsObjective(double lambda, double scale)
-      : PairObjective({.metrics = {"loss", "on_diagonal", "off_diagonal"}, .symmetric = true}),
+      : PairObjective({.metrics = {"loss", "on_diagonal", "off_diagonal"},
+                       .symmetric = true,
+                       .of_ranks = OfRanks::feature_sums}),
         lambda_(lambda),
         scale_(scale) {}
   std::string name() const override { return "barlow-twins"; }
@@ -34,11 +42,12 @@ class BarlowTwinsObjective : public PairObjective {
   // C = Aᵀ B/m, c its diagonal: loss = scale·[Σ(1 − c)² + λ(ΣC² − Σc²)].
   PairResult pair(const Tensor& p, const Tensor& z, const PairOptions& options) const override {
     check_pair("barlow-twins", p, z);
-    const auto m = static_cast<double>(p.dim(0));
+    const BatchRows& rows = options.rows;
+    const auto m = static_cast<double>(rows.count(p));
     const auto square_sum = [](const Tensor& x) { return sum(square(x)); };
-    const Standardized A(p), B(z);
-    const Tensor c = scale(sum(mul(A.y, B.y), 0), 1 / m);                // (d)
-    const Tensor C = scale(matmul(A.y, B.y, {.trans_a = true}), 1 / m);  // (d,d)
+    const Standardized A(p, rows), B(z, rows);
+    const Tensor c = scale(rows.sum(sum(mul(A.y, B.y), 0)), 1 / m);                // (d)
+    const Tensor C = scale(rows.sum(matmul(A.y, B.y, {.trans_a = true})), 1 / m);  // (d,d)
     const Tensor ones = Tensor::full(c.shape(), 1.0, c.dtype(), c.device());
     const Tensor on = scale(square_sum(sub(c, ones)), options.weight * scale_);
     const Tensor off = scale(sub(square_sum(C), square_sum(c)), options.weight * scale_ * lambda_);

@@ -10,7 +10,7 @@ namespace {
 
 class ByolObjective : public PairObjective {
  public:
-  ByolObjective() : PairObjective({.metrics = {"loss", "cosine"}, .ema_teacher = true}) {}
+  ByolObjective() : PairObjective({.metrics = {"loss", "cosine"}, .ema_teacher = true, .of_ranks = OfRanks::own_rows}) {}
   std::string name() const override { return "byol"; }
   PairResult pair(const Tensor& p, const Tensor& z, const PairOptions& options) const override {
     // ‖p − z‖² = 2 − 2cos. Twice, since the paper adds two directions where a pair's weight is one

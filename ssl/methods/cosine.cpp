@@ -7,8 +7,8 @@ namespace mec {
 PairResult cosine_pair(const CosineLoss& loss, const Tensor& p, const Tensor& z, const PairOptions& options) {
   check_pair(loss.name, p, z);
   const NormalizedRows P = normalize_rows(p), Z = normalize_rows(z);
-  const double per_row = options.weight / static_cast<double>(p.dim(0));
-  const Tensor cosine = scale(sum(mul(P.y, Z.y)), per_row);
+  const double per_row = options.weight / static_cast<double>(options.rows.count(p));
+  const Tensor cosine = scale(options.rows.sum(sum(mul(P.y, Z.y))), per_row);
   const Tensor value = Tensor::full(cosine.shape(), options.weight * loss.offset, cosine.dtype(), cosine.device());
   axpby(cosine, value, {.alpha = loss.slope, .beta = 1.0});
   return {.metrics = join({value, cosine}),

@@ -28,8 +28,8 @@ Metrics LambdaSchedule::scheduled() const {
   return {{"lambda", value_}};
 }
 
-Tensor LambdaSchedule::of(const Tensor& rows) const {
-  return lambda_ ? lambda_ : coding_lambda(rows, options_.eps2);
+Tensor LambdaSchedule::of(const Tensor& z, const BatchRows& rows) const {
+  return lambda_ ? lambda_ : coding_lambda(z, options_.eps2, rows);
 }
 
 }  // namespace mec

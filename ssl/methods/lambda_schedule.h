@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "mec/distributed/batch_rows.h"
 #include "mec/ssl/methods/objective.h"
 #include "mec/ssl/settings.h"
 #include "mec/tensor/tensor.h"
@@ -30,8 +31,8 @@ class LambdaSchedule {
   Metrics scheduled() const;  // {"lambda", of the step}, where there is a schedule
 
   // The step's λ (1); before the first step, the λ that the warm-up ends at. Without a schedule
-  // d/(m ε²) of these rows (m,d).
-  Tensor of(const Tensor& rows) const;
+  // d/(m ε²) of this batch: z (m,d), or a rank's own rows of it.
+  Tensor of(const Tensor& z, const BatchRows& rows = {}) const;
 
  private:
   LambdaOptions options_;

@@ -54,7 +54,9 @@ MecSettings mec_settings(const PretrainSettings& settings) {
 }
 
 MecObjective::MecObjective(const MecSettings& settings, LambdaSchedule lambda)
-    : PairObjective({.metrics = {}, .ema_teacher = settings.ema_teacher}), settings_(settings), lambda_(std::move(lambda)) {
+    : PairObjective({.metrics = {}, .ema_teacher = settings.ema_teacher, .of_ranks = OfRanks::own_rows}),
+      settings_(settings),
+      lambda_(std::move(lambda)) {
   check<ValueError>(settings.exact || settings.order >= 1, "mec.order is at least 1, but is ", settings.order);
   check<ValueError>(settings.eps2 > 0, "mec.eps2 is positive, but is ", settings.eps2);
   check<ValueError>(!settings.symmetrize || settings.side != Side::feature,
@@ -64,7 +66,9 @@ MecObjective::MecObjective(const MecSettings& settings, LambdaSchedule lambda)
 PairResult MecObjective::pair(const Tensor& p, const Tensor& z, const PairOptions& options) const {
   CodingOptions coding = settings_.coding();
   coding.weight = options.weight;
-  const CodingResult result = coding_length_pair(p, z, lambda_.of(p), coding, {.dp = options.dp, .dz = options.dz});
+  coding.rows = options.rows;
+  const Tensor lambda = lambda_.of(p, options.rows);
+  const CodingResult result = coding_length_pair(p, z, lambda, coding, {.dp = options.dp, .dz = options.dz});
   return {.metrics = result.metrics, .dp = result.dp, .dz = result.dz};
 }
 

@@ -12,7 +12,7 @@ class MocoObjective : public PairObjective {
  public:
   // The queue starts as random directions, as published.
   MocoObjective(double temperature, const Shape& queue, std::uint64_t seed, Dtype dtype, const Device& device)
-      : PairObjective({.metrics = {"loss", "cosine"}, .ema_teacher = true}),
+      : PairObjective({.metrics = {"loss", "cosine"}, .ema_teacher = true, .of_ranks = OfRanks::own_rows}),
         temperature_(temperature),
         bank_(Tensor::zeros({queue[0] + 1, queue[1]}, dtype, device)),
         first_(Tensor::zeros({1, queue[0] + 1}, dtype, device)) {
@@ -28,7 +28,7 @@ class MocoObjective : public PairObjective {
     ObjectiveResult out = PairObjective::operator()(students, teachers, step);
     // The last view's keys go into the queue, as published, and only when every student has met the
     // queue without them.
-    if (students.back().view + 1 == static_cast<std::int64_t>(teachers.size())) enqueue(teachers.back());
+    if (students.back().view + 1 == static_cast<std::int64_t>(teachers.size())) enqueue(step.rows.gather(teachers.back()));
     return out;
   }
 
@@ -47,9 +47,9 @@ class MocoObjective : public PairObjective {
     matmul_into(positive.reshape({m, 1}), first_, logits, {.accumulate = true});
     const CrossEntropy entropy = cross_entropy(logits, Tensor::zeros({m}, Dtype::i32, p.device()));
 
-    const double per_row = options.weight / static_cast<double>(m);
-    PairResult out{
-        .metrics = join({scale(sum(entropy.loss), per_row), scale(sum(positive), per_row * temperature_)}), .dp = {}, .dz = {}};
+    const double per_row = options.weight / static_cast<double>(options.rows.count(p));
+    const Tensor own = join({scale(sum(entropy.loss), per_row), scale(sum(positive), per_row * temperature_)});
+    PairResult out{.metrics = options.rows.sum(own), .dp = {}, .dz = {}};
     const double factor = per_row / temperature_;
     const Tensor g = scale(matmul(entropy.dlogits, first_, {.trans_b = true}), factor);  // (m,1), for its own key
     if (options.dp) {

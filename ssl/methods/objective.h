@@ -7,7 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "mec/distributed/batch_rows.h"
 #include "mec/nn/module.h"
+#include "mec/ssl/losses/sides.h"
 #include "mec/tensor/tensor.h"
 
 namespace mec {
@@ -32,6 +34,8 @@ using Metrics = std::vector<std::pair<std::string, double>>;
 struct StepContext {
   // Applies the current predictor to other projections, without gradient.
   std::function<Tensor(const Tensor&)> predict = {};
+  // The rows of all embeddings, where an objective takes a rank's own.
+  BatchRows rows = {};
 };
 
 class Objective {
@@ -48,6 +52,12 @@ class Objective {
   // and their activations freed, one at a time with the same result. Only where the teacher is a
   // network of its own.
   virtual bool view_by_view() const = 0;
+
+  // Of a batch that lies on several ranks. true: embeddings are the rank's own rows, each sum over
+  // rows is taken with StepContext::rows, and so the metrics are those of the whole batch, on all
+  // ranks; the gradients are those of the own rows. false: embeddings are the rows of all ranks, on
+  // each of them, and the objective sees one process with the whole batch.
+  virtual bool takes_own_rows(const BatchSize& /*batch*/) const { return false; }
 
   // Loss and gradients for the given students, out of teachers.size() views in all; teachers carry
   // no gradient. Students are sorted by view. May change state(), but only by kernels: a recorded

@@ -14,8 +14,8 @@ void add_gradient(Tensor& sum, const Tensor& gradient) {
   else sum = add(sum, gradient);  // pair() may return one tensor as both gradients
 }
 
-Tensor spread_of(const Tensor& projection) {  // shape ()
-  const BatchNormStatistics statistics = batch_norm_statistics(normalize_rows(projection).y);
+Tensor spread_of(const Tensor& projection, const BatchRows& rows) {  // shape ()
+  const BatchNormStatistics statistics = rows.statistics(normalize_rows(projection).y);
   return scale(sum(sqrt(statistics.var)), 1.0 / std::sqrt(static_cast<double>(projection.dim(1))));
 }
 
@@ -39,20 +39,26 @@ void check_pair(const std::string& name, const Tensor& p, const Tensor& z) {
   check<DtypeError>(p.dtype() == z.dtype(), name, ": p and z share a dtype, but are ", p.dtype(), " and ", z.dtype());
 }
 
-ObjectiveResult PairObjective::operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
-                                          const StepContext&) {
-  check<ShapeError>(teachers.size() >= 2, name(), ": a pair needs two views, but the batch has ", teachers.size());
-  return traits_.symmetric ? symmetric(students) : directed(students, teachers);
+bool PairObjective::takes_own_rows(const BatchSize& batch) const {
+  return traits_.of_ranks == OfRanks::own_rows ||
+         (traits_.of_ranks == OfRanks::feature_sums && feature_sums_are_cheaper(batch));
 }
 
-Tensor PairObjective::with_spread(const Tensor& metrics, const StudentView& student, bool first) const {
+ObjectiveResult PairObjective::operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
+                                          const StepContext& step) {
+  check<ShapeError>(teachers.size() >= 2, name(), ": a pair needs two views, but the batch has ", teachers.size());
+  return traits_.symmetric ? symmetric(students, step.rows) : directed(students, teachers, step.rows);
+}
+
+Tensor PairObjective::with_spread(const Tensor& metrics, const StudentView& student, bool first,
+                                  const BatchRows& rows) const {
   if (traits_.metrics.empty()) return metrics;
   const bool measure = first && student.view == 0 && student.projection;
-  return join({metrics, measure ? spread_of(student.projection) : Tensor::zeros({1}, metrics.dtype(), metrics.device())});
+  return join({metrics, measure ? spread_of(student.projection, rows) : Tensor::zeros({1}, metrics.dtype(), metrics.device())});
 }
 
 ObjectiveResult PairObjective::directed(const std::vector<StudentView>& students,
-                                        const std::vector<Tensor>& teachers) const {
+                                        const std::vector<Tensor>& teachers, const BatchRows& rows) const {
   const auto views = static_cast<std::int64_t>(teachers.size());
   const double weight = 1.0 / static_cast<double>(views * (views - 1));
   ObjectiveResult out;
@@ -60,8 +66,9 @@ ObjectiveResult PairObjective::directed(const std::vector<StudentView>& students
     Tensor gradient;
     for (std::int64_t view = 0; view < views; ++view) {
       if (view == student.view) continue;
-      const PairResult result = pair(student.embedding, teachers[static_cast<std::size_t>(view)], {.weight = weight});
-      out.metrics.push_back(with_spread(result.metrics, student, !gradient));
+      const Tensor& teacher = teachers[static_cast<std::size_t>(view)];
+      const PairResult result = pair(student.embedding, teacher, {.weight = weight, .rows = rows});
+      out.metrics.push_back(with_spread(result.metrics, student, !gradient, rows));
       add_gradient(gradient, result.dp);
     }
     out.gradients.push_back(gradient);
@@ -69,15 +76,15 @@ ObjectiveResult PairObjective::directed(const std::vector<StudentView>& students
   return out;
 }
 
-ObjectiveResult PairObjective::symmetric(const std::vector<StudentView>& students) const {
+ObjectiveResult PairObjective::symmetric(const std::vector<StudentView>& students, const BatchRows& rows) const {
   const auto views = static_cast<double>(students.size());
   ObjectiveResult out;
   out.gradients.resize(students.size());
   for (std::size_t v = 0; v < students.size(); ++v) {
     for (std::size_t w = v + 1; w < students.size(); ++w) {
       const PairResult result = pair(students[v].embedding, students[w].embedding,
-                                     {.weight = 2.0 / (views * (views - 1)), .dp = true, .dz = true});
-      out.metrics.push_back(with_spread(result.metrics, students[v], w == v + 1));
+                                     {.weight = 2.0 / (views * (views - 1)), .dp = true, .dz = true, .rows = rows});
+      out.metrics.push_back(with_spread(result.metrics, students[v], w == v + 1, rows));
       add_gradient(out.gradients[v], result.dp);
       add_gradient(out.gradients[w], result.dz);
     }

@@ -9,6 +9,7 @@ struct PairOptions {
   double weight = 1.0;  // of this pair in the loss
   bool dp = true;
   bool dz = false;
+  BatchRows rows = {};  // as StepContext's
 };
 
 struct PairResult {
@@ -16,11 +17,19 @@ struct PairResult {
   Tensor dp, dz;   // (m,d), where asked for
 };
 
+// Which embeddings pair() is given of a batch that lies on several ranks.
+enum class OfRanks {
+  all_rows,      // of all ranks, on each: pair() is as for one process
+  own_rows,      // the rank's own: pair() takes all sums over rows with PairOptions::rows
+  feature_sums,  // either, for a pair() that sums (d,d) matrices: see feature_sums_are_cheaper()
+};
+
 struct PairTraits {
   // Their names, "loss" first; a step's is the sum over pairs. Empty: summarize() is overridden.
   std::vector<std::string> metrics = {"loss"};
   bool symmetric = false;  // both sides carry a gradient, and a pair is counted once
   bool ema_teacher = false;
+  OfRanks of_ranks = OfRanks::all_rows;
 };
 
 // Directed: the mean over ordered pairs (v, w), v ≠ w, of student v against teacher w. Symmetric:
@@ -38,6 +47,7 @@ class PairObjective : public Objective {
 
   bool ema_teacher() const override { return traits_.ema_teacher; }
   bool view_by_view() const override { return traits_.ema_teacher && !traits_.symmetric; }
+  bool takes_own_rows(const BatchSize& batch) const override;
   ObjectiveResult operator()(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
                              const StepContext& step) override;
   Metrics summarize(const std::vector<std::vector<double>>& parts) const override;
@@ -46,11 +56,12 @@ class PairObjective : public Objective {
  protected:
   // A pair's metrics, and behind them the spread of the student's projections where it is view 0
   // and `first`, else 0.
-  Tensor with_spread(const Tensor& metrics, const StudentView& student, bool first) const;
+  Tensor with_spread(const Tensor& metrics, const StudentView& student, bool first, const BatchRows& rows) const;
 
  private:
-  ObjectiveResult directed(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers) const;
-  ObjectiveResult symmetric(const std::vector<StudentView>& students) const;
+  ObjectiveResult directed(const std::vector<StudentView>& students, const std::vector<Tensor>& teachers,
+                           const BatchRows& rows) const;
+  ObjectiveResult symmetric(const std::vector<StudentView>& students, const BatchRows& rows) const;
 
   PairTraits traits_;
 };

@@ -10,7 +10,7 @@ namespace {
 
 class SimSiamObjective : public PairObjective {
  public:
-  SimSiamObjective() : PairObjective({.metrics = {"loss", "cosine"}}) {}
+  SimSiamObjective() : PairObjective({.metrics = {"loss", "cosine"}, .of_ranks = OfRanks::own_rows}) {}
   std::string name() const override { return "simsiam"; }
   PairResult pair(const Tensor& p, const Tensor& z, const PairOptions& options) const override {
     return cosine_pair({.name = "simsiam", .offset = 0, .slope = -1}, p, z, options);

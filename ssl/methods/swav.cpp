@@ -21,7 +21,7 @@ struct SwavSettings {
 class SwavObjective : public PairObjective {
  public:
   SwavObjective(const SwavSettings& settings, std::int64_t dim, Dtype dtype, const Device& device)
-      : PairObjective({.metrics = {"loss", "confidence"}, .symmetric = true}),
+      : PairObjective({.metrics = {"loss", "confidence"}, .symmetric = true, .of_ranks = OfRanks::own_rows}),
         settings_(settings),
         queue_share_(Tensor::zeros({1, 1}, dtype, device)) {
     if (settings.queue == 0) return;
@@ -43,7 +43,8 @@ class SwavObjective : public PairObjective {
     check<ShapeError>(students.size() >= 2, "swav: a pair needs two views, but the batch has ", students.size());
     std::array<Tensor, kAssigning> targets;
     for (std::size_t a = 0; a < kAssigning; ++a) {
-      targets[a] = settings_.queue > 0 ? assign_with_queue(students[a], queues_[a], step) : assign(students[a].embedding, {});
+      targets[a] = settings_.queue > 0 ? assign_with_queue(students[a], queues_[a], step)
+                                       : assign(students[a].embedding, {}, step.rows);
     }
     ObjectiveResult out;
     const double weight = 1.0 / static_cast<double>(kAssigning * (students.size() - 1));
@@ -51,8 +52,9 @@ class SwavObjective : public PairObjective {
       Tensor gradient;
       for (std::size_t a = 0; a < kAssigning; ++a) {
         if (a == v) continue;
-        const Prediction prediction = predict(students[v].embedding, targets[a], weight);
-        out.metrics.push_back(with_spread(metrics_of(prediction, targets[a], weight), students[v], !gradient));
+        const Prediction prediction = predict(students[v].embedding, targets[a], weight, step.rows);
+        const Tensor metrics = metrics_of(prediction, targets[a], weight, step.rows);
+        out.metrics.push_back(with_spread(metrics, students[v], !gradient, step.rows));
         if (gradient) add_into(prediction.gradient, gradient);
         else gradient = prediction.gradient;
       }
@@ -64,16 +66,17 @@ class SwavObjective : public PairObjective {
   PairResult pair(const Tensor& p, const Tensor& z, const PairOptions& options) const override {
     check_pair("swav", p, z);
     const double weight = options.weight / 2;
-    const Tensor of_p = assign(p, {}), of_z = assign(z, {});
-    const Prediction from_p = predict(p, of_z, weight), from_z = predict(z, of_p, weight);
-    return {.metrics = add(metrics_of(from_p, of_z, weight), metrics_of(from_z, of_p, weight)),
+    const BatchRows& rows = options.rows;
+    const Tensor of_p = assign(p, {}, rows), of_z = assign(z, {}, rows);
+    const Prediction from_p = predict(p, of_z, weight, rows), from_z = predict(z, of_p, weight, rows);
+    return {.metrics = add(metrics_of(from_p, of_z, weight, rows), metrics_of(from_z, of_p, weight, rows)),
             .dp = options.dp ? from_p.gradient : Tensor(),
             .dz = options.dz ? from_z.gradient : Tensor()};
   }
 
  private:
   struct Prediction {
-    Tensor loss;      // shape ()
+    Tensor loss;      // shape (), of these rows
     Tensor gradient;  // (m,K)
   };
 
@@ -81,7 +84,7 @@ class SwavObjective : public PairObjective {
   // much each row counts; undefined: 1 each. Sinkhorn's rounds keep Q = diag(u) E diag(v), so that
   // a round is two products with a vector: v makes all prototypes equally popular, u all rows sum
   // to 1.
-  Tensor assign(const Tensor& scores, const Tensor& shares, std::int64_t m = -1) const {
+  Tensor assign(const Tensor& scores, const Tensor& shares, const BatchRows& batch, std::int64_t m = -1) const {
     const std::int64_t rows = scores.dim(0), prototypes = scores.dim(1);
     const auto all = [&](const Shape& shape, double value) {
       return Tensor::full(shape, value, scores.dtype(), scores.device());
@@ -92,7 +95,7 @@ class SwavObjective : public PairObjective {
     const Tensor ones_r = all({rows, 1}, 1.0), ones_k = all({prototypes, 1}, 1.0);
     Tensor u = ones_r, v;
     for (std::int64_t round = 0; round < settings_.rounds; ++round) {
-      v = div(ones_k, matmul(e, shares ? mul(u, shares) : u, {.trans_a = true}));
+      v = div(ones_k, batch.sum(matmul(e, shares ? mul(u, shares) : u, {.trans_a = true})));
       u = div(ones_r, matmul(e, v));
     }
     const std::int64_t first = m < 0 ? 0 : rows - m;
@@ -103,22 +106,29 @@ class SwavObjective : public PairObjective {
     check<ValueError>(static_cast<bool>(step.predict), "swav: a queue needs StepContext::predict, to score it afresh");
     const Tensor& scores = student.embedding;
     const std::int64_t m = scores.dim(0), length = queue.dim(0);
-    check<ShapeError>(length % m == 0, "swav: the queue's length ", length, " is no multiple of the batch of ", m);
     Tensor all({length + m, scores.dim(1)}, scores.dtype(), scores.device());
     all.rows(0, length).copy_from(step.predict(queue));
     all.rows(length, length + m).copy_from(scores);
     Tensor shares({length + m, 1}, scores.dtype(), scores.device());
-    matmul_into(Tensor::full({length, 1}, 1.0, scores.dtype(), scores.device()), queue_share_, shares.rows(0, length));
+    // Each rank adds the whole queue to the sums, where one share of it counts.
+    const Tensor part = Tensor::full({length, 1}, 1.0 / step.rows.ranks(), scores.dtype(), scores.device());
+    matmul_into(part, queue_share_, shares.rows(0, length));
     shares.rows(length, length + m).fill(1.0);
-    const Tensor q = assign(all, shares, m);
-    for (std::int64_t at = 0; at + m < length; at += m) queue.rows(at, at + m).copy_from(queue.rows(at + m, at + 2 * m));
-    queue.rows(length - m, length).copy_from(student.projection);
+    const Tensor q = assign(all, shares, step.rows, m);
+    enqueue(step.rows.gather(student.projection), queue);
     return q;
+  }
+
+  static void enqueue(const Tensor& projections, const Tensor& queue) {
+    const std::int64_t m = projections.dim(0), length = queue.dim(0);
+    check<ShapeError>(length % m == 0, "swav: the queue's length ", length, " is no multiple of the batch of ", m);
+    for (std::int64_t at = 0; at + m < length; at += m) queue.rows(at, at + m).copy_from(queue.rows(at + m, at + 2 * m));
+    queue.rows(length - m, length).copy_from(projections);
   }
 
   // −weight/m·Σ_rows Σ_k q_k log softmax(x)_k with x = s/T. Rows of q sum to 1, so the
   // cross-entropy to q is that to class 0 plus ⟨e_0 − q, x⟩, where e_0 = (1,0,…,0).
-  Prediction predict(const Tensor& scores, const Tensor& q, double weight) const {
+  Prediction predict(const Tensor& scores, const Tensor& q, double weight, const BatchRows& rows) const {
     const std::int64_t m = scores.dim(0), prototypes = scores.dim(1);
     const Tensor logits = scale(scores, 1 / settings_.temperature);
     const CrossEntropy entropy = cross_entropy(logits, Tensor::zeros({m}, Dtype::i32, scores.device()));
@@ -126,14 +136,15 @@ class SwavObjective : public PairObjective {
     first.segment(0, {1}).fill(1.0);
     const Tensor h = scale(q, -1.0);
     matmul_into(Tensor::full({m, 1}, 1.0, scores.dtype(), scores.device()), first, h, {.accumulate = true});
-    const double per_row = weight / static_cast<double>(m);
+    const double per_row = weight / static_cast<double>(rows.count(scores));
     return {.loss = scale(add(sum(entropy.loss), sum(mul(h, logits))), per_row),
             .gradient = scale(add(entropy.dlogits, h), per_row / settings_.temperature)};
   }
 
   // Loss, and how sure the assignments are: the mean of each row's largest.
-  static Tensor metrics_of(const Prediction& prediction, const Tensor& q, double weight) {
-    return join({prediction.loss, scale(sum(top_k(q, 1).values), weight / static_cast<double>(q.dim(0)))});
+  static Tensor metrics_of(const Prediction& prediction, const Tensor& q, double weight, const BatchRows& rows) {
+    const double per_row = weight / static_cast<double>(rows.count(q));
+    return rows.sum(join({prediction.loss, scale(sum(top_k(q, 1).values), per_row)}));
   }
 
   SwavSettings settings_;

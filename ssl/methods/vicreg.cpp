@@ -21,11 +21,11 @@ struct Regularized {
   Tensor gradient;
 };
 
-Regularized regularize(const Tensor& z, const Weights& weights) {
-  const auto m = static_cast<double>(z.dim(0)), d = static_cast<double>(z.dim(1));
-  const Tensor x = sub(z, batch_norm_statistics(z).mean);
-  const Tensor covariance = scale(matmul(x, x, {.trans_a = true}), 1 / (m - 1));
-  const Tensor variance = scale(sum(square(x), 0), 1 / (m - 1));  // the diagonal
+Regularized regularize(const Tensor& z, const Weights& weights, const BatchRows& rows) {
+  const auto m = static_cast<double>(rows.count(z)), d = static_cast<double>(z.dim(1));
+  const Tensor x = sub(z, rows.statistics(z).mean);
+  const Tensor covariance = scale(rows.sum(matmul(x, x, {.trans_a = true})), 1 / (m - 1));
+  const Tensor variance = scale(rows.sum(sum(square(x), 0)), 1 / (m - 1));  // the diagonal
   const auto all = [&](double value) { return Tensor::full(variance.shape(), value, z.dtype(), z.device()); };
   const Tensor deviation = sqrt(add(variance, all(kEps)));
   const Tensor missing = sub(all(1.0), deviation);  // positive where the hinge acts
@@ -46,16 +46,20 @@ Regularized regularize(const Tensor& z, const Weights& weights) {
 class VicRegObjective : public PairObjective {
  public:
   explicit VicRegObjective(const Weights& weights)
-      : PairObjective({.metrics = {"loss", "invariance", "variance", "covariance"}, .symmetric = true}), weights_(weights) {}
+      : PairObjective({.metrics = {"loss", "invariance", "variance", "covariance"},
+                       .symmetric = true,
+                       .of_ranks = OfRanks::feature_sums}),
+        weights_(weights) {}
   std::string name() const override { return "vicreg"; }
 
   PairResult pair(const Tensor& p, const Tensor& z, const PairOptions& options) const override {
     check_pair("vicreg", p, z);
-    check<ShapeError>(p.dim(0) >= 2, "vicreg: a variance needs two rows, but p is ", p.shape());
+    const BatchRows& rows = options.rows;
+    check<ShapeError>(rows.count(p) >= 2, "vicreg: a variance needs two rows, but p is ", p.shape());
     const Tensor difference = sub(p, z);
-    const auto count = static_cast<double>(p.numel());
-    const Regularized a = regularize(p, weights_), b = regularize(z, weights_);
-    const Tensor invariance = scale(sum(square(difference)), options.weight * weights_.invariance / count);
+    const auto count = static_cast<double>(rows.count(p) * p.dim(1));
+    const Regularized a = regularize(p, weights_, rows), b = regularize(z, weights_, rows);
+    const Tensor invariance = scale(rows.sum(sum(square(difference))), options.weight * weights_.invariance / count);
     const Tensor variance = scale(add(a.variance, b.variance), options.weight * weights_.variance);
     const Tensor covariance = scale(add(a.covariance, b.covariance), options.weight * weights_.covariance);
     const double slope = 2 * weights_.invariance / count;

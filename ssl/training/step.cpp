@@ -1,6 +1,8 @@
 #include "mec/ssl/training/step.h"
 
+#include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "mec/autograd/ops.h"
 #include "mec/ssl/training/rollback.h"
@@ -40,9 +42,25 @@ Tensor own_rows(const Learner& learner, const Tensor& all) {
 
 Tensor whole(const std::vector<Tensor>& parts) { return parts.size() == 1 ? parts.front() : cat(parts); }
 
+// Rows of all ranks. What several embeddings share, such as a projection that is a teacher, too, is
+// gathered once.
+class GatherOnce {
+ public:
+  explicit GatherOnce(Communicator& ranks) : ranks_(ranks) {}
+  Tensor operator()(const Tensor& own) {
+    const auto found = std::ranges::find_if(done_, [&](const auto& pair) { return pair.first.same_memory(own); });
+    if (found != done_.end()) return found->second;
+    return done_.emplace_back(own, ranks_.all_gather(own)).second;
+  }
+
+ private:
+  Communicator& ranks_;
+  std::vector<std::pair<Tensor, Tensor>> done_;
+};
+
 // Adds the gradients that this rank's rows have of the loss of all rows to those of the parameters,
 // and returns the objective's metrics and the first view's projection. teachers: of an averaged
-// teacher, of all rows; otherwise empty, and filled with the students' projections.
+// teacher, this rank's rows; otherwise empty, and filled with the students' projections.
 struct Gradients {
   Learner& learner;
   Objective& objective;
@@ -55,11 +73,34 @@ struct Gradients {
 
  private:
   StudentView embed_without_graph(std::size_t view) const;
-  // The embeddings of all ranks.
-  StudentView of_all(std::size_t view, const Tensor& embedding, const Tensor& projection) const {
-    return {static_cast<std::int64_t>(view), learner.ranks->all_gather(embedding), learner.ranks->all_gather(projection)};
-  }
+  // The objective of all ranks' rows, with the gradients of this rank's. Where the objective takes
+  // the rows of all, the teachers are gathered once for all students.
+  ObjectiveResult take_objective(std::vector<StudentView> students, std::vector<Tensor>& teachers) const;
 };
+
+ObjectiveResult Gradients::take_objective(std::vector<StudentView> students, std::vector<Tensor>& teachers) const {
+  on_part("objective");
+  const Tensor& embedding = students.front().embedding;
+  const std::int64_t own = embedding.dim(0);
+  const int ranks = learner.ranks->size();
+  StepContext here = context;
+  if (objective.takes_own_rows(
+          {.rows = own * ranks, .width = embedding.dim(1), .ranks = ranks, .dtype = embedding.dtype()})) {
+    here.rows = BatchRows(learner.ranks);
+    return objective(students, teachers, here);
+  }
+  GatherOnce gather(*learner.ranks);
+  for (StudentView& student : students) {
+    student.embedding = gather(student.embedding);
+    student.projection = gather(student.projection);
+  }
+  for (Tensor& teacher : teachers) {
+    if (teacher.dim(0) == own) teacher = gather(teacher);
+  }
+  ObjectiveResult result = objective(students, teachers, here);
+  for (Tensor& gradient : result.gradients) gradient = own_rows(learner, gradient);
+  return result;
+}
 
 StepOutput Gradients::at_once(std::vector<Tensor>& teachers) const {
   StepOutput out;
@@ -73,17 +114,13 @@ StepOutput Gradients::at_once(std::vector<Tensor>& teachers) const {
     for (std::size_t view = first; view < first + together; ++view) {
       const StudentEmbedding student = embed_student(learner, views[view], passes(learner, 1).front());
       embedded.push_back(student.embedding);
-      students.push_back(of_all(view, student.embedding.data(), student.projection));
+      students.push_back({static_cast<std::int64_t>(view), student.embedding.data(), student.projection});
       if (!learner.teacher) teachers.push_back(students.back().projection);
     }
     if (first == 0) out.projection = students.front().projection;
-    on_part("objective");
-    const ObjectiveResult result = objective(students, teachers, context);
-    students.clear();
+    const ObjectiveResult result = take_objective(std::move(students), teachers);
     on_part("backward");
-    std::vector<Tensor> own;
-    for (const Tensor& gradient : result.gradients) own.push_back(own_rows(learner, gradient));
-    backward(embedded, own);
+    backward(embedded, result.gradients);
     out.metrics.insert(out.metrics.end(), result.metrics.begin(), result.metrics.end());
   }
   return out;
@@ -96,18 +133,18 @@ StepOutput Gradients::in_parts(std::vector<Tensor>& teachers) const {
     students.push_back(embed_without_graph(view));
     if (!learner.teacher) teachers.push_back(students.back().projection);
   }
-  on_part("objective");
-  const ObjectiveResult result = objective(students, teachers, context);
+  const Tensor projection = students.front().projection;
+  const ObjectiveResult result = take_objective(std::move(students), teachers);
   for (std::size_t view = 0; view < views.size(); ++view) {
     for (Pass pass : passes(learner, learner.accumulate)) {
       on_part("student");
       pass.update_running = false;  // the first pass did
       const Variable embedding = embed_student(learner, part_of(views[view], pass), pass).embedding;
       on_part("backward");
-      backward({embedding}, {part_of(own_rows(learner, result.gradients[view]), pass)});
+      backward({embedding}, {part_of(result.gradients[view], pass)});
     }
   }
-  return {.metrics = result.metrics, .projection = students.front().projection, .finite = {}};
+  return {.metrics = result.metrics, .projection = projection, .finite = {}};
 }
 
 StudentView Gradients::embed_without_graph(std::size_t view) const {
@@ -118,7 +155,7 @@ StudentView Gradients::embed_without_graph(std::size_t view) const {
     embeddings.push_back(student.embedding.data());
     projections.push_back(student.projection);
   }
-  return of_all(view, whole(embeddings), whole(projections));
+  return {static_cast<std::int64_t>(view), whole(embeddings), whole(projections)};
 }
 
 }  // namespace
@@ -163,8 +200,7 @@ StepOutput training_step(Learner& learner, Objective& objective, const std::vect
   std::vector<Tensor> teachers;
   if (learner.teacher) {
     on_part("teacher");
-    for (const Tensor& own : embed_teachers(learner, views, learner.accumulate))
-      teachers.push_back(learner.ranks->all_gather(own));
+    teachers = embed_teachers(learner, views, learner.accumulate);
   }
   learner.parameters.clear_grads();
   const StepContext context{.predict = [&](const Tensor& projections) { return predict(learner, projections); }};

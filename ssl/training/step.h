@@ -12,7 +12,7 @@ namespace mec {
 // What a step leaves in device memory, to be read later.
 struct StepOutput {
   std::vector<Tensor> metrics;  // of the objective
-  Tensor projection;            // (m,d): the projector's output for the first view
+  Tensor projection;            // (m,d): the projector's output for the first view, this rank's rows
   // (1), f32: 1 when every gradient is finite and, where steps may be skipped
   // (train.on_nonfinite), every number of the metrics and running statistics, too; else 0.
   Tensor finite;
@@ -47,9 +47,9 @@ using OnPart = std::function<void(const char*)>;
 // Batch norm normalises each part by its own statistics, as over k devices. ShapeError where k does
 // not divide N.
 //
-// On several ranks, views are this rank's rows of the batch. The objective is taken of the rows of
-// all ranks, on each of them, and its gradient's own rows go backward; the parameters' gradients
-// are the sum over ranks: those of one process with the whole batch.
+// On several ranks, views are this rank's rows of the batch. The objective is that of the rows of
+// all ranks (Objective::takes_own_rows), and its gradient's own rows go backward; the parameters'
+// gradients are the sum over ranks: those of one process with the whole batch.
 StepOutput training_step(
     Learner& learner, Objective& objective, const std::vector<Tensor>& views, const StepScalars& scalars,
     const OnPart& on_part = [](const char*) {});

@@ -43,7 +43,7 @@ class StepRunner {
   ~StepRunner();
 
   ReadMetrics run(const std::vector<Tensor>& views);
-  // The first view's in the last step; the next one may write over it.
+  // The first view's in the last step, this rank's rows; the next one may write over it.
   const Tensor& projection() const { return projection_; }
   bool replays() const { return recorded_; }
   bool queues() const { return queues_; }  // the device runs asynchronously, behind the host

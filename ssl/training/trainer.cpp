@@ -93,9 +93,11 @@ class Reports {
     read_until(0);
     nonfinite_.finish();
   }
+  // projection: undefined where the step's embeddings are not measured.
   void add(StepReport report, ReadMetrics metrics, const Tensor& projection) {
     std::vector<std::function<Metrics()>> measurements;
     for (Observer* observer : observers_) {
+      if (!projection) break;
       if (auto measurement = observer->measure(report.step, projection)) measurements.push_back(std::move(measurement));
     }
     pending_.push_back({std::move(report), std::move(metrics), std::move(measurements)});
@@ -155,6 +157,11 @@ StepValues TrainPlan::at(std::int64_t step) const {
           .ema = ema_coefficient(step, train.ema, steps_, train.ema_end)};
 }
 
+bool TrainPlan::measures(std::int64_t step) const {
+  const std::int64_t every = settings_.train.health_steps;
+  return every > 0 && step % every == 0;
+}
+
 void check_ranks(const PretrainSettings& settings, std::int64_t ranks) {
   const TrainSettings& train = settings.train;
   check_parts(train);
@@ -210,7 +217,8 @@ std::int64_t train(Learner& learner, Objective& objective, Loader& loader, const
     objective.before_step(step, plan.steps_per_epoch());
     report.scheduled = objective.scheduled();
     ReadMetrics metrics = runner.run(batch->views);
-    reports.add(report, std::move(metrics), runner.projection());
+    const Tensor projection = plan.measures(step + 1) ? learner.ranks->all_gather(runner.projection()) : Tensor();
+    reports.add(report, std::move(metrics), projection);
     reports.read_until(delay);
     ++step;
     reports.end_step({.step = step, .last = step == plan.steps()}, step % plan.steps_per_epoch() == 0 ? report.epoch : 0);

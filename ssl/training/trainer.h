@@ -23,6 +23,8 @@ class TrainPlan {
   std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
   std::int64_t fewest_epochs() const;      // the fewest that are as long as every warm-up
   StepValues at(std::int64_t step) const;  // step in [0, steps())
+  // Whether observers may measure the embeddings of this step (from 1): every train.health_steps.
+  bool measures(std::int64_t step) const;
 
  private:
   PretrainSettings settings_;
@@ -65,10 +67,10 @@ struct Evaluation {
 class Observer {
  public:
   virtual ~Observer() = default;
-  // Asked after every step (from 1), which the device may still be running: what to measure of it
-  // beside its metrics; empty: nothing. The function is called once the step is done, and what it
-  // returns stands behind the report's metrics. projection: (m,d), the projector's output for the
-  // first view, which the next step may write over.
+  // Asked after a step (from 1) that TrainPlan::measures(), which the device may still be running:
+  // what to measure of it beside its metrics; empty: nothing. The function is called once the step
+  // is done, and what it returns stands behind the report's metrics. projection: (m,d), the
+  // projector's output for the first view, of all ranks, which the next step may write over.
   virtual std::function<Metrics()> measure(std::int64_t /*step*/, const Tensor& /*projection*/) { return {}; }
   virtual void on_step(const StepReport&) {}
   // Where this epoch's encoders are scored: before, and after it.

@@ -80,12 +80,17 @@ struct Launched : ResumeFixture {
     REQUIRE(run_in(2, long_command("run")).status == 0);
     check_same("run", "whole");
   }
-  std::vector<double> losses(const std::string& name) const {
+  // Of all steps that have this metric.
+  std::vector<double> values(const std::string& name, const char* metric) const {
     std::vector<double> all;
     std::istringstream lines(read_bytes(folder / name / "metrics.jsonl"));
-    for (std::string line; std::getline(lines, line);) all.push_back(nlohmann::json::parse(line).at("loss"));
+    for (std::string line; std::getline(lines, line);) {
+      const auto step = nlohmann::json::parse(line);
+      if (step.contains(metric)) all.push_back(step.at(metric));
+    }
     return all;
   }
+  std::vector<double> losses(const std::string& name) const { return values(name, "loss"); }
 };
 
 }  // namespace mec::test

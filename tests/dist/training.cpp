@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <csignal>
+#include <map>
+#include <sstream>
 #include <thread>
 
 #include "dist/launched.h"
@@ -25,10 +27,11 @@ TEST_CASE("the processes of a launch keep the rules of a communicator") {
 TEST_CASE_FIXTURE(Launched, "two and four processes train as one does, and to the same bits when they train again") {
   for (const std::string method : {"mec", "swav"}) {
     CAPTURE(method);
-    REQUIRE(run_in(1, command("one", method)).status == 0);
+    const std::vector<std::string> looked_at{"train.health_steps=2"};
+    REQUIRE(run_in(1, command("one", method, looked_at)).status == 0);
     for (const int processes : {2, 4}) {
       CAPTURE(processes);
-      const ProgramResult result = run_in(processes, command("several", method));
+      const ProgramResult result = run_in(processes, command("several", method, looked_at));
       CAPTURE(result.err);
       REQUIRE(result.status == 0);
       CHECK(result.out.find("wrote ") == result.out.rfind("wrote "));  // told once
@@ -37,7 +40,11 @@ TEST_CASE_FIXTURE(Launched, "two and four processes train as one does, and to th
       for (std::size_t step = 0; step < 3; ++step) {  // later, rounding has grown
         CHECK(several[step] == doctest::Approx(one[step]).epsilon(1e-3).scale(0.1));
       }
-      REQUIRE(run_in(processes, command("again", method)).status == 0);
+      const std::vector<double> rank = values("one", "effective_rank"), ranks = values("several", "effective_rank");
+      REQUIRE(ranks.size() == rank.size());
+      REQUIRE(rank.size() == 20);
+      CHECK(ranks.front() == doctest::Approx(rank.front()).epsilon(1e-2));  // of the embeddings of all
+      REQUIRE(run_in(processes, command("again", method, looked_at)).status == 0);
       check_same("again", "several");
       std::filesystem::remove_all(at("several"));
       std::filesystem::remove_all(at("again"));
@@ -103,6 +110,31 @@ TEST_CASE_FIXTURE(Launched, "processes with settings of their own are refused, a
   CHECK(sweep("MEC_PROCESSES=1") == 0);
   CHECK(losses("run0").size() == 40);
   CHECK(losses("run0") != losses("run1"));
+}
+
+TEST_CASE_FIXTURE(Launched, "mec bench step --profile counts what processes tell each other") {
+  const ProgramResult result = run_in(
+      2, {"bench", "step", "--arch",        "resnet10", "--width", "4", "--channels", "1", "--size",   "8", "--batch", "8",
+          "--dim", "16",   "--pred-hidden", "8",        "--steps", "2", "--warmup",   "0", "--profile"});
+  CAPTURE(result.out);
+  CAPTURE(result.err);
+  REQUIRE(result.status == 0);
+  std::istringstream lines(result.out);
+  std::map<std::string, std::pair<double, double>> messages;  // calls and MB, of a step
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string part, kind;
+    double calls = 0, megabytes = 0, ms = 0, wait = 0;
+    if (words >> part >> kind >> calls >> megabytes >> ms >> wait && (kind.starts_with("all_") || kind == "messages"))
+      messages[part + " " + kind] = {calls, megabytes};
+  }
+  // Z (8,16) and C (8,8), for each of two pairs: half of each comes from the other rank.
+  CHECK(messages["objective all_gather"].first == 4);
+  CHECK(messages["objective all_gather"].second == doctest::Approx(4e-6 * 2 * (4 * 16 + 4 * 8)).epsilon(1e-9));
+  CHECK(messages["update all_reduce"].first == 1);
+  CHECK(messages["update all_reduce"].second > 0.01);
+  CHECK(messages["backward all_reduce"].first == messages["student all_gather"].first);  // of batch norm
+  CHECK(messages["all messages"].second > messages["update all_reduce"].second);
 }
 
 TEST_SUITE("slow") {

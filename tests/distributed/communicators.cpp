@@ -7,6 +7,7 @@
 #include <csignal>
 #include <thread>
 
+#include "mec/distributed/batch_rows.h"
 #include "mec/distributed/launcher.h"
 #include "mec/distributed/profiling_communicator.h"
 #include "mec/distributed/sync_batch_norm.h"
@@ -79,6 +80,28 @@ void check_the_rest(Communicator& ranks, const Device& device) {
   demand(ranks.maximum(ranks.rank() == 1 ? 7 : -3.0) == (ranks.size() > 1 ? 7 : -3.0), "maximum: of all ranks");
 }
 
+// Each rank has two of the rows.
+void check_batch_rows(const CommunicatorPtr& ranks, const Device& device) {
+  const BatchRows rows(ranks), alone;
+  const std::int64_t m = 2 * ranks->size();
+  const Tensor all = random({m, 3}, Dtype::f64, device, {.seed = 4}), own = all.rows(2 * ranks->rank(), 2 * ranks->rank() + 2);
+  demand(rows.ranks() == ranks->size() && rows.count(own) == m, "rows of all ranks are counted");
+  demand(same(rows.own(all), own) && same(rows.gather(own), all), "gather() is the inverse of own()");
+  const Tensor kept = own.clone(), total = rows.sum(own);
+  Tensor expected = all.rows(0, 2).clone();
+  for (int rank = 1; rank < ranks->size(); ++rank) expected = add(expected, all.rows(2 * rank, 2 * rank + 2));
+  demand(same(total, expected), "sum() adds those of all ranks");
+  demand(same(own, kept), "sum() leaves what it is given");
+  demand(alone.sum(own).same_memory(own) && alone.gather(own).same_memory(own) && alone.own(own).same_memory(own) &&
+             alone.count(own) == 2,
+         "where all rows are here, all is as it was given");
+  const BatchNormStatistics of_all = batch_norm_statistics(all), merged = rows.statistics(own);
+  for (std::size_t c = 0; c < 3; ++c) {
+    demand(std::fabs(merged.mean.to_vector<double>()[c] - of_all.mean.to_vector<double>()[c]) < 1e-12, "their mean");
+    demand(std::fabs(merged.var.to_vector<double>()[c] - of_all.var.to_vector<double>()[c]) < 1e-12, "and variance");
+  }
+}
+
 void check_communicator(const CommunicatorPtr& ranks) {
   const Device device = make_cpu_device({.threads = 1});
   demand(ranks->rank() >= 0 && ranks->rank() < ranks->size(), "a rank lies below the size");
@@ -86,6 +109,7 @@ void check_communicator(const CommunicatorPtr& ranks) {
     check_gathers(*ranks, device);
     check_reductions(*ranks, device);
     check_the_rest(*ranks, device);
+    check_batch_rows(ranks, device);
   }
 }
 

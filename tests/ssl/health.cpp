@@ -162,7 +162,7 @@ TEST_CASE("a run that is not to be looked at is not") {
   PretrainSettings settings = tiny_settings();
   settings.train.health_steps = 0;
   Health health(settings, [](const std::string& line) { FAIL(line); });
-  CHECK_FALSE(health.measure(100, Tensor::zeros({8, 16}, Dtype::f32, make_cpu_device())));
+  CHECK_FALSE(TrainPlan(settings, 100).measures(100));
   health.on_step(report_of(100, {{"loss", 1}, {"effective_rank", 1}}, 1, 1));
   settings.train.health_steps = -1;
   CHECK_THROWS_WITH_AS(Health(settings, {}), doctest::Contains("train.health_steps"), ValueError);

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "mec/distributed/threads.h"
+#include "mec/ssl/losses/expansion.h"
 #include "ssl/tiny_run.h"
 
 using namespace mec;
@@ -29,7 +30,7 @@ PretrainSettings settings_of(const std::string& method, std::int64_t accumulate 
 
 // Ten steps of this rank. Everything is f64.
 End train_ranks(const PretrainSettings& settings, const CommunicatorPtr& ranks, const Device& device) {
-  const auto objective = make_objective(settings, device, Dtype::f64);
+  const auto objective = make_step_objective(settings, device, Dtype::f64);
   LearnerOptions options = learner_options(settings, Dtype::f64, objective->ema_teacher());
   options.ranks = ranks;
   Learner learner(options, device);
@@ -61,25 +62,49 @@ std::vector<End> ends_of(int size, const PretrainSettings& settings) {
   return ends;
 }
 
+// Ten steps on two, three and four ranks are those of one process with the whole batch.
+void check_ranks_are_one(const PretrainSettings& settings) {
+  const End one = ends_of(1, settings).front();
+  for (const int size : {2, 3, 4}) {
+    CAPTURE(size);
+    const std::vector<End> ends = ends_of(size, settings);
+    for (const End& end : ends) {
+      CHECK(end.state == ends.front().state);  // the same bits on all ranks
+      CHECK(end.losses == ends.front().losses);
+    }
+    CHECK(worst(ends.front().losses, one.losses) < 1e-10);
+    CHECK(worst(ends.front().state, one.state) < 1e-10);
+    CHECK(ends_of(size, settings).front().state == ends.front().state);  // and again
+  }
+}
+
 }  // namespace
 
 TEST_CASE("ten steps on two, three and four ranks are those of one process with the whole batch, for each method") {
   for (const Method& method : methods()) {
     CAPTURE(method.name);
-    const PretrainSettings settings = settings_of(method.name);
-    const End one = ends_of(1, settings).front();
-    for (const int size : {2, 3, 4}) {
-      CAPTURE(size);
-      const std::vector<End> ends = ends_of(size, settings);
-      for (const End& end : ends) {
-        CHECK(end.state == ends.front().state);  // the same bits on all ranks
-        CHECK(end.losses == ends.front().losses);
-      }
-      CHECK(worst(ends.front().losses, one.losses) < 1e-10);
-      CHECK(worst(ends.front().state, one.state) < 1e-10);
-      CHECK(ends_of(size, settings).front().state == ends.front().state);  // and again
-    }
+    check_ranks_are_one(settings_of(method.name));
   }
+}
+
+TEST_CASE("so they are where sums of (d,d) matrices cross, not embeddings") {
+  PretrainSettings mec = settings_of("mec");
+  mec.method_settings["side"] = static_cast<double>(Side::feature);
+  check_ranks_are_one(mec);
+  for (const char* method : {"barlow-twins", "vicreg"}) {
+    CAPTURE(method);
+    PretrainSettings narrow = settings_of(method);
+    narrow.model.dim = 5;  // less than half of the batch
+    check_ranks_are_one(narrow);
+  }
+}
+
+TEST_CASE("so they are with what needs the rows of all ranks") {
+  PretrainSettings components = settings_of("mec"), regularized = components;
+  components.method_settings["components"] = 2;
+  check_ranks_are_one(components);
+  regularized.mixture_kl.weight = 0.1;
+  check_ranks_are_one(regularized);
 }
 
 TEST_CASE("ranks that take their rows in parts train as one process that takes as many") {
