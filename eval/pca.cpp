@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "mec/tensor/ops.h"
+#include "mec/tensor/symmetric_eigen.h"
 
 namespace mec {
 
@@ -48,46 +48,6 @@ void orthonormalize(Vector& rows, std::int64_t k, std::int64_t d) {
   }
 }
 
-// Eigenvectors (k,k), one a row, and eigenvalues of the symmetric matrix a (k,k), the largest
-// first, by Jacobi's rotations (section 8.5).
-struct Eigen {
-  Vector vectors, values;
-};
-Eigen symmetric_eigen(Vector a, std::int64_t k) {
-  Vector v(static_cast<std::size_t>(k * k), 0.0);
-  for (std::int64_t i = 0; i < k; ++i) v.data()[i * k + i] = 1;
-  const auto at = [k](Vector& m, std::int64_t i, std::int64_t j) -> double& { return m.data()[i * k + j]; };
-  for (int sweep = 0; sweep < 30; ++sweep) {  // converges quadratically: six or seven are enough
-    for (std::int64_t p = 0; p < k; ++p) {
-      for (std::int64_t q = p + 1; q < k; ++q) {
-        if (at(a, p, q) == 0) continue;
-        const double ratio = (at(a, q, q) - at(a, p, p)) / (2 * at(a, p, q));
-        const double t = (ratio < 0 ? -1 : 1) / (std::fabs(ratio) + std::hypot(ratio, 1.0));
-        const double c = 1 / std::hypot(t, 1.0), s = t * c;
-        for (std::int64_t i = 0; i < k; ++i) {
-          const double aip = at(a, i, p), aiq = at(a, i, q);
-          at(a, i, p) = c * aip - s * aiq, at(a, i, q) = s * aip + c * aiq;
-        }
-        for (std::int64_t i = 0; i < k; ++i) {
-          const double api = at(a, p, i), aqi = at(a, q, i), vp = at(v, p, i), vq = at(v, q, i);
-          at(a, p, i) = c * api - s * aqi, at(a, q, i) = s * api + c * aqi;
-          at(v, p, i) = c * vp - s * vq, at(v, q, i) = s * vp + c * vq;
-        }
-        at(a, p, q) = at(a, q, p) = 0;
-      }
-    }
-  }
-  std::vector<std::int64_t> order(static_cast<std::size_t>(k));
-  std::iota(order.begin(), order.end(), std::int64_t{0});
-  std::ranges::stable_sort(order, [&](std::int64_t i, std::int64_t j) { return at(a, i, i) > at(a, j, j); });
-  Eigen out;
-  for (const std::int64_t i : order) {
-    out.values.push_back(at(a, i, i));
-    out.vectors.insert(out.vectors.end(), v.begin() + i * k, v.begin() + (i + 1) * k);
-  }
-  return out;
-}
-
 // A component and its negative are equally good: with a fixed sign, pictures are never mirrored.
 void fix_signs(Vector& rows, std::int64_t k, std::int64_t d) {
   for (std::int64_t r = 0; r < k; ++r) {
@@ -116,7 +76,7 @@ Pca fit_pca(const Tensor& x, std::int64_t k) {
     const Tensor gram = scale(matmul(scores, scores, {.trans_a = true}), 1.0 / static_cast<double>(n - 1));
     // Rayleigh–Ritz: a rotation within the subspace brings each row near a component of its own.
     // Then a step of the iteration improves the subspace.
-    const Eigen ritz = symmetric_eigen(gram.to_vector<double>(), follow);
+    const SymmetricEigen ritz = symmetric_eigen(gram.to_vector<double>(), follow);
     const Tensor turn = Tensor::from(ritz.vectors, {follow, follow}, x.device());
     basis = matmul(turn, directions).to_vector<double>();
     double change = 0;

@@ -5,8 +5,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <span>
-#include <vector>
 
 #include "mec/tensor/tensor.h"
 
@@ -26,10 +24,5 @@ inline constexpr std::int64_t kRankRows = 512;
 std::function<double()> effective_rank_later(const Tensor& z, const Device& host);
 Device rank_host();
 inline double effective_rank(const Tensor& z) { return effective_rank_later(z, rank_host())(); }
-
-// The eigenvalues of the symmetric a (n,n), in no order; all NaN where a is not finite. By
-// Householder's reflections to a tridiagonal matrix, and implicit QR steps on that (Golub & Van
-// Loan, "Matrix Computations", algorithms 8.3.1 to 8.3.3), 2n³ operations.
-std::vector<double> symmetric_eigenvalues(std::vector<double> a, std::int64_t n);
 
 }  // namespace mec
