@@ -79,15 +79,16 @@ void check_complete(const RunEnd& end, const std::filesystem::path& folder) {
 void run_pretrain(const PretrainOptions& options, const CommunicatorPtr& ranks) {
   std::ostream nowhere(nullptr);
   std::ostream& log = ranks->rank() == 0 ? std::cout : nowhere;
-  RunOptions run{.ranks = ranks,
-                 .capture = !options.no_graph,
+  RunOptions run{.capture = !options.no_graph,
                  .within_minutes = options.within,
                  .stop_requested = stop_requested,
                  .computed_on = options.device.arithmetic()};
   if (std::filesystem::is_directory(options.config)) {
     check_resumes_folder(options);
     const std::filesystem::path folder = options.config;
-    return check_complete(resume_told(make_device(options.device, folder, *ranks), folder, log, run), folder);
+    const Device device = make_device(options.device, folder, *ranks);
+    run.ranks = between_gpus(ranks, options.device, device);
+    return check_complete(resume_told(device, folder, log, run), folder);
   }
   const bool resumes = options.resume || options.with_changes;
   if (options.config.empty())
@@ -98,7 +99,9 @@ void run_pretrain(const PretrainOptions& options, const CommunicatorPtr& ranks) 
   const std::filesystem::path out =
       options.out.empty() ? "runs" / std::filesystem::path(options.config).stem() : std::filesystem::path(options.out);
   run.resume = options.with_changes ? Resume::other_settings : options.resume ? Resume::same_settings : Resume::never;
-  const RunEnd end = train_told(settings, make_device(options.device, out, *ranks), out, log, run);
+  const Device device = make_device(options.device, out, *ranks);
+  run.ranks = between_gpus(ranks, options.device, device);
+  const RunEnd end = train_told(settings, device, out, log, run);
   check_complete(end, out);
   if (end.trained) log << "wrote " << printable(out.string()) << std::endl;
 }

@@ -9,12 +9,16 @@
 #include <functional>
 #include <iostream>
 #include <new>
+#include <set>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "mec/cli/note.h"
 #include "mec/cli/program.h"
 #include "mec/cli/signals.h"
 #include "mec/cli/surroundings.h"
+#include "mec/distributed/device_communicator.h"
 #include "mec/distributed/launcher.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/error.h"
@@ -53,17 +57,21 @@ std::string allowed_processors(int& count) {
   return {reinterpret_cast<const char*>(&set), sizeof set};
 }
 
+// The numbers of rank 0, then those of rank 1...
+std::vector<double> of_all_ranks(const std::vector<double>& own, Communicator& ranks) {
+  const Shape shape{1, static_cast<std::int64_t>(own.size())};
+  return ranks.all_gather(Tensor::from(own, shape, make_cpu_device({.threads = 1}))).to_vector<double>();
+}
+
 // Ranks on one machine that may use the same processors share them; GPUs are dealt out to the ranks
 // of a machine in turn.
 void take_share(DeviceOptions& device, Communicator& ranks) {
   int processors = 1;
   const double host = number_of(host_name()), allowed = number_of(allowed_processors(processors));
-  const Tensor own = Tensor::from(std::vector<double>{host, allowed}, {1, 2}, make_cpu_device({.threads = 1}));
-  const std::vector<double> all = ranks.all_gather(own).to_vector<double>();
-  int sharing = 0, before = 0, here = 0;
+  const std::vector<double> all = of_all_ranks({host, allowed}, ranks);
+  int sharing = 0, before = 0;
   for (int rank = 0; rank < ranks.size(); ++rank) {
     if (all[static_cast<std::size_t>(2 * rank)] != host) continue;
-    ++here;
     before += rank < ranks.rank() ? 1 : 0;
     sharing += all[static_cast<std::size_t>(2 * rank + 1)] == allowed ? 1 : 0;
   }
@@ -71,16 +79,36 @@ void take_share(DeviceOptions& device, Communicator& ranks) {
   if (device.device != "cuda") return;
   const int gpus = static_cast<int>(describe_cuda().devices.size());
   if (gpus > 0) device.gpu = before % gpus;
-  if (gpus > 0 && here > gpus && before == 0)
-    note(concat(here, " processes on ", host_name(), " share ", counted(gpus, "GPU")));
+}
+
+constexpr std::chrono::seconds kSoon{2};
+
+// Whether two ranks have one GPU.
+bool share_gpus(const DeviceOptions& options, Communicator& ranks) {
+  const std::vector<double> all = of_all_ranks({number_of(host_name()), static_cast<double>(options.gpu)}, ranks);
+  std::set<std::pair<double, double>> gpus;
+  for (std::size_t i = 0; i < all.size(); i += 2) gpus.emplace(all[i], all[i + 1]);
+  return gpus.size() < all.size() / 2;
 }
 
 }  // namespace
 
+CommunicatorPtr between_gpus(const CommunicatorPtr& ranks, const DeviceOptions& options, const Device& device) {
+  if (ranks->size() == 1 || options.device != "cuda") return ranks;
+  const auto tell = ranks->rank() == 0 ? note : [](const std::string&) {};
+  if (share_gpus(options, *ranks)) {
+    tell("some of the processes share a GPU, so that tensors go by way of the host");
+    return ranks;
+  }
+  return between_devices(ranks, device,
+                         {.patience = static_cast<double>(patience()),
+                          .on_failure = [ranks](const std::string& why) { end_ranks(*ranks, why, 1, kSoon); },
+                          .note = tell});
+}
+
 void run_in_ranks(DeviceOptions& device, const std::function<void(const CommunicatorPtr&)>& f) {
   const CommunicatorPtr ranks = join_processes();
   if (ranks->size() == 1) return f(ranks);
-  constexpr std::chrono::seconds kSoon{2};
   try {
     take_share(device, *ranks);
     f(ranks);

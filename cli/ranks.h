@@ -14,4 +14,8 @@ namespace mec::cli {
 // may use, where the command leaves the threads open, and its own GPU.
 void run_in_ranks(DeviceOptions& device, const std::function<void(const CommunicatorPtr& ranks)>& f);
 
+// The same ranks, whose tensors go from GPU to GPU where each has one of its own: call it on all of
+// them, with the device that `options` made. Where GPUs fail or wait for ever, all ranks end.
+CommunicatorPtr between_gpus(const CommunicatorPtr& ranks, const DeviceOptions& options, const Device& device);
+
 }  // namespace mec::cli

@@ -1,6 +1,7 @@
-# MEC_CUDA (AUTO, ON, OFF): the GPU backend. Result: MEC_HAVE_CUDA and MEC_CUDA_INCLUDE_DIRS. The
-# large libraries (CUDA_cublasLt_LIBRARY, CUDA_cusolver_LIBRARY, MecCudnn_LIBRARY) are not linked:
-# tensor/backends/cuda/runtime/library.h opens them.
+# MEC_CUDA (AUTO, ON, OFF): the GPU backend. Result: MEC_HAVE_CUDA, MEC_HAVE_NCCL and
+# MEC_CUDA_INCLUDE_DIRS. The large libraries (CUDA_cublasLt_LIBRARY, CUDA_cusolver_LIBRARY,
+# MecCudnn_LIBRARY, MEC_NCCL_LIBRARY) are not linked: tensor/backends/cuda/runtime/library.h opens
+# them.
 set(MEC_CUDA AUTO CACHE STRING "Build the CUDA backend: AUTO, ON (must be there) or OFF")
 set_property(CACHE MEC_CUDA PROPERTY STRINGS AUTO ON OFF)
 option(MEC_CUDA_WERROR "Warnings of the CUDA compiler, register spills among them, are errors" ${PROJECT_IS_TOP_LEVEL})
@@ -22,6 +23,21 @@ macro(mec_look_for_cuda)
     set(why "no cuDNN (cudnn.h, libcudnn; -DCMAKE_PREFIX_PATH or CUDNN_PATH say where)")
   elseif(MecCudnn_VERSION VERSION_LESS 9.8)
     set(why "cuDNN ${MecCudnn_VERSION} is older than 9.8")
+  endif()
+endmacro()
+
+# Sets MEC_HAVE_NCCL, and MEC_NCCL_LIBRARY where the library was found.
+macro(mec_look_for_nccl)
+  find_path(MEC_NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  find_library(MEC_NCCL_LIBRARY NAMES nccl libnccl.so.2 HINTS ${CUDAToolkit_LIBRARY_DIR})
+  mark_as_advanced(MEC_NCCL_INCLUDE_DIR MEC_NCCL_LIBRARY)
+  if(MEC_NCCL_INCLUDE_DIR)
+    set(MEC_HAVE_NCCL ON)
+    list(APPEND MEC_CUDA_INCLUDE_DIRS "${MEC_NCCL_INCLUDE_DIR}")
+    list(APPEND MEC_SUMMARY "nccl|found|")
+  else()
+    set(MEC_HAVE_NCCL OFF)
+    list(APPEND MEC_SUMMARY "nccl|missing|several processes with GPUs exchange tensors by way of the host")
   endif()
 endmacro()
 
@@ -66,6 +82,7 @@ else()
     list(JOIN CMAKE_CUDA_ARCHITECTURES ", " architectures)
     list(APPEND MEC_SUMMARY "cuda|${CUDAToolkit_VERSION}|for ${architectures}")
     list(APPEND MEC_SUMMARY "cudnn|${MecCudnn_VERSION}|")
+    mec_look_for_nccl()
     if(MEC_CCACHE AND NOT CMAKE_CUDA_COMPILER_LAUNCHER)
       set(CMAKE_CUDA_COMPILER_LAUNCHER "${MEC_CCACHE}")
     endif()

@@ -1,5 +1,7 @@
 #include "mec/distributed/communicator.h"
 
+#include <vector>
+
 #include "mec/tensor/devices.h"
 
 namespace mec {
@@ -10,6 +12,7 @@ class OneProcess : public Communicator {
  public:
   int rank() const override { return 0; }
   int size() const override { return 1; }
+  bool capturable(const Device&) const override { return true; }
   Tensor all_gather(const Tensor& own) override { return own; }
   void broadcast(const Tensor&) override {}
   std::int64_t broadcast(std::int64_t number) override { return number; }
@@ -36,6 +39,14 @@ void Communicator::all_reduce(const Tensor& t) {
   check<DtypeError>(t.dtype() == Dtype::f32 || t.dtype() == Dtype::f64, "all_reduce: sums f32 or f64, but the tensor is ",
                     t.dtype());
   if (t.numel() > 0) reduce(t);
+}
+
+Tensor Communicator::make_gathered(const Tensor& own) const {
+  check<ShapeError>(own.rank() >= 1, "all_gather: a tensor has rows, but this one is ", own.shape());
+  std::vector<std::int64_t> dims;
+  for (int i = 0; i < own.rank(); ++i) dims.push_back(own.dim(i));
+  dims[0] *= size();
+  return Tensor(Shape(dims), own.dtype(), own.device());
 }
 
 CommunicatorPtr one_process() { return std::make_shared<OneProcess>(); }

@@ -20,7 +20,8 @@ class Communicator {
 
   // (n,…) of each rank -> (size·n,…), rank 0's rows first. Any dtype.
   virtual Tensor all_gather(const Tensor& own) = 0;
-  // t ← Σ over ranks, added in the order of ranks. f32 or f64; DtypeError otherwise.
+  // t ← Σ over ranks, added in the order of ranks unless a library() does it. f32 or f64;
+  // DtypeError otherwise.
   void all_reduce(const Tensor& t);
   // t ← rank 0's. Any dtype.
   virtual void broadcast(const Tensor& t) = 0;
@@ -28,11 +29,19 @@ class Communicator {
   std::string broadcast(const std::string& text);           // rank 0's
   virtual double maximum(double value) = 0;                 // of all ranks
 
+  // What adds up tensors of this device where its order is not that of ranks, as "NCCL 2.28.9".
+  virtual std::string library(const Device& /*device*/) const { return ""; }
+  // Whether calls with tensors of this device are started in the order of its other work, and so
+  // may be captured (tensor/capture.h); others have done their work when they return.
+  virtual bool capturable(const Device& /*device*/) const { return false; }
+
   // Ends all ranks at once with this exit status, where this one cannot go on: they would wait for
   // it for ever. Returns where it is the only one.
   virtual void end_all(int status) = 0;
 
  protected:
+  // What all_gather() fills: ShapeError where `own` has no rows.
+  Tensor make_gathered(const Tensor& own) const;
   virtual void reduce(const Tensor& t) = 0;  // of all_reduce(), for a tensor that is not empty
 };
 

@@ -56,11 +56,7 @@ template <class T> void add_up(std::span<const T> blocks, std::span<T> sum) {
 }  // namespace
 
 Tensor HostCommunicator::all_gather(const Tensor& own) {
-  check<ShapeError>(own.rank() >= 1, "all_gather: a tensor has rows, but this one is ", own.shape());
-  std::vector<std::int64_t> dims;
-  for (int i = 0; i < own.rank(); ++i) dims.push_back(own.dim(i));
-  dims[0] *= size();
-  const Tensor all(Shape(dims), own.dtype(), own.device());
+  const Tensor all = make_gathered(own);
   const HostBytes from(own);
   Bytes to(all);
   gather_bytes({from.data(), own.bytes()}, to.span());

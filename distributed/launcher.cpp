@@ -54,14 +54,6 @@ const MpiFunctions* open_module(std::string& reason) {
   return nullptr;
 }
 
-// Seconds.
-int patience() {
-  const char* const text = std::getenv("MEC_PATIENCE");
-  const std::optional<int> seconds = number_in("MEC_PATIENCE");
-  check<ValueError>(!text || seconds, "MEC_PATIENCE is a number of seconds from 1, but is '", text ? text : "", "'");
-  return seconds.value_or(1800);
-}
-
 const MpiFunctions& module_of(const Launch& launch) {
   std::string reason;
   const MpiFunctions* const functions = open_module(reason);
@@ -110,6 +102,13 @@ std::optional<Launch> find_launch() {
     if (processes > 1) return Launch{.size = processes, .variable = variable};
   }
   return std::nullopt;
+}
+
+int patience() {
+  const char* const text = std::getenv("MEC_PATIENCE");
+  const std::optional<int> seconds = number_in("MEC_PATIENCE");
+  check<ValueError>(!text || seconds, "MEC_PATIENCE is a number of seconds from 1, but is '", text ? text : "", "'");
+  return seconds.value_or(1800);
 }
 
 std::string describe_mpi() {

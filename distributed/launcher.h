@@ -19,14 +19,17 @@ std::optional<Launch> find_launch();
 // The MPI library that this build runs on, with its version; "" where there is none.
 std::string describe_mpi();
 
+// How many seconds a rank waits for others: half an hour, or as many as the variable MEC_PATIENCE
+// says. ValueError where that is no number.
+int patience();
+
 // The processes of the launch, over MPI; one process without a launch. Call once, from the thread
 // that will make all calls. DeviceError where this build has no MPI, where the launcher belongs to
 // another MPI than the build's, or where MPI cannot start.
 //
-// A call for which other ranks do not come is a DeviceError, after half an hour or as many seconds
-// as the variable MEC_PATIENCE says; the process must then end. ValueError where that is no number.
-// To begin and to end, MPI waits for all ranks, and cannot give up: where one does not come for so
-// long, the process ends with one line and status 1.
+// A call for which other ranks do not come is a DeviceError after patience(); the process must then
+// end. To begin and to end, MPI waits for all ranks, and cannot give up: where one does not come for
+// so long, the process ends with one line and status 1.
 CommunicatorPtr join_processes();
 
 }  // namespace mec

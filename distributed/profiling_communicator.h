@@ -32,6 +32,7 @@ class ProfilingCommunicator final : public Communicator {
   void broadcast(const Tensor& t) override;
   std::int64_t broadcast(std::int64_t number) override;
   double maximum(double value) override;
+  std::string library(const Device& device) const override { return inner_->library(device); }
   void end_all(int status) override { inner_->end_all(status); }
 
   // Later calls are counted under this name.

@@ -25,6 +25,7 @@ void Backend::synchronize() {}
 const ViewKernels* Backend::view_kernels() const { return nullptr; }
 bool Backend::host_readable() const { return false; }
 std::unique_ptr<Capture> Backend::make_capture() { return nullptr; }
+std::unique_ptr<Collectives> Backend::make_collectives() { return nullptr; }
 
 std::unique_ptr<HostCopy> Backend::read_later(In x) {
   auto copy = std::make_unique<ReadAtOnce>(static_cast<std::size_t>(x.numel() * size_of(x.dtype)));

@@ -27,6 +27,7 @@
 
 #include "mec/tensor/allocator.h"
 #include "mec/tensor/capture.h"
+#include "mec/tensor/collectives.h"
 #include "mec/tensor/kernels/batch_norm.h"
 #include "mec/tensor/kernels/coding.h"
 #include "mec/tensor/kernels/convolution.h"
@@ -85,6 +86,9 @@ class Backend {
   // Copies x to the host once the work started so far is done. wait() on the copy does not wait for
   // work that was started after it.
   virtual std::unique_ptr<HostCopy> read_later(In x);
+  // Null where the device has no means of its own to reach other processes. DeviceError where their
+  // library is missing.
+  virtual std::unique_ptr<Collectives> make_collectives();
 
   // --- The host's memory -------------------------------------------------------------------------
   virtual void upload(const void* host, Out y) = 0;

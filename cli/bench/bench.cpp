@@ -52,10 +52,10 @@ struct Bench {
   std::shared_ptr<ProfilingCommunicator> messages;  // with --profile, of several ranks
   CommunicatorPtr ranks;
 
-  Bench(const BenchOptions& options, const CommunicatorPtr& launched)
-      : device(options.device.make(options.plans)), ranks(launched) {
+  Bench(const BenchOptions& options, const CommunicatorPtr& launched) : device(options.device.make(options.plans)) {
     if (options.profile) device = profiler = std::make_shared<ProfilingBackend>(device);
     if (options.floor) device = counter = std::make_shared<ConvolutionCounter>(device);
+    ranks = between_gpus(launched, options.device, device);
     if (options.profile && ranks->size() > 1) ranks = messages = std::make_shared<ProfilingCommunicator>(ranks);
   }
   void begin_phase(const char* name) const {
@@ -101,9 +101,9 @@ StepTimes time_steps(const BenchOptions& options, const PretrainSettings& settin
   const auto on_part = [&](const char* part) { bench.begin_phase(part); };
   StepTimes times;
   const ImageSize size{static_cast<int>(options.size), static_cast<int>(options.size)};
-  RandomStep random_step(settings, {size, size}, options.channels, bench.device,
-                         {.capture = !options.no_graph && bench.ranks->size() == 1, .on_part = on_part, .note = note},
-                         bench.ranks);
+  RandomStep random_step(
+      settings, {size, size}, options.channels, bench.device,
+      {.capture = !options.no_graph && bench.ranks->capturable(bench.device), .on_part = on_part, .note = note}, bench.ranks);
   const auto step = [&] { times.loss = random_step.run(); };
   for (const double seconds : time_rounds(options.warmup, step)) times.warmup += seconds;
   if (bench.counter) times.floor = make_floor(options, *bench.counter, step);

@@ -213,7 +213,9 @@ void tell_start(const RunOptions& options, const std::filesystem::path& out, con
 // What the run's bits come from.
 std::string computed_by(const RunOptions& options, const Device& device) {
   const std::string one = options.computed_on.empty() ? device->name() : options.computed_on;
-  return options.ranks->size() == 1 ? one : concat(one, " in ", options.ranks->size(), " processes");
+  if (options.ranks->size() == 1) return one;
+  const std::string library = options.ranks->library(device);
+  return concat(one, " in ", options.ranks->size(), " processes", library.empty() ? "" : " over ", library);
 }
 
 // Takes the state of the checkpoint, and frees its memory. Returns the settings that are others.
@@ -253,10 +255,10 @@ std::int64_t with_advice(const std::function<std::int64_t()>& train, const DataS
 }
 
 // skipped: as rank 0 knows it from the run's lines.
-TrainOptions train_options(const RunOptions& options, std::int64_t steps_done, std::int64_t skipped) {
+TrainOptions train_options(const RunOptions& options, const Device& device, std::int64_t steps_done, std::int64_t skipped) {
   return {.steps_done = steps_done,
           .stop_requested = options.stop_requested,
-          .capture = options.capture && options.ranks->size() == 1,
+          .capture = options.capture && options.ranks->capturable(device),
           .note = options.note,
           .skipped = options.ranks->broadcast(skipped)};
 }
@@ -309,7 +311,7 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
     broken.open();
     tell_start(options, out, settings, *dataset, plan, keeper->begins_again(), done);
   }
-  const TrainOptions how = train_options(options, done, keeper ? keeper->skipped_in_a_row() : 0);
+  const TrainOptions how = train_options(options, device, done, keeper ? keeper->skipped_in_a_row() : 0);
   const auto observers = keeper ? keeper->observers() : std::vector<Observer*>{};
   const auto go_on = [&] {
     if (keeper) keeper->prepare(learner);

@@ -180,15 +180,14 @@ void check_addresses(const std::string& operation, std::span<const std::uintptr_
 }
 
 DeviceAtWork::DeviceAtWork() {
-  state().mutex.lock();
+  const std::lock_guard lock(state().mutex);
   if (state().at_work++ == 0) protect_all(PROT_READ | PROT_WRITE);
 }
 DeviceAtWork::~DeviceAtWork() {
-  if (--state().at_work == 0) {
-    protect_all(PROT_NONE);
-    watch_faults();
-  }
-  state().mutex.unlock();
+  const std::lock_guard lock(state().mutex);
+  if (--state().at_work > 0) return;
+  protect_all(PROT_NONE);
+  watch_faults();
 }
 void set_operation(const char* name) { state().operation = name; }
 

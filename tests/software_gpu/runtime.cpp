@@ -2,6 +2,7 @@
 // streams.
 #include <cuda_runtime_api.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -61,11 +62,17 @@ extern "C" {
 
 // --- The device: what cuDNN is told of an H100 (tests/golden/cuda), with a name of its own ---
 
+// One; as many as MEC_SOFTWARE_GPUS says, of which a process uses one.
 cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
+  const char* const asked = std::getenv("MEC_SOFTWARE_GPUS");
+  *count = asked ? std::atoi(asked) : 1;
   return cudaSuccess;
 }
-cudaError_t cudaSetDevice(int device) { return result(device == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
+cudaError_t cudaSetDevice(int device) {
+  int devices = 0;
+  cudaGetDeviceCount(&devices);
+  return result(device >= 0 && device < devices ? cudaSuccess : cudaErrorInvalidDevice);
+}
 cudaError_t cudaDriverGetVersion(int* version) {
   *version = CUDART_VERSION;
   return cudaSuccess;
@@ -75,7 +82,7 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
   return cudaSuccess;
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-  if (device != 0) return result(cudaErrorInvalidDevice);
+  if (const cudaError_t error = cudaSetDevice(device)) return error;
   *properties = {};
   std::strcpy(properties->name, "software GPU");
   properties->totalGlobalMem = kCapacity;
@@ -84,7 +91,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
-  if (device != 0) return result(cudaErrorInvalidDevice);
+  if (const cudaError_t error = cudaSetDevice(device)) return error;
   if (attribute != cudaDevAttrMultiProcessorCount) return result(cudaErrorInvalidValue);
   *value = 132;
   return cudaSuccess;

@@ -9,7 +9,7 @@ get_property(host_sources GLOBAL PROPERTY MEC_CUDA_HOST_SOURCES)
 set_source_files_properties(${host_sources} PROPERTIES LANGUAGE CXX)
 set(libraries "${PROJECT_SOURCE_DIR}/tensor/backends/cuda/runtime/library.cpp")
 set_source_files_properties("${libraries}" PROPERTIES COMPILE_DEFINITIONS
-  "MEC_LIBRARY_FOLDER=\"${stand_ins}/\";MEC_CUBLASLT_FILE=\"\";MEC_CUSOLVER_FILE=\"\";MEC_CUDNN_FILE=\"\"")
+  "MEC_LIBRARY_FOLDER=\"${stand_ins}/\";MEC_CUBLASLT_FILE=\"\";MEC_CUSOLVER_FILE=\"\";MEC_CUDNN_FILE=\"\";MEC_NCCL_FILE=\"\"")
 add_library(mec_software_gpu OBJECT ${host_sources} "${libraries}"
   software_gpu/launches.cpp software_gpu/memory.cpp software_gpu/runtime.cpp software_gpu/streams.cpp)
 target_include_directories(mec_software_gpu PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
@@ -38,16 +38,30 @@ mec_stand_in(cudnn cudnn_version.h CUDNN_MAJOR software_gpu/cudnn.cpp software_g
 target_compile_definitions(software_cudnn PRIVATE "MEC_REAL_CUDNN_FILE=\"${MecCudnn_LIBRARY}\""
   "MEC_DEVICE_JSON=\"${CMAKE_CURRENT_SOURCE_DIR}/golden/cuda/h100.json\"")
 
+if(MEC_HAVE_NCCL)
+  mec_stand_in(nccl nccl.h NCCL_MAJOR software_gpu/nccl.cpp)
+endif()
+
 function(mec_on_software program)
   target_link_libraries(${program} PRIVATE mec_software_gpu mec_emulated_kernels mec::cli)
   set_target_properties(${program} PROPERTIES ENABLE_EXPORTS ON)
   target_sources(${program} PRIVATE cudnn/leaks.cpp)
   add_dependencies(${program} software_cublasLt software_cusolver software_cudnn)
+  if(MEC_HAVE_NCCL)
+    add_dependencies(${program} software_nccl)
+  endif()
 endfunction()
 
 add_executable(mec_on_software_gpu "${PROJECT_SOURCE_DIR}/cli/main.cpp")
 target_link_libraries(mec_on_software_gpu PRIVATE mec_options)
 mec_on_software(mec_on_software_gpu)
+
+# The rules of a communicator between GPUs: tests/dist/ launches it.
+if(MEC_HAVE_NCCL)
+  add_executable(test_distributed_on_software_gpu distributed/communicators.cpp)
+  target_link_libraries(test_distributed_on_software_gpu PRIVATE mec_test_support)
+  mec_on_software(test_distributed_on_software_gpu)
+endif()
 
 add_executable(count_gpu_step software_gpu/count_step.cpp)
 target_include_directories(count_gpu_step PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")

@@ -1,6 +1,7 @@
 #include "software_gpu/streams.h"
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
 #include <map>
 #include <memory>
@@ -41,6 +42,7 @@ struct StreamState {
   std::deque<Work> work;
   std::shared_ptr<Capture> capture = {};
   bool ahead = false;  // runs what it is given as soon as events let it
+  bool busy = false;   // with its first piece, which waits for other processes
 };
 
 struct Device {
@@ -85,27 +87,44 @@ cudaError_t invalidate(Capture& capture, cudaError_t why) {
 }
 
 bool may_run(const StreamState& stream) {
-  return !stream.work.empty() &&
+  return !stream.work.empty() && !stream.busy &&
          (!stream.work.front().until || stream.work.front().until->reached >= stream.work.front().count);
 }
 
 void run_one(StreamState& stream) {
-  const Work work = std::move(stream.work.front());
-  stream.work.pop_front();
+  const Work& work = stream.work.front();
   ++device().time;
   set_operation(work.operation.name.c_str());
-  if (work.operation.run) work.operation.run();
+  if (work.operation.waits_for_others) {
+    stream.busy = true;
+    device().mutex.unlock();
+    work.operation.run();
+    device().mutex.lock();
+    stream.busy = false;
+  } else if (work.operation.run) {
+    work.operation.run();
+  }
+  stream.work.pop_front();
 }
 
-// Runs the stream's first piece, and before it what that waits for.
+// Lets the thread of work_alone() come to its end.
+void nap() {
+  device().mutex.unlock();
+  std::this_thread::sleep_for(std::chrono::microseconds(20));
+  device().mutex.lock();
+}
+
+// Runs the stream's first piece, and before it what that waits for. Returns early where another
+// thread is at it.
 void advance(StreamState& stream) {
-  while (!may_run(stream)) {
+  while (!stream.work.empty() && !may_run(stream)) {
+    if (stream.busy) return nap();
     const Work& first = stream.work.front();
     StreamState* const other = first.until->recorded_in.at(first.count);
     check<Error>(other != &stream && !other->work.empty(), "software GPU: streams wait for each other");
     advance(*other);
   }
-  run_one(stream);
+  if (!stream.work.empty()) run_one(stream);
 }
 
 template <class Condition> void host_waits_until(StreamState& stream, Condition condition) {
@@ -173,6 +192,20 @@ void let_device_work(int pieces) {
     StreamState& stream = *device().streams[device().random.below(device().streams.size())];
     if (may_run(stream)) run_one(stream);
   }
+}
+void work_alone() {
+  static std::once_flag begun;
+  std::call_once(begun, [] {
+    std::thread([] {
+      for (;; std::this_thread::sleep_for(std::chrono::microseconds(20))) {
+        const std::lock_guard lock(device().mutex);
+        const auto ready = std::ranges::find_if(device().streams, [](const auto& stream) { return may_run(*stream); });
+        if (ready == device().streams.end()) continue;
+        const DeviceAtWork work;
+        run_one(**ready);
+      }
+    }).detach();
+  });
 }
 long host_waits() { return device().waits; }
 long given_operations() { return device().given; }
@@ -286,9 +319,9 @@ cudaError_t capture_status(cudaStream_t handle, cudaStreamCaptureStatus& status)
   const std::lock_guard lock(device().mutex);
   StreamState* const stream = find(handle);
   if (!stream) return cudaErrorInvalidResourceHandle;
-  status = !stream->capture          ? cudaStreamCaptureStatusNone
+  status = !stream->capture         ? cudaStreamCaptureStatusNone
            : stream->capture->valid ? cudaStreamCaptureStatusActive
-                                     : cudaStreamCaptureStatusInvalidated;
+                                    : cudaStreamCaptureStatusInvalidated;
   return cudaSuccess;
 }
 cudaError_t end_capture(cudaStream_t handle, std::vector<Operation>& nodes) {

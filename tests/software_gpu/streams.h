@@ -20,6 +20,7 @@ struct Operation {
   // What it was given, checked for addresses now, and before each replay.
   std::vector<std::uintptr_t> words;
   std::function<void()> run;
+  bool waits_for_others = false;  // for other processes, while this one's threads may use the device
 };
 
 // Into the stream, or into the graph that is captured from it. Error for an address that no device
@@ -29,10 +30,13 @@ cudaError_t enqueue(cudaStream_t stream, Operation operation);
 // 0, the default: nothing runs before the host waits for it. Others: streams run ahead at random.
 void set_seed(std::uint64_t seed);
 void let_device_work(int pieces);  // so many pieces of work, from streams taken at random
-long host_waits();                 // how often the host had to wait so far
+// From now on the device also works while the host does not wait for it, as a GPU does: what other
+// processes wait for must go on. In a thread of its own.
+void work_alone();
+long host_waits();  // how often the host had to wait so far
 // How many streams were given so far, by launches, libraries and copies.
 long given_operations();
-std::string last_given();          // the name of the last of them
+std::string last_given();  // the name of the last of them
 
 // --- For runtime.cpp -----------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 #include "mec/tensor/backends/cuda/backend.h"
 
+#include "mec/tensor/backends/cuda/nccl/collectives.h"
 #include "mec/tensor/backends/cuda/runtime/range.h"
 #include "mec/tensor/backends/cuda/tuning.h"
 
@@ -75,6 +76,10 @@ void CudaBackend::download(In x, void* host) {
   if (x.numel() == 0) return;
   selected(options_.device);
   transfers_.download(x.data, host, bytes_of(x.shape, x.dtype));
+}
+
+std::unique_ptr<Collectives> CudaBackend::make_collectives() {
+  return cuda::make_collectives(selected(options_.device), stream_.get());
 }
 
 std::unique_ptr<HostCopy> CudaBackend::read_later(In x) {

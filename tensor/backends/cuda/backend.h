@@ -37,6 +37,7 @@ class CudaBackend final : public MEC_SIMT::KernelBackend {
   void synchronize() override;
   std::unique_ptr<Capture> make_capture() override;
   std::unique_ptr<HostCopy> read_later(In x) override;
+  std::unique_ptr<Collectives> make_collectives() override;
   void upload(const void* host, Out y) override;
   void download(In x, void* host) override;
 

@@ -36,6 +36,7 @@ class ForwardingBackend : public Backend {
   bool host_readable() const override { return inner_->host_readable(); }
   const ViewKernels* view_kernels() const override;
   void synchronize() override { inner_->synchronize(); }
+  std::unique_ptr<Collectives> make_collectives() override { return inner_->make_collectives(); }
   void upload(const void* host, Out y) override;
   void download(In x, void* host) override;
 

@@ -18,6 +18,7 @@ namespace mec::cuda {
 constinit Library cublaslt{MEC_LIBRARY_FOLDER "libcublasLt.so." MEC_TEXT(CUBLAS_VER_MAJOR), MEC_CUBLASLT_FILE};
 constinit Library cudnn{MEC_LIBRARY_FOLDER "libcudnn.so." MEC_TEXT(CUDNN_MAJOR), MEC_CUDNN_FILE};
 constinit Library cusolver{MEC_LIBRARY_FOLDER "libcusolver.so." MEC_TEXT(CUSOLVER_VER_MAJOR), MEC_CUSOLVER_FILE};
+constinit Library nccl{MEC_LIBRARY_FOLDER "libnccl.so.2", MEC_NCCL_FILE};
 
 void* Library::function(const char* name) {
   std::call_once(opened_, [this] {

@@ -24,7 +24,7 @@ class Library {
   void* handle_ = nullptr;  // stays open: what it has started may run until the program ends
 };
 
-extern Library cublaslt, cudnn, cusolver;
+extern Library cublaslt, cudnn, cusolver, nccl;
 
 // Called like the library's function of that name. In this namespace it hides that function, which
 // is never linked.
