@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "mec/cli/program.h"
+#include "mec/cli/ranks.h"
 #include "mec/tensor/error.h"
 #include "mec/tensor/text.h"
 
@@ -134,7 +135,10 @@ Option Command::add_flag(const std::string& name, bool& target, const std::strin
   return Option(app_->add_flag(name, target, help));
 }
 void Command::remove_option(const std::string& name) { app_->remove_option(app_->get_option(name)); }
-void Command::run(const std::function<void()>& callback) { app_->callback(callback); }
+void Command::run(const std::function<void()>& callback) {
+  app_->callback([callback] { run_alone(callback); });
+}
+void Command::run_in_each(const std::function<void()>& callback) { app_->callback(callback); }
 
 CommandLine::CommandLine(const std::string& name, const std::string& description, const std::string& version)
     : app_(std::make_unique<CLI::App>(description, name)) {

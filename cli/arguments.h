@@ -109,7 +109,10 @@ class Command {
   Option add_flag(const std::string& name, bool& target, const std::string& help);
   void remove_option(const std::string& name);
 
-  void run(const std::function<void()>& callback);  // when the command line names this subcommand
+  // When the command line names this subcommand: in one process alone, or in each of several, which
+  // then make up a launch of their own (ranks.h).
+  void run(const std::function<void()>& callback);
+  void run_in_each(const std::function<void()>& callback);
 
  private:
   friend class CommandLine;

@@ -3,6 +3,7 @@
 #include "mec/cli/commands.h"
 #include "mec/cli/encoder_source.h"
 #include "mec/cli/program.h"
+#include "mec/cli/ranks.h"
 #include "mec/eval/features.h"
 #include "mec/tensor/io/npy.h"
 #include "mec/tensor/text.h"
@@ -31,12 +32,12 @@ Tensor read_images(const std::string& path, const EncoderSource& source, const D
   return images;
 }
 
-void run_embed(const EmbedCommand& options) {
+void run_embed(const EmbedCommand& options, const CommunicatorPtr& ranks) {
   if (!options.images.empty() && options.data.path) throw UsageError("--data and --images exclude each other");
   const EncoderSource source(options.encoder);
   const Device device = options.device.make();
   const Dtype dtype = parse_precision(options.precision, device);
-  const StreamOptions stream = options.data.stream();
+  const StreamOptions stream = options.data.stream(ranks);
 
   ImageStream images;
   if (options.images.empty()) {
@@ -44,7 +45,11 @@ void run_embed(const EmbedCommand& options) {
   } else {
     images = stream_array(read_images(options.images, source, device), source.normalization(), options.images, device, stream);
   }
-  const Tensor features = embed(source.load(device), images, dtype).x;
+  const std::vector<std::string> facts{concat("images = ", images.size), concat("batch = ", stream.batch),
+                                       concat("precision = ", options.precision),
+                                       concat("arithmetic = ", options.device.arithmetic())};
+  const Tensor features = embed(source.load(device, facts, *ranks), images, dtype).x;
+  if (ranks->rank() > 0) return;
   write_npy(options.out, features);
   // Where --out is standard output, the message goes to stderr.
   std::error_code ignored;
@@ -64,7 +69,8 @@ void add_embed(Command program) {
   command.add_option("--out", options->out, "Features (N,d), f32, .npy").required();
   command.add_option("--precision", options->precision, "f32 or bf16: of the encoder").one_of({"f32", "bf16"}).show_default();
   add_device_options(command, options->device);
-  command.run([options] { run_embed(*options); });
+  command.run_in_each(
+      [options] { run_in_ranks(options->device, [&](const CommunicatorPtr& ranks) { run_embed(*options, ranks); }); });
 }
 
 }  // namespace mec::cli

@@ -1,6 +1,8 @@
 #include "mec/cli/encoder_source.h"
 
 #include "mec/cli/note.h"
+#include "mec/distributed/agreement.h"
+#include "mec/nn/files/checkpoint.h"
 
 namespace mec::cli {
 
@@ -33,7 +35,9 @@ void add_encoder_options(Command command, EncoderOptions& options) {
   command.add_option("--channels", options.hints.channels, "Of the images: 1 or 3")
       .one_of({"1", "3"})
       .group("Weights without metadata");
-  command.add_option("--size", options.hints.size, "Pixels on a side").between(1, kMaxImageSize).group("Weights without metadata");
+  command.add_option("--size", options.hints.size, "Pixels on a side")
+      .between(1, kMaxImageSize)
+      .group("Weights without metadata");
   command.add_option("--normalization", options.hints.normalization, concat(normalization_presets(), " (default)"))
       .group("Weights without metadata");
   command
@@ -49,6 +53,15 @@ ResNet EncoderSource::load(const Device& device) const {
   LoadReport report;
   ResNet encoder = saved_.load(device, &report);
   tell(weights().string(), report);
+  return encoder;
+}
+
+ResNet EncoderSource::load(const Device& device, const std::vector<std::string>& facts, Communicator& ranks) const {
+  ResNet encoder = load(device);
+  std::vector<std::string> all = facts;
+  for (const auto& [name, value] : to_metadata(info())) all.push_back(concat(name, " = ", value));
+  check_same(all, "embed the same images", ranks);
+  for (const auto& entry : state_of(encoder, "")) ranks.broadcast(entry.tensor);
   return encoder;
 }
 

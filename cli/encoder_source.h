@@ -31,6 +31,9 @@ class EncoderSource {
 
   // A line on stderr names a prefix that was taken off, and tensors that were left out.
   ResNet load(const Device& device) const;
+  // The first rank's, on all of them. ValueError where they are of another architecture, or `facts`
+  // about what is embedded differ from the first one's.
+  ResNet load(const Device& device, const std::vector<std::string>& facts, Communicator& ranks) const;
   ResNet random(const Device& device) const { return saved_.random(device); }
 
   // A split of the data set, or both splits for accuracies (data_source.h), with the channels that

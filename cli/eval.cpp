@@ -6,6 +6,8 @@
 
 #include "mec/cli/commands.h"
 #include "mec/cli/encoder_source.h"
+#include "mec/cli/ranks.h"
+#include "mec/distributed/agreement.h"
 #include "mec/eval/report.h"
 
 namespace mec::cli {
@@ -30,24 +32,33 @@ struct Evaluation {
   std::vector<ReportRow> rows;
 };
 
-Evaluation evaluate(const EvalOptions& options, const ReportOptions& scores) {
+// The first rank has the rows.
+Evaluation evaluate(const EvalOptions& options, const ReportOptions& scores, const CommunicatorPtr& ranks) {
   const EncoderSource source(options.encoder);
   const Device device = options.device.make();
   const Dtype dtype = parse_precision(options.precision, device);
   const Splits splits = source.open_splits(options.data);
-  const StreamOptions how = options.data.stream();
-  const auto raw = [&](const DatasetPtr& dataset) { return pixel_features(source.stream_raw(dataset, device, how)); };
-  Evaluation out{
-      .train_images = splits.train->size(), .test_images = splits.test->size(), .data = splits.train->info().kind,
-      .scores = scores, .rows = {}};
-  const auto add_encoder = [&](const std::string& name, const ResNet& encoder) {
-    const auto features = [&](const DatasetPtr& dataset) { return embed(encoder, source.stream(dataset, device, how), dtype); };
-    out.rows.push_back(make_report_row(name, features(splits.train), features(splits.test), scores));
+  const StreamOptions how = options.data.stream(ranks);
+  Evaluation out{.train_images = splits.train->size(),
+                 .test_images = splits.test->size(),
+                 .data = splits.train->info().kind,
+                 .scores = scores,
+                 .rows = {}};
+  const auto add_row = [&](const std::string& name, const auto& features) {
+    const Features train = features(splits.train), test = features(splits.test);
+    on_first_rank(*ranks,
+                  [&](const AtWork& at_work) { out.rows.push_back(make_report_row(name, train, test, scores, at_work)); });
   };
+  const auto add_encoder = [&](const std::string& name, const ResNet& encoder) {
+    add_row(name, [&](const DatasetPtr& dataset) { return embed(encoder, source.stream(dataset, device, how), dtype); });
+  };
+  const std::vector<std::string> facts{
+      concat("training images = ", out.train_images), concat("test images = ", out.test_images), concat("batch = ", how.batch),
+      concat("precision = ", options.precision), concat("arithmetic = ", options.device.arithmetic())};
   // Loaded first, so that an error in it shows before minutes of work.
-  const ResNet encoder = source.load(device);
+  const ResNet encoder = source.load(device, facts, *ranks);
   if (options.baselines) {
-    out.rows.push_back(make_report_row("raw pixels", raw(splits.train), raw(splits.test), scores));
+    add_row("raw pixels", [&](const DatasetPtr& dataset) { return pixel_features(source.stream_raw(dataset, device, how)); });
     add_encoder("random encoder", source.random(device));
   }
   const auto& settings = source.settings();
@@ -107,11 +118,12 @@ void print_json(const Evaluation& evaluation) {
   std::cout << out.dump() << "\n";
 }
 
-void run_eval(const EvalOptions& options, bool knn, bool linear) {
+void run_eval(const EvalOptions& options, bool knn, bool linear, const CommunicatorPtr& ranks) {
   ReportOptions scores{.knn = std::nullopt, .linear = std::nullopt};
   if (knn) scores.knn = options.knn;
   if (linear) scores.linear = options.linear;
-  const Evaluation evaluation = evaluate(options, scores);
+  const Evaluation evaluation = evaluate(options, scores, ranks);
+  if (ranks->rank() > 0) return;
   if (options.json) print_json(evaluation);
   else print_table(evaluation);
 }
@@ -142,7 +154,9 @@ void add_mode(Command eval, const char* name, const char* what, bool knn, bool l
   command.add_flag("--json", options->json, "One JSON object instead of a table");
   command.add_option("--precision", options->precision, "f32 or bf16: of the encoder").one_of({"f32", "bf16"}).show_default();
   add_device_options(command, options->device);
-  command.run([options, knn, linear] { run_eval(*options, knn, linear); });
+  command.run_in_each([options, knn, linear] {
+    run_in_ranks(options->device, [&](const CommunicatorPtr& ranks) { run_eval(*options, knn, linear, ranks); });
+  });
 }
 
 }  // namespace

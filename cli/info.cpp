@@ -3,6 +3,9 @@
 #include <iostream>
 
 #include "mec/cli/commands.h"
+#include "mec/cli/options.h"
+#include "mec/cli/places.h"
+#include "mec/cli/ranks.h"
 #include "mec/data/decoders/image_formats.h"
 #include "mec/distributed/launcher.h"
 #include "mec/ssl/run/run_directory.h"
@@ -85,13 +88,9 @@ void print_image_formats() {
   }
 }
 
-// And the launch, where this is one of several processes.
 void print_mpi() {
   const std::string library = describe_mpi();
   std::cout << "  MPI: " << (library.empty() ? "missing: runs have one process" : library) << "\n";
-  if (const std::optional<Launch> launch = find_launch()) {
-    std::cout << "one of " << launch->size << " processes (" << launch->variable << ")\n";
-  }
 }
 
 void print_build() {
@@ -151,16 +150,35 @@ void print_run(const std::filesystem::path& path) {
   }
 }
 
+// A line for each rank, where there are several.
+void print_places(const DeviceOptions& device, Communicator& ranks) {
+  if (ranks.size() == 1) return;
+  std::string lines;
+  for (const std::string& line : describe_places(device, ranks)) lines += line + "\n";
+  if (ranks.rank() == 0) std::cout << lines;
+}
+
+void print_info(const std::string& path, const DeviceOptions& device, Communicator& ranks) {
+  const bool leads = ranks.rank() == 0;
+  if (path.empty()) {
+    if (leads) print_build();
+    print_places(device, ranks);
+  } else if (leads) {
+    if (std::filesystem::is_regular_file(path)) print_weights(path);
+    else print_run(path);
+  }
+}
+
 }  // namespace
 
 void add_info(Command program) {
   const auto path = std::make_shared<std::string>();
   Command command = program.add_subcommand("info", "What this build has, or what a run's folder or a weights file holds");
   command.add_option("dir", *path, "Folder of a run, or a weights file (.safetensors)");
-  command.run([path] {
-    if (path->empty()) print_build();
-    else if (std::filesystem::is_regular_file(*path)) print_weights(*path);
-    else print_run(*path);
+  command.run_in_each([path] {
+    DeviceOptions device;
+    if (!describe_cuda().devices.empty()) device.device = "cuda";
+    run_in_ranks(device, [&](const CommunicatorPtr& ranks) { print_info(*path, device, *ranks); });
   });
 }
 

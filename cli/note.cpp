@@ -7,7 +7,21 @@
 
 namespace mec::cli {
 
-void note(const std::string& text) { std::cerr << "mec: " << printable(text) << "\n"; }
+namespace {
+
+bool holds = false;
+std::vector<std::string> held;
+
+}  // namespace
+
+void note(const std::string& text) {
+  if (holds) held.push_back(text);
+  else std::cerr << "mec: " << printable(text) << "\n";
+}
+
+void hold_notes() { holds = true; }
+
+std::vector<std::string> held_notes() { return held; }
 
 void note_once(const std::string& text) {
   static std::set<std::string> said;

@@ -48,7 +48,9 @@ struct DataOptions {
   std::int64_t batch = 256;
   bool exif_orientation = false;
 
-  StreamOptions stream() const { return {.batch = batch, .workers = workers}; }
+  StreamOptions stream(const CommunicatorPtr& ranks = one_process()) const {
+    return {.batch = batch, .workers = workers, .ranks = ranks};
+  }
 };
 void add_data_options(Command command, DataOptions& options);  // --data, …, --exif-orientation
 

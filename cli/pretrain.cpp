@@ -129,7 +129,7 @@ void add_pretrain(Command program) {
                                          "The same with other settings; changes.jsonl in the folder says which");
   resume.excludes(within);
   with_changes.excludes(within);
-  command.run(
+  command.run_in_each(
       [options] { run_in_ranks(options->device, [&](const CommunicatorPtr& ranks) { run_pretrain(*options, ranks); }); });
 }
 

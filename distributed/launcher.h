@@ -28,8 +28,8 @@ int patience();
 // another MPI than the build's, or where MPI cannot start.
 //
 // A call for which other ranks do not come is a DeviceError after patience(); the process must then
-// end. To begin and to end, MPI waits for all ranks, and cannot give up: where one does not come for
-// so long, the process ends with one line and status 1.
+// end. To begin and to end, MPI waits for all ranks, and cannot give up: where one does not come
+// for so long, the process ends with one line and status 1.
 CommunicatorPtr join_processes();
 
 }  // namespace mec

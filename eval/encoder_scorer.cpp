@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "mec/data/formats/open_dataset.h"
+#include "mec/distributed/agreement.h"
 #include "mec/eval/classes.h"
 #include "mec/eval/report.h"
 #include "mec/tensor/text.h"
@@ -88,8 +89,27 @@ class RunScorer : public EncoderScorer {
 
   std::optional<Metrics> score(const Module& encoder, Dtype dtype, const std::function<bool()>& stops) const override {
     const auto features = [&](const DatasetPtr& images) { return embed(encoder, stream(images, stops), dtype); };
+    std::optional<Metrics> metrics;
     try {
-      const ReportRow row = make_report_row("encoder", features(images_.train), features(images_.test), scores_);
+      const Features train = features(images_.train), test = features(images_.test);
+      on_first_rank(*options_.ranks, [&](const AtWork& at_work) { metrics = score(train, test, stops, at_work); });
+    } catch (const Stopped&) {  // all ranks are
+      return {};
+    }
+    if (options_.ranks->broadcast(metrics ? 1 : 0) == 0) return {};
+    return metrics ? metrics : Metrics{};
+  }
+
+ private:
+  // None where `stops` says so.
+  std::optional<Metrics> score(const Features& train, const Features& test, const std::function<bool()>& stops,
+                               const AtWork& at_work) const {
+    const auto go_on = [&] {
+      if (stops()) throw Stopped();
+      at_work();
+    };
+    try {
+      const ReportRow row = make_report_row("encoder", train, test, scores_, go_on);
       Metrics metrics;
       if (row.knn) metrics.emplace_back("knn", *row.knn);
       if (row.linear) metrics.emplace_back("probe", row.linear->accuracy);
@@ -98,8 +118,6 @@ class RunScorer : public EncoderScorer {
       return {};
     }
   }
-
- private:
   BrokenListener listener(const std::string& of) const {
     if (!options_.on_skipped) return {};
     return [tell = options_.on_skipped, of](const BrokenImage& image) { tell(of, image); };
@@ -109,11 +127,12 @@ class RunScorer : public EncoderScorer {
         make_eval_transform(EvalViewSettings::for_images(images->info().size, options_.image_size), options_.normalization);
     ImageStream all = stream_dataset(images, view, options_.device,
                                      {.workers = static_cast<int>(settings_.data.workers),
+                                      .ranks = options_.ranks,
                                       .on_broken = settings_.data.on_broken,
                                       .broken_limit = settings_.data.broken_limit,
                                       .on_skipped = listener(images == images_.test ? "test" : "neighbours")});
-    all.next = [next = all.next, stops] {
-      if (stops()) throw Stopped();
+    all.next = [next = all.next, stops, ranks = options_.ranks] {
+      if (ranks->maximum(stops() ? 1 : 0) > 0) throw Stopped();
       return next();
     };
     return all;

@@ -5,6 +5,7 @@
 
 #include "mec/nn/layout.h"
 #include "mec/tensor/backend.h"
+#include "mec/tensor/devices.h"
 #include "mec/tensor/ops.h"
 #include "mec/tensor/position.h"
 
@@ -12,22 +13,62 @@ namespace mec {
 
 namespace {
 
+// Rows of one batch; none where a rank has no batch left.
+struct Rows {
+  Tensor x;  // (n,d)
+  std::vector<std::int32_t> labels;
+};
+
+template <class Make> Rows next_rows(const ImageStream& images, const Make& make) {
+  const std::optional<Batch> batch = images.next();
+  if (!batch) return {};
+  const Tensor& view = batch->views.at(0);
+  Rows rows{.x = make(view), .labels = batch->labels};
+  check<ShapeError>(rows.x.rank() == 2 && rows.x.dim(0) == view.dim(0), "embed: images ", view.shape(),
+                    " should give as many rows, but the result is ", rows.x.shape());
+  return rows;
+}
+
+// The rows of one round, in which each rank has made those of one batch, as far as there are some.
+// Batches are full but for the last of all, so that the rows that count stand first, in order.
+Rows gather_round(const Rows& own, std::int64_t count, const ImageStream& images) {
+  Communicator& ranks = *images.ranks;
+  if (ranks.size() == 1) return own;
+  // The first rank has a batch in every round.
+  const std::int64_t width = ranks.broadcast(own.x ? own.x.dim(1) : 0);
+  const bool labelled = ranks.broadcast(own.labels.empty() ? 0 : 1) > 0;
+  const Device host = make_cpu_device({.threads = 1});
+  const Tensor padded = Tensor::zeros({images.batch, width}, Dtype::f32, own.x ? own.x.device() : host);
+  if (own.x) padded.rows(0, own.x.dim(0)).copy_from(own.x);
+  Rows all{.x = ranks.all_gather(padded).rows(0, count), .labels = {}};
+  if (!labelled) return all;
+  std::vector<std::int32_t> labels = own.labels;
+  labels.resize(static_cast<std::size_t>(images.batch));
+  all.labels = ranks.all_gather(Tensor::from(labels, {images.batch}, host)).rows(0, count).to_vector<std::int32_t>();
+  return all;
+}
+
 // Turns each batch of images into rows (n,d), and stacks them in one matrix.
 template <class Make> Features stack(const ImageStream& images, const Make& make) {
   check<ValueError>(images.size > 0, "embed: there are no images");
   Features all{.x = {}, .labels = {}, .class_names = images.class_names};
+  const std::int64_t ranks = images.ranks->size(), rank = images.ranks->rank();
   std::int64_t done = 0;
-  while (const std::optional<Batch> batch = images.next()) {
-    const Tensor& view = batch->views.at(0);
-    const Tensor rows = make(view);
-    check<ShapeError>(rows.rank() == 2 && rows.dim(0) == view.dim(0), "embed: images ", view.shape(),
-                      " should give as many rows, but the result is ", rows.shape());
-    if (!all.x) all.x = Tensor({images.size, rows.dim(1)}, Dtype::f32, rows.device());
-    all.x.rows(done, done + rows.dim(0)).copy_from(rows);
-    all.labels.insert(all.labels.end(), batch->labels.begin(), batch->labels.end());
-    done += rows.dim(0);
+  while (done < images.size) {
+    const Rows own = next_rows(images, make);
+    const std::int64_t came = own.x ? own.x.dim(0) : 0, left = images.size - done;
+    const std::int64_t due = ranks == 1 ? std::clamp<std::int64_t>(came, 1, left)
+                                        : std::clamp(left - rank * images.batch, std::int64_t{0}, images.batch);
+    check<ShapeError>(came == due, "embed: ", images.size, " images were announced, but at ", done, " came ", came, " more");
+    const std::int64_t count = ranks == 1 ? came : std::min(ranks * images.batch, left);
+    const Rows round = gather_round(own, count, images);
+    if (rank == 0) {
+      if (!all.x) all.x = Tensor({images.size, round.x.dim(1)}, Dtype::f32, round.x.device());
+      all.x.rows(done, done + count).copy_from(round.x);
+      all.labels.insert(all.labels.end(), round.labels.begin(), round.labels.end());
+    }
+    done += count;
   }
-  check<ShapeError>(done == images.size, "embed: ", images.size, " images were announced, but ", done, " came");
   return all;
 }
 
@@ -59,6 +100,8 @@ ImageStream stream_dataset(const DatasetPtr& dataset, const TransformPtr& eval_v
   const auto loader = std::make_shared<Loader>(dataset, eval_view,
                                                LoaderOptions{.batch = options.batch,
                                                              .workers = options.workers,
+                                                             .rank = options.ranks->rank(),
+                                                             .ranks = options.ranks->size(),
                                                              .on_broken = options.on_broken,
                                                              .broken_limit = options.broken_limit,
                                                              .on_skipped = options.on_skipped},
@@ -66,7 +109,9 @@ ImageStream stream_dataset(const DatasetPtr& dataset, const TransformPtr& eval_v
   return {.size = dataset->size(),
           .file_channels = dataset->info().channels,
           .next = [loader] { return loader->next(); },
-          .class_names = dataset->info().class_names};
+          .class_names = dataset->info().class_names,
+          .batch = options.batch,
+          .ranks = options.ranks};
 }
 
 ImageStream stream_array(const Tensor& images, const Normalization& normalization, const std::string& name,
@@ -81,25 +126,23 @@ ImageStream stream_array(const Tensor& images, const Normalization& normalizatio
   if (raw) validate(normalization, static_cast<int>(channels));
   else check_finite(images, name);
 
-  const auto next = [=, begin = std::int64_t{0}]() mutable -> std::optional<Batch> {
-    if (begin == size) return std::nullopt;
-    const std::int64_t end = std::min(begin + options.batch, size);
-    const Tensor part = images.rows(begin, end);
-    begin = end;
+  const auto next = [=, at = options.ranks->rank() * options.batch]() mutable -> std::optional<Batch> {
+    if (at >= size) return std::nullopt;
+    const Tensor part = images.rows(at, std::min(at + options.batch, size));
+    at += options.batch * options.ranks->size();
     const auto values = raw ? normalize_bytes(part.to_vector<std::uint8_t>(), normalization) : part.to_vector<float>();
     Batch batch;
     batch.views = {with_channels(Tensor::from(values, part.shape(), device), device->image_channels(channels))};
     return batch;
   };
-  return {.size = size, .file_channels = channels, .next = next};
+  return {.size = size, .file_channels = channels, .next = next, .batch = options.batch, .ranks = options.ranks};
 }
 
 Features embed(const Module& encoder, const ImageStream& images, Dtype dtype) {
   const NoGrad no_grad;
-  Features features = stack(images, [&](const Tensor& view) {
-    return encoder.forward(Variable(view.to(dtype)), kEvaluation).data();
-  });
-  check_finite(features.x, "embed: the encoder's features");
+  Features features =
+      stack(images, [&](const Tensor& view) { return encoder.forward(Variable(view.to(dtype)), kEvaluation).data(); });
+  if (features.x) check_finite(features.x, "embed: the encoder's features");
   return features;
 }
 
@@ -117,8 +160,7 @@ void check_finite(const Tensor& x, const std::string& name) {
     const auto values = piece.to(Dtype::f64).to_vector<double>();
     const auto bad = std::ranges::find_if(values, [](double v) { return !std::isfinite(v); });
     check<ValueError>(bad == values.end(), name, ": all values must be finite, but the one at ",
-                      position_of(begin + (bad - values.begin()), x.shape()), " is ",
-                      bad == values.end() ? 0.0 : *bad);
+                      position_of(begin + (bad - values.begin()), x.shape()), " is ", bad == values.end() ? 0.0 : *bad);
   }
 }
 

@@ -8,13 +8,14 @@
 #include <vector>
 
 #include "mec/data/loader/loader.h"
+#include "mec/distributed/communicator.h"
 #include "mec/nn/module.h"
 
 namespace mec {
 
 struct Features {
-  Tensor x;                          // (N,d) f32
-  std::vector<std::int32_t> labels;  // (N), or empty
+  Tensor x;                                   // (N,d) f32
+  std::vector<std::int32_t> labels;           // (N), or empty
   std::vector<std::string> class_names = {};  // of labels 0, 1, …; empty where labels have no names
 };
 
@@ -28,11 +29,16 @@ struct ImageStream {
   std::int64_t file_channels = 0;  // a device may store more, filled with zeros
   std::function<std::optional<Batch>()> next;
   std::vector<std::string> class_names = {};  // of the batches' labels
+  // Of several ranks: next() gives batches in turn, the first rank the first, the last batch of all
+  // perhaps with fewer images than `batch`.
+  std::int64_t batch = 0;
+  CommunicatorPtr ranks = one_process();
 };
 
 struct StreamOptions {
   std::int64_t batch = 256;
-  int workers = 1;  // threads that decode
+  int workers = 1;                        // threads that decode
+  CommunicatorPtr ranks = one_process();  // that share the images
   // Images that cannot be read, as for a Loader.
   OnBroken on_broken = OnBroken::stop;
   std::int64_t broken_limit = 100;
@@ -52,9 +58,13 @@ ImageStream stream_array(const Tensor& images, const Normalization& normalizatio
 // The encoder's output in f32, in evaluation mode and without a graph; images enter it as `dtype`.
 // ShapeError when it does not give one row for each image, ValueError for a feature that is not
 // finite.
+//
+// Of a stream that several ranks share, each embeds its batches, and the first one has the features
+// of all: the same bits as alone, since batches are the same. The others have neither rows nor
+// labels. All ranks' encoders must be the same.
 Features embed(const Module& encoder, const ImageStream& images, Dtype dtype = Dtype::f32);
 
-// The streamed pixels themselves, d = H·W·C.
+// The streamed pixels themselves, d = H·W·C. Of several ranks as with embed().
 Features pixel_features(const ImageStream& images);
 
 // Throws ValueError, naming `name` and the first such position, for a value that is not finite; any

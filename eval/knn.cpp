@@ -76,6 +76,7 @@ std::vector<std::int32_t> knn_classify(const Features& train, const Tensor& x, c
   const auto k = static_cast<std::size_t>(options.k);
   std::vector<std::int32_t> predicted;
   for (std::int64_t begin = 0; begin < x.dim(0); begin += rows) {
+    if (options.at_work) options.at_work();
     const std::int64_t end = std::min(begin + rows, x.dim(0));
     const TopK neighbours = nearest(all, begin, end, options.k);
     const auto similarity = neighbours.values.to_vector<float>();

@@ -3,6 +3,7 @@
 // no training.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,8 @@ struct KnnOptions {
   std::int64_t k = 20;
   double temperature = 0.07;  // cosine only
   Distance distance = Distance::cosine;
-  bool center = false;  // subtract the training features' mean first; without effect on euclidean
+  bool center = false;                 // subtract the training features' mean first; without effect on euclidean
+  std::function<void()> at_work = {};  // called between pieces of the work; it may throw
 };
 
 // "k = 20, T = 0.07, cosine, not centred"

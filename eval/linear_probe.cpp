@@ -107,7 +107,11 @@ LinearProbe fit_linear_probe(const Features& train, const LinearProbeOptions& op
   const Tensor labels = Tensor::from(train.labels, {n}, train.x.device());
   const ProbeLoss loss(standardize(train.x, probe.scaling), labels, classes, 1.0 / (options.c * static_cast<double>(n)));
   // f32 logits: the mean loss is known to seven digits.
-  const LbfgsResult best = minimize_lbfgs(loss, std::vector<double>(loss.size(), 0.0),
+  const auto value = [&](const std::vector<double>& w, std::vector<double>& gradient) {
+    if (options.at_work) options.at_work();
+    return loss(w, gradient);
+  };
+  const LbfgsResult best = minimize_lbfgs(value, std::vector<double>(loss.size(), 0.0),
                                           {.max_iterations = options.max_iterations,
                                            .tolerance = options.tolerance,
                                            .value_noise = 1e-7,

@@ -1,6 +1,7 @@
 // Linear probe: multinomial logistic regression on frozen features, trained to convergence.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct LinearProbeOptions {
   double c = 1.0;
   double tolerance = 1e-4;
   int max_iterations = 1000;
+  std::function<void()> at_work = {};  // called between pieces of the work; it may throw
 };
 
 // "logistic regression, C = 1, standardised features".

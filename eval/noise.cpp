@@ -29,6 +29,8 @@ void check_sigma(double sigma) {
 
 ImageStream add_image_noise(const ImageStream& images, const Normalization& normalization, double sigma, std::uint64_t seed) {
   check_sigma(sigma);
+  check<ValueError>(images.ranks->size() == 1, "noise: images are numbered by one process, but ", images.ranks->size(),
+                    " share them");
   validate(normalization, static_cast<int>(images.file_channels));
   std::vector<float> inverse;  // normalised values are 1/std apart where pixels are 1 apart
   for (const float std : normalization.std) inverse.push_back(1.0F / std);
@@ -65,8 +67,7 @@ CleanClassifiers::CleanClassifiers(Features train, const KnnOptions& knn, const 
 
 NoiseScore CleanClassifiers::score(const Features& test) const {
   const std::vector<std::int32_t> labels = labels_as_in(train_, test);
-  return {.knn = accuracy(knn_classify(train_, test.x, knn_), labels),
-          .linear = accuracy(classify(probe_, test.x), labels)};
+  return {.knn = accuracy(knn_classify(train_, test.x, knn_), labels), .linear = accuracy(classify(probe_, test.x), labels)};
 }
 
 NoiseScore CleanClassifiers::score_with_noise(const Features& test, double sigma, std::uint64_t seed) const {

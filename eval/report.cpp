@@ -21,9 +21,7 @@ double knn_accuracy(const Features& train, const Features& test, const KnnOption
 LinearScore linear_accuracy(const Features& train, const Features& test, const LinearProbeOptions& options) {
   const std::vector<std::int32_t> labels = labels_as_in(train, test);
   const LinearProbe probe = fit_linear_probe(train, options);
-  return {.accuracy = accuracy(classify(probe, test.x), labels),
-          .converged = probe.converged,
-          .iterations = probe.iterations};
+  return {.accuracy = accuracy(classify(probe, test.x), labels), .converged = probe.converged, .iterations = probe.iterations};
 }
 
 ReportRow make_report_row(const std::string& name, const Features& train, const Features& test, const ReportOptions& options) {
@@ -31,6 +29,13 @@ ReportRow make_report_row(const std::string& name, const Features& train, const 
   if (options.knn) row.knn = knn_accuracy(train, test, *options.knn);
   if (options.linear) row.linear = linear_accuracy(train, test, *options.linear);
   return row;
+}
+
+ReportRow make_report_row(const std::string& name, const Features& train, const Features& test, ReportOptions options,
+                          const std::function<void()>& at_work) {
+  if (options.knn) options.knn->at_work = at_work;
+  if (options.linear) options.linear->at_work = at_work;
+  return make_report_row(name, train, test, options);
 }
 
 }  // namespace mec

@@ -1,6 +1,7 @@
 // The two standard scores of a set of features, side by side.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,5 +41,8 @@ struct ReportRow {
 
 ReportRow make_report_row(const std::string& name, const Features& train, const Features& test,
                           const ReportOptions& options = {});
+// The same with a function that kNN and probe call between pieces of their work.
+ReportRow make_report_row(const std::string& name, const Features& train, const Features& test, ReportOptions options,
+                          const std::function<void()>& at_work);
 
 }  // namespace mec

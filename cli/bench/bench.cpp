@@ -209,7 +209,8 @@ void add_bench(Command program) {
   command.add_option("--plans", options->plans,
                      "File that keeps the engines of the GPU's convolutions: --tune times them once");
   add_device_options(command, options->device);
-  command.run([options] { run_in_ranks(options->device, [&](const CommunicatorPtr& ranks) { run_bench(*options, ranks); }); });
+  command.run_in_each(
+      [options] { run_in_ranks(options->device, [&](const CommunicatorPtr& ranks) { run_bench(*options, ranks); }); });
   add_bench_loss(bench);
   add_bench_ops(bench);
 }

@@ -53,9 +53,12 @@ void check_options(const Dataset& dataset, const LoaderOptions& o) {
                     o.first_epoch, " and first_batch ", o.first_batch, " must not be negative");
   check<ValueError>(o.workers >= 0 && o.workers <= 1024, "loader: workers are between 0 and 1024, not ", o.workers);
   check<ValueError>(o.broken_limit >= 0, "loader: broken_limit is not negative, but is ", o.broken_limit);
-  check<ValueError>(o.ranks >= 1 && o.rank >= 0 && o.rank < o.ranks && (o.ranks == 1 || o.drop_last) && o.batch % o.ranks == 0,
+  check<ValueError>(o.ranks >= 1 && o.rank >= 0 && o.rank < o.ranks && (!o.drop_last || o.batch % o.ranks == 0),
                     "loader: rank ", o.rank, " of ", o.ranks,
                     " takes its part of full batches, which the ranks divide, but batch is ", o.batch);
+  check<ValueError>(o.ranks == 1 || o.drop_last || (o.first_epoch == 0 && o.first_batch == 0 && o.epochs == 1),
+                    "loader: several ranks give whole batches of one epoch, but first_epoch is ", o.first_epoch,
+                    ", first_batch ", o.first_batch, " and epochs ", o.epochs);
   check<ValueError>(o.prefetch > 0 && o.prefetch <= 1024, "loader: prefetch is between 1 and 1024 batches, not ", o.prefetch);
 }
 
@@ -82,7 +85,8 @@ struct Loader::Impl {
     check<ValueError>(options.first_batch <= per_epoch, "loader: first_batch is ", options.first_batch, ", but an epoch has ",
                       per_epoch, " batches");
     validate(transform->normalization(), dataset->info().channels);
-    position = options.first_epoch * per_epoch + options.first_batch;
+    turn = options.drop_last ? 1 : options.ranks;
+    position = options.first_epoch * per_epoch + options.first_batch + (options.drop_last ? 0 : options.rank);
     end = options.epochs * per_epoch;
 
     slots.resize(options.workers == 0 ? 1 : static_cast<std::size_t>(options.prefetch));
@@ -110,7 +114,7 @@ struct Loader::Impl {
     for (auto& thread : threads) thread.join();
   }
 
-  Slot& slot_of(std::int64_t batch) { return slots[static_cast<std::size_t>(batch) % slots.size()]; }
+  Slot& slot_of(std::int64_t batch) { return slots[static_cast<std::size_t>(batch / turn) % slots.size()]; }
 
   // Prepares the next batch in its slot; the slot's previous batch must have been handed over. Call
   // with `mutex` held or before there are threads.
@@ -123,7 +127,8 @@ struct Loader::Impl {
       order = epoch_order(dataset->size(), options.seed, slot.epoch);
       order_epoch = slot.epoch;
     }
-    const std::int64_t own = options.batch / options.ranks, begin = slot.index * options.batch + options.rank * own;
+    const std::int64_t own = options.drop_last ? options.batch / options.ranks : options.batch;
+    const std::int64_t begin = slot.index * options.batch + (options.drop_last ? options.rank * own : 0);
     slot.ids.resize(static_cast<std::size_t>(std::min(own, dataset->size() - begin)));
     for (std::size_t i = 0; i < slot.ids.size(); ++i) {
       const std::int64_t at = begin + static_cast<std::int64_t>(i);
@@ -132,12 +137,12 @@ struct Loader::Impl {
     slot.skipped.assign(slot.ids.size(), {});
     slot.builder->start(slot.count());
     slot.taken = slot.done = 0;
-    ++filled;
+    filled += turn;
   }
 
   // The next images that nobody has begun, of the oldest batch first. Call with `mutex` held.
   Chunk take_chunk() {
-    for (std::int64_t batch = position; batch < filled; ++batch) {
+    for (std::int64_t batch = position; batch < filled; batch += turn) {
       Slot& slot = slot_of(batch);
       if (slot.taken == slot.count()) continue;
       const std::int64_t begin = slot.taken;
@@ -240,7 +245,7 @@ struct Loader::Impl {
     Batch batch = hand_over(slot);
     {
       const std::lock_guard lock(mutex);
-      ++position;
+      position += turn;
       fill_next_slot();
     }
     work_to_do.notify_all();
@@ -258,8 +263,9 @@ struct Loader::Impl {
   std::condition_variable batch_done;
   bool stop = false;
   std::vector<Slot> slots;
+  std::int64_t turn = 1;      // from one batch of this rank to its next
   std::int64_t position = 0;  // the batch that next() gives, counted over all epochs
-  std::int64_t filled = 0;    // batches prepared so far, counted likewise
+  std::int64_t filled = 0;    // the batch that is prepared next, counted likewise
   std::int64_t end = 0;
   std::vector<std::int64_t> order;
   std::int64_t order_epoch = -1;

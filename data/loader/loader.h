@@ -35,7 +35,8 @@ struct LoaderOptions {
   std::int64_t first_epoch = 0;
   std::int64_t first_batch = 0;
   // Of several processes: each gives its equal part of the images of every batch, the ranks' parts
-  // one after the other. With drop_last alone.
+  // one after the other. Without drop_last they give whole batches in turn, the first rank the
+  // first: batches are those of one process.
   std::int64_t rank = 0, ranks = 1;
 
   OnBroken on_broken = OnBroken::stop;

@@ -9,6 +9,7 @@
 
 #include "mec/data/loader/broken_images.h"
 #include "mec/data/normalization.h"
+#include "mec/distributed/communicator.h"
 #include "mec/nn/module.h"
 #include "mec/ssl/methods/objective.h"
 #include "mec/ssl/settings.h"
@@ -23,7 +24,10 @@ class EncoderScorer {
   virtual const std::string& text() const = 0;
   // Accuracies in [0, 1], "knn" and "probe" as far as they are asked for; the first says which
   // encoder is the best. Images enter the encoder as `dtype`. Leaves the encoder as it is, and
-  // keeps nothing on the device. None where `stops`, asked before each batch, says so.
+  // keeps nothing on the device. None where `stops`, asked between pieces of the work, says so.
+  //
+  // Several ranks call it together, with the same encoder, and share the images; the first one
+  // has the accuracies, the others an empty list.
   virtual std::optional<Metrics> score(const Module& encoder, Dtype dtype, const std::function<bool()>& stops) const = 0;
 };
 
@@ -33,6 +37,7 @@ struct ScorerOptions {
   std::int64_t channels = 3;
   std::int64_t image_size = 224;
   Normalization normalization;
+  CommunicatorPtr ranks = one_process();  // that share the images
   // With data.on_broken = "skip"; of: "test", or "neighbours" of those that classify.
   std::function<void(const std::string& of, const BrokenImage& image)> on_skipped = {};
   std::function<void(const std::string&)> note = {};  // messages for the user

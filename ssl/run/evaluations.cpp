@@ -32,6 +32,22 @@ std::string score_text(const std::string& name, double accuracy) {
   return concat(is_teachers ? "teacher's " : "", of == "knn" ? "kNN" : of, " ", percent);
 }
 
+std::optional<Metrics> score_encoders(const EncoderScorer& scorer, Learner& learner,
+                                      const std::function<bool(TrainPhase next)>& stop_requested) {
+  const auto stops = [&] { return stop_requested && stop_requested(TrainPhase::evaluation); };
+  const auto score = [&](ResNet& encoder) {
+    for (const NamedBuffer& statistics : buffers_of(encoder)) learner.ranks->broadcast(statistics.tensor);
+    return scorer.score(encoder, learner.activations, stops);
+  };
+  std::optional<Metrics> scores = score(learner.online.encoder);
+  if (scores && learner.teacher) {
+    const std::optional<Metrics> teacher = score(learner.teacher->network.encoder);
+    if (!teacher) return {};
+    for (const auto& [name, value] : *teacher) scores->emplace_back("teacher_" + name, value);
+  }
+  return scores;
+}
+
 Evaluations::Evaluations(const PretrainSettings& settings, std::int64_t steps_per_epoch, std::unique_ptr<EncoderScorer> scorer,
                          WeightsInfo info, EvaluationOptions options)
     : settings_(settings.eval),
@@ -60,24 +76,13 @@ std::optional<Evaluations::Best> Evaluations::read_best() const {
   }
 }
 
-std::optional<Metrics> Evaluations::score(Learner& learner) const {
-  const auto stops = [&] { return options_.stop_requested && options_.stop_requested(TrainPhase::evaluation); };
-  std::optional<Metrics> scores = scorer_->score(learner.online.encoder, learner.activations, stops);
-  if (scores && learner.teacher) {
-    const std::optional<Metrics> teacher = scorer_->score(learner.teacher->network.encoder, learner.activations, stops);
-    if (!teacher) return {};
-    for (const auto& [name, value] : *teacher) scores->emplace_back("teacher_" + name, value);
-  }
-  return scores;
-}
-
 void Evaluations::on_epoch(std::int64_t epoch, Learner& learner) {
   if (!is_scored(settings_, epoch, epochs_)) return;
   for (Observer* observer : options_.observers) observer->before_evaluation(epoch);
   const auto began = std::chrono::steady_clock::now();
   std::optional<Metrics> scores;
   try {
-    scores = score(learner);
+    scores = score_encoders(*scorer_, learner, options_.stop_requested);
   } catch (const ValueError& error) {
     throw ValueError(
         concat("the evaluation after epoch ", epoch, ": ", error.what(), "; eval.every_epochs=0 trains without it"));
@@ -131,6 +136,20 @@ std::string Evaluations::finish() {
   if (!best_) return "";
   return concat("best epoch ", best_->epoch, ", ", score_text(settings_.knn ? "knn" : "probe", best_->score), ": ",
                 printable((options_.folder / kBestEncoderFile).string()));
+}
+
+EvaluationPart::EvaluationPart(const PretrainSettings& settings, std::unique_ptr<EncoderScorer> scorer,
+                               std::function<bool(TrainPhase next)> stop_requested)
+    : settings_(settings.eval),
+      epochs_(settings.train.epochs),
+      scorer_(std::move(scorer)),
+      stop_requested_(std::move(stop_requested)) {}
+
+void EvaluationPart::on_epoch(std::int64_t epoch, Learner& learner) {
+  if (!is_scored(settings_, epoch, epochs_)) return;
+  static_cast<void>(score_encoders(*scorer_, learner, stop_requested_));
+  // What comes next is a wait for the first rank's files.
+  if (stop_requested_) stop_requested_(TrainPhase::step);
 }
 
 }  // namespace mec

@@ -33,6 +33,11 @@ struct EvaluationOptions {
   std::function<void(const std::string&)> note = {};
 };
 
+// The student's scores and the averaged teacher's. Several ranks call it together; the first one's
+// statistics of batch norm are scored. None where `stop_requested` says so.
+std::optional<Metrics> score_encoders(const EncoderScorer& scorer, Learner& learner,
+                                      const std::function<bool(TrainPhase next)>& stop_requested);
+
 // Scores the student's encoder and the averaged teacher's. Where training is asked to stop, an
 // evaluation is given up; the run that goes on makes up for it before its first step.
 //
@@ -58,7 +63,6 @@ class Evaluations : public Observer {
     double score = 0;
   };
   std::optional<Best> read_best() const;
-  std::optional<Metrics> score(Learner& learner) const;
   void write(ResNet& encoder, const std::map<std::string, std::string>& metadata);
   void keep(const Evaluation& evaluation, Learner& learner);
 
@@ -72,6 +76,20 @@ class Evaluations : public Observer {
   std::unique_ptr<ResNet> unwritten_;  // then a copy of it
   std::map<std::string, std::string> unwritten_metadata_;
   bool gave_up_ = false;
+};
+
+// What the other ranks than the first do while it evaluates: their part of the images.
+class EvaluationPart : public Observer {
+ public:
+  EvaluationPart(const PretrainSettings& settings, std::unique_ptr<EncoderScorer> scorer,
+                 std::function<bool(TrainPhase next)> stop_requested);
+  void on_epoch(std::int64_t epoch, Learner& learner) override;
+
+ private:
+  EvalSettings settings_;
+  std::int64_t epochs_;
+  std::unique_ptr<EncoderScorer> scorer_;
+  std::function<bool(TrainPhase next)> stop_requested_;
 };
 
 }  // namespace mec

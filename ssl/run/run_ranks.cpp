@@ -1,7 +1,9 @@
 #include "mec/ssl/run/run_ranks.h"
 
-#include <sstream>
 #include <string>
+#include <vector>
+
+#include "mec/distributed/agreement.h"
 
 namespace mec {
 
@@ -19,15 +21,7 @@ void check_several(const PretrainSettings& settings, const RunOptions& options) 
 void check_same_run(const RunIdentity& identity, const std::string& computed_on, Communicator& ranks) {
   std::vector<std::string> own{concat("images = ", identity.images), concat("arithmetic = ", computed_on)};
   for (const auto& [name, value] : identity.settings) own.push_back(concat(name, " = ", value));
-  std::string texts;
-  for (const std::string& text : own) texts += text + '\n';
-  std::istringstream first(ranks.broadcast(texts));
-  for (const std::string& text : own) {
-    std::string wanted;
-    std::getline(first, wanted);
-    check<ValueError>(text == wanted, "processes that are started together train one run, but this one has ", text,
-                      ", and the first one ", wanted, "; MEC_PROCESSES=1 makes each a run of its own");
-  }
+  check_same(own, "train one run", ranks);
 }
 
 void tell_ranks(RunEnd& end, Communicator& ranks) {

@@ -97,6 +97,7 @@ std::unique_ptr<EncoderScorer> make_scorer(const PretrainSettings& settings, con
                  .channels = dataset.info().channels,
                  .image_size = image_size_of(settings.data, views),
                  .normalization = views.normalization(),
+                 .ranks = options.ranks,
                  .on_skipped = [&broken](const std::string& of, const BrokenImage& image) { broken.add(of, image); },
                  .note = options.note});
 }
@@ -263,14 +264,25 @@ TrainOptions train_options(const RunOptions& options, const Device& device, std:
           .skipped = options.ranks->broadcast(skipped)};
 }
 
+// Makes the run's folder, or goes on with it, and says what begins.
+std::unique_ptr<RunKeeper> make_keeper(const PretrainSettings& settings, const Objective& objective, const RunOptions& options,
+                                       RunKeeperOptions keeping, const Dataset& dataset, const TrainPlan& plan,
+                                       BrokenImages& broken) {
+  const std::filesystem::path out = keeping.folder;
+  const std::int64_t done = keeping.steps_done;
+  auto keeper = std::make_unique<RunKeeper>(settings, objective, options, std::move(keeping));
+  broken.open();
+  tell_start(options, out, settings, dataset, plan, keeper->begins_again(), done);
+  return keeper;
+}
+
 // From the start, or from a checkpoint.
 RunEnd run(const PretrainSettings& asked, const Device& device, const std::filesystem::path& out, const RunOptions& options,
            Former former) {
   const DatasetPtr dataset = open_data(asked.data, options.note);
   const TransformPtr views = make_augmentation(asked.augment, normalization_of(asked.data, dataset->info()));
   BrokenImages broken(out / kBrokenFile, asked.data.broken_limit, options.note);
-  std::unique_ptr<EncoderScorer> scorer;
-  if (options.ranks->rank() == 0) scorer = make_scorer(asked, *dataset, *views, device, options, broken);
+  std::unique_ptr<EncoderScorer> scorer = make_scorer(asked, *dataset, *views, device, options, broken);
   const PretrainSettings settings =
       options.within_minutes ? keep_within(asked, *options.within_minutes, *dataset, *views, device, scorer.get(), options.log)
                              : asked;
@@ -297,24 +309,25 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
   if (done >= plan.steps() && scored) return ended_already(options, out, done, settings.train.epochs);
 
   std::unique_ptr<RunKeeper> keeper;
+  std::unique_ptr<EvaluationPart> evaluations;  // of another rank
+  if (!leads) evaluations = std::make_unique<EvaluationPart>(settings, std::move(scorer), options.stop_requested);
   if (leads) {
-    keeper =
-        std::make_unique<RunKeeper>(settings, *objective, options,
-                                    RunKeeperOptions{.folder = out,
-                                                     .info = describe_encoder(learner.online.encoder, views, settings.data),
-                                                     .identity = identity,
-                                                     .computed_on = computed_on,
-                                                     .steps_done = done,
-                                                     .lock = std::move(former.lock),
-                                                     .changes = changes,
-                                                     .scorer = std::move(scorer)});
-    broken.open();
-    tell_start(options, out, settings, *dataset, plan, keeper->begins_again(), done);
+    keeper = make_keeper(settings, *objective, options,
+                         {.folder = out,
+                          .info = describe_encoder(learner.online.encoder, views, settings.data),
+                          .identity = identity,
+                          .computed_on = computed_on,
+                          .steps_done = done,
+                          .lock = std::move(former.lock),
+                          .changes = changes,
+                          .scorer = std::move(scorer)},
+                         *dataset, plan, broken);
   }
   const TrainOptions how = train_options(options, device, done, keeper ? keeper->skipped_in_a_row() : 0);
-  const auto observers = keeper ? keeper->observers() : std::vector<Observer*>{};
+  const auto observers = keeper ? keeper->observers() : std::vector<Observer*>{evaluations.get()};
   const auto go_on = [&] {
     if (keeper) keeper->prepare(learner);
+    if (evaluations && !scored) evaluations->on_epoch(done / plan.steps_per_epoch(), learner);
     return train(learner, *objective, loader, settings, observers, how);
   };
   const std::int64_t steps = with_advice(go_on, settings.data, out, keeper.get());

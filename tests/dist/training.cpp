@@ -24,6 +24,17 @@ TEST_CASE("the processes of a launch keep the rules of a communicator") {
   }
 }
 
+TEST_CASE("processes wait for the first one for as long as it says that it is at work") {
+  std::vector<std::string> impatient = kVariables;
+  impatient.emplace_back("MEC_PATIENCE=2");
+  const TempFolder outside;
+  Process process(MEC_MPIEXEC, {"-n", "2", MEC_TEST_DISTRIBUTED, "--no-skip", "--test-suite=impatient"}, impatient,
+                  outside / "out", outside / "err");
+  const int status = process.wait();
+  CAPTURE(read_bytes(outside / "out"));
+  CHECK(status == 0);
+}
+
 TEST_CASE_FIXTURE(Launched, "two and four processes train as one does, and to the same bits when they train again") {
   for (const std::string method : {"mec", "swav"}) {
     CAPTURE(method);
