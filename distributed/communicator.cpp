@@ -17,6 +17,7 @@ class OneProcess : public Communicator {
   void broadcast(const Tensor&) override {}
   std::int64_t broadcast(std::int64_t number) override { return number; }
   double maximum(double value) override { return value; }
+  CommunicatorPtr split(int) override { return one_process(); }
   void end_all(int) override {}
 
  protected:

@@ -35,6 +35,9 @@ class Communicator {
   // may be captured (tensor/capture.h); others have done their work when they return.
   virtual bool capturable(const Device& /*device*/) const { return false; }
 
+  // Of the ranks that give the same number: they alone, in their order.
+  virtual std::shared_ptr<Communicator> split(int group) = 0;
+
   // Ends all ranks at once with this exit status, where this one cannot go on: they would wait for
   // it for ever. Returns where it is the only one.
   virtual void end_all(int status) = 0;

@@ -11,8 +11,19 @@ namespace {
 
 class DeviceCommunicator : public Communicator {
  public:
-  DeviceCommunicator(CommunicatorPtr hosts, Device device, std::unique_ptr<Collectives> collectives)
-      : hosts_(std::move(hosts)), device_(std::move(device)), collectives_(std::move(collectives)) {}
+  // Returns when all ranks of `hosts` have come.
+  DeviceCommunicator(CommunicatorPtr hosts, Device device, std::unique_ptr<Collectives> collectives,
+                     DeviceCommunicatorOptions options)
+      : hosts_(std::move(hosts)),
+        device_(std::move(device)),
+        options_(std::move(options)),
+        collectives_(std::move(collectives)) {
+    collectives_->join({.rank = rank(),
+                        .size = size(),
+                        .meeting_point = hosts_->broadcast(rank() == 0 ? collectives_->meeting_point() : std::string()),
+                        .patience = options_.patience,
+                        .on_failure = options_.on_failure});
+  }
 
   int rank() const override { return hosts_->rank(); }
   int size() const override { return hosts_->size(); }
@@ -35,6 +46,9 @@ class DeviceCommunicator : public Communicator {
     collectives_->watch();
     return hosts_->maximum(value);
   }
+  CommunicatorPtr split(int group) override {
+    return std::make_shared<DeviceCommunicator>(hosts_->split(group), device_, device_->make_collectives(), options_);
+  }
   void end_all(int status) override { hosts_->end_all(status); }
 
  protected:
@@ -46,6 +60,7 @@ class DeviceCommunicator : public Communicator {
  private:
   CommunicatorPtr hosts_;
   Device device_;
+  DeviceCommunicatorOptions options_;
   std::unique_ptr<Collectives> collectives_;  // goes before its device
 };
 
@@ -67,13 +82,7 @@ CommunicatorPtr between_devices(const CommunicatorPtr& hosts, const Device& devi
                           why_not.empty() ? ", since one process has no library for it" : ": " + why_not));
     return hosts;
   }
-  const std::string meeting_point = hosts->broadcast(hosts->rank() == 0 ? collectives->meeting_point() : std::string());
-  collectives->join({.rank = hosts->rank(),
-                     .size = hosts->size(),
-                     .meeting_point = meeting_point,
-                     .patience = options.patience,
-                     .on_failure = options.on_failure});
-  return std::make_shared<DeviceCommunicator>(hosts, device, std::move(collectives));
+  return std::make_shared<DeviceCommunicator>(hosts, device, std::move(collectives), options);
 }
 
 }  // namespace mec

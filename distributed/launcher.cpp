@@ -63,33 +63,58 @@ const MpiFunctions& module_of(const Launch& launch) {
   return *functions;
 }
 
+void demand(const char* failure) { check<DeviceError>(failure == nullptr, "MPI: ", failure ? failure : ""); }
+
+// MPI, from its start to its end.
+class Mpi {
+ public:
+  explicit Mpi(const Launch& launch) : functions_(module_of(launch)) {
+    demand(functions_.start(&rank_, &size_, patience()));
+    check<DeviceError>(size_ == launch.size, "the launcher started ", launch.size, " processes (", launch.variable, "), but ",
+                       functions_.library(), " sees ", size_, "; launch with the mpirun of that MPI");
+  }
+  ~Mpi() { functions_.finish(); }
+  Mpi(const Mpi&) = delete;
+  Mpi& operator=(const Mpi&) = delete;
+
+  const MpiFunctions& functions() const { return functions_; }
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+
+ private:
+  const MpiFunctions& functions_;
+  int rank_ = 0, size_ = 1;
+};
+
 class MpiCommunicator : public HostCommunicator {
  public:
-  explicit MpiCommunicator(const Launch& launch) : mpi_(module_of(launch)) {
-    demand(mpi_.start(&rank_, &size_, patience()));
-    check<DeviceError>(size_ == launch.size, "the launcher started ", launch.size, " processes (", launch.variable, "), but ",
-                       mpi_.library(), " sees ", size_, "; launch with the mpirun of that MPI");
-  }
-  ~MpiCommunicator() override { mpi_.finish(); }
+  explicit MpiCommunicator(std::shared_ptr<const Mpi> mpi) : mpi_(std::move(mpi)), rank_(mpi_->rank()), size_(mpi_->size()) {}
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
-  void end_all(int status) override { mpi_.abort(status); }
+  CommunicatorPtr split(int group) override {
+    maximum(0);  // all are there: MPI's own call would wait for ever
+    auto part = std::make_shared<MpiCommunicator>(mpi_);
+    demand(mpi_->functions().split(ranks_, group, &part->ranks_, &part->rank_, &part->size_));
+    return part;
+  }
+  void end_all(int status) override { mpi_->functions().abort(status); }
 
  protected:
   void gather_bytes(std::span<const std::byte> from, std::span<std::byte> to) override {
-    demand(mpi_.gather(from.data(), to.data(), from.size()));
+    demand(mpi_->functions().gather(ranks_, from.data(), to.data(), from.size()));
   }
   void exchange_bytes(std::span<const std::byte> from, std::span<std::byte> to) override {
-    demand(mpi_.exchange(from.data(), to.data(), from.size() / static_cast<std::size_t>(size_)));
+    demand(mpi_->functions().exchange(ranks_, from.data(), to.data(), from.size() / static_cast<std::size_t>(size_)));
   }
-  void broadcast_bytes(std::span<std::byte> bytes) override { demand(mpi_.broadcast(bytes.data(), bytes.size())); }
+  void broadcast_bytes(std::span<std::byte> bytes) override {
+    demand(mpi_->functions().broadcast(ranks_, bytes.data(), bytes.size()));
+  }
 
  private:
-  void demand(const char* failure) const { check<DeviceError>(failure == nullptr, "MPI: ", failure ? failure : ""); }
-
-  const MpiFunctions& mpi_;
-  int rank_ = 0, size_ = 1;
+  std::shared_ptr<const Mpi> mpi_;
+  int ranks_ = 0;  // MpiFunctions' number of them
+  int rank_, size_;
 };
 
 }  // namespace
@@ -120,7 +145,7 @@ std::string describe_mpi() {
 CommunicatorPtr join_processes() {
   const std::optional<Launch> launch = find_launch();
   if (!launch) return one_process();
-  return std::make_shared<MpiCommunicator>(*launch);
+  return std::make_shared<MpiCommunicator>(std::make_shared<const Mpi>(*launch));
 }
 
 }  // namespace mec

@@ -33,6 +33,8 @@ class ProfilingCommunicator final : public Communicator {
   std::int64_t broadcast(std::int64_t number) override;
   double maximum(double value) override;
   std::string library(const Device& device) const override { return inner_->library(device); }
+  // Its messages are not counted.
+  CommunicatorPtr split(int group) override { return inner_->split(group); }
   void end_all(int status) override { inner_->end_all(status); }
 
   // Later calls are counted under this name.

@@ -26,11 +26,19 @@ class Board {
     read(shown_);
     wait();
   }
-  void fail(int rank, std::exception_ptr error) {
+  void fail(int rank, const std::exception_ptr& error) {
     const std::lock_guard lock(mutex_);
-    if (!error_) error_ = std::move(error);
+    if (!error_) error_ = error;
     if (failed_ < 0) failed_ = rank;
     all_here_.notify_all();
+    for (const auto& part : parts_) part->fail(rank, error);
+  }
+  // For some of the ranks; it fails where this one does.
+  std::shared_ptr<Board> make_part(int ranks) {
+    const std::lock_guard lock(mutex_);
+    parts_.push_back(std::make_shared<Board>(ranks));
+    if (failed_ >= 0) parts_.back()->fail(failed_, error_);
+    return parts_.back();
   }
   std::exception_ptr error() const { return error_; }
 
@@ -54,19 +62,33 @@ class Board {
   std::uint64_t round_ = 0;
   int failed_ = -1;
   std::exception_ptr error_;
+  std::vector<std::shared_ptr<Board>> parts_;
 };
 
 class ThreadCommunicator : public HostCommunicator {
  public:
-  ThreadCommunicator(Board& board, int rank, int size) : board_(board), rank_(rank), size_(size) {}
+  ThreadCommunicator(std::shared_ptr<Board> board, int rank, int size) : board_(std::move(board)), rank_(rank), size_(size) {}
   int rank() const override { return rank_; }
   int size() const override { return size_; }
+  // The first rank of each group makes its board.
+  CommunicatorPtr split(int group) override {
+    std::vector<int> groups(static_cast<std::size_t>(size_));
+    gather_bytes(std::as_bytes(std::span(&group, 1)), std::as_writable_bytes(std::span(groups)));
+    const auto first = std::ranges::find(groups, group);
+    const int size = static_cast<int>(std::ranges::count(groups, group));
+    const int rank = static_cast<int>(std::count(first, groups.begin() + rank_, group));
+    std::shared_ptr<Board> board = rank == 0 ? board_->make_part(size) : nullptr, part;
+    board_->meet(rank_, std::as_bytes(std::span(&board, 1)), [&](const auto& shown) {
+      part = *reinterpret_cast<const std::shared_ptr<Board>*>(shown[static_cast<std::size_t>(first - groups.begin())].data());
+    });
+    return std::make_shared<ThreadCommunicator>(part, rank, size);
+  }
   // A rank that throws ends the others.
   void end_all(int) override {}
 
  protected:
   void gather_bytes(std::span<const std::byte> from, std::span<std::byte> to) override {
-    board_.meet(rank_, from, [&](const auto& shown) {
+    board_->meet(rank_, from, [&](const auto& shown) {
       for (std::size_t r = 0; r < shown.size(); ++r) {
         const std::span<std::byte> place = to.subspan(r * from.size(), from.size());
         if (place.data() != shown[r].data()) std::ranges::copy(shown[r], place.begin());  // its own may lie there
@@ -75,7 +97,7 @@ class ThreadCommunicator : public HostCommunicator {
   }
   void exchange_bytes(std::span<const std::byte> from, std::span<std::byte> to) override {
     const std::size_t block = from.size() / static_cast<std::size_t>(size_);
-    board_.meet(rank_, from, [&](const auto& shown) {
+    board_->meet(rank_, from, [&](const auto& shown) {
       for (std::size_t r = 0; r < shown.size(); ++r) {
         std::ranges::copy(shown[r].subspan(static_cast<std::size_t>(rank_) * block, block), to.begin() + offset(r, block));
       }
@@ -83,13 +105,13 @@ class ThreadCommunicator : public HostCommunicator {
   }
   void broadcast_bytes(std::span<std::byte> bytes) override {
     const std::vector<std::byte> own(bytes.begin(), bytes.end());  // rank 0's is read while others write theirs
-    board_.meet(rank_, own, [&](const auto& shown) { std::ranges::copy(shown.front(), bytes.begin()); });
+    board_->meet(rank_, own, [&](const auto& shown) { std::ranges::copy(shown.front(), bytes.begin()); });
   }
 
  private:
   static std::ptrdiff_t offset(std::size_t block, std::size_t size) { return static_cast<std::ptrdiff_t>(block * size); }
 
-  Board& board_;
+  std::shared_ptr<Board> board_;
   int rank_, size_;
 };
 
@@ -97,19 +119,19 @@ class ThreadCommunicator : public HostCommunicator {
 
 void run_ranks(int size, const std::function<void(const CommunicatorPtr&)>& f) {
   check<ValueError>(size >= 1, "run_ranks: at least one rank, but got ", size);
-  Board board(size);
+  const auto board = std::make_shared<Board>(size);
   std::vector<std::jthread> threads;
   for (int rank = 0; rank < size; ++rank) {
     threads.emplace_back([&, rank] {
       try {
         f(std::make_shared<ThreadCommunicator>(board, rank, size));
       } catch (...) {
-        board.fail(rank, std::current_exception());
+        board->fail(rank, std::current_exception());
       }
     });
   }
   threads.clear();
-  if (board.error()) std::rethrow_exception(board.error());
+  if (board->error()) std::rethrow_exception(board->error());
 }
 
 }  // namespace mec

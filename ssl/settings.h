@@ -64,9 +64,10 @@ struct TrainSettings {
   // The batch of the loss passes through the networks in so many equal parts, whose activations are
   // not held together (training/step.h).
   std::int64_t accumulate = 1;
-  // Of several processes: batch norm normalises by the statistics of all, as the official recipe
-  // does; otherwise each by its own.
-  bool sync_batch_norm = true;
+  // Of several processes: by whose images batch norm normalises. 1 (true in files): those of all,
+  // as the official recipe does; 0 (false): each by its own; n from 2: in groups of n, the first n
+  // processes the first.
+  std::int64_t sync_batch_norm = 1;
   std::string optimizer = "sgd";  // sgd, lars, adamw
   double lr = 2.0;                // peak, for the whole batch
   WarmupLength warmup{.epochs = 10};

@@ -15,10 +15,14 @@ struct MpiFunctions {
   // Call once, before those below; these fail where other ranks keep them waiting for more than
   // `patience` seconds, and say which. Then the message is still under way: the process must end.
   const char* (*start)(int* rank, int* size, double patience);
-  // As HostCommunicator's; bytes are those of one rank's block.
-  const char* (*gather)(const void* from, void* to, std::size_t bytes);
-  const char* (*exchange)(const void* from, void* to, std::size_t bytes);
-  const char* (*broadcast)(void* bytes, std::size_t count);
+  // Of the ranks `all` those that give the same group, as ranks of their own. All call it at once:
+  // it has no patience.
+  const char* (*split)(int all, int group, int* made, int* rank, int* size);
+  // As HostCommunicator's, of these ranks: 0 is all that were started; bytes are those of one
+  // rank's block.
+  const char* (*gather)(int ranks, const void* from, void* to, std::size_t bytes);
+  const char* (*exchange)(int ranks, const void* from, void* to, std::size_t bytes);
+  const char* (*broadcast)(int ranks, void* bytes, std::size_t count);
   // Call once, after those above. start() and finish() end the process, with one line, where other
   // ranks keep them waiting for so long: MPI cannot give up to begin or to end.
   void (*finish)();

@@ -25,12 +25,15 @@ using Host = std::array<char, 64>;  // its name, cut to what fits
 std::string reason;  // of the last failure
 double patience_s = 0;
 int own_rank = 0;
-std::vector<Host> hosts;  // of all ranks, once they have told; before, "" for each
+std::vector<MPI_Comm> communicators{MPI_COMM_WORLD};  // by the numbers that functions.h gives them
+std::vector<Host> hosts;                              // of all ranks, once they have told; before, "" for each
 
 const char* because(std::string text) {
   reason = std::move(text);
   return reason.c_str();
 }
+
+MPI_Comm numbered(int ranks) { return communicators[static_cast<std::size_t>(ranks)]; }
 
 const char* why(int code) {
   if (code == MPI_SUCCESS) return nullptr;
@@ -125,31 +128,31 @@ const char* library() {
   return version;
 }
 
-const char* gather(const void* from, void* to, std::size_t bytes) {
+const char* gather(int ranks, const void* from, void* to, std::size_t bytes) {
   if (const char* failure = too_long(bytes)) return failure;
   const int count = static_cast<int>(bytes);
   int rank = 0;
-  if (const char* failure = why(MPI_Comm_rank(MPI_COMM_WORLD, &rank))) return failure;
+  if (const char* failure = why(MPI_Comm_rank(numbered(ranks), &rank))) return failure;
   if (from == static_cast<std::byte*>(to) + bytes * static_cast<std::size_t>(rank)) from = MPI_IN_PLACE;
   MPI_Request request;
-  if (const char* failure = why(MPI_Iallgather(from, count, MPI_BYTE, to, count, MPI_BYTE, MPI_COMM_WORLD, &request)))
+  if (const char* failure = why(MPI_Iallgather(from, count, MPI_BYTE, to, count, MPI_BYTE, numbered(ranks), &request)))
     return failure;
   return wait(request);
 }
 
-const char* exchange(const void* from, void* to, std::size_t bytes) {
+const char* exchange(int ranks, const void* from, void* to, std::size_t bytes) {
   if (const char* failure = too_long(bytes)) return failure;
   const int count = static_cast<int>(bytes);
   MPI_Request request;
-  if (const char* failure = why(MPI_Ialltoall(from, count, MPI_BYTE, to, count, MPI_BYTE, MPI_COMM_WORLD, &request)))
+  if (const char* failure = why(MPI_Ialltoall(from, count, MPI_BYTE, to, count, MPI_BYTE, numbered(ranks), &request)))
     return failure;
   return wait(request);
 }
 
-const char* broadcast(void* bytes, std::size_t count) {
+const char* broadcast(int ranks, void* bytes, std::size_t count) {
   if (const char* failure = too_long(count)) return failure;
   MPI_Request request;
-  if (const char* failure = why(MPI_Ibcast(bytes, static_cast<int>(count), MPI_BYTE, 0, MPI_COMM_WORLD, &request)))
+  if (const char* failure = why(MPI_Ibcast(bytes, static_cast<int>(count), MPI_BYTE, 0, numbered(ranks), &request)))
     return failure;
   return wait(request);
 }
@@ -172,9 +175,19 @@ const char* start(int* rank, int* size, double patience) {
   Host own{};
   std::snprintf(own.data(), own.size(), "%s", name);
   std::vector<Host> all(hosts.size());
-  if (const char* failure = gather(own.data(), all.data(), sizeof own)) return failure;
+  if (const char* failure = gather(0, own.data(), all.data(), sizeof own)) return failure;
   hosts = all;
   return nullptr;
+}
+
+const char* split(int all, int group, int* made, int* rank, int* size) {
+  if (const char* failure = why(MPI_Comm_rank(numbered(all), rank))) return failure;
+  MPI_Comm part = MPI_COMM_NULL;
+  if (const char* failure = why(MPI_Comm_split(numbered(all), group, *rank, &part))) return failure;
+  *made = static_cast<int>(communicators.size());
+  communicators.push_back(part);
+  if (const char* failure = why(MPI_Comm_rank(part, rank))) return failure;
+  return why(MPI_Comm_size(part, size));
 }
 
 void abort(int status) {
@@ -200,6 +213,6 @@ void finish() {
 }  // namespace
 
 extern "C" const mec::MpiFunctions* mec_mpi_functions_2() {
-  static const mec::MpiFunctions functions{library, start, gather, exchange, broadcast, finish, abort};
+  static const mec::MpiFunctions functions{library, start, split, gather, exchange, broadcast, finish, abort};
   return &functions;
 }

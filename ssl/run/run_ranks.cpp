@@ -7,8 +7,21 @@
 
 namespace mec {
 
+namespace {
+
+void check_groups(std::int64_t group, std::int64_t ranks) {
+  if (group <= 1 || ranks % group == 0) return;
+  const std::int64_t fewer = ranks / group * group;
+  throw ValueError(concat("train.sync_batch_norm is ", group, ", but ", ranks, ranks == 1 ? " process has" : " processes have",
+                          " no equal groups of ", group, "; ", fewer > 0 ? concat(fewer, " or ") : "", fewer + group,
+                          " processes would do"));
+}
+
+}  // namespace
+
 void check_several(const PretrainSettings& settings, const RunOptions& options) {
   const int ranks = options.ranks->size();
+  check_groups(settings.train.sync_batch_norm, ranks);
   if (ranks == 1) return;
   check_ranks(settings, ranks);
   check<ValueError>(!options.within_minutes, "--within times the steps of one process, but this run has ", ranks,

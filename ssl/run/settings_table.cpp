@@ -206,7 +206,17 @@ std::vector<Setting> bind_train(PretrainSettings& settings) {
   t.add("epochs", train.epochs, kFromOne);
   t.add("batch", train.batch, {.low = 2});
   t.add("accumulate", train.accumulate, kFromOne);
-  t.add("sync_batch_norm", train.sync_batch_norm);
+  const auto get_groups = [&train]() -> SettingValue {
+    if (train.sync_batch_norm > 1) return train.sync_batch_norm;
+    return train.sync_batch_norm == 1;
+  };
+  const auto set_groups = [&train, key = t.key("sync_batch_norm")](const SettingValue& value) {
+    const bool* all = std::get_if<bool>(&value);
+    if (!all && !std::holds_alternative<std::int64_t>(value)) wrong_type(key, "true, false or a number of processes", value);
+    const std::int64_t group = all ? 0 : number_from<std::int64_t>(key, value, {.low = 1, .high = 1 << 20});
+    train.sync_batch_norm = all ? (*all ? 1 : 0) : group == 1 ? 0 : group;
+  };
+  t.put("sync_batch_norm", get_groups, set_groups);
   t.add("optimizer", train.optimizer);
   t.add("lr", train.lr);
   t.add("warmup_epochs", train.warmup.epochs, kFromZero);

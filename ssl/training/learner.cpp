@@ -61,6 +61,14 @@ TeacherNetwork make_teacher(const LearnerOptions& options, TeacherNetwork& onlin
   return teacher;
 }
 
+// Null where each rank normalises by its own statistics.
+std::unique_ptr<SyncBatchNorm> make_across(const LearnerOptions& options) {
+  const std::int64_t group = options.train.sync_batch_norm;
+  if (options.ranks->size() == 1 || group == 0) return nullptr;
+  if (group == 1) return std::make_unique<SyncBatchNorm>(options.ranks);
+  return std::make_unique<SyncBatchNorm>(options.ranks->split(options.ranks->rank() / static_cast<int>(group)));
+}
+
 }  // namespace
 
 Teacher::Teacher(const LearnerOptions& options, OnlineNetwork& online, const ParameterTable& online_parameters,
@@ -74,7 +82,7 @@ Learner::Learner(const LearnerOptions& options, const Device& device)
       accumulate(options.train.accumulate),
       on_nonfinite(options.train.on_nonfinite),
       ranks(options.ranks),
-      across(ranks->size() > 1 && options.train.sync_batch_norm ? std::make_unique<SyncBatchNorm>(ranks) : nullptr),
+      across(make_across(options)),
       online(make_online(options, {device, options.parameters})),
       parameters(online, group_rules(options.train)),
       teacher(options.ema_teacher ? std::make_unique<Teacher>(options, online, parameters, device) : nullptr),

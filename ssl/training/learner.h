@@ -41,7 +41,7 @@ class Learner {
   std::int64_t accumulate;                // equal parts in which a batch passes through the networks
   OnNonfinite on_nonfinite;               // a setting of the run
   CommunicatorPtr ranks;                  // each has an equal part of the rows of every batch
-  std::unique_ptr<SyncBatchNorm> across;  // null where each rank normalises by its own statistics
+  std::unique_ptr<SyncBatchNorm> across;  // null where each rank normalises by its own rows
   OnlineNetwork online;
   ParameterTable parameters;         // of online
   std::unique_ptr<Teacher> teacher;  // null where the objective needs none

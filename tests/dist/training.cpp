@@ -64,6 +64,15 @@ TEST_CASE_FIXTURE(Launched, "two and four processes train as one does, and to th
   }
 }
 
+TEST_CASE_FIXTURE(Launched, "four processes in groups of two normalise as two processes do, each by its own images") {
+  REQUIRE(run_in(2, command("halves", "mec", {"train.sync_batch_norm=false"})).status == 0);
+  const ProgramResult result = run_in(4, command("groups", "mec", {"train.sync_batch_norm=2"}));
+  CAPTURE(result.err);
+  REQUIRE(result.status == 0);
+  const std::vector<double> halves = losses("halves"), groups = losses("groups");
+  for (std::size_t step = 0; step < 3; ++step) CHECK(groups[step] == doctest::Approx(halves[step]).epsilon(1e-3).scale(0.1));
+}
+
 TEST_CASE_FIXTURE(Launched, "a signal to mpirun stops all after a step, with a checkpoint of it") {
   REQUIRE(run_in(2, long_command("whole")).status == 0);
   Process process(MEC_MPIEXEC, launch(2, long_command("run")), kVariables, out, err);
@@ -95,6 +104,10 @@ TEST_CASE_FIXTURE(Launched, "what several processes cannot do ends all of them, 
           "train.batch is 16, which 4 processes with train.accumulate = 8 do not divide into parts of 1 or more; 32 would do");
   refused(4, command("run", "mec", {"train.accumulate=4", "train.sync_batch_norm=false"}),
           "train.batch is 16, which 4 processes with train.accumulate = 4 do not divide into parts of 2 or more; 32 would do");
+  refused(4, command("run", "mec", {"train.sync_batch_norm=3"}),
+          "train.sync_batch_norm is 3, but 4 processes have no equal groups of 3; 3 or 6 processes would do");
+  refused(1, command("run", "mec", {"train.sync_batch_norm=2"}),
+          "train.sync_batch_norm is 2, but 1 process has no equal groups of 2; 2 processes would do");
   refused(2, command("run", "mec", {"data.on_broken=skip"}), "data.on_broken = \"skip\" keeps one process's list");
   std::vector<std::string> within = start("run", "mec");
   within.insert(within.end(), {"--within", "1"});

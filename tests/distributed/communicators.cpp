@@ -7,6 +7,8 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <functional>
 #include <thread>
 
 #include "mec/distributed/batch_rows.h"
@@ -160,6 +162,32 @@ void check_batch_norm(const CommunicatorPtr& ranks) {
   demand(own.dbeta.to_vector<double>()[0] == 10.0, "a rank's own sums stay");
 }
 
+// Pairs of neighbours, every other rank, each alone, and all.
+void check_parts(const CommunicatorPtr& ranks) {
+  const int rank = ranks->rank(), size = ranks->size();
+  const std::vector<std::function<int(int)>> ways{[](int r) { return r / 2; }, [](int r) { return -(r % 2); },
+                                                  [](int r) { return 3 * r; }, [](int) { return 7; }};
+  for (const auto& way : ways) {
+    std::vector<int> members;
+    for (int other = 0; other < size; ++other) {
+      if (way(other) == way(rank)) members.push_back(other);
+    }
+    const CommunicatorPtr part = ranks->split(std::abs(way(rank)));
+    demand(part->size() == std::ssize(members), "split: as many as give the number");
+    demand(members[static_cast<std::size_t>(part->rank())] == rank, "split: in their order");
+    const Tensor own = Tensor::full({1}, rank, Dtype::f64, make_cpu_device({.threads = 1}));
+    for (int round = 0; round <= members.front(); ++round) {  // parts make calls of their own
+      const std::vector<double> all = part->all_gather(own).to_vector<double>();
+      demand(std::ranges::equal(all, members), "split: their tensors alone");
+    }
+    check_gathers(*part, own.device());
+    check_the_rest(*part, own.device());
+    check_batch_norm(part);
+    if (part->size() > 1) demand(part->split(part->rank())->size() == 1, "split: again");
+    demand(ranks->maximum(rank) == size - 1, "split: the whole goes on");
+  }
+}
+
 }  // namespace
 
 TEST_CASE("threads, one to five of them, keep the rules of a communicator") {
@@ -169,6 +197,7 @@ TEST_CASE("threads, one to five of them, keep the rules of a communicator") {
     run_ranks(size, [&](const CommunicatorPtr& ranks) {
       check_communicator(ranks);
       check_batch_norm(ranks);
+      check_parts(ranks);
       ++done;
     });
     CHECK(done == size);
@@ -213,6 +242,7 @@ TEST_CASE("messages are counted, by part of the step and kind, and still keep th
 
 TEST_CASE("one process keeps the rules of a communicator") {
   check_communicator(one_process());
+  check_parts(one_process());
   check_batch_norm(one_process());
 }
 
@@ -230,6 +260,16 @@ TEST_CASE("a rank that throws ends the ranks that wait for it, with its error") 
                                  }),
                        "rank 1 cannot go on", ShapeError);
   CHECK(ended == 2);
+}
+
+TEST_CASE("a rank that throws ends the ranks that wait in a part that it is not in") {
+  CHECK_THROWS_WITH_AS(run_ranks(5,
+                                 [&](const CommunicatorPtr& ranks) {
+                                   const CommunicatorPtr part = ranks->split(ranks->rank() % 2)->split(0);
+                                   check<ShapeError>(ranks->rank() != 1, "rank 1 cannot go on");
+                                   for (;;) part->maximum(1);
+                                 }),
+                       "rank 1 cannot go on", ShapeError);
 }
 
 TEST_CASE("without a launcher there is one process") {
@@ -259,6 +299,7 @@ TEST_SUITE("launched" * doctest::skip()) {
     REQUIRE(ranks->size() == find_launch()->size);
     check_communicator(ranks);
     check_batch_norm(ranks);
+    check_parts(ranks);
   }
 }
 
@@ -289,6 +330,12 @@ TEST_SUITE("launched with GPUs" * doctest::skip()) {
     CHECK(ranks->library(device).starts_with("NCCL 2."));
     check_communicator(ranks, device);
     check_communicator(ranks);
+    check_parts(ranks);
+    const Tensor one = Tensor::full({1}, 1.0, Dtype::f32, device);
+    const CommunicatorPtr half = ranks->split(ranks->rank() % 2);
+    half->all_reduce(one);
+    CHECK(half->library(device).starts_with("NCCL 2."));
+    CHECK(one.item() == half->size());
   }
 }
 

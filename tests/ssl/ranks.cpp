@@ -111,7 +111,7 @@ TEST_CASE("ranks that take their rows in parts train as one process that takes a
   const PretrainSettings alone = settings_of("mec", 4), together = settings_of("mec", 2);
   const End one = ends_of(1, alone).front();
   PretrainSettings apart = together;
-  apart.train.sync_batch_norm = false;
+  apart.train.sync_batch_norm = 0;
   // Four parts of three rows either way, each normalised by itself. The running statistics of a
   // rank are its own parts' alone, so that the losses are compared, and not the state. (Normalised
   // by three rows, rounding grows tenfold with each two steps.)
@@ -119,10 +119,27 @@ TEST_CASE("ranks that take their rows in parts train as one process that takes a
   CHECK(worst(ends_of(2, together).front().losses, one.losses) > 1e-4);
 }
 
+// By hand: the first six rows are normalised by their own statistics, the last six by theirs. Two
+// processes have them so, each alone; or one that takes its rows in two parts, whose running
+// statistics are of both.
+TEST_CASE("four ranks in groups of two normalise as the halves of the batch do, each by itself") {
+  PretrainSettings groups = settings_of("mec"), halves = groups;
+  groups.train.sync_batch_norm = 2;
+  halves.train.sync_batch_norm = 0;
+  const End in_groups = ends_of(4, groups).front(), two = ends_of(2, halves).front();
+  CHECK(worst(in_groups.losses, two.losses) < 1e-10);
+  CHECK(worst(in_groups.state, two.state) < 1e-10);  // the first half's running statistics, too
+  CHECK(worst(in_groups.losses, ends_of(1, settings_of("mec", 2)).front().losses) < 1e-10);
+  CHECK(worst(in_groups.losses, ends_of(1, settings_of("mec")).front().losses) > 1e-4);
+  PretrainSettings all = groups;
+  all.train.sync_batch_norm = 4;
+  CHECK(ends_of(4, all).front().state == ends_of(4, settings_of("mec")).front().state);
+}
+
 TEST_CASE("what one rank has to skip, all skip, and they keep the same bits") {
   PretrainSettings settings = settings_of("moco-v2");
   settings.train.on_nonfinite = OnNonfinite::skip;
-  settings.train.sync_batch_norm = false;  // each has statistics of its own
+  settings.train.sync_batch_norm = 0;  // each has statistics of its own
   std::vector<std::vector<double>> before(2), after(2);
   run_ranks(2, [&](const CommunicatorPtr& ranks) {
     const Device device = make_reference_device();

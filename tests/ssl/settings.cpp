@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <tuple>
+
 #include <algorithm>
 
 #include "mec/ssl/methods/mec.h"
@@ -101,9 +103,26 @@ TEST_CASE("a setting of the wrong type or out of range is refused by name") {
   CHECK_THROWS_WITH_AS(read_text("[train]\nlr = [1, 2]\n"), doctest::Contains("train.lr is a number, but got [1, 2]"),
                        ValueError);
   CHECK_THROWS_WITH_AS(read_text("[data]\nmean = 0.5\n"), doctest::Contains("data.mean is a list of numbers"), ValueError);
-  CHECK_THROWS_WITH_AS(read_text("[data]\nstd = [0.5, \"x\"]\n"), doctest::Contains("data.std may contain only numbers"), ValueError);
+  CHECK_THROWS_WITH_AS(read_text("[data]\nstd = [0.5, \"x\"]\n"), doctest::Contains("data.std may contain only numbers"),
+                       ValueError);
   CHECK_THROWS_WITH_AS(read_text("[augment]\nblur_kernel = 9999999999\n"),
                        doctest::Contains("augment.view1.blur_kernel is too large"), ValueError);
+}
+
+TEST_CASE("batch norm is synchronised by all processes, by none, or in groups of so many") {
+  const auto read = [](const std::string& value) { return read_text("[train]\nsync_batch_norm = " + value + "\n"); };
+  for (const auto& [value, held, written] :
+       {std::tuple("true", 1, "true"), {"false", 0, "false"}, {"1", 0, "false"}, {"2", 2, "2"}, {"64", 64, "64"}}) {
+    CAPTURE(value);
+    const PretrainSettings settings = read(value);
+    CHECK(settings.train.sync_batch_norm == held);
+    CHECK(write_settings(settings).find(concat("sync_batch_norm = ", written, "\n")) != std::string::npos);
+  }
+  CHECK_THROWS_WITH_AS(read("0"), doctest::Contains("train.sync_batch_norm is at least 1, but is 0"), ValueError);
+  for (const char* value : {"\"all\"", "2.0"}) {
+    CHECK_THROWS_WITH_AS(read(value), doctest::Contains("train.sync_batch_norm is true, false or a number of processes"),
+                         ValueError);
+  }
 }
 
 TEST_CASE("broken TOML is reported with file and line") {
@@ -128,9 +147,8 @@ TEST_CASE("a file that is too large for settings, or that nests tables by the th
 
 TEST_CASE("--set takes TOML's values, and texts without quotes") {
   PretrainSettings settings;
-  apply_assignments(settings,
-                    {"train.lr=0.25", "mec.symmetrize=true", "mec.side=batch",
-                     "data.path=/some/where=else", "data.kind=\"folder\"", "data.std=[0.5, 1, 2]"});
+  apply_assignments(settings, {"train.lr=0.25", "mec.symmetrize=true", "mec.side=batch", "data.path=/some/where=else",
+                               "data.kind=\"folder\"", "data.std=[0.5, 1, 2]"});
   CHECK(settings.data.std == std::vector<double>{0.5, 1, 2});
   CHECK(settings.train.lr == 0.25);
   CHECK(mec_settings(settings).symmetrize);

@@ -16,8 +16,7 @@ namespace {
 const Change kLars = MEC_SET("train.optimizer=lars", train.optimizer = "lars");
 const Change kAdamw = MEC_SET("train.optimizer=adamw", train.optimizer = "adamw");
 const Change kStrongDecay = MEC_SET("train.weight_decay=0.5", train.weight_decay = 0.5);
-const Change kNoDecayOfVectors =
-    MEC_SET("train.decay_norm_and_bias=false", train.decay_norm_and_bias = false);
+const Change kNoDecayOfVectors = MEC_SET("train.decay_norm_and_bias=false", train.decay_norm_and_bias = false);
 const Change kStrongTrust = MEC_SET("train.lars_eta=0.05", train.lars_eta = 0.05);
 const Change kWarmupByEpochs = MEC_SET("train.warmup_steps=-1", train.warmup.steps = -1);
 const Change kComponents = MEC_SET("mec.components=2", method_settings["components"] = 2);
@@ -75,24 +74,17 @@ std::vector<SettingRow> mec_rows() {
       {.change = MEC_SET("mec.symmetrize=true", method_settings["symmetrize"] = true), .beside = {kComponents}},
       {.change = MEC_SET("mec.on_divergence=warn", method_settings["on_divergence"] = static_cast<double>(OnDivergence::warn)),
        .beside = {kComponents, kDivergent, kOneEpoch}},
-      {.change = MEC_SET("mec.ema_teacher=false", method_settings["ema_teacher"] = false),
-       .beside = {kComponents}},
+      {.change = MEC_SET("mec.ema_teacher=false", method_settings["ema_teacher"] = false), .beside = {kComponents}},
       {.change = MEC_SET("mec.lambda_warmup_factor=3", method_settings["lambda_warmup_factor"] = 3)},
       {.change = MEC_SET("mec.lambda_warmup_epochs=2", method_settings["lambda_warmup_epochs"] = 2)},
       {.change = MEC_SET("mec.lambda_warmup_steps=5", method_settings["lambda_warmup_steps"] = 5)},
       {.change = kMixture},
-      {.change = MEC_SET("mixture_kl.estimate=product", mixture_kl.estimate = KlEstimate::product),
-       .beside = {kMixture}},
-      {.change = MEC_SET("mixture_kl.estimate=lower", mixture_kl.estimate = KlEstimate::lower),
-       .beside = {kMixture}},
-      {.change = MEC_SET("mixture_kl.estimate=upper", mixture_kl.estimate = KlEstimate::upper),
-       .beside = {kMixture}},
-      {.change = MEC_SET("mixture_kl.bandwidth=0.3", mixture_kl.bandwidth = 0.3),
-       .beside = {kMixture}},
-      {.change = MEC_SET("mixture_kl.components=7", mixture_kl.components = 7),
-       .beside = {kMixture}},
-      {.change = MEC_SET("mixture_kl.variance=0.4", mixture_kl.variance = 0.4),
-       .beside = {kMixture}},
+      {.change = MEC_SET("mixture_kl.estimate=product", mixture_kl.estimate = KlEstimate::product), .beside = {kMixture}},
+      {.change = MEC_SET("mixture_kl.estimate=lower", mixture_kl.estimate = KlEstimate::lower), .beside = {kMixture}},
+      {.change = MEC_SET("mixture_kl.estimate=upper", mixture_kl.estimate = KlEstimate::upper), .beside = {kMixture}},
+      {.change = MEC_SET("mixture_kl.bandwidth=0.3", mixture_kl.bandwidth = 0.3), .beside = {kMixture}},
+      {.change = MEC_SET("mixture_kl.components=7", mixture_kl.components = 7), .beside = {kMixture}},
+      {.change = MEC_SET("mixture_kl.variance=0.4", mixture_kl.variance = 0.4), .beside = {kMixture}},
       {.change = MEC_SET("mixture_kl.seed=9", mixture_kl.seed = 9), .beside = {kMixture}},
       {.change = kMixture, .method = "swav"},
   };
@@ -103,21 +95,18 @@ std::vector<SettingRow> train_rows() {
       {.change = MEC_SET("train.epochs=3", train.epochs = 3)},
       {.change = MEC_SET("train.batch=12", train.batch = 12)},
       {.change = MEC_SET("train.accumulate=2", train.accumulate = 2)},
-      {.change = MEC_SET("train.sync_batch_norm=false", train.sync_batch_norm = false),
+      {.change = MEC_SET("train.sync_batch_norm=false", train.sync_batch_norm = 0),
        .changes_training = false},  // in one process; tests/ssl/ranks.cpp has several
       {.change = kLars, .beside = {kStrongTrust}},
       {.change = kAdamw},
       {.change = MEC_SET("train.lr=0.02", train.lr = 0.02)},
       {.change = MEC_SET("train.lr=0.02", train.lr = 0.02), .beside = {kAdamw}},
-      {.change = MEC_SET("train.warmup_epochs=2", train.warmup.epochs = 2),
-       .beside = {kWarmupByEpochs}},
-      {.change = MEC_SET("train.warmup_epochs=1.5", train.warmup.epochs = 1.5),
-       .beside = {kWarmupByEpochs}},
+      {.change = MEC_SET("train.warmup_epochs=2", train.warmup.epochs = 2), .beside = {kWarmupByEpochs}},
+      {.change = MEC_SET("train.warmup_epochs=1.5", train.warmup.epochs = 1.5), .beside = {kWarmupByEpochs}},
       {.change = MEC_SET("train.warmup_steps=0", train.warmup.steps = 0)},
       {.change = MEC_SET("train.warmup_steps=5", train.warmup.steps = 5)},
       {.change = MEC_SET("train.momentum=0.3", train.momentum = 0.3)},
-      {.change = MEC_SET("train.momentum=0.3", train.momentum = 0.3),
-       .beside = {kLars, kStrongTrust}},
+      {.change = MEC_SET("train.momentum=0.3", train.momentum = 0.3), .beside = {kLars, kStrongTrust}},
       {.change = kStrongDecay},
       {.change = kStrongDecay, .beside = {kNoDecayOfVectors}},
       {.change = kStrongDecay, .beside = {kAdamw}},
@@ -130,39 +119,30 @@ std::vector<SettingRow> train_rows() {
       {.change = MEC_SET("train.adam_eps=0.01", train.adam_eps = 0.01), .beside = {kAdamw}},
       {.change = MEC_SET("train.ema=0.3", train.ema = 0.3)},
       {.change = MEC_SET("train.ema_end=0.2", train.ema_end = 0.2)},
-      {.change =
-           MEC_SET("train.constant_predictor_rate=true", train.constant_predictor_rate = true)},
-      {.change =
-           MEC_SET("train.constant_predictor_rate=true", train.constant_predictor_rate = true),
+      {.change = MEC_SET("train.constant_predictor_rate=true", train.constant_predictor_rate = true)},
+      {.change = MEC_SET("train.constant_predictor_rate=true", train.constant_predictor_rate = true),
        .beside = {kStrongDecay, kNoDecayOfVectors}},
       {.change = MEC_SET("train.seed=11", train.seed = 11)},
       {.change = MEC_SET("train.precision=bf16", train.precision = "bf16"), .beside = {kOneEpoch}},
       {.change = MEC_SET("train.on_nonfinite=skip", train.on_nonfinite = OnNonfinite::skip), .changes_training = false},
       {.change = MEC_SET("train.nonfinite_limit=3", train.nonfinite_limit = 3), .changes_training = false},
       {.change = MEC_SET("train.health_steps=0", train.health_steps = 0), .changes_training = false},
-      {.change = MEC_SET("train.checkpoint_epochs=2", train.checkpoint_epochs = 2),
-       .changes_training = false},
-      {.change = MEC_SET("train.checkpoint_steps=1", train.checkpoint_steps = 1),
-       .changes_training = false},
-      {.change = MEC_SET("train.checkpoint_minutes=0.001", train.checkpoint_minutes = 0.001),
-       .changes_training = false},
-      {.change = MEC_SET("train.checkpoints_kept=3", train.checkpoints_kept = 3),
-       .changes_training = false},
+      {.change = MEC_SET("train.checkpoint_epochs=2", train.checkpoint_epochs = 2), .changes_training = false},
+      {.change = MEC_SET("train.checkpoint_steps=1", train.checkpoint_steps = 1), .changes_training = false},
+      {.change = MEC_SET("train.checkpoint_minutes=0.001", train.checkpoint_minutes = 0.001), .changes_training = false},
+      {.change = MEC_SET("train.checkpoints_kept=3", train.checkpoints_kept = 3), .changes_training = false},
   };
 }
 
-SettingRow number_row(const std::string& method, const std::string& name, double value,
-                      std::vector<Change> beside = {}) {
+SettingRow number_row(const std::string& method, const std::string& name, double value, std::vector<Change> beside = {}) {
   const std::string text = concat(method, ".", name, "=", value);
-  return {
-      .change = {text, [name, value](PretrainSettings& s) { s.method_settings.at(name) = value; }},
-      .beside = std::move(beside),
-      .method = method};
+  return {.change = {text, [name, value](PretrainSettings& s) { s.method_settings.at(name) = value; }},
+          .beside = std::move(beside),
+          .method = method};
 }
 
 std::vector<SettingRow> method_rows() {
-  const Change short_queue{"swav.queue=8",
-                           [](PretrainSettings& s) { s.method_settings.at("queue") = 8; }};
+  const Change short_queue{"swav.queue=8", [](PretrainSettings& s) { s.method_settings.at("queue") = 8; }};
   return {
       {.change = {"method=simclr", [](PretrainSettings& s) { choose_method(s, "simclr"); }},
        .after = {MEC_SET("train.batch=8", train.batch = 8), MEC_SET("model.dim=16", model.dim = 16),
@@ -215,11 +195,9 @@ constexpr ViewRow kViewRows[] = {
 // The row for view `index`, or for all views where it is negative.
 SettingRow view_row(const ViewRow& row, int index) {
   const std::string prefix = index < 0 ? "augment." : concat("augment.view", index + 1, ".");
-  return {.change = {concat(prefix, row.name, "=", row.text),
-                     [apply = row.apply, index](PretrainSettings& s) {
+  return {.change = {concat(prefix, row.name, "=", row.text), [apply = row.apply, index](PretrainSettings& s) {
                        for (int v = 0; v < static_cast<int>(s.augment.views.size()); ++v) {
-                         if (index < 0 || v == index)
-                           apply(s.augment.views[static_cast<std::size_t>(v)]);
+                         if (index < 0 || v == index) apply(s.augment.views[static_cast<std::size_t>(v)]);
                        }
                      }}};
 }
@@ -264,18 +242,12 @@ const std::vector<SettingRow>& eval_rows() {
                       scored = MEC_SET("eval.every_epochs=1", eval.every_epochs = 1);
   static const std::vector<SettingRow> rows{
       {.change = scored, .beside = {gray}, .changes_training = false},
-      {.change = MEC_SET("eval.every_epochs=2", eval.every_epochs = 2),
-       .beside = {gray},
-       .changes_training = false},
+      {.change = MEC_SET("eval.every_epochs=2", eval.every_epochs = 2), .beside = {gray}, .changes_training = false},
       {.change = MEC_SET("eval.knn=false", eval.knn = false),
        .beside = {gray, scored, MEC_SET("eval.probe=true", eval.probe = true)},
        .changes_training = false},
-      {.change = MEC_SET("eval.probe=true", eval.probe = true),
-       .beside = {gray, scored},
-       .changes_training = false},
-      {.change = MEC_SET("eval.limit=22", eval.limit = 22),
-       .beside = {gray, scored},
-       .changes_training = false},
+      {.change = MEC_SET("eval.probe=true", eval.probe = true), .beside = {gray, scored}, .changes_training = false},
+      {.change = MEC_SET("eval.limit=22", eval.limit = 22), .beside = {gray, scored}, .changes_training = false},
       {.change = scored, .beside = {gray}, .method = "simsiam", .changes_training = false},
   };
   return rows;
@@ -284,8 +256,7 @@ const std::vector<SettingRow>& eval_rows() {
 const std::vector<SettingRow>& augment_rows() {
   static const std::vector<SettingRow> rows = [] {
     std::vector<SettingRow> all{
-        {.change = {"augment.views=3",
-                    [](PretrainSettings& s) { s.augment.views.push_back(official_second_view()); }},
+        {.change = {"augment.views=3", [](PretrainSettings& s) { s.augment.views.push_back(official_second_view()); }},
          .after = {{"augment.size=11", [](PretrainSettings& s) {
                       for (ViewSettings& view : s.augment.views) view.size = 11;
                     }}}}};
