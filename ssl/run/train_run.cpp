@@ -14,6 +14,7 @@
 #include "mec/ssl/run/run_directory.h"
 #include "mec/ssl/run/run_keeper.h"
 #include "mec/ssl/run/run_ranks.h"
+#include "mec/ssl/run/run_setup.h"
 #include "mec/ssl/run/settings_file.h"
 #include "mec/ssl/training/checkpoint.h"
 #include "mec/ssl/training/checkpoint_files.h"
@@ -40,32 +41,6 @@ DatasetPtr open_data(const DataSettings& data, const Teller& note) {
                                      .exif_orientation = data.exif_orientation});
   for (const std::string& text : dataset->info().notes) tell(note, text);
   return dataset;
-}
-
-Normalization normalization_of(const DataSettings& data, const DatasetInfo& info) {
-  if (data.mean.empty() && data.std.empty()) return info.normalization;
-  return {.mean = {data.mean.begin(), data.mean.end()}, .std = {data.std.begin(), data.std.end()}};
-}
-
-std::int64_t image_size_of(const DataSettings& data, const Transform& views) {
-  return data.eval_size > 0 ? data.eval_size : views.size(0).width;
-}
-
-WeightsInfo describe_encoder(const ResNet& encoder, const TransformPtr& views, const DataSettings& data) {
-  const Normalization& normalization = views->normalization();
-  return {.encoder = encoder.config,
-          .image_size = image_size_of(data, *views),
-          .mean = {normalization.mean.begin(), normalization.mean.end()},
-          .std = {normalization.std.begin(), normalization.std.end()}};
-}
-
-RunIdentity identity_of(const PretrainSettings& settings, std::int64_t steps_per_epoch, std::int64_t images = 0) {
-  PretrainSettings defaults;
-  choose_method(defaults, settings.method);
-  return {.steps_per_epoch = steps_per_epoch,
-          .images = images,
-          .settings = settings_that_train(settings),
-          .defaults = settings_that_train(defaults)};
 }
 
 std::string start_text(const PretrainSettings& settings, const Dataset& dataset, const TrainPlan& plan) {
@@ -142,7 +117,8 @@ PretrainSettings keep_within(PretrainSettings settings, double minutes, const Da
 std::string what_fits(const PretrainSettings& settings, const Device& device) {
   try {
     const DatasetPtr dataset = open_data(settings.data, {});
-    const TransformPtr views = make_augmentation(settings.augment, normalization_of(settings.data, dataset->info()));
+    const TransformPtr views =
+        make_augmentation(settings.augment, normalization_of(settings.data, dataset->info().normalization));
     const std::int64_t prepared = settings.data.workers > 0 ? LoaderOptions{}.prefetch : 1;
     const auto fits =
         largest_batch(settings, sizes_of(*views), dataset->info().channels, device, device->host_readable() ? prepared : 0);
@@ -153,14 +129,6 @@ std::string what_fits(const PretrainSettings& settings, const Device& device) {
     return "";
   }
 }
-
-// Where a run goes on: its folder, locked, and the checkpoint; neither where it begins.
-struct Former {
-  std::unique_ptr<FolderLock> lock;
-  std::unique_ptr<Checkpoint> checkpoint;
-
-  std::int64_t step() const { return checkpoint ? checkpoint->step() : 0; }
-};
 
 // Whether that run is complete, as far as can be said without its data: a run that has ended says
 // so where they are gone. IoError where it is of other settings, and these are not wanted.
@@ -211,34 +179,6 @@ void tell_start(const RunOptions& options, const std::filesystem::path& out, con
   tell(options.log, start_text(settings, dataset, plan));
 }
 
-// What the run's bits come from.
-std::string computed_by(const RunOptions& options, const Device& device) {
-  const std::string one = options.computed_on.empty() ? device->name() : options.computed_on;
-  if (options.ranks->size() == 1) return one;
-  const std::string library = options.ranks->library(device);
-  return concat(one, " in ", options.ranks->size(), " processes", library.empty() ? "" : " over ", library);
-}
-
-// Takes the state of the checkpoint, and frees its memory. Returns the settings that are others.
-// ValueError where these leave nothing of the run's `steps` to train.
-std::vector<SettingChange> take_state(Former& former, const RunIdentity& identity, Learner& learner, const Objective& objective,
-                                      const RunOptions& options, const std::string& computed_on, const std::string& folder,
-                                      std::int64_t steps) {
-  const std::unique_ptr<Checkpoint> from = std::move(former.checkpoint);
-  if (!from) return {};
-  if (options.resume != Resume::other_settings) from->check_same(identity);
-  from->restore(learner, objective);
-  const std::string before = from->computed_on();
-  if (!before.empty() && before != computed_on) {
-    tell(options.note, concat(folder, " was trained on ", before, "; on ", computed_on, " it goes on with other bits"));
-  }
-  std::vector<SettingChange> changes = from->changes(identity);
-  check<ValueError>(changes.empty() || from->step() < steps, folder, ": its checkpoint is of step ", from->step(),
-                    ", but with these settings a run has ", steps,
-                    " steps, so that nothing is left to train; choose more epochs, or another folder");
-  return changes;
-}
-
 // Calls train(), and adds to its errors what the user may do.
 std::int64_t with_advice(const std::function<std::int64_t()>& train, const DataSettings& data, const std::filesystem::path& out,
                          RunKeeper* keeper) {
@@ -280,7 +220,7 @@ std::unique_ptr<RunKeeper> make_keeper(const PretrainSettings& settings, const O
 RunEnd run(const PretrainSettings& asked, const Device& device, const std::filesystem::path& out, const RunOptions& options,
            Former former) {
   const DatasetPtr dataset = open_data(asked.data, options.note);
-  const TransformPtr views = make_augmentation(asked.augment, normalization_of(asked.data, dataset->info()));
+  const TransformPtr views = make_augmentation(asked.augment, normalization_of(asked.data, dataset->info().normalization));
   BrokenImages broken(out / kBrokenFile, asked.data.broken_limit, options.note);
   std::unique_ptr<EncoderScorer> scorer = make_scorer(asked, *dataset, *views, device, options, broken);
   const PretrainSettings settings =
@@ -314,7 +254,7 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
   if (leads) {
     keeper = make_keeper(settings, *objective, options,
                          {.folder = out,
-                          .info = describe_encoder(learner.online.encoder, views, settings.data),
+                          .info = describe_encoder(learner.online.encoder, *views, settings.data),
                           .identity = identity,
                           .computed_on = computed_on,
                           .steps_done = done,
@@ -347,12 +287,8 @@ RunEnd train_run(const PretrainSettings& settings, const Device& device, const s
   const bool leads = options.ranks->rank() == 0;
   if (!leads) options.log = options.note = {};
   Former former;
-  bool complete = false;
-  if (leads && options.resume != Resume::never && std::filesystem::is_directory(out)) {
-    former.lock = std::make_unique<FolderLock>(out);
-    former.checkpoint = newest_checkpoint(out, options.note, [&](std::int64_t step) { check_lines(out, step); });
-    complete = is_complete(former, settings, options.resume, out);
-  }
+  if (leads) former = find_former(out, options);
+  const bool complete = is_complete(former, settings, options.resume, out);
   if (options.ranks->broadcast(complete ? 1 : 0) > 0) {
     return ended_already(options, out, former.step(), settings.train.epochs);
   }
