@@ -5,6 +5,7 @@
 #include "mec/cli/program.h"
 #include "mec/cli/ranks.h"
 #include "mec/eval/features.h"
+#include "mec/tensor/devices.h"
 #include "mec/tensor/io/npy.h"
 #include "mec/tensor/text.h"
 
@@ -22,14 +23,31 @@ struct EmbedCommand {
   std::string precision = "f32";
 };
 
+// Images of a file, and their pixels where they are bytes.
+struct ImageFile {
+  Tensor array;
+  std::vector<std::uint8_t> pixels;
+};
+
 // Checks the images before the encoder does: its first convolution would report the number of
 // channels that the device stores, not the file's.
-Tensor read_images(const std::string& path, const EncoderSource& source, const Device& device) {
-  const Tensor images = read_npy(path, device);
+ImageFile read_images(const std::string& path, const EncoderSource& source) {
+  ImageFile images{.array = read_npy(path, make_reference_device()), .pixels = {}};
+  const Tensor& array = images.array;
   const std::int64_t channels = source.info().encoder.in_channels;
-  check<ShapeError>(images.rank() == 4 && images.dim(3) == channels, path, ": the encoder takes images (N,H,W,", channels,
-                    "), but the array is ", images.shape());
+  check<ShapeError>(array.rank() == 4 && array.dim(3) == channels, path, ": the encoder takes images (N,H,W,", channels,
+                    "), but the array is ", array.shape());
+  if (array.dtype() == Dtype::u8) images.pixels = array.to_vector<std::uint8_t>();
   return images;
+}
+
+ImageStream stream_file(const ImageFile& images, const EncoderSource& source, const std::string& path, const Device& device,
+                        std::int64_t batch) {
+  const Shape& shape = images.array.shape();
+  if (images.array.dtype() != Dtype::u8) return stream_array(images.array, path, device, options);
+  return source.stream(
+      {.pixels = images.pixels.data(), .count = shape[0], .height = shape[1], .width = shape[2], .channels = shape[3]}, device,
+      options);
 }
 
 void run_embed(const EmbedCommand& options, const CommunicatorPtr& ranks) {
@@ -39,11 +57,13 @@ void run_embed(const EmbedCommand& options, const CommunicatorPtr& ranks) {
   const Dtype dtype = parse_precision(options.precision, device);
   const StreamOptions stream = options.data.stream(ranks);
 
+  ImageFile file;
   ImageStream images;
   if (options.images.empty()) {
     images = source.stream(source.open_data(options.data, parse_split(options.split)), device, stream);
   } else {
-    images = stream_array(read_images(options.images, source, device), source.normalization(), options.images, device, stream);
+    file = read_images(options.images, source);
+    images = stream_file(file, source, options.images, device, stream);
   }
   const std::vector<std::string> facts{concat("images = ", images.size), concat("batch = ", stream.batch),
                                        concat("precision = ", options.precision),
@@ -65,7 +85,8 @@ void add_embed(Command program) {
   add_encoder_options(command, options->encoder);
   add_data_options(command, options->data);
   command.add_option("--split", options->split, "train or test").one_of({"train", "test"}).show_default();
-  command.add_option("--images", options->images, "Instead of a data set: .npy (N,H,W,C), f32 and normalised, or raw u8");
+  command.add_option("--images", options->images,
+                     "Instead of a data set, .npy (N,H,W,C): u8, or f32 that are normalised already");
   command.add_option("--out", options->out, "Features (N,d), f32, .npy").required();
   command.add_option("--precision", options->precision, "f32 or bf16: of the encoder").one_of({"f32", "bf16"}).show_default();
   add_device_options(command, options->device);

@@ -77,6 +77,10 @@ ImageStream EncoderSource::stream(const DatasetPtr& dataset, const Device& devic
   return stream_dataset(dataset, saved_.view(dataset->info().size), device, options);
 }
 
+ImageStream EncoderSource::stream(const ImageArray& images, const Device& device, const StreamOptions& options) const {
+  return stream_images(images, saved_.view(images.size()), device, options);
+}
+
 ImageStream EncoderSource::stream_raw(const DatasetPtr& dataset, const Device& device, const StreamOptions& options) const {
   const auto channels = static_cast<std::size_t>(info().encoder.in_channels);
   const Normalization none{.mean = std::vector<float>(channels, 0.0F), .std = std::vector<float>(channels, 1.0F)};

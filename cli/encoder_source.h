@@ -41,6 +41,7 @@ class EncoderSource {
   DatasetPtr open_data(const DataOptions& options, Split split) const;
   Splits open_splits(const DataOptions& options) const;
   ImageStream stream(const DatasetPtr& dataset, const Device& device, const StreamOptions& options) const;
+  ImageStream stream(const ImageArray& images, const Device& device, const StreamOptions& options) const;
   // The same with pixels in [0, 1], not normalised.
   ImageStream stream_raw(const DatasetPtr& dataset, const Device& device, const StreamOptions& options) const;
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
+#include "mec/data/loader/batch_builder.h"
 #include "mec/nn/layout.h"
 #include "mec/tensor/backend.h"
 #include "mec/tensor/devices.h"
@@ -72,16 +74,27 @@ template <class Make> Features stack(const ImageStream& images, const Make& make
   return all;
 }
 
-// Raw bytes, scaled to [0, 1] and normalised.
-std::vector<float> normalize_bytes(const std::vector<std::uint8_t>& bytes, const Normalization& normalization) {
-  const std::size_t channels = normalization.mean.size();
-  std::vector<float> values(bytes.size());
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    const std::size_t c = i % channels;
-    values[i] = (static_cast<float>(bytes[i]) / 255.0F - normalization.mean[c]) / normalization.std[c];
+// The rows of this rank's batches, one after another, of images in memory; none behind the last.
+class OwnRows {
+ public:
+  OwnRows(std::int64_t images, const StreamOptions& options)
+      : images_(images), batch_(options.batch), ranks_(options.ranks->size()), begin_(options.ranks->rank() * options.batch) {
+    check<ValueError>(batch_ > 0, "embed: a batch has at least one image, but is ", batch_);
   }
-  return values;
-}
+
+  struct Range {
+    std::int64_t begin, end;
+  };
+  std::optional<Range> next() {
+    if (begin_ >= images_) return std::nullopt;
+    const Range rows{begin_, std::min(begin_ + batch_, images_)};
+    begin_ += batch_ * ranks_;
+    return rows;
+  }
+
+ private:
+  std::int64_t images_, batch_, ranks_, begin_;
+};
 
 }  // namespace
 
@@ -114,25 +127,34 @@ ImageStream stream_dataset(const DatasetPtr& dataset, const TransformPtr& eval_v
           .ranks = options.ranks};
 }
 
-ImageStream stream_array(const Tensor& images, const Normalization& normalization, const std::string& name,
-                         const Device& device, const StreamOptions& options) {
+ImageStream stream_images(const ImageArray& images, const TransformPtr& eval_view, const Device& device,
+                          const StreamOptions& options) {
+  validate(images, "embed");
+  const std::shared_ptr<BatchBuilder> builder = make_batch_builder(eval_view, static_cast<int>(images.channels), device);
+  const auto next = [=, own = OwnRows(images.count, options)]() mutable -> std::optional<Batch> {
+    const auto rows = own.next();
+    if (!rows) return std::nullopt;
+    builder->start(rows->end - rows->begin);
+    for (std::int64_t i = rows->begin; i < rows->end; ++i) builder->add(i - rows->begin, images.image(i), {});
+    Batch batch;
+    batch.views = builder->finish();
+    return batch;
+  };
+  return {.size = images.count, .file_channels = images.channels, .next = next, .batch = options.batch, .ranks = options.ranks};
+}
+
+ImageStream stream_array(const Tensor& images, const std::string& name, const Device& device, const StreamOptions& options) {
   check<ShapeError>(images.rank() == 4 && images.numel() > 0, name, ": images are (N,H,W,C), but the array is ",
                     images.shape());
-  check<DtypeError>(images.dtype() == Dtype::f32 || images.dtype() == Dtype::u8, name,
-                    ": images are normalised f32 or raw u8, but the array is ", images.dtype());
-  check<ValueError>(options.batch > 0, "embed: a batch has at least one image, but is ", options.batch);
+  check<DtypeError>(images.dtype() == Dtype::f32, name, ": images are normalised f32 or raw u8, but the array is ",
+                    images.dtype());
+  check_finite(images, name);
   const std::int64_t channels = images.dim(3), size = images.dim(0);
-  const bool raw = images.dtype() == Dtype::u8;
-  if (raw) validate(normalization, static_cast<int>(channels));
-  else check_finite(images, name);
-
-  const auto next = [=, at = options.ranks->rank() * options.batch]() mutable -> std::optional<Batch> {
-    if (at >= size) return std::nullopt;
-    const Tensor part = images.rows(at, std::min(at + options.batch, size));
-    at += options.batch * options.ranks->size();
-    const auto values = raw ? normalize_bytes(part.to_vector<std::uint8_t>(), normalization) : part.to_vector<float>();
+  const auto next = [=, own = OwnRows(size, options)]() mutable -> std::optional<Batch> {
+    const auto rows = own.next();
+    if (!rows) return std::nullopt;
     Batch batch;
-    batch.views = {with_channels(Tensor::from(values, part.shape(), device), device->image_channels(channels))};
+    batch.views = {with_channels(images.rows(rows->begin, rows->end).to(device), device->image_channels(channels))};
     return batch;
   };
   return {.size = size, .file_channels = channels, .next = next, .batch = options.batch, .ranks = options.ranks};

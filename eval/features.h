@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "mec/data/image_array.h"
 #include "mec/data/loader/loader.h"
 #include "mec/distributed/communicator.h"
 #include "mec/nn/module.h"
@@ -49,11 +50,16 @@ struct StreamOptions {
 ImageStream stream_dataset(const DatasetPtr& dataset, const TransformPtr& eval_view, const Device& device,
                            const StreamOptions& options = {});
 
-// An array of images (N,H,W,C): f32, normalised already, or u8, to which `normalization` is
-// applied. ShapeError unless there are four dimensions; DtypeError for another element type;
-// ValueError, naming `name` and the position, for an f32 value that is not finite.
-ImageStream stream_array(const Tensor& images, const Normalization& normalization, const std::string& name,
-                         const Device& device, const StreamOptions& options = {});
+// Images in memory in the same view, which gives the same bits. Their pixels outlive the stream. No
+// thread is started, and no image is skipped. ShapeError, ValueError as validate().
+ImageStream stream_images(const ImageArray& images, const TransformPtr& eval_view, const Device& device,
+                          const StreamOptions& options = {});
+
+// An array of images (N,H,W,C), f32 and normalised already, as they are. ShapeError unless there
+// are four dimensions; DtypeError for another element type; ValueError, naming `name` and the
+// position, for a value that is not finite.
+ImageStream stream_array(const Tensor& images, const std::string& name, const Device& device,
+                         const StreamOptions& options = {});
 
 // The encoder's output in f32, in evaluation mode and without a graph; images enter it as `dtype`.
 // ShapeError when it does not give one row for each image, ValueError for a feature that is not

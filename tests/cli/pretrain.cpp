@@ -129,6 +129,8 @@ TEST_CASE_FIXTURE(Fixture, "a data set and the same images as an array have the 
   const Device device = make_reference_device();
   const std::vector<std::uint8_t> pixels(images.begin(), images.end());
   write_npy(folder / "images.npy", Tensor::from(pixels, {20, 8, 8, 1}, device));
+  run({"embed", at("run/encoder.safetensors"), "--images", at("images.npy"), "--out", at("b.npy")});
+  CHECK(read_bytes(folder / "a.npy") == read_bytes(folder / "b.npy"));
   run({"embed", at("run/encoder.safetensors"), "--images", at("images.npy"), "--out", at("b.npy"), "--batch", "7"});
   const Tensor a = read_npy(folder / "a.npy", device), b = read_npy(folder / "b.npy", device);
   CHECK(a.shape() == Shape{20, 32});

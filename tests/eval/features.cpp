@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "data/fixtures.h"
 #include "mec/autograd/ops.h"
 #include "mec/data/formats/memory_dataset.h"
 #include "mec/tensor/devices.h"
@@ -83,24 +84,53 @@ TEST_CASE("pixel features are the pixels as they are streamed") {
   CHECK(features.x.to_vector<float>()[16] == doctest::Approx((10.0 / 255 - 0.5) / 0.25));
 }
 
-TEST_CASE("an array of raw images is normalised, an array of floats is taken as it is") {
+TEST_CASE("images in memory are those of a data set, to the bit, and an array of floats is taken as it is") {
   const Device& device = shared_device();
-  const std::vector<std::uint8_t> raw{0, 255, 51, 0};
-  const ImageStream bytes =
-      stream_array(Tensor::from(raw, {2, 1, 1, 2}, device), {{0.5F, 0.5F}, {0.25F, 0.5F}}, "raw.npy", device);
-  CHECK(pixel_features(bytes).x.to_vector<float>() == std::vector<float>{-2, 1, (0.2F - 0.5F) / 0.25F, -1});
+  for (const int side : {6, 9}) {  // as they are, and resized
+    const auto random = test::random_image({side, side}, 3, 5), other = test::random_image({side, side}, 3, 6);
+    std::vector<std::uint8_t> pixels = random.pixels;
+    pixels.insert(pixels.end(), other.pixels.begin(), other.pixels.end());
+    const Normalization normalization{{0.5F, 0.4F, 0.3F}, {0.2F, 0.3F, 0.4F}};
+    const TransformPtr view = make_eval_transform(EvalViewSettings::for_images({side, side}, 6), normalization);
+    const auto data = std::make_shared<MemoryDataset>(DatasetInfo{.kind = "test",
+                                                                  .channels = 3,
+                                                                  .size = {side, side},
+                                                                  .has_labels = false,
+                                                                  .class_names = {},
+                                                                  .normalization = normalization},
+                                                      pixels, std::vector<std::int32_t>{});
+    const ImageArray array{.pixels = pixels.data(), .count = 2, .height = side, .width = side, .channels = 3};
+    const auto values = pixel_features(stream_dataset(data, view, device)).x.to_vector<float>();
+    CHECK(pixel_features(stream_images(array, view, device)).x.to_vector<float>() == values);
+    CHECK(pixel_features(stream_images(array, view, device, {.batch = 1})).x.to_vector<float>() == values);
+  }
   const Tensor array = Tensor::from(std::vector<float>{7, 8, 9}, {3, 1, 1, 1}, device);
-  CHECK(pixel_features(stream_array(array, {}, "x.npy", device, {.batch = 2})).x.to_vector<float>() ==
-        std::vector<float>{7, 8, 9});
+  CHECK(pixel_features(stream_array(array, "x.npy", device, {.batch = 2})).x.to_vector<float>() == std::vector<float>{7, 8, 9});
+}
+
+TEST_CASE("images in memory that are none are refused") {
+  const std::vector<std::uint8_t> pixels(12);
+  const TransformPtr view = make_eval_transform({.size = 2, .resize = 2}, {{0.5F}, {0.5F}});
+  const auto stream = [&](const ImageArray& images, std::int64_t batch = 4) {
+    stream_images(images, view, shared_device(), {.batch = batch});
+  };
+  CHECK_NOTHROW(stream({pixels.data(), 3, 2, 2, 1}));
+  CHECK_THROWS_WITH_AS(stream({pixels.data(), 0, 2, 2, 1}), doctest::Contains("but are (0,2,2,1)"), ShapeError);
+  CHECK_THROWS_WITH_AS(stream({pixels.data(), 1, 2, 2, 2}), doctest::Contains("1 or 3 channels, but are (1,2,2,2)"),
+                       ShapeError);
+  CHECK_THROWS_WITH_AS(stream({pixels.data(), 1, 1 << 15, 1 << 15, 1}), doctest::Contains("at most 178956970 pixels"),
+                       ShapeError);
+  CHECK_THROWS_WITH_AS(stream({nullptr, 3, 2, 2, 1}), doctest::Contains("null"), ValueError);
+  CHECK_THROWS_WITH_AS(stream({pixels.data(), 3, 2, 2, 1}, 0), doctest::Contains("at least one image"), ValueError);
 }
 
 TEST_CASE("an array that holds no images is refused by name and position") {
   const Device& device = shared_device();
   const Tensor nan = Tensor::from(std::vector<float>{0, 0, 0, std::numeric_limits<float>::quiet_NaN()}, {2, 1, 2, 1}, device);
-  CHECK_THROWS_WITH_AS(stream_array(nan, {}, "x.npy", device),
+  CHECK_THROWS_WITH_AS(stream_array(nan, "x.npy", device),
                        doctest::Contains("x.npy: all values must be finite, but the one at [1,0,1,0] is"), ValueError);
-  CHECK_THROWS_AS(stream_array(nan.reshape({2, 2}), {}, "x.npy", device), ShapeError);
-  CHECK_THROWS_AS(stream_array(Tensor::zeros({1, 1, 1, 1}, Dtype::f64, device), {}, "x.npy", device), DtypeError);
+  CHECK_THROWS_AS(stream_array(nan.reshape({2, 2}), "x.npy", device), ShapeError);
+  CHECK_THROWS_AS(stream_array(Tensor::zeros({1, 1, 1, 1}, Dtype::f64, device), "x.npy", device), DtypeError);
 }
 
 TEST_CASE("an encoder must give one row for each image") {

@@ -87,7 +87,7 @@ TEST_CASE("shared arrays and their pixels are those of one process") {
   const Device device = make_reference_device();
   const Tensor images = random({11, 2, 2, 1}, Dtype::f32, device, {.seed = 3});
   const auto pixels = [&](const CommunicatorPtr& ranks) {
-    return pixel_features(stream_array(images, {}, "x.npy", device, {.batch = 2, .ranks = ranks}));
+    return pixel_features(stream_array(images, "x.npy", device, {.batch = 2, .ranks = ranks}));
   };
   run_ranks(4, [&](const CommunicatorPtr& ranks) {
     const Features all = pixels(ranks);
@@ -114,8 +114,8 @@ TEST_CASE("a stream that ends early is refused, whichever rank's images are miss
     CHECK_THROWS_WITH_AS(run_ranks(2,
                                    [&](const CommunicatorPtr& ranks) {
                                      const Device device = make_reference_device();
-                                     ImageStream images = stream_array(Tensor::zeros({8, 1, 1, 1}, Dtype::f32, device), {},
-                                                                       "x.npy", device, {.batch = 2, .ranks = ranks});
+                                     ImageStream images = stream_array(Tensor::zeros({8, 1, 1, 1}, Dtype::f32, device), "x.npy",
+                                                                       device, {.batch = 2, .ranks = ranks});
                                      if (ranks->rank() == missing) {
                                        images.next = [next = images.next, left = 1]() mutable {
                                          return left-- > 0 ? next() : std::optional<Batch>();
