@@ -1,7 +1,6 @@
 // `mec loss NAME` for every method of the table except mec, which has options and output of its own
 // (loss.cpp).
 #include <algorithm>
-#include <cmath>
 #include <iostream>
 
 #include <nlohmann/json.hpp>
@@ -9,8 +8,7 @@
 #include "mec/cli/commands.h"
 #include "mec/cli/embedding_files.h"
 #include "mec/cli/options.h"
-#include "mec/ssl/methods/methods.h"
-#include "mec/tensor/ops.h"
+#include "mec/ssl/methods/pair_loss.h"
 
 namespace mec::cli {
 
@@ -23,34 +21,22 @@ struct MethodLossOptions {
   DeviceOptions device;
 };
 
-// The objective for pairs of width d. Where it reads a queue, the queue is that of the file.
-std::unique_ptr<PairObjective> make_pair_objective(MethodLossOptions& options, std::int64_t d, const Device& device) {
-  options.settings.model.dim = d;
-  if (!find_method(options.settings.method).pair_reads_queue) return make_objective(options.settings, device, Dtype::f64);
-  const Tensor queue = read_embeddings(options.queue, device).values;
-  check<ShapeError>(queue.dim(1) == d && queue.dim(0) > 0, options.queue, " is ", queue.shape(), ", but must be (L,", d,
-                    ") like the embeddings, and not empty");
-  options.settings.method_settings.at("queue") = static_cast<double>(queue.dim(0));
-  options.settings.train.batch = 1;  // nothing is queued, so any length will do
-  auto objective = make_objective(options.settings, device, Dtype::f64);
-  objective->state().at(0).tensor.copy_from(normalize_rows(queue).y);
-  return objective;
-}
-
-void run_method_loss(MethodLossOptions& options) {
+void run_method_loss(const MethodLossOptions& options) {
   const Device device = options.device.make();
   const EmbeddingPair pair = read_pair(options.paths, device);
   const Tensor& p = pair.p.values;
-  const auto objective = make_pair_objective(options, p.dim(1), device);
-  const PairResult result =
-      objective->pair(p, pair.z.values, {.dp = !options.paths.grad_p.empty(), .dz = !options.paths.grad_z.empty()});
-  const auto metrics = result.metrics.to_vector<double>();
-  check<NumericalError>(std::ranges::all_of(metrics, [](double metric) { return std::isfinite(metric); }),
-                        options.settings.method, ": the loss is ", metrics.front(), ", not a finite number; are the ",
-                        "embeddings far from unit length, or the batch too small?");
-  write_gradients(options.paths, pair, result.dp, result.dz);
+  Tensor queue;
+  if (find_method(options.settings.method).pair_reads_queue) {
+    queue = read_embeddings(options.queue, device).values;
+    check<ShapeError>(queue.dim(1) == p.dim(1) && queue.dim(0) > 0, options.queue, " is ", queue.shape(), ", but must be (L,",
+                      p.dim(1), ") like the embeddings, and not empty");
+  }
+  PairLoss loss(options.settings);
+  const PairLoss::Value value =
+      loss(p, pair.z.values, queue, {.dp = !options.paths.grad_p.empty(), .dz = !options.paths.grad_z.empty()});
+  write_gradients(options.paths, pair, value.dp, value.dz);
   nlohmann::ordered_json out;
-  for (std::size_t i = 0; i < metrics.size(); ++i) out[objective->metrics()[i]] = metrics[i];
+  for (const auto& [name, metric] : value.metrics) out[name] = metric;
   out["m"] = p.dim(0);
   out["d"] = p.dim(1);
   std::cout << out.dump() << "\n";

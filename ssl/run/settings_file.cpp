@@ -24,7 +24,6 @@
 #include <charconv>
 #include <cstdio>
 
-
 namespace mec {
 
 namespace {
@@ -82,15 +81,11 @@ std::ptrdiff_t rank(const Assignment& assignment) {
 }
 
 // A regulariser's other settings have no effect without its weight, which is 0 unless it is set.
-void check_regularizer(const PretrainSettings& settings,
-                       const std::vector<Assignment>& assignments) {
+void check_regularizer(const PretrainSettings& settings, const std::vector<Assignment>& assignments) {
   const std::string section = "mixture_kl.", weight = "mixture_kl.weight";
-  if (settings.mixture_kl.weight != 0 ||
-      std::ranges::count(assignments, weight, &Assignment::key) > 0)
-    return;
+  if (settings.mixture_kl.weight != 0 || std::ranges::count(assignments, weight, &Assignment::key) > 0) return;
   for (const Assignment& assignment : assignments) {
-    check<ValueError>(!assignment.key.starts_with(section), "'", assignment.key,
-                      "' has no effect, since ", weight,
+    check<ValueError>(!assignment.key.starts_with(section), "'", assignment.key, "' has no effect, since ", weight,
                       " is 0 unless it is set, and nothing is added to the loss then; set it too");
   }
 }
@@ -106,21 +101,24 @@ void apply(PretrainSettings& settings, std::vector<Assignment> assignments, Serv
   }
 }
 
-// The file's text, not too long for the library that parses it.
+// Not too much for the library that parses it.
+void check_length(const std::string& name, std::uint64_t bytes, std::ptrdiff_t dots) {
+  check<ValueError>(bytes <= limits::kSettings, name, ": it has ", bytes, " bytes, but settings have at most ",
+                    limits::kSettings, ": is it another file?");
+  check<ValueError>(dots <= limits::kSettingsDots, name, ": it has ", dots, " dots, but settings have at most ",
+                    limits::kSettingsDots, ": is it another file?");
+}
+
 std::string read_text(const std::filesystem::path& path) {
   InputFile file(path);
-  check<ValueError>(file.size() <= limits::kSettings, path.string(), ": it has ", file.size(),
-                    " bytes, but settings have at most ", limits::kSettings, ": is it another file?");
+  check_length(path.string(), file.size(), 0);
   const auto bytes = file.read(file.size(), "the settings");
-  const auto dots = std::ranges::count(bytes, std::uint8_t{'.'});
-  check<ValueError>(dots <= limits::kSettingsDots, path.string(), ": it has ", dots, " dots, but settings have at most ",
-                    limits::kSettingsDots, ": is it another file?");
   return {bytes.begin(), bytes.end()};
 }
 
-PretrainSettings read(const std::filesystem::path& path, Serves serves,
-                      const std::string& method = "") {
-  const std::string text = read_text(path);
+// `name` stands in errors before what is wrong.
+PretrainSettings parse(const std::string& text, const std::string& name, Serves serves, const std::string& method = "") {
+  check_length(name, text.size(), std::ranges::count(text, '.'));
   PretrainSettings settings;
   try {
     std::vector<Assignment> assignments;
@@ -131,10 +129,9 @@ PretrainSettings read(const std::filesystem::path& path, Serves serves,
     }
     apply(settings, std::move(assignments), serves);
   } catch (const toml::parse_error& error) {
-    throw ValueError(
-        concat(path.string(), ":", error.source().begin.line, ": ", error.description()));
+    throw ValueError(concat(name, ":", error.source().begin.line, ": ", error.description()));
   } catch (const ValueError& error) {
-    throw ValueError(concat(path.string(), ": ", error.what()));
+    throw ValueError(concat(name, ": ", error.what()));
   }
   return settings;
 }
@@ -171,15 +168,20 @@ std::string to_toml(const std::string& text) {
 }  // namespace
 
 PretrainSettings read_settings(const std::filesystem::path& path) {
-  return read(path, Serves::one_method);
+  return parse(read_text(path), path.string(), Serves::one_method);
 }
 
 PretrainSettings read_settings(const std::filesystem::path& path, const std::string& method) {
-  return read(path, Serves::several_methods, method);
+  return parse(read_text(path), path.string(), Serves::several_methods, method);
 }
 
 PretrainSettings read_run_settings(const std::filesystem::path& folder) {
-  return read(folder / kSettingsFile, Serves::several_methods);
+  const std::filesystem::path path = folder / kSettingsFile;
+  return parse(read_text(path), path.string(), Serves::several_methods);
+}
+
+PretrainSettings parse_settings(const std::string& text, const std::string& name) {
+  return parse(text, name, Serves::one_method);
 }
 
 void apply_assignments(PretrainSettings& settings, const std::vector<std::string>& assignments) {

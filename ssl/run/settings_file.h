@@ -22,6 +22,8 @@ PretrainSettings read_settings(const std::filesystem::path& path, const std::str
 // Of a run's folder, where earlier versions wrote the settings of other methods too: they are left
 // out.
 PretrainSettings read_run_settings(const std::filesystem::path& folder);
+// Of a file's text. Errors begin with `name` where those of a file begin with its path.
+PretrainSettings parse_settings(const std::string& text, const std::string& name);
 
 // Each "section.key=value", the value as in TOML; a text may go without quotes. As in a file their
 // order does not matter, but the last of one key counts. ValueError without '=', and as above.

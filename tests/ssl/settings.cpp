@@ -130,6 +130,16 @@ TEST_CASE("broken TOML is reported with file and line") {
   CHECK_THROWS_WITH_AS(read_text("[+train]\nlr = 1\n"), doctest::Contains("config.toml:1: "), ValueError);
 }
 
+TEST_CASE("settings are read from a text in memory as from a file") {
+  const PretrainSettings settings = parse_settings("method = \"simclr\"\n[train]\nlr = 0.25\n", "settings");
+  CHECK(settings.method == "simclr");
+  CHECK(settings.train.lr == 0.25);
+  CHECK_THROWS_WITH_AS(parse_settings("[train]\nlr = = 3\n", "settings"), doctest::Contains("settings:2: "), ValueError);
+  CHECK_THROWS_WITH_AS(parse_settings("[train]\nlr2 = 3\n", "settings"), doctest::Contains("settings: "), ValueError);
+  CHECK_THROWS_WITH_AS(parse_settings(std::string((1 << 20) + 1, '#'), "settings"), doctest::Contains("1048577 bytes"),
+                       ValueError);
+}
+
 TEST_CASE("a file that is too large for settings, or that nests tables by the thousand, is refused unread") {
   std::string deep = "a";
   for (int i = 0; i < 500'000; ++i) deep += ".a";  // destroying such tables overflows the stack

@@ -1,0 +1,78 @@
+// A run in the caller's loop: the caller has the images and gives a batch for each step. Nothing is
+// read from files, and no threads are started.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mec/data/image_array.h"
+#include "mec/nn/files/weights_info.h"
+#include "mec/nn/resnet.h"
+#include "mec/ssl/run/train_run.h"
+
+namespace mec {
+
+struct FedRunOptions {
+  // Of the data set, or, where images come without end, as many as make an epoch: it has
+  // images/batch steps.
+  std::int64_t images = 0;
+  int channels = 3;
+  // The run's folder, with the files that train_run() writes there. Empty: nothing is written but
+  // what save_… is asked for.
+  std::filesystem::path folder = {};
+  // Whether a run in that folder goes on.
+  Resume resume = Resume::never;
+  // Without a folder: a checkpoint, or the folder of a run, whose newest one is taken; the run goes
+  // on from there. Empty: it begins.
+  std::filesystem::path checkpoint = {};
+  std::string computed_on = {};  // see RunOptions
+  bool capture = true;
+  Teller note = {};
+};
+
+// For the same settings, images and device its bits are those of train_run(), and each goes on from
+// the other's checkpoints. data.path and data.workers have no effect; data.mean and data.std must
+// be set, since there is no data set for which they would be known.
+class FedRun {
+ public:
+  // ValueError for settings out of range or without effect here; IoError where folder or checkpoint
+  // are not what the options say.
+  FedRun(const PretrainSettings& settings, const Device& device, const FedRunOptions& options);
+  ~FedRun();
+
+  const PretrainSettings& settings() const;
+  std::int64_t steps() const;  // of the whole run
+  std::int64_t steps_per_epoch() const;
+  std::int64_t steps_done() const;
+  WeightsInfo info() const;  // of the encoder
+
+  // (batch): the numbers of the next step's images, in [0, images), in train_run()'s order. They
+  // choose the views of an image. Where images come without end, they are just numbers.
+  std::vector<std::int64_t> next() const;
+
+  // One step on the batch of those images. ShapeError unless there are train.batch images of the
+  // run's channels, ValueError after the last step, NumericalError as of train(). A step that fails
+  // once it has begun ends the run: all further calls are a ValueError.
+  StepReport step(const ImageArray& images);
+  // The same with views that the caller made: for each view of the settings its
+  // (batch,size,size,channels) values, normalised.
+  StepReport step_views(std::span<const float* const> views);
+
+  ResNet encoder() const;                                      // a copy of it, as it is now
+  void save_encoder(const std::filesystem::path& path) const;  // IoError
+  // IoError; ValueError before the first step.
+  void save_checkpoint(const std::filesystem::path& path) const;
+  // Ends training, and waits for the files of the folder. IoError where one cannot be written.
+  // Afterwards there is no further step.
+  void finish();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mec
