@@ -6,15 +6,8 @@
 #include "mec/tensor/backend.h"
 
 namespace mec::cli {
-namespace {
 
-CpuKernels cpu_kernels(const std::string& name) {
-  return name == "own" ? CpuKernels::own : name == "libraries" ? CpuKernels::libraries : CpuKernels::automatic;
-}
-
-}  // namespace
-
-CpuOptions DeviceOptions::cpu() const { return {.threads = threads, .kernels = cpu_kernels(kernels)}; }
+CpuOptions DeviceOptions::cpu() const { return {.threads = threads, .kernels = parse_cpu_kernels(kernels)}; }
 
 CudaOptions DeviceOptions::cuda() const { return {.device = gpu, .tf32 = tf32, .deterministic = !nondeterministic, .tune = tune}; }
 
@@ -34,7 +27,7 @@ void add_device_options(Command command, DeviceOptions& options) {
       .one_of({"cpu", "cuda", "reference"})
       .show_default();
   command.add_option("--threads", options.threads, "Threads of the CPU device; 0: OMP_NUM_THREADS, or one for each processor")
-      .between(0, 4096);
+      .between(0, kMostCpuThreads);
   command
       .add_option("--kernels", options.kernels,
                   "Of the CPU device: own, or the libraries' (oneDNN, OpenBLAS); auto: the faster ones on this processor")

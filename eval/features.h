@@ -36,8 +36,12 @@ struct ImageStream {
   CommunicatorPtr ranks = one_process();
 };
 
+// Images that pass an encoder at a time. In batches of another size they may be summed in another
+// order.
+inline constexpr std::int64_t kEmbedBatch = 256;
+
 struct StreamOptions {
-  std::int64_t batch = 256;
+  std::int64_t batch = kEmbedBatch;
   int workers = 1;                        // threads that decode
   CommunicatorPtr ranks = one_process();  // that share the images
   // Images that cannot be read, as for a Loader.

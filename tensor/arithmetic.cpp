@@ -4,6 +4,13 @@
 
 namespace mec {
 
+CpuKernels parse_cpu_kernels(const std::string& name) {
+  if (name == "auto") return CpuKernels::automatic;
+  if (name == "own") return CpuKernels::own;
+  check<ValueError>(name == "libraries", "kernels are auto, own or libraries, but are '", name, "'");
+  return CpuKernels::libraries;
+}
+
 std::string describe_arithmetic(const std::string& device, const CpuOptions& cpu, const CudaOptions& cuda) {
   if (device == "cpu") {
     const CpuDescription is = describe_cpu(cpu);

@@ -11,7 +11,7 @@ from check_common import main
 from project_tree import project_files
 
 FOLDERS = ("bench", "cmake", "docs", "examples", "packaging", "tests", "tools",
-           "tensor", "autograd", "nn", "data", "ssl", "eval", "cli")
+           "tensor", "autograd", "nn", "data", "ssl", "eval", "capi", "cli")
 QUOTED = re.compile(r"`([^`\n]+)`")
 STANDS_FOR_MANY = re.compile(r"[<>{}…$*]|\b[A-Z]{2,}\b(?!\.md)")
 

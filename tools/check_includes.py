@@ -7,6 +7,7 @@ are the rooms of the rows before; a row inside a room (tensor/backends/cpu/) may
 are private: no other room and no public header includes their headers, and these are not installed.
 include/mec/ has links to the rooms, and headers that sum them up: these include headers of rooms alone, and no room
 includes them.
+include/mec.h is for C, and includes C's headers alone.
 Folders of a room do not include each other in a circle, nor do folders and the headers beside them: such a header counts
 by itself, or with the folder that it sums up (tensor/ops.h beside tensor/ops/).
 """
@@ -18,7 +19,8 @@ from project_tree import project_files
 TABLE = "docs/architecture.md"
 OUTSIDE = ("tests", "examples", "bench", "tools", "docs")  # no rooms
 ABOVE_ROOMS = "include/mec/"
-PRIVATE_ROOMS = ("tensor/backends/cpu", "tensor/backends/reference", "tensor/backends/cuda", "cli")
+C_HEADER = "include/mec.h"
+PRIVATE_ROOMS = ("tensor/backends/cpu", "tensor/backends/reference", "tensor/backends/cuda", "capi", "cli")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 # Headers of the language have no dot, but for C's.
 C_HEADERS = {f"{name}.h" for name in "assert ctype errno fenv float inttypes limits locale math setjmp signal stdarg "
@@ -135,7 +137,9 @@ def check(root):
         if path.suffix not in (".h", ".cpp", ".cu", ".cuh"):
             continue
         includes = INCLUDE.findall(path.read_text())
-        if name.startswith(ABOVE_ROOMS):
+        if name == C_HEADER:
+            findings += [f"{name}: {header} is no header of C" for _, header in includes if header not in C_HEADERS]
+        elif name.startswith(ABOVE_ROOMS):
             findings += check_above_rooms(name, includes, rooms)
         elif name.split("/")[0] not in OUTSIDE:
             findings += check_source(name, includes, rooms)
@@ -192,6 +196,8 @@ CASES = [
     (tree(include__mec__all_h="#include <vector>\n"), "include/mec/all.h: vector is no room's"),
     (tree(include__mec__all_h='#include "mec/gossip/a.h"\n'), "include/mec/all.h: mec/gossip/a.h is no room's"),
     (tree(include__mec__all_h='#include "mec/tensor/backends/cpu/a.h"\n'), "mec/tensor/backends/cpu/a.h is private"),
+    (tree(include__mec_h="#include <stddef.h>\n"), None),
+    (tree(include__mec_h='#include "mec/tensor/a.h"\n'), "include/mec.h: mec/tensor/a.h is no header of C"),
     (tree(include__other_h=""), "include/other.h: its room has no row"),
     (tree(nn__a_cpp='#include "mec/all.h"\n'), "nn/a.cpp: nn may not include mec/all.h"),
     ({**tree(), "examples/01.cpp": '#include "mec/tensor/backends/cpu/a.h"\n'}, "private to its room"),

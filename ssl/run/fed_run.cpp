@@ -232,9 +232,9 @@ StepReport FedRun::step_views(std::span<const float* const> views) {
   return run.step(batch, 0);
 }
 
-ResNet FedRun::encoder() const {
+ResNet FedRun::encoder(const Device& device) const {
   impl_->check_whole();
-  ResNet copy(impl_->info.encoder, impl_->device);
+  ResNet copy(impl_->info.encoder, device);
   copy_state(impl_->learner.online.encoder, copy);
   return copy;
 }

@@ -62,7 +62,7 @@ class FedRun {
   // (batch,size,size,channels) values, normalised.
   StepReport step_views(std::span<const float* const> views);
 
-  ResNet encoder() const;                                      // a copy of it, as it is now
+  ResNet encoder(const Device& device) const;                  // a copy of it, as it is now
   void save_encoder(const std::filesystem::path& path) const;  // IoError
   // IoError; ValueError before the first step.
   void save_checkpoint(const std::filesystem::path& path) const;

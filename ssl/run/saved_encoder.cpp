@@ -39,7 +39,15 @@ WeightsInfo find_info(const std::filesystem::path& weights, const EncoderHints& 
   return info;
 }
 
+Normalization normalization_of(const WeightsInfo& info) {
+  return {.mean = {info.mean.begin(), info.mean.end()}, .std = {info.std.begin(), info.std.end()}};
+}
+
 }  // namespace
+
+TransformPtr eval_view_of(const WeightsInfo& info, ImageSize images) {
+  return make_eval_transform(EvalViewSettings::for_images(images, info.image_size), normalization_of(info));
+}
 
 SavedEncoder::SavedEncoder(const std::filesystem::path& source, EncoderHints hints)
     : weights_(source), hints_(std::move(hints)) {
@@ -52,9 +60,7 @@ SavedEncoder::SavedEncoder(const std::filesystem::path& source, EncoderHints hin
   info_ = find_info(weights_, hints_);
 }
 
-Normalization SavedEncoder::normalization() const {
-  return {.mean = {info_.mean.begin(), info_.mean.end()}, .std = {info_.std.begin(), info_.std.end()}};
-}
+Normalization SavedEncoder::normalization() const { return normalization_of(info_); }
 
 ResNet SavedEncoder::load(const Device& device, LoadReport* report) const {
   ResNet encoder(info_.encoder, device);
@@ -68,8 +74,6 @@ ResNet SavedEncoder::random(const Device& device) const {
   initialize(encoder, settings_ ? settings_->train.seed : 0, "encoder.");
   return encoder;
 }
-
-TransformPtr SavedEncoder::view(ImageSize images) const { return view(images, normalization()); }
 
 TransformPtr SavedEncoder::view(ImageSize images, Normalization normalization) const {
   return make_eval_transform(EvalViewSettings::for_images(images, info_.image_size), std::move(normalization));

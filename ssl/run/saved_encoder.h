@@ -19,6 +19,10 @@ struct EncoderHints {
   std::optional<std::int64_t> width = {}, channels = {}, size = {};
 };
 
+// The transform that makes such an encoder's input from images of that size; {0, 0} where sizes
+// differ.
+TransformPtr eval_view_of(const WeightsInfo& info, ImageSize images);
+
 class SavedEncoder {
  public:
   // A run's folder, or a weights file. IoError when there is neither, or when neither metadata nor
@@ -35,9 +39,7 @@ class SavedEncoder {
   ResNet load(const Device& device, LoadReport* report = nullptr) const;
   ResNet random(const Device& device) const;  // as the run's encoder was before the first step
 
-  // The transform that makes the encoder's input from images of that size; {0, 0} where sizes
-  // differ.
-  TransformPtr view(ImageSize images) const;
+  TransformPtr view(ImageSize images) const { return eval_view_of(info_, images); }
   TransformPtr view(ImageSize images, Normalization normalization) const;
 
  private:

@@ -1,0 +1,42 @@
+// What several calls of the C interface take and give.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "mec/capi/calls.h"
+#include "mec/data/image_array.h"
+#include "mec/ssl/methods/objective.h"
+#include "mec/tensor/tensor.h"
+
+namespace mec::capi {
+
+struct OpenedDevice {
+  Device device;
+  std::string computed_on;          // describe_arithmetic()
+  std::function<Device()> another;  // such a device: each handle has its own
+};
+// note: is told of threads that cannot be had.
+OpenedDevice open_device(const mec_device* device, std::function<void(const std::string&)> note = {});
+
+// The text; HandleError under `what` where it is null.
+std::string text_of(const char* text, const char* what);
+
+// DtypeError, which names what is taken instead, unless pixels are bytes.
+ImageArray bytes_of(const mec_images& images, const char* instead);
+
+// Figures that stay where they are until the next ones are set.
+class Figures {
+ public:
+  void set(Metrics metrics);
+  void give(mec_figures* figures) const;  // which may be null
+
+ private:
+  std::vector<std::string> texts_;
+  std::vector<const char*> names_;
+  std::vector<double> values_;
+};
+
+}  // namespace mec::capi
