@@ -3,7 +3,7 @@
 enable_language(C)
 foreach(library IN ITEMS c c_static)
   add_executable(capi_${library} capi/program.c)
-  target_link_libraries(capi_${library} PRIVATE mec::${library})
+  target_link_libraries(capi_${library} PRIVATE mec::${library} m)
   set_target_properties(capi_${library} PROPERTIES C_STANDARD 99 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF)
   target_compile_options(capi_${library} PRIVATE -Wall -Wextra -pedantic -Werror)
   if(MEC_SANITIZE)
