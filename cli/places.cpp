@@ -8,7 +8,6 @@
 #include <map>
 #include <set>
 #include <sstream>
-#include <utility>
 
 #include "mec/cli/note.h"
 #include "mec/distributed/agreement.h"
@@ -23,7 +22,8 @@ struct Place {
   std::string host;
   std::set<int> processors;  // that the process may use
   int threads = 1;           // of a CPU device
-  int gpus = 0, gpu = 0;     // of the machine, and which one; with --device cuda
+  int gpus = 0, gpu = 0;     // that the process may use, and which one it does; with --device cuda
+  std::string gpu_uuid;
 };
 
 std::set<int> allowed_processors() {
@@ -44,18 +44,26 @@ int threads_of(const DeviceOptions& device) {
 
 // Every rank's place.
 std::vector<Place> gather_places(const DeviceOptions& device, Communicator& ranks) {
-  const std::size_t gpus = device.device == "cuda" ? describe_cuda().devices.size() : 0;
-  std::string own = concat(host_name(), ' ', threads_of(device), ' ', gpus, ' ', device.gpu);
+  const auto gpus = device.device == "cuda" ? describe_cuda().devices : std::vector<CudaDeviceDescription>{};
+  const auto gpu = static_cast<std::size_t>(device.gpu);
+  std::string own = concat(host_name(), ' ', threads_of(device), ' ', gpus.size(), ' ', gpu, ' ',
+                           gpu < gpus.size() ? gpus[gpu].uuid : "none");
   for (const int processor : allowed_processors()) own += concat(' ', processor);
   std::vector<Place> places;
   for (const std::string& text : gather_texts(own, ranks)) {
     std::istringstream words(text);
     Place place;
-    words >> place.host >> place.threads >> place.gpus >> place.gpu;
+    words >> place.host >> place.threads >> place.gpus >> place.gpu >> place.gpu_uuid;
     for (int processor = 0; words >> processor;) place.processors.insert(processor);
     places.push_back(place);
   }
   return places;
+}
+
+std::size_t count_gpus(const std::vector<Place>& places) {
+  std::set<std::string> gpus;
+  for (const Place& place : places) gpus.insert(place.gpu_uuid);
+  return gpus.size();
 }
 
 // Of the ranks on each machine.
@@ -63,9 +71,11 @@ void note_sharing(const std::vector<Place>& places) {
   std::map<std::string, std::vector<Place>> machines;
   for (const Place& place : places) machines[place.host].push_back(place);
   for (const auto& [host, here] : machines) {
-    const int gpus = here.front().gpus;
-    if (gpus > 0 && std::ssize(here) > gpus) note(concat(here.size(), " processes on ", host, " share ", counted(gpus, "GPU")));
-    if (gpus > 0) continue;
+    if (here.front().gpus > 0) {
+      const std::size_t gpus = count_gpus(here);
+      if (gpus < here.size()) note(concat(here.size(), " processes on ", host, " share ", counted(gpus, "GPU")));
+      continue;
+    }
     std::set<int> processors;
     int threads = 0;
     for (const Place& place : here) {
@@ -118,10 +128,8 @@ void take_share(DeviceOptions& device, Communicator& ranks) {
 }
 
 bool share_gpus(const DeviceOptions& device, Communicator& ranks) {
-  std::set<std::pair<std::string, int>> gpus;
   const std::vector<Place> places = gather_places(device, ranks);
-  for (const Place& place : places) gpus.emplace(place.host, place.gpu);
-  return gpus.size() < places.size();
+  return count_gpus(places) < places.size();
 }
 
 std::vector<std::string> describe_places(const DeviceOptions& device, Communicator& ranks) {

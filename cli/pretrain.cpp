@@ -76,7 +76,7 @@ void check_complete(const RunEnd& end, const std::filesystem::path& folder) {
   throw_stopped(concat(" after step ", end.steps, failure, "; go on with mec pretrain --resume ", name, from));
 }
 
-void run_pretrain(const PretrainOptions& options, const CommunicatorPtr& ranks) {
+void run_pretrain(const PretrainOptions& options, CommunicatorPtr& ranks) {
   std::ostream nowhere(nullptr);
   std::ostream& log = ranks->rank() == 0 ? std::cout : nowhere;
   RunOptions run{.capture = !options.no_graph,
@@ -87,7 +87,8 @@ void run_pretrain(const PretrainOptions& options, const CommunicatorPtr& ranks) 
     check_resumes_folder(options);
     const std::filesystem::path folder = options.config;
     const Device device = make_device(options.device, folder, *ranks);
-    run.ranks = between_gpus(ranks, options.device, device);
+    between_gpus(ranks, options.device, device);
+    run.ranks = ranks;
     return check_complete(resume_told(device, folder, log, run), folder);
   }
   const bool resumes = options.resume || options.with_changes;
@@ -100,7 +101,8 @@ void run_pretrain(const PretrainOptions& options, const CommunicatorPtr& ranks) 
       options.out.empty() ? "runs" / std::filesystem::path(options.config).stem() : std::filesystem::path(options.out);
   run.resume = options.with_changes ? Resume::other_settings : options.resume ? Resume::same_settings : Resume::never;
   const Device device = make_device(options.device, out, *ranks);
-  run.ranks = between_gpus(ranks, options.device, device);
+  between_gpus(ranks, options.device, device);
+  run.ranks = ranks;
   const RunEnd end = train_told(settings, device, out, log, run);
   check_complete(end, out);
   if (end.trained) log << "wrote " << printable(out.string()) << std::endl;
@@ -130,7 +132,7 @@ void add_pretrain(Command program) {
   resume.excludes(within);
   with_changes.excludes(within);
   command.run_in_each(
-      [options] { run_in_ranks(options->device, [&](const CommunicatorPtr& ranks) { run_pretrain(*options, ranks); }); });
+      [options] { run_in_ranks(options->device, [&](CommunicatorPtr& ranks) { run_pretrain(*options, ranks); }); });
 }
 
 }  // namespace mec::cli

@@ -1,5 +1,8 @@
 #include "mec/cli/ranks.h"
 
+#include <unistd.h>
+
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
@@ -20,8 +23,12 @@ namespace mec::cli {
 
 namespace {
 
-// An error that all ranks meet is told by the first alone: it ends the others while they wait.
+// An error that all ranks meet is told by the first alone: it ends the others while they wait. Of a
+// rank's threads the first one tells; MPI may be called by it, whichever it is, since the process
+// ends.
 [[noreturn]] void end_ranks(Communicator& ranks, const std::string& message, int status, std::chrono::seconds wait) {
+  static std::atomic_flag begun;
+  while (begun.test_and_set()) ::pause();
   std::cout.flush();
   if (ranks.rank() > 0) std::this_thread::sleep_for(wait);
   const std::string who =
@@ -35,21 +42,27 @@ constexpr std::chrono::seconds kSoon{2};
 
 }  // namespace
 
-CommunicatorPtr between_gpus(const CommunicatorPtr& ranks, const DeviceOptions& options, const Device& device) {
-  if (ranks->size() == 1 || options.device != "cuda") return ranks;
+void between_gpus(CommunicatorPtr& ranks, const DeviceOptions& options, const Device& device) {
+  if (ranks->size() == 1 || ranks->maximum(options.device == "cuda" ? 0 : 1) > 0) return;
   const auto tell = ranks->rank() == 0 ? note : [](const std::string&) {};
-  if (share_gpus(options, *ranks)) {
-    tell("tensors go by way of the host, since processes share a GPU");
-    return ranks;
+  if (share_gpus(options, *ranks)) return tell("tensors go by way of the host, since processes share a GPU");
+  if (!options.nondeterministic) {
+    // What the user has set stays. NVLS adds in an order that may differ from call to call, and
+    // buffers of a recorded step may take other ways than those of an eager one.
+    ::setenv("NCCL_ALGO", "^NVLS,NVLSTree", 0);
+    ::setenv("NCCL_GRAPH_REGISTER", "0", 0);
   }
-  return between_devices(ranks, device,
-                         {.patience = static_cast<double>(patience()),
-                          .on_failure = [ranks](const std::string& why) { end_ranks(*ranks, why, 1, kSoon); },
-                          .note = tell});
+  // Other ranks, or MPI, know more of what has happened: they tell it first.
+  constexpr std::chrono::seconds kOthersTell{10};
+  const auto end = [hosts = ranks](const std::string& why) {
+    std::this_thread::sleep_for(kOthersTell);
+    end_ranks(*hosts, why, 1, kSoon);
+  };
+  ranks = between_devices(ranks, device, {.patience = static_cast<double>(patience()), .on_failure = end, .note = tell});
 }
 
-void run_in_ranks(DeviceOptions& device, const std::function<void(const CommunicatorPtr&)>& f) {
-  const CommunicatorPtr ranks = join_processes();
+void run_in_ranks(DeviceOptions& device, const std::function<void(CommunicatorPtr&)>& f) {
+  CommunicatorPtr ranks = join_processes();
   if (ranks->size() == 1) return f(ranks);
   if (ranks->rank() > 0) hold_notes();
   try {

@@ -1,6 +1,6 @@
 # MEC_CUDA (AUTO, ON, OFF): the GPU backend. Result: MEC_HAVE_CUDA, MEC_HAVE_NCCL and
 # MEC_CUDA_INCLUDE_DIRS. The large libraries (CUDA_cublasLt_LIBRARY, CUDA_cusolver_LIBRARY,
-# MecCudnn_LIBRARY, MEC_NCCL_LIBRARY) are not linked: tensor/backends/cuda/runtime/library.h opens
+# MecCudnn_LIBRARY, MEC_NCCL_FILE) are not linked: tensor/backends/cuda/runtime/library.h opens
 # them.
 set(MEC_CUDA AUTO CACHE STRING "Build the CUDA backend: AUTO, ON (must be there) or OFF")
 set_property(CACHE MEC_CUDA PROPERTY STRINGS AUTO ON OFF)
@@ -26,18 +26,30 @@ macro(mec_look_for_cuda)
   endif()
 endmacro()
 
-# Sets MEC_HAVE_NCCL, and MEC_NCCL_LIBRARY where the library was found.
+# Sets MEC_HAVE_NCCL, and MEC_NCCL_FILE, where the library was found or "".
 macro(mec_look_for_nccl)
   find_path(MEC_NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
   find_library(MEC_NCCL_LIBRARY NAMES nccl libnccl.so.2 HINTS ${CUDAToolkit_LIBRARY_DIR})
   mark_as_advanced(MEC_NCCL_INCLUDE_DIR MEC_NCCL_LIBRARY)
+  set(MEC_HAVE_NCCL OFF)
+  set(MEC_NCCL_FILE "")
+  if(MEC_NCCL_LIBRARY)
+    set(MEC_NCCL_FILE "${MEC_NCCL_LIBRARY}")
+  endif()
+  set(nccl "")
   if(MEC_NCCL_INCLUDE_DIR)
+    file(STRINGS "${MEC_NCCL_INCLUDE_DIR}/nccl.h" nccl REGEX "define NCCL_(MAJOR|MINOR) ")
+    string(REGEX REPLACE "[^0-9;]" "" nccl "${nccl}")
+    string(REPLACE ";" "." nccl "${nccl}")
+  endif()
+  if(nccl VERSION_GREATER_EQUAL 2.14)
     set(MEC_HAVE_NCCL ON)
     list(APPEND MEC_CUDA_INCLUDE_DIRS "${MEC_NCCL_INCLUDE_DIR}")
-    list(APPEND MEC_SUMMARY "nccl|found|")
+    list(APPEND MEC_SUMMARY "nccl|${nccl}|")
+  elseif(nccl)
+    list(APPEND MEC_SUMMARY "nccl|missing|${nccl} is older than 2.14; GPUs of several processes exchange tensors by way of the host")
   else()
-    set(MEC_HAVE_NCCL OFF)
-    list(APPEND MEC_SUMMARY "nccl|missing|several processes with GPUs exchange tensors by way of the host")
+    list(APPEND MEC_SUMMARY "nccl|missing|GPUs of several processes exchange tensors by way of the host")
   endif()
 endmacro()
 

@@ -34,6 +34,7 @@ class Communicator {
   // Whether calls with tensors of this device are started in the order of its other work, and so
   // may be captured (tensor/capture.h); others have done their work when they return.
   virtual bool capturable(const Device& /*device*/) const { return false; }
+  virtual void after_replay() {}  // of captured calls: where it hangs, that is noticed
 
   // Of the ranks that give the same number: they alone, in their order.
   virtual std::shared_ptr<Communicator> split(int group) = 0;

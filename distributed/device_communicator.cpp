@@ -1,8 +1,11 @@
 #include "mec/distributed/device_communicator.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
+#include <vector>
 
+#include "mec/distributed/agreement.h"
 #include "mec/tensor/backend.h"
 
 namespace mec {
@@ -20,7 +23,7 @@ class DeviceCommunicator : public Communicator {
         collectives_(std::move(collectives)) {
     collectives_->join({.rank = rank(),
                         .size = size(),
-                        .meeting_point = hosts_->broadcast(rank() == 0 ? collectives_->meeting_point() : std::string()),
+                        .unique_id = hosts_->broadcast(rank() == 0 ? collectives_->unique_id() : std::string()),
                         .patience = options_.patience,
                         .on_failure = options_.on_failure});
   }
@@ -41,11 +44,8 @@ class DeviceCommunicator : public Communicator {
     if (t.numel() > 0) collectives_->broadcast(t.out());
   }
   std::int64_t broadcast(std::int64_t number) override { return hosts_->broadcast(number); }
-  // The loop asks this once a step, between two of them.
-  double maximum(double value) override {
-    collectives_->watch();
-    return hosts_->maximum(value);
-  }
+  double maximum(double value) override { return hosts_->maximum(value); }
+  void after_replay() override { collectives_->watch(); }
   CommunicatorPtr split(int group) override {
     return std::make_shared<DeviceCommunicator>(hosts_->split(group), device_, device_->make_collectives(), options_);
   }
@@ -61,7 +61,7 @@ class DeviceCommunicator : public Communicator {
   CommunicatorPtr hosts_;
   Device device_;
   DeviceCommunicatorOptions options_;
-  std::unique_ptr<Collectives> collectives_;  // goes before its device
+  std::unique_ptr<Collectives> collectives_;  // destroyed before the device, whose stream it uses
 };
 
 }  // namespace
@@ -72,14 +72,15 @@ CommunicatorPtr between_devices(const CommunicatorPtr& hosts, const Device& devi
   std::string why_not;
   try {
     collectives = device->make_collectives();
+    if (!collectives) why_not = concat("device ", device->name(), " has no means of its own");
   } catch (const DeviceError& error) {
     why_not = error.what();
   }
-  if (hosts->maximum(collectives ? 0 : 1) > 0) {
-    // Where only another rank lacks it, this one does not know why.
-    if (options.note && !device->host_readable())
-      options.note(concat("tensors of all processes go by way of the host",
-                          why_not.empty() ? ", since one process has no library for it" : ": " + why_not));
+  const std::vector<std::string> reasons = gather_texts(why_not, *hosts);
+  const auto lacks = std::ranges::find_if(reasons, [](const std::string& reason) { return !reason.empty(); });
+  if (lacks != reasons.end()) {
+    if (options.note)
+      options.note(concat("tensors go by way of the host, since process ", lacks - reasons.begin(), " says: ", *lacks));
     return hosts;
   }
   return std::make_shared<DeviceCommunicator>(hosts, device, std::move(collectives), options);

@@ -9,23 +9,24 @@
 
 namespace mec {
 
-// Each of `size` processes makes one and joins it; then all make the same calls in the same order,
-// with as many bytes. Calls are started in the order of the device's other work, not waited for,
-// and may be captured (capture.h).
+// Each of `size` processes makes one, joins it, and destroys it where all do; between, all make the
+// same calls in the same order, with as many bytes. Calls are started in the order of the device's
+// other work, not waited for, and may be captured (capture.h).
 class Collectives {
  public:
   virtual ~Collectives() = default;
 
   virtual std::string library() const = 0;  // what it runs on, with its version
-  // Rank 0's goes to all ranks, which find each other there.
-  virtual std::string meeting_point() = 0;
+  // Rank 0's goes to all ranks, which find each other by it.
+  virtual std::string unique_id() = 0;
 
   struct Membership {
     int rank = 0, size = 1;
-    std::string meeting_point;
+    std::string unique_id;
     double patience = 1800;  // seconds
     // Is called once, from a thread of its own, where a peer is gone, or has kept this one waiting
-    // for `patience` seconds: the device's results mean nothing then. It should end the process.
+    // for `patience` seconds: the device's results mean nothing then, and another thread may wait
+    // for ever. It should end the process, and does not throw.
     std::function<void(const std::string& why)> on_failure;
   };
   // Returns when all have come. DeviceError where they cannot join.
@@ -34,7 +35,7 @@ class Collectives {
   virtual void all_gather(In own, Out all) = 0;  // rank 0's first
   virtual void all_reduce(Out t) = 0;            // ← Σ over ranks; f32 or f64
   virtual void broadcast(Out t) = 0;             // ← rank 0's
-  // The work started so far is waited for no longer than `patience`. Not within a capture.
+  // Calls that were captured are replayed now: they, too, are waited for no longer than `patience`.
   virtual void watch() = 0;
 };
 

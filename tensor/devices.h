@@ -57,7 +57,7 @@ double peak_flops(const CpuOptions& options = {});
 Device make_reference_device();
 
 struct CudaOptions {
-  int device = 0;     // its number in describe_cuda().devices
+  int device = 0;  // its number in describe_cuda().devices
   // F32 operands of products and convolutions may be rounded to 10 bits of mantissa, for the tensor
   // cores.
   bool tf32 = false;
@@ -82,6 +82,7 @@ struct CudaDeviceDescription {
   std::size_t memory = 0;  // bytes
   int capability_major = 0, capability_minor = 0;
   int multiprocessors = 0;
+  std::string uuid = {};  // of the device, whichever number it has in this process; 32 digits
 };
 struct CudaDescription {
   std::vector<CudaDeviceDescription> devices = {};

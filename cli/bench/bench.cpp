@@ -52,10 +52,11 @@ struct Bench {
   std::shared_ptr<ProfilingCommunicator> messages;  // with --profile, of several ranks
   CommunicatorPtr ranks;
 
-  Bench(const BenchOptions& options, const CommunicatorPtr& launched) : device(options.device.make(options.plans)) {
+  Bench(const BenchOptions& options, CommunicatorPtr& launched) : device(options.device.make(options.plans)) {
     if (options.profile) device = profiler = std::make_shared<ProfilingBackend>(device);
     if (options.floor) device = counter = std::make_shared<ConvolutionCounter>(device);
-    ranks = between_gpus(launched, options.device, device);
+    between_gpus(launched, options.device, device);
+    ranks = launched;
     if (options.profile && ranks->size() > 1) ranks = messages = std::make_shared<ProfilingCommunicator>(ranks);
   }
   void begin_phase(const char* name) const {
@@ -118,7 +119,7 @@ StepTimes time_steps(const BenchOptions& options, const PretrainSettings& settin
 }
 
 nlohmann::ordered_json report(const BenchOptions& options, const PretrainSettings& settings, const StepTimes& times,
-                              const std::string& device, int processes) {
+                              const Bench& bench) {
   const double middle = median(times.steps);
   nlohmann::ordered_json out{{"peer", "mec " MEC_VERSION},
                              {"method", options.method},
@@ -128,14 +129,15 @@ nlohmann::ordered_json report(const BenchOptions& options, const PretrainSetting
                              {"size", options.size},
                              {"batch", options.batch},
                              {"accumulate", options.accumulate},
-                             {"processes", processes},
+                             {"processes", bench.ranks->size()},
+                             {"collectives", bench.ranks->library(bench.device)},
                              {"dim", settings.model.dim},
                              {"dtype", options.precision},
                              {"channels_last", true},
                              {"compile", false},
                              {"captured", times.replayed},
                              {"deterministic", !options.device.nondeterministic},
-                             {"device", device},
+                             {"device", bench.device->name()},
                              {"step_ms", rounded(middle * 1e3, 100)},
                              {"min_ms", rounded(*std::ranges::min_element(times.steps) * 1e3, 100)},
                              {"images_per_s", rounded(static_cast<double>(options.batch) / middle, 100)},
@@ -153,13 +155,13 @@ nlohmann::ordered_json report(const BenchOptions& options, const PretrainSetting
   return out;
 }
 
-void run_bench(const BenchOptions& options, const CommunicatorPtr& ranks) {
+void run_bench(const BenchOptions& options, CommunicatorPtr& ranks) {
   const PretrainSettings settings = settings_of(options);
   check_ranks(settings, ranks->size());
   const Bench bench(options, ranks);
   const StepTimes times = time_steps(options, settings, bench);
   if (ranks->rank() > 0) return;
-  std::cout << report(options, settings, times, bench.device->name(), ranks->size()).dump() << "\n";
+  std::cout << report(options, settings, times, bench).dump() << "\n";
   if (bench.profiler) {
     print_profile(std::cout << "\n", bench.profiler->profiles(), options.steps);
     if (bench.messages) print_messages(std::cout << "\n", bench.messages->profiles(), options.steps);
@@ -210,7 +212,7 @@ void add_bench(Command program) {
                      "File that keeps the engines of the GPU's convolutions: --tune times them once");
   add_device_options(command, options->device);
   command.run_in_each(
-      [options] { run_in_ranks(options->device, [&](const CommunicatorPtr& ranks) { run_bench(*options, ranks); }); });
+      [options] { run_in_ranks(options->device, [&](CommunicatorPtr& ranks) { run_bench(*options, ranks); }); });
   add_bench_loss(bench);
   add_bench_ops(bench);
 }

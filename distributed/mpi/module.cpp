@@ -16,6 +16,7 @@
 
 #include "mec/distributed/mpi/functions.h"
 #include "mec/distributed/mpi/watch.h"
+#include "mec/tensor/waiting.h"
 
 namespace {
 
@@ -100,21 +101,16 @@ const char* lost_patience() {
 }
 
 // Other processes of this machine may need the processor to get here: after some thousand looks,
-// sleeps between two of them. A sleep of more than a second, as of a job that is suspended, counts
-// as one.
+// sleeps between two of them.
 const char* wait(MPI_Request request) {
-  double waited = 0;
-  auto last = Clock::now();
+  mec::Waiting waiting;
   for (long looks = 0;; ++looks) {
     int done = 0;
     if (const char* failure = why(MPI_Test(&request, &done, MPI_STATUS_IGNORE))) return failure;
     if (done != 0) return nullptr;
     if (looks < 5000) continue;
     std::this_thread::sleep_for(std::chrono::microseconds(looks < 10000 ? 20 : 200));
-    const auto now = Clock::now();
-    waited += std::min(std::chrono::duration<double>(now - last).count(), 1.0);
-    last = now;
-    if (waited >= patience_s || (looks >= 10000 && roll_is_called())) return lost_patience();
+    if (waiting.seconds() >= patience_s || (looks >= 10000 && roll_is_called())) return lost_patience();
   }
 }
 

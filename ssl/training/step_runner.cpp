@@ -1,6 +1,8 @@
 #include "mec/ssl/training/step_runner.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <string>
 
 #include "mec/ssl/training/memory_use.h"
 #include "mec/tensor/backend.h"
@@ -86,6 +88,7 @@ ReadMetrics StepRunner::run(const std::vector<Tensor>& views) {
     return read_later(eager(inputs_));
   }
   capture_->replay();
+  learner_.ranks->after_replay();
   projection_ = output_.projection;
   return read_later(output_);
 }
@@ -102,8 +105,10 @@ bool StepRunner::takes(const std::vector<Tensor>& views) {
 
 // False where the step asks for more memory than the eager steps before it left in the allocator:
 // one more eager step makes room. False, too, where the device refuses to record; capture_ is then
-// null.
+// null. Ranks take the same way, that of the one which comes least far: NCCL demands it.
 bool StepRunner::record() {
+  enum : std::uint8_t { recorded, needs_memory, refused } own = recorded;
+  std::string why = "that of another process does not";
   Backend& device = learner_.parameters.values().backend();
   try {
     capture_->begin();
@@ -111,17 +116,23 @@ bool StepRunner::record() {
     capture_->end();
   } catch (const MemoryError&) {
     if (eager_steps_ >= kMostEagerSteps) throw;
-    capture_ = device.make_capture();
-    return false;
+    own = needs_memory;
   } catch (const DeviceError& refusal) {
-    output_ = {};
-    capture_.reset();
-    device.synchronize();  // throws where the error is sticky: every further step would fail, too
-    if (options_.note) options_.note(concat("steps run eagerly; the device could not record one: ", refusal.what()));
-    return false;
+    own = refused;
+    why = refusal.what();
   }
-  recorded_ = true;
-  return true;
+  const double least = learner_.ranks->maximum(own);
+  recorded_ = least == recorded;
+  if (recorded_) return true;
+  output_ = {};
+  capture_.reset();
+  if (least == needs_memory) {
+    capture_ = device.make_capture();
+  } else {
+    device.synchronize();  // throws where the error is sticky: every further step would fail, too
+    if (options_.note) options_.note(concat("steps run eagerly; the device could not record one: ", why));
+  }
+  return false;
 }
 
 }  // namespace mec

@@ -93,12 +93,41 @@ TEST_CASE_FIXTURE(OnGpus, "steps of two GPUs are recorded, but not those of proc
                     with_gpus(gpus), out, err);
     CHECK(process.wait() == 0);
     CAPTURE(read_bytes(err));
-    CHECK(nlohmann::json::parse(read_bytes(out)).at("captured") == (gpus == 2));
+    const auto report = nlohmann::json::parse(read_bytes(out));
+    CHECK(report.at("captured") == (gpus == 2));
+    CHECK(report.at("collectives").get<std::string>().starts_with(gpus == 2 ? "NCCL 2." : ""));
   }
+}
+
+TEST_CASE_FIXTURE(OnGpus, "GPUs stop at a signal with a checkpoint, and go on to the same bits") {
+  REQUIRE(train(2, 2, "whole", {"--set", "train.epochs=2"}).status == 0);
+  std::vector<std::string> words = command("run", "mec", {"train.warmup_epochs=0", "train.epochs=2"});
+  words.insert(words.end(), {"--device", "cuda"});
+  Process process(MEC_MPIEXEC, launch(2, words), with_gpus(2), out, err);
+  REQUIRE_FALSE(process.wait_until([&] { return newest_checkpoint_in(at("run")).step > 3; }));
+  process.send(SIGUSR1);
+  CHECK(process.wait() == 75);
+  CHECK(read_bytes(err).find("NCCL") == std::string::npos);
+  train(2, 2, "run", {"--set", "train.epochs=2"});
+  check_same("run", "whole");
+}
+
+// Each process has its own seed, which the second one finds out after the GPUs have met.
+TEST_CASE_FIXTURE(OnGpus, "an error of one of the processes with GPUs is what is told") {
+  std::string line = "exec '" + program_path().string() + "'";
+  for (const std::string& word : start("run", "mec")) line += " '" + word + "'";
+  line += " --device cuda --seed $OMPI_COMM_WORLD_RANK";
+  Process process(MEC_MPIEXEC, {"-n", "2", "/bin/sh", "-c", line}, with_gpus(2), out, err);
+  CHECK(process.wait() == 1);
+  const std::string said = read_bytes(err);
+  CAPTURE(said);
+  CHECK(said.find("error: process 1 of 2, on ") != std::string::npos);
+  CHECK(said.find("this one has train.seed = 1") != std::string::npos);
+  CHECK(said.find("NCCL") == std::string::npos);
 }
 
 TEST_CASE_FIXTURE(OnGpus, "processes that share a GPU train by way of the host, and say so") {
   const ProgramResult result = train(2, 1, "shared");
-  CHECK(result.err.find("share a GPU, so that tensors go by way of the host") != std::string::npos);
+  CHECK(result.err.find("tensors go by way of the host, since processes share a GPU") != std::string::npos);
   CHECK(losses("shared").size() == 10);
 }

@@ -342,9 +342,9 @@ TEST_SUITE("launched with GPUs" * doctest::skip()) {
 TEST_SUITE("GPUs in vain" * doctest::skip()) {
   TEST_CASE_FIXTURE(GpuOfLaunch, "the first waits, the second does not come") {
     const Tensor t = Tensor::full({3}, 1.0, Dtype::f32, device);
-    if (ranks->rank() == 0) ranks->all_reduce(t);
-    ranks->maximum(0);
+    for (int call = 0; call < 300; ++call) ranks->all_reduce(t);
     if (ranks->rank() == 1) std::this_thread::sleep_for(std::chrono::hours(1));
+    ranks->all_reduce(t);
     t.to_vector<float>();
     FAIL("rank 0 has all numbers");
   }
@@ -363,6 +363,7 @@ TEST_SUITE("GPUs at rest" * doctest::skip()) {
 }
 
 TEST_SUITE("GPUs at odds" * doctest::skip()) {
+  // The stand-in says so; NCCL itself would hang, or give wrong numbers.
   TEST_CASE_FIXTURE(GpuOfLaunch, "each adds up as many numbers as its own") {
     const Tensor t = Tensor::full({3 + ranks->rank()}, 1.0, Dtype::f32, device);
     ranks->all_reduce(t);

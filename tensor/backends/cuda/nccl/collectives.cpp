@@ -2,16 +2,14 @@
 
 #include <nccl.h>
 
-#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
-#include <deque>
-#include <exception>
 #include <mutex>
 #include <thread>
 
 #include "mec/tensor/backends/cuda/runtime/library.h"
+#include "mec/tensor/waiting.h"
 
 namespace mec::cuda {
 
@@ -35,23 +33,6 @@ void check_nccl(ncclResult_t status, const char* expression, const char* file, i
 
 std::size_t bytes_of(In x) { return static_cast<std::size_t>(x.numel() * size_of(x.dtype)); }
 
-// Time that passes while this process runs. A pause of more than a second between two looks, as of
-// a job that is suspended, counts as one.
-class Waiting {
- public:
-  double seconds() {
-    const auto now = Clock::now();
-    seconds_ += std::min(std::chrono::duration<double>(now - last_).count(), 1.0);
-    last_ = now;
-    return seconds_;
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  Clock::time_point last_ = Clock::now();
-  double seconds_ = 0;
-};
-
 // Looks, in a thread of its own, whether peers fail and whether the device gets on.
 class Watch {
  public:
@@ -66,43 +47,55 @@ class Watch {
     thread_.join();
   }
 
-  void joined(ncclComm_t group) {
+  // The calling thread waits for peers, to join them or to leave them, until it sets another state.
+  void host_waits() { set(nullptr); }
+  void host_goes_on(ncclComm_t comm) { set(comm); }
+  // The stream was given work that peers take part in.
+  void given(cudaStream_t stream) {
     const std::lock_guard lock(mutex_);
-    group_ = group;
-  }
-  void wait_for(Event event) {
-    const std::lock_guard lock(mutex_);
-    events_.push_back(std::move(event));
+    if (!latest_) latest_ = make_event();
+    MEC_CHECK_CUDA(cudaEventRecord(latest_.get(), stream));
   }
 
  private:
+  void set(ncclComm_t comm) {
+    const std::lock_guard lock(mutex_);
+    comm_ = comm;
+    waiting_ = {};
+  }
+
   void run(int device) {
     static_cast<void>(cudaSetDevice(device));
-    Waiting waiting;
     std::unique_lock lock(mutex_);
     while (!ended_) {
-      const std::string failure = look(waiting);
+      const std::string failure = look();
       if (!failure.empty()) {
         lock.unlock();
-        if (on_failure_) on_failure_(failure);
+        on_failure_(failure);
         return;
       }
       wake_.wait_for(lock, std::chrono::milliseconds(100));
     }
   }
 
-  std::string look(Waiting& waiting) {
-    if (group_) {
+  // Why this process should end; "" where it should not.
+  std::string look() {
+    if (comm_) {
       ncclResult_t status = ncclSuccess;
-      if (ncclCommGetAsyncError(group_, &status) == ncclSuccess && status != ncclSuccess && status != ncclInProgress)
+      if (ncclCommGetAsyncError(comm_, &status) == ncclSuccess && status != ncclSuccess && status != ncclInProgress)
         return concat("NCCL: ", ncclGetErrorString(status));
-      if (!events_.empty() && cudaEventQuery(events_.front().get()) == cudaSuccess) {
-        events_.pop_front();
-        waiting = {};
+      if (awaited_) {
+        const cudaError_t reached = cudaEventQuery(awaited_.get());
+        if (reached != cudaSuccess && reached != cudaErrorNotReady) return concat("CUDA: ", cudaGetErrorString(reached));
+        if (reached == cudaSuccess) awaited_.reset();
       }
-      if (events_.empty()) waiting = {};
+      if (!awaited_) {
+        awaited_ = std::move(latest_);
+        waiting_ = {};
+        if (!awaited_) return "";
+      }
     }
-    if (waiting.seconds() < patience_) return "";
+    if (waiting_.seconds() < patience_) return "";
     return concat("NCCL: other processes have not come for ", patience_,
                   " s (MEC_PATIENCE): one hangs, or its machine is gone");
   }
@@ -112,8 +105,11 @@ class Watch {
   std::mutex mutex_;
   std::condition_variable wake_;
   bool ended_ = false;
-  ncclComm_t group_ = nullptr;  // null while it is joined, which is a wait, too
-  std::deque<Event> events_;    // that the device has not reached
+  ncclComm_t comm_ = nullptr;  // null while the host waits
+  // Behind all work that was given, and behind the work that was all when this thread last looked
+  // for more: the device gets on where it reaches the second one.
+  Event latest_, awaited_;
+  Waiting waiting_;
   std::thread thread_;
 };
 
@@ -121,52 +117,61 @@ class NcclCollectives final : public Collectives {
  public:
   NcclCollectives(int device, cudaStream_t stream) : device_(device), stream_(stream) {
     MEC_CHECK_NCCL(ncclGetVersion(&version_));
+    check<DeviceError>(version_ >= kOldest, "device cuda: ", library(), " is older than 2.14");
   }
-  // Where an error ends this process, peers may never come.
+  // Peers may be at other work yet.
   ~NcclCollectives() override {
-    watch_.reset();
-    if (!group_) return;
-    const bool ends_well = std::uncaught_exceptions() == 0 && cudaStreamSynchronize(stream_) == cudaSuccess;
-    static_cast<void>(ends_well ? ncclCommDestroy(group_) : ncclCommAbort(group_));
+    if (!comm_) return;
+    watch_->host_waits();
+    static_cast<void>(cudaStreamSynchronize(stream_));
+    static_cast<void>(ncclCommDestroy(comm_));
   }
 
   std::string library() const override {
     return concat("NCCL ", version_ / 10000, ".", version_ / 100 % 100, ".", version_ % 100);
   }
-  std::string meeting_point() override {
+  std::string unique_id() override {
     ncclUniqueId id;
     MEC_CHECK_NCCL(ncclGetUniqueId(&id));
     return {id.internal, sizeof id.internal};
   }
   void join(const Membership& membership) override {
     ncclUniqueId id;
-    check<ValueError>(membership.meeting_point.size() == sizeof id.internal, "NCCL: a meeting point has ", sizeof id.internal,
-                      " bytes, but this one ", membership.meeting_point.size());
-    std::memcpy(id.internal, membership.meeting_point.data(), sizeof id.internal);
+    check<ValueError>(membership.unique_id.size() == sizeof id.internal, "NCCL: a unique id has ", sizeof id.internal,
+                      " bytes, but this one ", membership.unique_id.size());
+    check<ValueError>(membership.on_failure != nullptr, "NCCL: nobody would hear of a failure (on_failure)");
+    std::memcpy(id.internal, membership.unique_id.data(), sizeof id.internal);
     MEC_CHECK_CUDA(cudaSetDevice(device_));
     watch_ = std::make_unique<Watch>(device_, membership);
-    MEC_CHECK_NCCL(ncclCommInitRank(&group_, membership.size, id, membership.rank));
-    watch_->joined(group_);
+    MEC_CHECK_NCCL(ncclCommInitRank(&comm_, membership.size, id, membership.rank));
+    watch_->host_goes_on(comm_);
   }
 
   void all_gather(In own, Out all) override {
-    MEC_CHECK_NCCL(ncclAllGather(own.data, all.data, bytes_of(own), ncclUint8, group_, stream_));
+    MEC_CHECK_NCCL(ncclAllGather(own.data, all.data, bytes_of(own), ncclUint8, comm_, stream_));
+    watch();
   }
   void all_reduce(Out t) override {
     const ncclDataType_t type = t.dtype == Dtype::f64 ? ncclFloat64 : ncclFloat32;
-    MEC_CHECK_NCCL(ncclAllReduce(t.data, t.data, static_cast<std::size_t>(t.numel()), type, ncclSum, group_, stream_));
+    MEC_CHECK_NCCL(ncclAllReduce(t.data, t.data, static_cast<std::size_t>(t.numel()), type, ncclSum, comm_, stream_));
+    watch();
   }
-  void broadcast(Out t) override { MEC_CHECK_NCCL(ncclBroadcast(t.data, t.data, bytes_of(t), ncclUint8, 0, group_, stream_)); }
+  void broadcast(Out t) override {
+    MEC_CHECK_NCCL(ncclBroadcast(t.data, t.data, bytes_of(t), ncclUint8, 0, comm_, stream_));
+    watch();
+  }
   void watch() override {
-    Event event = make_event();
-    MEC_CHECK_CUDA(cudaEventRecord(event.get(), stream_));
-    watch_->wait_for(std::move(event));
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    MEC_CHECK_CUDA(cudaStreamIsCapturing(stream_, &status));
+    if (status == cudaStreamCaptureStatusNone) watch_->given(stream_);
   }
 
  private:
+  static constexpr int kOldest = 21400;  // it has ncclInProgress
+
   int device_, version_ = 0;
   cudaStream_t stream_;
-  ncclComm_t group_ = nullptr;
+  ncclComm_t comm_ = nullptr;
   std::unique_ptr<Watch> watch_;
 };
 

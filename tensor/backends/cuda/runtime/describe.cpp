@@ -1,3 +1,5 @@
+#include <cstdio>
+
 #include "mec/tensor/backends/cuda/runtime/availability.h"
 #include "mec/tensor/backends/cuda/runtime/runtime.h"
 #include "mec/tensor/devices.h"
@@ -6,6 +8,16 @@ namespace mec {
 
 namespace {
 
+std::string text_of(const cudaUUID_t& uuid) {
+  std::string text;
+  for (const char byte : uuid.bytes) {
+    char digits[3];
+    std::snprintf(digits, sizeof digits, "%02x", static_cast<unsigned char>(byte));
+    text += digits;
+  }
+  return text;
+}
+
 CudaDeviceDescription describe_device(int device) {
   cudaDeviceProp properties{};
   MEC_CHECK_CUDA(cudaGetDeviceProperties(&properties, device));
@@ -13,7 +25,8 @@ CudaDeviceDescription describe_device(int device) {
           .memory = properties.totalGlobalMem,
           .capability_major = properties.major,
           .capability_minor = properties.minor,
-          .multiprocessors = properties.multiProcessorCount};
+          .multiprocessors = properties.multiProcessorCount,
+          .uuid = text_of(properties.uuid)};
 }
 
 }  // namespace
