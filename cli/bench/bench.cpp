@@ -160,11 +160,16 @@ void run_bench(const BenchOptions& options, CommunicatorPtr& ranks) {
   check_ranks(settings, ranks->size());
   const Bench bench(options, ranks);
   const StepTimes times = time_steps(options, settings, bench);
+  const double least_mib = -ranks->maximum(-times.peak_mib), most_mib = ranks->maximum(times.peak_mib);
   if (ranks->rank() > 0) return;
   std::cout << report(options, settings, times, bench).dump() << "\n";
   if (bench.profiler) {
     print_profile(std::cout << "\n", bench.profiler->profiles(), options.steps);
-    if (bench.messages) print_messages(std::cout << "\n", bench.messages->profiles(), options.steps);
+    if (bench.messages) {
+      print_messages(std::cout << "\n", bench.messages->profiles(), options.steps);
+      std::cout << "\nmemory of a process at its highest: " << rounded(least_mib, 10) << " to " << rounded(most_mib, 10)
+                << " MiB\n";
+    }
     std::cout << "\ntensor memory at its highest: " << bench.device->allocator().stats().high_water / (1 << 20) << " MiB\n";
   }
   if (times.floor) {

@@ -153,6 +153,7 @@ TEST_CASE_FIXTURE(Launched, "mec bench step --profile counts what processes tell
       messages[part + " " + kind] = {calls, megabytes};
   }
   // Z (8,16) and C (8,8), for each of two pairs: half of each comes from the other rank.
+  CHECK(result.out.find("\nmemory of a process at its highest: ") != std::string::npos);
   CHECK(messages["objective all_gather"].first == 4);
   CHECK(messages["objective all_gather"].second == doctest::Approx(4e-6 * 2 * (4 * 16 + 4 * 8)).epsilon(1e-9));
   CHECK(messages["update all_reduce"].first == 1);
