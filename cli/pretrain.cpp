@@ -3,6 +3,7 @@
 #include "mec/cli/commands.h"
 #include "mec/cli/note.h"
 #include "mec/cli/options.h"
+#include "mec/cli/places.h"
 #include "mec/cli/program.h"
 #include "mec/cli/ranks.h"
 #include "mec/cli/signals.h"
@@ -76,12 +77,21 @@ void check_complete(const RunEnd& end, const std::filesystem::path& folder) {
   throw_stopped(concat(" after step ", end.steps, failure, "; go on with mec pretrain --resume ", name, from));
 }
 
+// This rank's.
+std::vector<std::string> surroundings_of(const DeviceOptions& device, Communicator& ranks) {
+  if (ranks.size() == 1) return {};
+  std::vector<std::string> lines{describe_places(device, ranks).at(static_cast<std::size_t>(ranks.rank()))};
+  for (const std::string& text : held_notes()) lines.push_back(text);
+  return lines;
+}
+
 void run_pretrain(const PretrainOptions& options, CommunicatorPtr& ranks) {
   std::ostream nowhere(nullptr);
   std::ostream& log = ranks->rank() == 0 ? std::cout : nowhere;
   RunOptions run{.capture = !options.no_graph,
                  .within_minutes = options.within,
                  .stop_requested = stop_requested,
+                 .surroundings = surroundings_of(options.device, *ranks),
                  .computed_on = options.device.arithmetic()};
   if (std::filesystem::is_directory(options.config)) {
     check_resumes_folder(options);

@@ -14,15 +14,21 @@
 #include <utility>
 
 #include "mec/data/loader/broken_images.h"
+#include "mec/distributed/communicator.h"
+#include "mec/ssl/training/trainer.h"
 
 namespace mec {
 
-class BrokenImages {
+//
+// Of several ranks, each meets images of its own, and the first one keeps the file. The others'
+// reach it after the step, as the observer of all ranks; images of an epoch's scores after these.
+class BrokenImages : public Observer {
  public:
   // The file is read when the first image is added: a run that is resumed goes on with its lines.
   // `note` is told of the first image; the file has the others. Before open(), which the run calls
   // once it has its folder, images are not kept.
-  BrokenImages(std::filesystem::path file, std::int64_t limit, std::function<void(const std::string& line)> note);
+  BrokenImages(std::filesystem::path file, std::int64_t limit, std::function<void(const std::string& line)> note,
+               CommunicatorPtr ranks = one_process());
 
   void open() { open_ = true; }
 
@@ -35,6 +41,10 @@ class BrokenImages {
   // The same of an image of other images, of this name. One that is trained on, too, is known by
   // its message, and has one line.
   void add(const std::string& of, const BrokenImage& image);
+  // All ranks call it: adds to the first one's what the others have met since.
+  void share();
+  void on_step(const StepReport&) override { share(); }
+  void on_epoch(std::int64_t /*epoch*/, Learner&) override { share(); }
   // IoError where the file cannot be written now, either.
   void finish();
 
@@ -47,6 +57,8 @@ class BrokenImages {
   std::filesystem::path file_;
   std::int64_t limit_;
   std::function<void(const std::string&)> note_;
+  CommunicatorPtr ranks_;
+  std::string met_;  // of another rank than the first: lines that it does not have yet
   std::optional<std::map<Key, std::string>> messages_;
   bool open_ = false, unwritten_ = false, told_ = false;
 };

@@ -11,6 +11,7 @@
 
 #include "mec/nn/files/weights.h"
 #include "mec/ssl/methods/methods.h"
+#include "mec/ssl/run/rank_log.h"
 #include "mec/ssl/run/settings_file.h"
 #include "mec/ssl/training/checkpoint_files.h"
 #include "mec/tensor/io/atomic_file.h"
@@ -27,8 +28,9 @@ using Json = nlohmann::ordered_json;  // keeps keys in the order of insertion
 constexpr const char* kSkipped = "skipped";
 constexpr const char* kSkippedEnd = "\"skipped\":true}";
 
-constexpr std::array kRunFiles{kSettingsFile,    kMetricsFile, kTimingsFile, kEncoderFile,
-                               kBestEncoderFile, kPlansFile,   kChangesFile, kBrokenFile};
+// The folder of the ranks' logs counts as one.
+constexpr std::array kRunFiles{kSettingsFile, kMetricsFile, kTimingsFile, kEncoderFile, kBestEncoderFile,
+                               kPlansFile,    kChangesFile, kBrokenFile,  kRanksFolder};
 
 // Settings that may differ when a run goes on: they make no difference to what is trained. (Images
 // and steps that are skipped make one, but without data.on_broken=skip and train.on_nonfinite=skip

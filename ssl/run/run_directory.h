@@ -1,7 +1,8 @@
 // The folder of a run: settings.toml, metrics.jsonl, timings.jsonl, encoder.safetensors,
 // checkpoint-<step>.safetensors (training/checkpoint_files.h); where encoders are scored also
 // encoder-best.safetensors (evaluations.h); from a GPU convolution_plans.json; where a run went on
-// with other settings changes.jsonl, where images were skipped broken.txt.
+// with other settings changes.jsonl, where images were skipped broken.txt; of several processes
+// ranks/ (rank_log.h).
 #pragma once
 
 #include <filesystem>

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "mec/distributed/agreement.h"
+#include "mec/tensor/text.h"
 
 namespace mec {
 
@@ -26,15 +27,30 @@ void check_several(const PretrainSettings& settings, const RunOptions& options) 
   check_ranks(settings, ranks);
   check<ValueError>(!options.within_minutes, "--within times the steps of one process, but this run has ", ranks,
                     "; choose train.epochs");
-  check<ValueError>(settings.data.on_broken == OnBroken::stop,
-                    "data.on_broken = \"skip\" keeps one process's list of images, but this run has ", ranks,
-                    "; remove the broken images, or train in one process");
 }
 
 void check_same_run(const RunIdentity& identity, const std::string& computed_on, Communicator& ranks) {
   std::vector<std::string> own{concat("images = ", identity.images), concat("arithmetic = ", computed_on)};
   for (const auto& [name, value] : identity.settings) own.push_back(concat(name, " = ", value));
   check_same(own, "train one run", ranks);
+}
+
+Teller log_notes(RankLog& log, const RunOptions& options) {
+  for (const std::string& line : options.surroundings) log.add(line);
+  const Teller shown = options.ranks->rank() == 0 ? options.note : Teller();
+  return [&log, shown](const std::string& line) {
+    log.add(line);
+    if (shown) shown(line);
+  };
+}
+
+void open_log(RankLog& log, const std::filesystem::path& out, const RunOptions& options) {
+  std::vector<std::string> missing;
+  for (const int rank : log.open(out)) missing.push_back(std::to_string(rank));
+  if (missing.empty() || options.ranks->rank() > 0) return;
+  if (options.note)
+    options.note(concat(missing.size() == 1 ? "process " : "processes ", listed(missing), " cannot write into ",
+                        printable((out / kRanksFolder).string()), " as the first one sees it, and keep no log"));
 }
 
 void tell_ranks(RunEnd& end, Communicator& ranks) {

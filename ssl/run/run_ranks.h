@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "mec/ssl/run/rank_log.h"
 #include "mec/ssl/run/train_run.h"
 #include "mec/ssl/training/checkpoint.h"
 
@@ -14,6 +15,12 @@ void check_several(const PretrainSettings& settings, const RunOptions& options);
 // Processes that are started together train one run. ValueError where this one has other settings,
 // images or arithmetic than the first.
 void check_same_run(const RunIdentity& identity, const std::string& computed_on, Communicator& ranks);
+
+// Begins the log with where this rank runs, and returns the run's notes: they go there, the first
+// rank's also to the user. The log outlives them.
+Teller log_notes(RankLog& log, const RunOptions& options);
+// The run's folder is there. The first rank notes which others do not see it.
+void open_log(RankLog& log, const std::filesystem::path& out, const RunOptions& options);
 
 // Gives all ranks what only the first knows of the end.
 void tell_ranks(RunEnd& end, Communicator& ranks);

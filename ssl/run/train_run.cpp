@@ -11,6 +11,7 @@
 #include "mec/ssl/methods/methods.h"
 #include "mec/ssl/run/broken_images.h"
 #include "mec/ssl/run/epoch_budget.h"
+#include "mec/ssl/run/rank_log.h"
 #include "mec/ssl/run/run_directory.h"
 #include "mec/ssl/run/run_keeper.h"
 #include "mec/ssl/run/run_ranks.h"
@@ -216,12 +217,20 @@ std::unique_ptr<RunKeeper> make_keeper(const PretrainSettings& settings, const O
   return keeper;
 }
 
+RunEnd end_run(RunEnd end, RunKeeper* keeper, BrokenImages& broken, const RunOptions& options) {
+  broken.share();
+  if (keeper) end = keeper->finish(broken, end);
+  tell_ranks(end, *options.ranks);
+  if (options.stop_requested) options.stop_requested(TrainPhase::end);
+  return end;
+}
+
 // From the start, or from a checkpoint.
 RunEnd run(const PretrainSettings& asked, const Device& device, const std::filesystem::path& out, const RunOptions& options,
-           Former former) {
+           Former former, RankLog* log) {
   const DatasetPtr dataset = open_data(asked.data, options.note);
   const TransformPtr views = make_augmentation(asked.augment, normalization_of(asked.data, dataset->info().normalization));
-  BrokenImages broken(out / kBrokenFile, asked.data.broken_limit, options.note);
+  BrokenImages broken(out / kBrokenFile, asked.data.broken_limit, options.note, options.ranks);
   std::unique_ptr<EncoderScorer> scorer = make_scorer(asked, *dataset, *views, device, options, broken);
   const PretrainSettings settings =
       options.within_minutes ? keep_within(asked, *options.within_minutes, *dataset, *views, device, scorer.get(), options.log)
@@ -263,19 +272,18 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
                           .scorer = std::move(scorer)},
                          *dataset, plan, broken);
   }
+  if (log) open_log(*log, out, options);
   const TrainOptions how = train_options(options, device, done, keeper ? keeper->skipped_in_a_row() : 0);
-  const auto observers = keeper ? keeper->observers() : std::vector<Observer*>{evaluations.get()};
+  auto observers = keeper ? keeper->observers() : std::vector<Observer*>{evaluations.get()};
+  if (log) observers.push_back(log);
+  if (settings.data.on_broken == OnBroken::skip) observers.push_back(&broken);
   const auto go_on = [&] {
     if (keeper) keeper->prepare(learner);
     if (evaluations && !scored) evaluations->on_epoch(done / plan.steps_per_epoch(), learner);
     return train(learner, *objective, loader, settings, observers, how);
   };
   const std::int64_t steps = with_advice(go_on, settings.data, out, keeper.get());
-  RunEnd end{.steps = steps, .complete = steps >= plan.steps()};
-  if (keeper) end = keeper->finish(broken, end);
-  tell_ranks(end, *options.ranks);
-  if (options.stop_requested) options.stop_requested(TrainPhase::end);
-  return end;
+  return end_run({.steps = steps, .complete = steps >= plan.steps()}, keeper.get(), broken, options);
 }
 
 }  // namespace
@@ -285,7 +293,10 @@ RunEnd train_run(const PretrainSettings& settings, const Device& device, const s
   RunOptions options = asked;
   check_several(settings, options);
   const bool leads = options.ranks->rank() == 0;
-  if (!leads) options.log = options.note = {};
+  RankLog log(options.ranks);
+  const bool logs = options.ranks->size() > 1;
+  if (logs) options.note = log_notes(log, options);
+  if (!leads) options.log = {};
   Former former;
   if (leads) former = find_former(out, options);
   const bool complete = is_complete(former, settings, options.resume, out);
@@ -293,12 +304,18 @@ RunEnd train_run(const PretrainSettings& settings, const Device& device, const s
     return ended_already(options, out, former.step(), settings.train.epochs);
   }
   try {
-    return run(settings, device, out, options, std::move(former));
+    const RunEnd end = run(settings, device, out, options, std::move(former), logs ? &log : nullptr);
+    log.add(concat(end.complete ? "ended" : "stopped", " after step ", end.steps));
+    return end;
   } catch (const MemoryError& error) {
+    log.add(concat("error: ", error.what()));
     const bool stops = options.stop_requested && options.stop_requested(TrainPhase::nothing);
     if (stops || options.ranks->size() > 1) throw;
     tell(options.log, "there is too little memory; some steps of few images say which batch has room");
     throw MemoryError(concat(error.what(), what_fits(settings, device)));
+  } catch (const std::exception& error) {
+    log.add(concat("error: ", error.what()));
+    throw;
   }
 }
 

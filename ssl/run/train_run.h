@@ -37,6 +37,9 @@ struct RunOptions {
   std::function<bool(TrainPhase next)> stop_requested = {};  // see TrainOptions
   // Needed where settings.eval asks for scores: make_encoder_scorer (eval/encoder_scorer.h).
   MakeScorer make_scorer = {};
+  // Of several ranks: where this one runs, and what it noted before. Its log begins with these
+  // lines (run/rank_log.h).
+  std::vector<std::string> surroundings = {};
   // What the bits depend on beside the settings (tensor/arithmetic.h). Checkpoints keep it, and
   // `note` is told where a run goes on with another one. Empty: the device's name.
   std::string computed_on = {};
@@ -46,9 +49,9 @@ struct RunOptions {
 };
 
 struct RunEnd {
-  std::int64_t steps = 0;  // done, in all
-  bool trained = true;     // here; otherwise the run had ended already
-  bool complete = false;   // all steps and scores are; otherwise it was asked to stop
+  std::int64_t steps = 0;          // done, in all
+  bool trained = true;             // here; otherwise the run had ended already
+  bool complete = false;           // all steps and scores are; otherwise it was asked to stop
   std::int64_t goes_on_after = 0;  // the step of the checkpoint in the folder; 0: there is none
   std::string failure = {};        // why it is not that of the last step
 };

@@ -10,12 +10,13 @@
 
 namespace mec::test {
 
-// All files, but of the checkpoints only the newest: whether there is time for one of the others
-// depends on the disk.
+// All files but the ranks' logs, and of the checkpoints only the newest: whether there is time for
+// one of the others depends on the disk.
 inline std::map<std::string, std::string> contents(const std::filesystem::path& folder) {
   std::map<std::string, std::string> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
+    if (entry.is_directory()) continue;
     if (!name.starts_with("checkpoint-") || entry.path() == newest_checkpoint_in(folder).path)
       files[name] = read_bytes(entry.path());
   }

@@ -7,6 +7,7 @@
 #include <sstream>
 #include <thread>
 
+#include "data/fixtures.h"
 #include "dist/launched.h"
 
 using namespace mec;
@@ -73,6 +74,56 @@ TEST_CASE_FIXTURE(Launched, "four processes in groups of two normalise as two pr
   for (std::size_t step = 0; step < 3; ++step) CHECK(groups[step] == doctest::Approx(halves[step]).epsilon(1e-3).scale(0.1));
 }
 
+TEST_CASE_FIXTURE(Launched, "each process keeps a log in the run's folder, of its place, its epochs and its end") {
+  REQUIRE(run_in(2, command("run")).status == 0);
+  const auto log = [&](int rank) { return read_bytes(folder / "run/ranks" / concat(rank, ".log")); };
+  for (int rank = 0; rank < 2; ++rank) {
+    const std::string text = log(rank);
+    CAPTURE(text);
+    CHECK(text.find(concat("Z process ", rank, " of 2, on ")) != std::string::npos);
+    CHECK(text.find("1 thread on processor") != std::string::npos);
+    CHECK(text.find("Z epoch 4: 10 steps in ") != std::string::npos);
+    CHECK(text.ends_with("Z ended after step 40\n"));
+  }
+  CHECK(run_in(2, command("fails", "mec", {"train.lr=1e30"})).status == 1);
+  for (const char* file : {"fails/ranks/0.log", "fails/ranks/1.log"})
+    CHECK(read_bytes(at(file)).find("Z error: training: step ") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Launched, "broken images that any process meets are skipped and listed, with the images of one process") {
+  const std::set<int> broken{5, 6, 17, 30, 31};
+  for (int i = 0; i < 40; ++i) {
+    const std::string png = make_png(8, 8, random_image({8, 8}, 1, static_cast<std::uint64_t>(i)).pixels);
+    for (const std::string split : {"train", "test"}) {
+      write_bytes(folder / "pictures" / split / (i % 2 == 0 ? "a" : "b") / concat(100 + i, ".png"),
+                  broken.contains(i) ? png.substr(0, 60) : png);
+    }
+  }
+  const std::vector<std::string> settings{"data.path=" + at("pictures"), "data.on_broken=skip", "data.channels=1",
+                                          "eval.every_epochs=2"};
+  REQUIRE(run_in(1, command("one", "mec", settings)).status == 0);
+  for (const int processes : {2, 4}) {
+    for (const char* name : {"several", "again"}) {
+      const ProgramResult result = run_in(processes, command(name, "mec", settings));
+      CAPTURE(result.err);
+      REQUIRE(result.status == 0);
+      CHECK(result.err.find("skipped a broken image") == result.err.rfind("skipped a broken image"));
+    }
+    CHECK(std::ranges::count(read_bytes(at("several/broken.txt")), '\n') == 10);
+    CHECK(read_bytes(at("several/broken.txt")) == read_bytes(at("one/broken.txt")));
+    check_same("again", "several");
+    const std::vector<double> one = losses("one"), several = losses("several");
+    for (std::size_t step = 0; step < 2; ++step) CHECK(several[step] == doctest::Approx(one[step]).epsilon(1e-3).scale(0.1));
+    std::filesystem::remove_all(at("several"));
+    std::filesystem::remove_all(at("again"));
+  }
+  std::vector<std::string> few = settings;
+  few.emplace_back("data.broken_limit=3");
+  const ProgramResult result = run_in(2, command("few", "mec", few));
+  CHECK(result.status == 1);
+  CHECK(result.err.find("images of the data set are broken, and 3 may be left out (data.broken_limit)") != std::string::npos);
+}
+
 TEST_CASE_FIXTURE(Launched, "a signal to mpirun stops all after a step, with a checkpoint of it") {
   REQUIRE(run_in(2, long_command("whole")).status == 0);
   Process process(MEC_MPIEXEC, launch(2, long_command("run")), kVariables, out, err);
@@ -108,7 +159,6 @@ TEST_CASE_FIXTURE(Launched, "what several processes cannot do ends all of them, 
           "train.sync_batch_norm is 3, but 4 processes have no equal groups of 3; 3 or 6 processes would do");
   refused(1, command("run", "mec", {"train.sync_batch_norm=2"}),
           "train.sync_batch_norm is 2, but 1 process has no equal groups of 2; 2 processes would do");
-  refused(2, command("run", "mec", {"data.on_broken=skip"}), "data.on_broken = \"skip\" keeps one process's list");
   std::vector<std::string> within = start("run", "mec");
   within.insert(within.end(), {"--within", "1"});
   refused(2, within, "--within times the steps of one process, but this run has 2");
