@@ -7,7 +7,8 @@
 #   make slow     the tests that take minutes         make tidy     clang-tidy
 #   make asan     the tests under sanitizers          make install  into PREFIX, /usr/local
 #   make tsan     those of threads, for data races    make mutants  do the tests notice small bugs?
-#   make fuzz     made-up bytes into every reader     make clean    remove all builds
+#   make fuzz     made-up bytes into every reader     make wheel    for Python, into build/wheel
+#   make clean    remove all builds
 #
 # `make mutants ROOM=ssl` asks the tests of one room, `make install PREFIX=/opt/mec` installs there,
 # `make fuzz SECONDS=60` takes that long for each reader; with clang.
@@ -80,10 +81,13 @@ tidy: build/dev
 format:
 	@git ls-files -co --exclude-standard '*.h' '*.cpp' '*.cu' | xargs clang-format -i
 
+wheel: build/release
+	tools/make_wheel.py --library $</libmec.so --out build/wheel
+
 install: build/release
 	cmake --install $< --prefix $(PREFIX)
 
 clean:
 	rm -rf build
 
-.PHONY: $(BUILDS) all setup demo test slow mutants bench asan tsan fuzz minimal tidy format install clean
+.PHONY: $(BUILDS) all setup demo test slow mutants bench asan tsan fuzz minimal tidy format wheel install clean

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "mec/capi/arguments.h"
 #include "mec/capi/encoder.h"
@@ -104,12 +105,22 @@ mec_status mec_trainer_step(mec_trainer* trainer, const mec_images* images, mec_
   });
 }
 
-mec_status mec_trainer_step_views(mec_trainer* trainer, const float* const* views, int64_t count, mec_figures* figures) {
+mec_status mec_trainer_step_views(mec_trainer* trainer, const mec_images* views, int64_t count, mec_figures* figures) {
   return guarded("mec_trainer_step_views", [&] {
     const Use<Trainer> use(trainer);
     check_address(views, "views");
-    check<ShapeError>(count >= 0, "there are ", count, " views");
-    tell(*use.operator->(), use->run.step_views({views, static_cast<std::size_t>(count)}), figures);
+    std::vector<ViewArray> arrays;
+    for (std::int64_t v = 0; v < count; ++v) {
+      const mec_images& view = views[v];
+      check<DtypeError>(view.dtype == MEC_F32, "views are MEC_F32, but the dtype of view ", v, " is ",
+                        static_cast<int>(view.dtype));
+      arrays.push_back({.values = static_cast<const float*>(view.pixels),
+                        .count = view.count,
+                        .height = view.height,
+                        .width = view.width,
+                        .channels = view.channels});
+    }
+    tell(*use.operator->(), use->run.step_views(arrays), figures);
   });
 }
 

@@ -143,7 +143,8 @@ typedef struct mec_trainer mec_trainer;
 
 typedef struct mec_trainer_options {
   size_t size;            /* sizeof(mec_trainer_options) */
-  int64_t images;         /* in the data set; or, where they come without end, so many make an epoch */
+  int64_t images;         /* in the data set; or, where they come without end, so many make an
+                         epoch. 0: those of a batch, so that each step is an epoch */
   int64_t channels;       /* of the images: 1 or 3 */
   const char* folder;     /* of the run, with the files that `mec pretrain` writes. Null: none is written
                          but what mec_trainer_save_... is asked for */
@@ -190,9 +191,9 @@ MEC_API mec_status mec_trainer_next(mec_trainer* trainer, int64_t* numbers);
  * finite. A step that fails once it has begun ends the run: further steps are MEC_ERROR_VALUE. */
 MEC_API mec_status mec_trainer_step(mec_trainer* trainer, const mec_images* images, mec_figures* figures);
 
-/* The same on views that the caller made in a way of its own, normalised: views[v], f32, is
- * (batch,size,size,channels), with the size of view v (augment.size). */
-MEC_API mec_status mec_trainer_step_views(mec_trainer* trainer, const float* const* views, int64_t count, mec_figures* figures);
+/* The same on views that the caller made in a way of its own: views (count) of type MEC_F32, each
+ * (batch,size,size,channels) with the size of that view (augment.size), normalised. */
+MEC_API mec_status mec_trainer_step_views(mec_trainer* trainer, const mec_images* views, int64_t count, mec_figures* figures);
 
 /* A copy of the encoder as it is now, which the caller frees. */
 MEC_API mec_status mec_trainer_encoder(mec_trainer* trainer, mec_encoder** encoder);

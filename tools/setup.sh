@@ -20,6 +20,9 @@ make                    !make
 cmake                   !cmake
 ninja-build             ?ninja
 python3                 ?python3
+python3-numpy           ?f2py
+pkg-config              ?pkg-config
+gfortran                ?gfortran
 gnuplot-nox             ?gnuplot
 zlib1g-dev              include/zlib.h
 libjpeg62-turbo-dev     include/jpeglib.h
@@ -86,7 +89,7 @@ if [ "${unpack:-no}" = yes ]; then
   packages="$runtime" commands=""
   for package in $missing; do
     case "$package" in
-      g++ | make | cmake | ninja-build | python3 | gnuplot-nox) commands="$commands $package" ;;
+      g++ | make | cmake | ninja-build | python3 | gnuplot-nox | python3-numpy | pkg-config | gfortran) commands="$commands $package" ;;
       *) packages="$packages $package" ;;
     esac
   done

@@ -51,6 +51,11 @@ void check_fed(const PretrainSettings& settings, const FedRunOptions& options) {
                     "trainer: to resume, a run needs its folder; without one, name the checkpoint");
 }
 
+FedRunOptions with_images(FedRunOptions options, const PretrainSettings& settings) {
+  if (options.images == 0) options.images = settings.train.batch;
+  return options;
+}
+
 TransformPtr make_views(const PretrainSettings& settings, int channels) {
   const Normalization normalization = normalization_of(settings.data, {});
   validate(normalization, channels);
@@ -76,7 +81,7 @@ struct FedRun::Impl {
   Impl(const PretrainSettings& settings_in, const Device& device_in, const FedRunOptions& fed_in)
       : settings(settings_in),
         device(device_in),
-        fed(fed_in),
+        fed(with_images(fed_in, settings)),
         options{.capture = fed.capture, .resume = fed.resume, .computed_on = fed.computed_on, .note = fed.note},
         former((check_fed(settings, fed),
                 fed.folder.empty() ? find_checkpoint(fed.checkpoint, fed.note) : find_former(fed.folder, options))),
@@ -213,17 +218,20 @@ StepReport FedRun::step(const ImageArray& images) {
   return run.step(run.builder->finish(), seconds_since(began));
 }
 
-StepReport FedRun::step_views(std::span<const float* const> views) {
+StepReport FedRun::step_views(std::span<const ViewArray> views) {
   Impl& run = *impl_;
   run.check_goes_on();
   check<ShapeError>(static_cast<int>(views.size()) == run.views->views(), "trainer: a step takes ", run.views->views(),
                     " views (augment.views), but got ", views.size());
   std::vector<Tensor> batch;
-  for (int v = 0; v < run.views->views(); ++v) {
-    const float* values = views[static_cast<std::size_t>(v)];
-    check<ValueError>(values != nullptr, "trainer: the address of view ", v, " is null");
-    const ImageSize size = run.views->size(v);
+  for (const auto& [values, count, height, width, channels] : views) {
+    const std::size_t v = batch.size();
+    const ImageSize size = run.views->size(static_cast<int>(v));
     const Shape shape{run.settings.train.batch, size.height, size.width, run.fed.channels};
+    check<ShapeError>(std::vector{count, height, width, channels} == std::vector{shape[0], shape[1], shape[2], shape[3]},
+                      "trainer: view ", v, " is ", shape, " as augment.size says, but got (", count, ",", height, ",", width,
+                      ",", channels, ")");
+    check<ValueError>(values != nullptr, "trainer: the address of view ", v, " is null");
     const std::span<const float> all(values, static_cast<std::size_t>(shape.numel()));
     check<ValueError>(std::ranges::all_of(all, [](float x) { return std::isfinite(x); }), "trainer: view ", v,
                       " has a value that is not finite");

@@ -18,7 +18,7 @@ namespace mec {
 
 struct FedRunOptions {
   // Of the data set, or, where images come without end, as many as make an epoch: it has
-  // images/batch steps.
+  // images/batch steps. 0: those of a batch, so that each step is an epoch.
   std::int64_t images = 0;
   int channels = 3;
   // The run's folder, with the files that train_run() writes there. Empty: nothing is written but
@@ -32,6 +32,12 @@ struct FedRunOptions {
   std::string computed_on = {};  // see RunOptions
   bool capture = true;
   Teller note = {};
+};
+
+// A view of a batch, made by the caller and normalised.
+struct ViewArray {
+  const float* values = nullptr;  // (N,H,W,C)
+  std::int64_t count = 0, height = 0, width = 0, channels = 0;
 };
 
 // For the same settings, images and device its bits are those of train_run(), and each goes on from
@@ -58,9 +64,8 @@ class FedRun {
   // run's channels, ValueError after the last step, NumericalError as of train(). A step that fails
   // once it has begun ends the run: all further calls are a ValueError.
   StepReport step(const ImageArray& images);
-  // The same with views that the caller made: for each view of the settings its
-  // (batch,size,size,channels) values, normalised.
-  StepReport step_views(std::span<const float* const> views);
+  // The same with views that the caller made, as many and as large as the settings say.
+  StepReport step_views(std::span<const ViewArray> views);
 
   ResNet encoder(const Device& device) const;                  // a copy of it, as it is now
   void save_encoder(const std::filesystem::path& path) const;  // IoError

@@ -247,8 +247,10 @@ TEST_CASE_FIXTURE(Fixture, "what a trainer cannot take is refused") {
   fails(step({values.data(), MEC_U8, 15, 8, 8, 1}), MEC_ERROR_SHAPE, call, "takes images (16,H,W,1), but got (15,8,8,1)");
   fails(mec_trainer_step(trainer, nullptr, nullptr), MEC_ERROR_HANDLE, call, "images is null");
   fails(mec_trainer_step_views(trainer, nullptr, 2, nullptr), MEC_ERROR_HANDLE, "mec_trainer_step_views", "views is null");
-  const float* views[] = {values.data(), values.data()};
+  mec_images views[2] = {{values.data(), MEC_F32, 16, 8, 8, 1}, {values.data(), MEC_U8, 16, 8, 8, 1}};
   fails(mec_trainer_step_views(trainer, views, 1, nullptr), MEC_ERROR_SHAPE, "mec_trainer_step_views", "takes 2 views");
+  fails(mec_trainer_step_views(trainer, views, 2, nullptr), MEC_ERROR_DTYPE, "mec_trainer_step_views",
+        "the dtype of view 1 is 0");
   fails(mec_trainer_save_checkpoint(trainer, at("c").c_str()), MEC_ERROR_VALUE, "mec_trainer_save_checkpoint",
         "none is done yet");
   fails(mec_trainer_save_encoder(trainer, at("no/folder").c_str()), MEC_ERROR_IO, "mec_trainer_save_encoder", "no/folder");

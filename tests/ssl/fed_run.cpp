@@ -3,7 +3,10 @@
 
 #include <doctest/doctest.h>
 
-#include <map>
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
 
 #include "mec/data/formats/open_dataset.h"
 #include "mec/nn/files/weights.h"
@@ -151,12 +154,23 @@ TEST_CASE_FIXTURE(Fixture, "views that the caller made are trained on as they ar
                     1, std::span(made[v]).subspan(i * 100, 100));
       }
     }
-    const std::vector<const float*> pointers{made[0].data(), made[1].data()};
-    CHECK(views.step_views(pointers).metrics == this->step(images).metrics);
+    const std::vector<ViewArray> arrays{{made[0].data(), 8, 10, 10, 1}, {made[1].data(), 8, 10, 10, 1}};
+    CHECK(views.step_views(arrays).metrics == this->step(images).metrics);
   }
   views.save_checkpoint(folder / "views");
   images.save_checkpoint(folder / "images");
   CHECK(bytes("views") == bytes("images"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "where images come without end, an epoch may be one step") {
+  FedRunOptions endless = options();
+  endless.images = 0;
+  FedRun run(settings(), device, endless);
+  CHECK(run.steps_per_epoch() == 1);
+  CHECK(run.steps() == 2);
+  std::vector<std::int64_t> numbers = run.next();
+  std::ranges::sort(numbers);
+  CHECK(numbers == std::vector<std::int64_t>{0, 1, 2, 3, 4, 5, 6, 7});
 }
 
 TEST_CASE_FIXTURE(Fixture, "the encoder of a run between two steps is a copy") {
@@ -180,9 +194,15 @@ TEST_CASE_FIXTURE(Fixture, "a fed run refuses what it cannot take, and goes on a
   CHECK_THROWS_WITH_AS(step({nullptr, 8, 8, 8, 1}), doctest::Contains("null"), ValueError);
   CHECK_THROWS_WITH_AS(run.step_views({}), doctest::Contains("takes 2 views (augment.views), but got 0"), ShapeError);
   std::vector<float> view(8 * 100, 0.0F);
-  const std::vector<const float*> views{view.data(), view.data()};
+  std::vector<ViewArray> views(2, {view.data(), 8, 10, 10, 1});
   view[3] = std::numeric_limits<float>::infinity();
   CHECK_THROWS_WITH_AS(run.step_views(views), doctest::Contains("view 0 has a value that is not finite"), ValueError);
+  view[3] = 0;
+  views[1].height = 9;
+  CHECK_THROWS_WITH_AS(run.step_views(views),
+                       doctest::Contains("view 1 is (8,10,10,1) as augment.size says, but got (8,9,10,1)"), ShapeError);
+  views[1] = {nullptr, 8, 10, 10, 1};
+  CHECK_THROWS_WITH_AS(run.step_views(views), doctest::Contains("the address of view 1 is null"), ValueError);
   CHECK(run.steps_done() == 0);
   feed(run, kSteps);
   CHECK_THROWS_WITH_AS(this->step(run), doctest::Contains("all 6 steps are done"), ValueError);

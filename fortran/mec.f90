@@ -1,0 +1,419 @@
+! mec from Fortran: encoders of images, and their training in your own loop, over the C interface
+! (mec.h says what each call does; docs/embedding.md has an example).
+!
+! Arrays lie as C has them: images (channels,width,height,count), features (d,count), embeddings
+! (d,m). Each procedure has a last argument `status`, which may be left out: then an error stops the
+! program with its message. mec_last_error() is the message otherwise.
+module mec
+  use, intrinsic :: iso_c_binding
+  use, intrinsic :: iso_fortran_env, only: error_unit, int64, int8, real32, real64
+  implicit none
+  private
+
+  public :: mec_version, mec_last_error
+  public :: mec_encoder, mec_encoder_info, mec_encoder_open, mec_encoder_describe, mec_encoder_embed, mec_encoder_free
+  public :: mec_objective, mec_objective_open, mec_objective_loss, mec_objective_free
+  public :: mec_trainer, mec_trainer_open, mec_trainer_next, mec_trainer_step, mec_trainer_figure, mec_trainer_encoder
+  public :: mec_trainer_save_encoder, mec_trainer_save_checkpoint, mec_trainer_finish, mec_trainer_free
+
+  integer, parameter, public :: mec_ok = 0, mec_error_handle = 1, mec_error_shape = 2, mec_error_dtype = 3, &
+      mec_error_value = 4, mec_error_io = 5, mec_error_numerical = 6, mec_error_memory = 7, mec_error_device = 8, &
+      mec_error_other = 9
+
+  integer(c_int), parameter :: u8 = 0, f32 = 1, f64 = 2
+
+  type :: mec_encoder
+    private
+    type(c_ptr) :: handle = c_null_ptr
+  end type
+  type :: mec_objective
+    private
+    type(c_ptr) :: handle = c_null_ptr
+  end type
+  type :: mec_trainer
+    private
+    type(c_ptr) :: handle = c_null_ptr
+    type(c_ptr) :: names = c_null_ptr, values = c_null_ptr  ! of the last step
+    integer(int64) :: figures = 0
+  end type
+
+  type, bind(c) :: mec_encoder_info
+    integer(c_size_t) :: size
+    integer(c_int64_t) :: channels, image_size, features
+    real(c_double) :: mean(3), std(3)
+  end type
+
+  type, bind(c) :: device_struct
+    integer(c_size_t) :: size
+    type(c_ptr) :: name, kernels
+    integer(c_int32_t) :: threads, gpu, tf32
+  end type
+  type, bind(c) :: images_struct
+    type(c_ptr) :: pixels
+    integer(c_int) :: dtype
+    integer(c_int64_t) :: count, height, width, channels
+  end type
+  type, bind(c) :: figures_struct
+    integer(c_int64_t) :: count
+    type(c_ptr) :: names, values
+  end type
+  type, bind(c) :: trainer_options_struct
+    integer(c_size_t) :: size
+    integer(c_int64_t) :: images, channels
+    type(c_ptr) :: folder
+    integer(c_int32_t) :: resume
+    type(c_ptr) :: checkpoint
+    type(c_funptr) :: note
+    type(c_ptr) :: context
+  end type
+
+  interface
+    function c_version() bind(c, name="mec_version") result(text)
+      import c_ptr
+      type(c_ptr) :: text
+    end function
+    function c_last_error() bind(c, name="mec_last_error") result(text)
+      import c_ptr
+      type(c_ptr) :: text
+    end function
+    integer(c_size_t) function c_strlen(text) bind(c, name="strlen")
+      import c_ptr, c_size_t
+      type(c_ptr), value :: text
+    end function
+    integer(c_int) function c_encoder_open(source, device, handle) bind(c, name="mec_encoder_open")
+      import c_int, c_ptr, device_struct, c_char
+      character(kind=c_char), intent(in) :: source(*)
+      type(device_struct), intent(in) :: device
+      type(c_ptr), intent(out) :: handle
+    end function
+    integer(c_int) function c_encoder_describe(handle, info) bind(c, name="mec_encoder_describe")
+      import c_int, c_ptr, mec_encoder_info
+      type(c_ptr), value :: handle
+      type(mec_encoder_info), intent(inout) :: info
+    end function
+    integer(c_int) function c_encoder_embed(handle, images, features) bind(c, name="mec_encoder_embed")
+      import c_int, c_ptr, images_struct
+      type(c_ptr), value :: handle, features
+      type(images_struct), intent(in) :: images
+    end function
+    integer(c_int) function c_encoder_free(handle) bind(c, name="mec_encoder_free")
+      import c_int, c_ptr
+      type(c_ptr), value :: handle
+    end function
+    integer(c_int) function c_objective_open(settings, device, handle) bind(c, name="mec_objective_open")
+      import c_int, c_ptr, device_struct, c_char
+      character(kind=c_char), intent(in) :: settings(*)
+      type(device_struct), intent(in) :: device
+      type(c_ptr), intent(out) :: handle
+    end function
+    integer(c_int) function c_objective_evaluate(handle, dtype, m, d, p, z, queue, queue_rows, dp, dz, figures) &
+        bind(c, name="mec_objective_evaluate")
+      import c_int, c_int64_t, c_ptr, figures_struct
+      type(c_ptr), value :: handle, p, z, queue, dp, dz
+      integer(c_int), value :: dtype
+      integer(c_int64_t), value :: m, d, queue_rows
+      type(figures_struct), intent(out) :: figures
+    end function
+    integer(c_int) function c_objective_free(handle) bind(c, name="mec_objective_free")
+      import c_int, c_ptr
+      type(c_ptr), value :: handle
+    end function
+    integer(c_int) function c_trainer_open(settings, options, device, handle) bind(c, name="mec_trainer_open")
+      import c_int, c_ptr, c_char, device_struct, trainer_options_struct
+      character(kind=c_char), intent(in) :: settings(*)
+      type(trainer_options_struct), intent(in) :: options
+      type(device_struct), intent(in) :: device
+      type(c_ptr), intent(out) :: handle
+    end function
+    integer(c_int) function c_trainer_next(handle, numbers) bind(c, name="mec_trainer_next")
+      import c_int, c_ptr
+      type(c_ptr), value :: handle, numbers
+    end function
+    integer(c_int) function c_trainer_step(handle, images, figures) bind(c, name="mec_trainer_step")
+      import c_int, c_ptr, images_struct, figures_struct
+      type(c_ptr), value :: handle
+      type(images_struct), intent(in) :: images
+      type(figures_struct), intent(out) :: figures
+    end function
+    integer(c_int) function c_trainer_encoder(handle, encoder) bind(c, name="mec_trainer_encoder")
+      import c_int, c_ptr
+      type(c_ptr), value :: handle
+      type(c_ptr), intent(out) :: encoder
+    end function
+    integer(c_int) function c_trainer_save_encoder(handle, file) bind(c, name="mec_trainer_save_encoder")
+      import c_int, c_ptr, c_char
+      type(c_ptr), value :: handle
+      character(kind=c_char), intent(in) :: file(*)
+    end function
+    integer(c_int) function c_trainer_save_checkpoint(handle, file) bind(c, name="mec_trainer_save_checkpoint")
+      import c_int, c_ptr, c_char
+      type(c_ptr), value :: handle
+      character(kind=c_char), intent(in) :: file(*)
+    end function
+    integer(c_int) function c_trainer_finish(handle) bind(c, name="mec_trainer_finish")
+      import c_int, c_ptr
+      type(c_ptr), value :: handle
+    end function
+    integer(c_int) function c_trainer_free(handle) bind(c, name="mec_trainer_free")
+      import c_int, c_ptr
+      type(c_ptr), value :: handle
+    end function
+  end interface
+
+contains
+
+  function mec_version() result(text)
+    character(:), allocatable :: text
+    text = text_at(c_version())
+  end function
+
+  function mec_last_error() result(text)
+    character(:), allocatable :: text
+    text = text_at(c_last_error())
+  end function
+
+  ! source: a run's folder, or a weights file.
+  subroutine mec_encoder_open(encoder, source, threads, status)
+    type(mec_encoder), intent(out) :: encoder
+    character(*), intent(in) :: source
+    integer, intent(in), optional :: threads  ! 0, the default: one for each processor
+    integer, intent(out), optional :: status
+    call finish(c_encoder_open(source // c_null_char, cpu(threads), encoder%handle), status)
+  end subroutine
+
+  subroutine mec_encoder_describe(encoder, info, status)
+    type(mec_encoder), intent(in) :: encoder
+    type(mec_encoder_info), intent(out) :: info
+    integer, intent(out), optional :: status
+    info%size = c_sizeof(info)
+    call finish(c_encoder_describe(encoder%handle, info), status)
+  end subroutine
+
+  ! images (channels,width,height,count): bytes, as files have them. features (d,count).
+  subroutine mec_encoder_embed(encoder, images, features, status)
+    type(mec_encoder), intent(in) :: encoder
+    integer(int8), intent(in), contiguous, target :: images(:, :, :, :)
+    real(real32), intent(out), contiguous, target :: features(:, :)
+    integer, intent(out), optional :: status
+    type(mec_encoder_info) :: info
+    integer :: described
+    call mec_encoder_describe(encoder, info, described)
+    if (described == mec_ok .and. any(shape(features, int64) /= [info%features, size(images, 4, int64)])) then
+      call refuse("mec_encoder_embed: features must be (d,count)", status)
+    else
+      call finish(c_encoder_embed(encoder%handle, struct_of(images), c_loc(features)), status)
+    end if
+  end subroutine
+
+  subroutine mec_encoder_free(encoder, status)
+    type(mec_encoder), intent(inout) :: encoder
+    integer, intent(out), optional :: status
+    call finish(c_encoder_free(encoder%handle), status)
+  end subroutine
+
+  ! settings: TOML, such as 'method = "mec"' and a section of its own; "" for the defaults of mec.
+  subroutine mec_objective_open(objective, settings, threads, status)
+    type(mec_objective), intent(out) :: objective
+    character(*), intent(in) :: settings
+    integer, intent(in), optional :: threads
+    integer, intent(out), optional :: status
+    call finish(c_objective_open(settings // c_null_char, cpu(threads), objective%handle), status)
+  end subroutine
+
+  ! The loss of embeddings p and z (d,m), and its gradients.
+  subroutine mec_objective_loss(objective, p, z, loss, dp, dz, status)
+    type(mec_objective), intent(in) :: objective
+    real(real64), intent(in), contiguous, target :: p(:, :), z(:, :)
+    real(real64), intent(out) :: loss
+    real(real64), intent(out), contiguous, target, optional :: dp(:, :), dz(:, :)
+    integer, intent(out), optional :: status
+    type(figures_struct) :: figures
+    type(c_ptr) :: dp_at, dz_at
+    real(c_double), pointer :: values(:)
+    integer(c_int) :: result
+    loss = 0
+    dp_at = c_null_ptr
+    dz_at = c_null_ptr
+    if (present(dp)) dp_at = c_loc(dp)
+    if (present(dz)) dz_at = c_loc(dz)
+    if (any(shape(z) /= shape(p)) .or. wrong(dp) .or. wrong(dz)) then
+      call refuse("mec_objective_loss: p, z and their gradients must have one shape (d,m)", status)
+      return
+    end if
+    result = c_objective_evaluate(objective%handle, f64, size(p, 2, c_int64_t), size(p, 1, c_int64_t), c_loc(p), c_loc(z), &
+        c_null_ptr, 0_c_int64_t, dp_at, dz_at, figures)
+    if (result == mec_ok) then
+      call c_f_pointer(figures%values, values, [figures%count])
+      loss = values(1)
+    end if
+    call finish(result, status)
+  contains
+    logical function wrong(gradient)
+      real(real64), intent(in), optional :: gradient(:, :)
+      wrong = .false.
+      if (present(gradient)) wrong = any(shape(gradient) /= shape(p))
+    end function
+  end subroutine
+
+  subroutine mec_objective_free(objective, status)
+    type(mec_objective), intent(inout) :: objective
+    integer, intent(out), optional :: status
+    call finish(c_objective_free(objective%handle), status)
+  end subroutine
+
+  ! settings: TOML, as of `mec pretrain`. images: in the data set, or so many as make an epoch;
+  ! without it each step is an epoch. folder: of the run's files; checkpoint: to go on from.
+  subroutine mec_trainer_open(trainer, settings, channels, images, folder, resume, checkpoint, threads, status)
+    type(mec_trainer), intent(out) :: trainer
+    character(*), intent(in) :: settings
+    integer, intent(in) :: channels
+    integer(int64), intent(in), optional :: images
+    character(*), intent(in), optional :: folder, checkpoint
+    logical, intent(in), optional :: resume
+    integer, intent(in), optional :: threads
+    integer, intent(out), optional :: status
+    type(trainer_options_struct) :: options
+    character(kind=c_char, len=:), allocatable, target :: folder_text, checkpoint_text
+    options = trainer_options_struct(0, 0, channels, c_null_ptr, 0, c_null_ptr, c_null_funptr, c_null_ptr)
+    options%size = c_sizeof(options)
+    if (present(images)) options%images = images
+    if (present(folder)) then
+      folder_text = folder // c_null_char
+      options%folder = c_loc(folder_text)
+    end if
+    if (present(checkpoint)) then
+      checkpoint_text = checkpoint // c_null_char
+      options%checkpoint = c_loc(checkpoint_text)
+    end if
+    if (present(resume)) options%resume = merge(1, 0, resume)
+    call finish(c_trainer_open(settings // c_null_char, options, cpu(threads), trainer%handle), status)
+  end subroutine
+
+  ! numbers (batch): which images the next step takes, counted from 0.
+  subroutine mec_trainer_next(trainer, numbers, status)
+    type(mec_trainer), intent(in) :: trainer
+    integer(int64), intent(out), contiguous, target :: numbers(:)
+    integer, intent(out), optional :: status
+    call finish(c_trainer_next(trainer%handle, c_loc(numbers)), status)
+  end subroutine
+
+  ! images (channels,width,height,batch), bytes.
+  subroutine mec_trainer_step(trainer, images, loss, status)
+    type(mec_trainer), intent(inout) :: trainer
+    integer(int8), intent(in), contiguous, target :: images(:, :, :, :)
+    real(real64), intent(out), optional :: loss
+    integer, intent(out), optional :: status
+    type(figures_struct) :: figures
+    integer(c_int) :: result
+    result = c_trainer_step(trainer%handle, struct_of(images), figures)
+    if (result == mec_ok) then
+      trainer%figures = figures%count
+      trainer%names = figures%names
+      trainer%values = figures%values
+      if (present(loss)) loss = mec_trainer_figure(trainer, "loss")
+    end if
+    call finish(result, status)
+  end subroutine
+
+  ! A figure of the last step; not a number where it has none of that name.
+  real(real64) function mec_trainer_figure(trainer, name) result(value)
+    use, intrinsic :: ieee_arithmetic, only: ieee_quiet_nan, ieee_value
+    type(mec_trainer), intent(in) :: trainer
+    character(*), intent(in) :: name
+    type(c_ptr), pointer :: names(:)
+    real(c_double), pointer :: values(:)
+    integer(int64) :: i
+    value = ieee_value(value, ieee_quiet_nan)
+    if (trainer%figures == 0) return
+    call c_f_pointer(trainer%names, names, [trainer%figures])
+    call c_f_pointer(trainer%values, values, [trainer%figures])
+    do i = 1, trainer%figures
+      if (text_at(names(i)) == name) value = values(i)
+    end do
+  end function
+
+  ! A copy of the encoder as it is now; the caller frees it.
+  subroutine mec_trainer_encoder(trainer, encoder, status)
+    type(mec_trainer), intent(in) :: trainer
+    type(mec_encoder), intent(out) :: encoder
+    integer, intent(out), optional :: status
+    call finish(c_trainer_encoder(trainer%handle, encoder%handle), status)
+  end subroutine
+
+  subroutine mec_trainer_save_encoder(trainer, file, status)
+    type(mec_trainer), intent(in) :: trainer
+    character(*), intent(in) :: file
+    integer, intent(out), optional :: status
+    call finish(c_trainer_save_encoder(trainer%handle, file // c_null_char), status)
+  end subroutine
+
+  subroutine mec_trainer_save_checkpoint(trainer, file, status)
+    type(mec_trainer), intent(in) :: trainer
+    character(*), intent(in) :: file
+    integer, intent(out), optional :: status
+    call finish(c_trainer_save_checkpoint(trainer%handle, file // c_null_char), status)
+  end subroutine
+
+  subroutine mec_trainer_finish(trainer, status)
+    type(mec_trainer), intent(in) :: trainer
+    integer, intent(out), optional :: status
+    call finish(c_trainer_finish(trainer%handle), status)
+  end subroutine
+
+  subroutine mec_trainer_free(trainer, status)
+    type(mec_trainer), intent(inout) :: trainer
+    integer, intent(out), optional :: status
+    call finish(c_trainer_free(trainer%handle), status)
+  end subroutine
+
+  ! ---- private
+
+  type(device_struct) function cpu(threads)
+    integer, intent(in), optional :: threads
+    cpu = device_struct(0, c_null_ptr, c_null_ptr, 0, 0, 0)
+    cpu%size = c_sizeof(cpu)
+    if (present(threads)) cpu%threads = threads
+  end function
+
+  type(images_struct) function struct_of(images)
+    integer(int8), intent(in), contiguous, target :: images(:, :, :, :)
+    struct_of = images_struct(c_loc(images), u8, size(images, 4, c_int64_t), size(images, 3, c_int64_t), &
+        size(images, 2, c_int64_t), size(images, 1, c_int64_t))
+  end function
+
+  subroutine finish(result, status)
+    integer(c_int), intent(in) :: result
+    integer, intent(out), optional :: status
+    if (present(status)) then
+      status = result
+    else if (result /= mec_ok) then
+      write (error_unit, "(a)") mec_last_error()
+      error stop 1
+    end if
+  end subroutine
+
+  ! Of arrays that do not fit each other, which C could not tell.
+  subroutine refuse(message, status)
+    character(*), intent(in) :: message
+    integer, intent(out), optional :: status
+    if (present(status)) then
+      status = mec_error_shape
+    else
+      write (error_unit, "(a)") message
+      error stop 1
+    end if
+  end subroutine
+
+  function text_at(address) result(text)
+    type(c_ptr), intent(in) :: address
+    character(:), allocatable :: text
+    character(kind=c_char), pointer :: letters(:)
+    integer :: i
+    call c_f_pointer(address, letters, [c_strlen(address)])
+    allocate (character(size(letters)) :: text)
+    do i = 1, size(letters)
+      text(i:i) = letters(i)
+    end do
+  end function
+
+end module mec

@@ -1,0 +1,85 @@
+"""Losses of embeddings, with their gradients."""
+from __future__ import annotations
+
+import ctypes as c
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Dict, Optional
+
+import numpy as np
+
+from .arrays import CODES, as_array
+from .errors import ShapeError
+from .library import Device, Figures, Handle, call
+from .settings import to_text
+
+
+@dataclass(frozen=True)
+class Loss:
+    """value: the loss; figures: it and what the method measures, by name; dp, dz (m,d): its gradients."""
+    value: float
+    figures: Dict[str, float]
+    dp: Optional[np.ndarray]
+    dz: Optional[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Coding:
+    """value: the coding length in nats; loss: that of MEC; dp, dz (m,d): the gradients of value."""
+    value: float
+    loss: float
+    dp: Optional[np.ndarray]
+    dz: Optional[np.ndarray]
+
+
+class Objective(Handle):
+    """The loss of a method, for pairs of embeddings of any size. Its settings are those of its section in a settings file."""
+    _free = "mec_objective_free"
+
+    def __init__(self, method: str = "mec", device: Device = Device(), **settings: Any) -> None:
+        super().__init__(None)
+        handle = c.c_void_p()
+        call("mec_objective_open", to_text({"method": method, method: settings}), device.struct(), handle)
+        self._handle = handle.value
+
+    def __call__(self, p: Any, z: Any, queue: Any = None, gradients: bool = True) -> Loss:
+        """p, z (m,d), float32 or float64: two views' embeddings, or a student's and its teacher's; queue (L,d): keys of
+        earlier batches, for moco-v2 alone. Computed in the type of p."""
+        p = as_array(p, "p (m,d)", (np.float32, np.float64), 2)
+        z = as_array(z, "z (m,d)", (p.dtype,), 2)
+        if p.shape != z.shape:
+            raise ShapeError(f"p is {p.shape} and z is {z.shape}, but both must be (m,d)")
+        keys = None if queue is None else as_array(queue, "queue (L,d)", (p.dtype,), 2)
+        if keys is not None and keys.shape[1] != p.shape[1]:
+            raise ShapeError(f"queue is {keys.shape}, but must be (L,{p.shape[1]}) like the embeddings")
+        dp, dz = (np.empty_like(p), np.empty_like(p)) if gradients else (None, None)
+        figures = Figures()
+        call("mec_objective_evaluate", self._handle, CODES[p.dtype], *p.shape, _address(p), _address(z), _address(keys),
+             0 if keys is None else len(keys), _address(dp), _address(dz), figures)
+        named = figures.as_dict()
+        return Loss(named["loss"], named, dp, dz)
+
+
+def _address(array: Optional[np.ndarray]) -> Optional[int]:
+    return None if array is None else array.ctypes.data
+
+
+@lru_cache(maxsize=16)
+def _objective(method: str, device: Device, settings: "tuple[tuple[str, Any], ...]") -> Objective:
+    return Objective(method, device, **dict(settings))
+
+
+def loss(method: str, p: Any, z: Any, queue: Any = None, gradients: bool = True, device: Device = Device(),
+         **settings: Any) -> Loss:
+    """The method's loss of one pair, as Objective(method, device, **settings)(p, z), which is kept for further calls."""
+    return _objective(method, device, tuple(sorted(settings.items())))(p, z, queue, gradients)
+
+
+def coding_length(p: Any, z: Any, eps2: float = 64, order: int = 4, exact: bool = False, gradients: bool = True,
+                  device: Device = Device()) -> Coding:
+    """The coding length of a pair (m,d), in nats, by the series of `order` terms or exactly (log det), and its gradients."""
+    pair = loss("mec", p, z, None, gradients, device, eps2=float(eps2), order=order, exact=exact, on_divergence="warn")
+    m, d = np.shape(pair.dp) if gradients else p.shape
+    slope = -(m + d) / 2 * d / eps2  # coding length over loss: docs/mec.md
+    scaled = [None if g is None else g * g.dtype.type(slope) for g in (pair.dp, pair.dz)]
+    return Coding(pair.figures["coding_length"], pair.value, *scaled)

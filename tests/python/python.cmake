@@ -1,0 +1,13 @@
+# The package in python/, over the library of this build, and out of a wheel. Skipped where the
+# interpreter has no NumPy; the part with PyTorch where it has no PyTorch. (Not with sanitizers:
+# their runtime has to come before Python.)
+find_package(Python3 QUIET COMPONENTS Interpreter)
+if(Python3_FOUND AND NOT MEC_SANITIZE)
+  set(script "${CMAKE_CURRENT_SOURCE_DIR}/python/interface.py")
+  add_test(NAME python/interface COMMAND Python3::Interpreter "${script}" $<TARGET_FILE:mec_cli>)
+  set_tests_properties(python/interface PROPERTIES SKIP_RETURN_CODE 77 ENVIRONMENT
+    "LD_LIBRARY_PATH=$<TARGET_FILE_DIR:mec_c>;PYTHONPATH=${PROJECT_SOURCE_DIR}/python;PYTHONDONTWRITEBYTECODE=1")
+  add_test(NAME python/wheel COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/python/wheel.py"
+    $<TARGET_FILE:mec_c> "${script}" $<TARGET_FILE:mec_cli>)
+  set_tests_properties(python/wheel PROPERTIES SKIP_RETURN_CODE 77 ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1")
+endif()
