@@ -30,7 +30,7 @@ def has_test(root, name):
     room, _, file = name.partition("/")
     if any((root / "tests" / room).glob(file + ".cpp")):
         return True
-    lists = (root / "tests" / "CMakeLists.txt", root / "examples" / "CMakeLists.txt")
+    lists = [root / "tests" / "CMakeLists.txt", root / "examples" / "CMakeLists.txt", *(root / "tests").glob("*/*.cmake")]
     return any(path.is_file() and re.search(rf'NAME "?{re.escape(name)}[" )]', path.read_text()) for path in lists)
 
 
