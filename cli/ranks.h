@@ -14,7 +14,7 @@ namespace mec::cli {
 // What f makes of `ranks` lives until an error has been told.
 void run_in_ranks(DeviceOptions& device, const std::function<void(CommunicatorPtr& ranks)>& f);
 
-// Where each rank has a GPU of its own, makes tensors go from GPU to GPU: call it on all ranks, each
+// Where each rank has a GPU of its own, makes tensors go from GPU to GPU: call it on all ranks,
 // with the device that `options` made. Where GPUs fail or wait for ever, all ranks end.
 void between_gpus(CommunicatorPtr& ranks, const DeviceOptions& options, const Device& device);
 

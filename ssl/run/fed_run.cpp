@@ -154,9 +154,9 @@ struct FedRun::Impl {
                       " steps are done (train.epochs = ", settings.train.epochs, "); for more, choose more epochs");
   }
 
-  StepReport step(const std::vector<Tensor>& batch, double data_seconds) {
+  StepReport step(const std::vector<Tensor>& batch, double seconds_of_views) {
     failure = concat("step ", loop->steps_done() + 1, " failed");
-    StepReport report = loop->step(batch, data_seconds);
+    StepReport report = loop->step(batch, seconds_of_views);
     failure.clear();
     return report;
   }

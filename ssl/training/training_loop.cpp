@@ -64,7 +64,7 @@ TrainingLoop::~TrainingLoop() = default;
 
 std::int64_t TrainingLoop::steps_done() const { return impl_->done; }
 
-StepReport TrainingLoop::step(const std::vector<Tensor>& views, double data_seconds) {
+StepReport TrainingLoop::step(const std::vector<Tensor>& views, double seconds_of_views) {
   Impl& loop = *impl_;
   const TrainPlan& plan = loop.plan;
   check<ValueError>(loop.done < plan.steps(), "training: all ", plan.steps(), " steps of the run are done");
@@ -77,12 +77,12 @@ StepReport TrainingLoop::step(const std::vector<Tensor>& views, double data_seco
                     .scheduled = {},
                     .metrics = {},
                     .seconds = 0,
-                    .data_seconds = data_seconds};
+                    .data_seconds = 0};  // nothing was waited for
   loop.scalars.set(report.values);
   loop.objective.before_step(loop.done, plan.steps_per_epoch());
   report.scheduled = loop.objective.scheduled();
   loop.read(report, loop.runner.run(views));
-  report.seconds = data_seconds + seconds_since(began);
+  report.seconds = seconds_of_views + seconds_since(began);
   for (Observer* observer : loop.observers) observer->on_step(report);
   ++loop.done;
   loop.end_step({.step = loop.done, .last = loop.done == plan.steps()},

@@ -21,9 +21,9 @@ class TrainingLoop {
   ~TrainingLoop();
 
   std::int64_t steps_done() const;
-  // The next step, on views of the plan's batch. ValueError after the last one; NumericalError as
-  // of train().
-  StepReport step(const std::vector<Tensor>& views, double data_seconds);
+  // The next step, on views of the plan's batch, which took so many seconds to make. ValueError
+  // after the last one; NumericalError as of train().
+  StepReport step(const std::vector<Tensor>& views, double seconds_of_views);
   // Training ends here: observers write what they have. Not to be followed by a step.
   void finish();
 
