@@ -117,6 +117,12 @@ TEST_CASE_FIXTURE(Fixture, "what an encoder cannot take is refused") {
   ok(mec_encoder_free(encoder));
   fails(mec_encoder_embed(encoder, &images, features.data()), MEC_ERROR_HANDLE, call, "no open encoder: it was freed");
   fails(mec_encoder_free(encoder), MEC_ERROR_HANDLE, "mec_encoder_free", "it was freed");
+  mec_encoder *next = open("run"), *last = open("run");  // no number comes twice
+  CHECK(next != last);
+  fails(mec_encoder_free(encoder), MEC_ERROR_HANDLE, "mec_encoder_free", "it was freed");
+  ok(mec_encoder_free(next));
+  ok(mec_encoder_embed(last, &images, features.data()));
+  ok(mec_encoder_free(last));
   mec_objective* objective = nullptr;
   ok(mec_objective_open(nullptr, nullptr, &objective));
   fails(mec_encoder_free(reinterpret_cast<mec_encoder*>(objective)), MEC_ERROR_HANDLE, "mec_encoder_free", "something else");

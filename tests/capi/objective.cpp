@@ -1,6 +1,7 @@
 // Losses by the C interface beside those of `mec loss`: the same bits.
 #include <doctest/doctest.h>
 
+#include <barrier>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -101,6 +102,7 @@ TEST_CASE_FIXTURE(Fixture, "one objective serves two threads, and each thread ha
   ok(mec_objective_evaluate(objective.handle, MEC_F64, kRows, kWidth, p.data(), z.data(), nullptr, 0, dp.data(), nullptr,
                             &expected));
   std::vector<std::thread> threads;
+  std::barrier both_failed(2);
   std::vector<int> wrong(2);
   std::vector<std::string> errors(2);
   for (std::size_t t = 0; t < 2; ++t) {
@@ -110,10 +112,11 @@ TEST_CASE_FIXTURE(Fixture, "one objective serves two threads, and each thread ha
         const mec_status status = mec_objective_evaluate(objective.handle, MEC_F64, kRows, kWidth, p.data(), z.data(), nullptr,
                                                          0, own.data(), nullptr, nullptr);
         wrong[t] += status == MEC_OK && own == dp ? 0 : 1;
-        const std::int64_t rows = -1 - static_cast<std::int64_t>(t);
-        mec_objective_evaluate(objective.handle, MEC_F64, rows, kWidth, p.data(), z.data(), nullptr, 0, nullptr, nullptr,
-                               nullptr);
       }
+      const std::int64_t rows = -1 - static_cast<std::int64_t>(t);
+      mec_objective_evaluate(objective.handle, MEC_F64, rows, kWidth, p.data(), z.data(), nullptr, 0, nullptr, nullptr,
+                             nullptr);
+      both_failed.arrive_and_wait();
       errors[t] = mec_last_error();
     });
   }
