@@ -206,7 +206,8 @@ void add_bench(Command program) {
   command.add_option("--warmup", options->warmup, "Steps before the timed ones").not_negative().show_default();
   command.add_option("--steps", options->steps, "Timed steps").positive().show_default();
   add_no_graph_option(command, options->no_graph);
-  command.add_flag("--profile", options->profile, "Also print the time of each part and kernel");
+  command.add_flag("--profile", options->profile,
+                   "Also print the time of each part and kernel, and what processes tell each other");
   const Option floor =
       command.add_flag("--floor", options->floor, "Between the steps, time each of their convolutions alone: the step's floor");
   command.add_option("--floor-calls", options->floor_calls, "Timed calls of each convolution after each step")
