@@ -101,13 +101,13 @@ TEST_CASE_FIXTURE(Fixture,
 }
 
 TEST_CASE_FIXTURE(Fixture, "a run that is fed and one that reads go on from each other's checkpoints, to the same bits") {
-  PretrainSettings how = settings("moco-v2");
-  how.train.checkpoint_steps = 1;
+  const PretrainSettings how = settings("moco-v2");
   train_run(how, device, folder / "whole");
 
   FedRun first(how, device, options("fed"));
   feed(first, 4);
   first.finish();
+  CHECK(newest_checkpoint_in(folder / "fed").step == 4);
   train_run(how, device, folder / "fed", {.resume = Resume::same_settings});
   check_same("fed", "whole");
 
