@@ -39,8 +39,8 @@ def find_clang():
 
 
 def is_cxx(words, file):
-    """Whether the command compiles C++: not CUDA, and not a precompiled header."""
-    return words[words.index("-x") + 1] == "c++" if "-x" in words else not file.endswith(".cu")
+    """Whether the command compiles C++: not another language, and not a precompiled header."""
+    return words[words.index("-x") + 1] == "c++" if "-x" in words else file.endswith(".cpp")
 
 
 def options_of(words, file):

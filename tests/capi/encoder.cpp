@@ -36,7 +36,8 @@ TEST_CASE_FIXTURE(Fixture, "features of pixels are those of mec embed, to the bi
   const std::string bytes = read_bytes(folder / "data/train-images-idx3-ubyte").substr(16);
   for (const std::string source : {"run", "run/encoder.safetensors"}) {
     mec_encoder* encoder = open(source);
-    for (const auto& [count, side] : {std::pair(1, 8), std::pair(300, 8), std::pair(7, 11)}) {
+    for (const auto& size : {std::pair(1, 8), std::pair(300, 8), std::pair(7, 11)}) {
+      const int count = size.first, side = size.second;
       CAPTURE(count);
       std::vector<std::uint8_t> pixels;
       for (int i = 0; i < count * side * side; ++i)

@@ -137,8 +137,10 @@ TEST_CASE_FIXTURE(Fixture, "a step's figures have names: the loss, what the meth
   CHECK(std::string(figures.names[0]) == "loss");
   const auto values = by_name(figures);
   const std::string line = read_bytes(folder / "run/metrics.jsonl");
-  for (const auto& [name, value] : values)
+  for (const auto& figure : values) {
+    const std::string name = figure.first;
     CHECK_MESSAGE((name == "skipped" || line.find("\"" + name + "\":") != std::string::npos), name);
+  }
   for (const char* name : {"loss", "coding_length", "lr", "ema", "lambda", "skipped"})
     CHECK_MESSAGE(values.contains(name), name);
   CHECK(values.at("skipped") == 0);
