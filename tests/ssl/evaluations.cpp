@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "mec/distributed/threads.h"
 #include "mec/nn/files/weights.h"
 #include "mec/ssl/methods/mec.h"
 #include "mec/ssl/run/saved_encoder.h"
@@ -226,6 +227,22 @@ TEST_CASE_FIXTURE(Fixture, "an evaluation that is asked to stop, at the student'
   Evaluations e = evaluations({0.5, 0.5});
   end_epoch(e, 1);
   CHECK_FALSE(e.gave_up());
+}
+
+TEST_CASE("several ranks score the first one's statistics of batch norm") {
+  run_ranks(3, [](const CommunicatorPtr& ranks) {
+    LearnerOptions options = learner_options(tiny_settings(), Dtype::f32, true);
+    options.ranks = ranks;
+    Learner learner(options, make_cpu_device());
+    const Tensor student = buffers_of(learner.online.encoder)[0].tensor;
+    const Tensor teacher = buffers_of(learner.teacher->network.encoder)[0].tensor;
+    student.fill(5 + ranks->rank());
+    teacher.fill(8 + ranks->rank());
+    Scripted scorer;
+    scorer.next = {0.5, 0.5};
+    check<ValueError>(score_encoders(scorer, learner, {}).has_value(), "both are scored");
+    check<ValueError>(student.to_vector<float>()[0] == 5 && teacher.to_vector<float>()[0] == 8, "as the first rank has them");
+  });
 }
 
 TEST_CASE("a score as people read it") {
