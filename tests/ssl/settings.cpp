@@ -1,8 +1,7 @@
 #include <doctest/doctest.h>
 
-#include <tuple>
-
 #include <algorithm>
+#include <tuple>
 
 #include "mec/ssl/methods/mec.h"
 #include "mec/ssl/run/settings_file.h"
