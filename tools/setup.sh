@@ -13,7 +13,8 @@ cd "$(dirname "$0")/.."
 
 # package, and what shows it to be there: !command, or a file below /usr or a prefix. Those with
 # ?command are welcome but not missed: ninja is faster than make, python3 runs the checks of style,
-# gnuplot draws pictures, MPI trains in several processes.
+# gnuplot draws pictures, MPI trains in several processes; NumPy (which has f2py), gfortran and
+# pkg-config serve mec in other languages.
 needed="
 g++                     !c++
 make                    !make
