@@ -42,7 +42,7 @@ ImageFile read_images(const std::string& path, const EncoderSource& source) {
 }
 
 ImageStream stream_file(const ImageFile& images, const EncoderSource& source, const std::string& path, const Device& device,
-                        std::int64_t batch) {
+                        const StreamOptions& options) {
   const Shape& shape = images.array.shape();
   if (images.array.dtype() != Dtype::u8) return stream_array(images.array, path, device, options);
   return source.stream(

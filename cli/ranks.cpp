@@ -38,7 +38,7 @@ namespace {
   std::_Exit(status);
 }
 
-constexpr std::chrono::seconds kSoon{2};
+constexpr std::chrono::seconds kSoon{2}, kOthersTell{10};
 
 }  // namespace
 
@@ -53,7 +53,6 @@ void between_gpus(CommunicatorPtr& ranks, const DeviceOptions& options, const De
     ::setenv("NCCL_GRAPH_REGISTER", "0", 0);
   }
   // Other ranks, or MPI, know more of what has happened: they tell it first.
-  constexpr std::chrono::seconds kOthersTell{10};
   const auto end = [hosts = ranks](const std::string& why) {
     std::this_thread::sleep_for(kOthersTell);
     end_ranks(*hosts, why, 1, kSoon);

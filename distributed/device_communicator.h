@@ -15,8 +15,6 @@ struct DeviceCommunicatorOptions {
   std::function<void(const std::string& why)> on_failure;
   std::function<void(const std::string&)> note = {};  // is told why tensors go by way of the host
 };
-std::function<void(const std::string&)> note = {};  // rank 0 is told why tensors go by way of the host
-};
 
 // The same ranks as `hosts`. Tensors of `device` go from device to device, and those calls may be
 // captured; all else goes by `hosts`. Call it on all ranks, each with a device that no other uses.

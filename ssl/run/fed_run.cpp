@@ -1,6 +1,8 @@
 #include "mec/ssl/run/fed_run.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -17,7 +19,6 @@
 #include "mec/ssl/training/checkpoint_files.h"
 #include "mec/ssl/training/training_loop.h"
 #include "mec/tensor/backend.h"
-#include "mec/tensor/clock.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/text.h"
 
@@ -154,9 +155,9 @@ struct FedRun::Impl {
                       " steps are done (train.epochs = ", settings.train.epochs, "); for more, choose more epochs");
   }
 
-  StepReport step(const std::vector<Tensor>& batch, double seconds_of_views) {
+  StepReport step(const std::vector<Tensor>& batch, std::chrono::steady_clock::time_point began) {
     failure = concat("step ", loop->steps_done() + 1, " failed");
-    StepReport report = loop->step(batch, seconds_of_views);
+    StepReport report = loop->step_now(batch, began);
     failure.clear();
     return report;
   }
@@ -215,7 +216,7 @@ StepReport FedRun::step(const ImageArray& images) {
                       .sample = static_cast<std::uint64_t>(numbers[static_cast<std::size_t>(i)]),
                       .epoch = static_cast<std::uint64_t>(run.epoch())});
   }
-  return run.step(run.builder->finish(), seconds_since(began));
+  return run.step(run.builder->finish(), began);
 }
 
 StepReport FedRun::step_views(std::span<const ViewArray> views) {
@@ -223,6 +224,7 @@ StepReport FedRun::step_views(std::span<const ViewArray> views) {
   run.check_goes_on();
   check<ShapeError>(static_cast<int>(views.size()) == run.views->views(), "trainer: a step takes ", run.views->views(),
                     " views (augment.views), but got ", views.size());
+  const auto began = std::chrono::steady_clock::now();
   std::vector<Tensor> batch;
   for (const auto& [values, count, height, width, channels] : views) {
     const std::size_t v = batch.size();
@@ -237,7 +239,7 @@ StepReport FedRun::step_views(std::span<const ViewArray> views) {
                       " has a value that is not finite");
     batch.push_back(with_channels(Tensor::from(all, shape, run.device), run.device->image_channels(run.fed.channels)));
   }
-  return run.step(batch, 0);
+  return run.step(batch, began);
 }
 
 ResNet FedRun::encoder(const Device& device) const {

@@ -1,7 +1,6 @@
 #include "mec/ssl/training/step_runner.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <string>
 
 #include "mec/ssl/training/memory_use.h"
@@ -107,7 +106,8 @@ bool StepRunner::takes(const std::vector<Tensor>& views) {
 // one more eager step makes room. False, too, where the device refuses to record; capture_ is then
 // null. Ranks take the same way, that of the one which comes least far: NCCL demands it.
 bool StepRunner::record() {
-  enum : std::uint8_t { recorded, needs_memory, refused } own = recorded;
+  constexpr int kRecorded = 0, kNeedsMemory = 1, kRefused = 2;
+  int own = kRecorded;
   std::string why = "that of another process does not";
   Backend& device = learner_.parameters.values().backend();
   try {
@@ -116,17 +116,17 @@ bool StepRunner::record() {
     capture_->end();
   } catch (const MemoryError&) {
     if (eager_steps_ >= kMostEagerSteps) throw;
-    own = needs_memory;
+    own = kNeedsMemory;
   } catch (const DeviceError& refusal) {
-    own = refused;
+    own = kRefused;
     why = refusal.what();
   }
-  const double least = learner_.ranks->maximum(own);
-  recorded_ = least == recorded;
+  const int least = static_cast<int>(learner_.ranks->maximum(own));
+  recorded_ = least == kRecorded;
   if (recorded_) return true;
   output_ = {};
   capture_.reset();
-  if (least == needs_memory) {
+  if (least == kNeedsMemory) {
     capture_ = device.make_capture();
   } else {
     device.synchronize();  // throws where the error is sticky: every further step would fail, too

@@ -2,22 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <deque>
 
 #include "mec/nn/optim/schedule.h"
 #include "mec/ssl/methods/methods.h"
-#include "mec/ssl/training/nonfinite_steps.h"
-#include "mec/ssl/training/step_runner.h"
+#include "mec/ssl/training/training_loop.h"
 #include "mec/tensor/clock.h"
 
 namespace mec {
 
 namespace {
-
-// How many steps' metrics may lie unread in the memory of a device that runs asynchronously:
-// reading them at once would make the host wait for every step. On other devices a step is done
-// when it returns, and is reported at once, with the time that it took.
-constexpr std::size_t kMetricDelay = 2;
 
 // ValueError where the run ends before the warm-up does.
 void check_warmup(const Warmup& warmup, const TrainSettings& train, std::int64_t steps) {
@@ -66,77 +59,6 @@ void check_settings(const PretrainSettings& settings, std::int64_t steps_per_epo
   for (const Warmup& warmup : warmups_of(settings)) check_warmup(warmup, train, steps);
 }
 
-// A step that was launched and whose metrics have not been read.
-struct Pending {
-  StepReport report;
-  ReadMetrics metrics;
-  std::vector<std::function<Metrics()>> measurements;  // of observers
-};
-
-// Tells observers of steps, a few steps late on a device that runs asynchronously.
-class Reports {
- public:
-  Reports(const Objective& objective, const std::vector<Observer*>& observers, Learner& learner, NonfiniteSteps nonfinite)
-      : objective_(objective), observers_(observers), learner_(learner), nonfinite_(std::move(nonfinite)) {}
-
-  // Reads all but `left` of the steps back and checks them.
-  void read_until(std::size_t left) {
-    for (; pending_.size() > left; pending_.pop_front()) {
-      check_finished(pending_.front());
-      StepReport& report = pending_.front().report;
-      report.seconds = seconds_since(last_);
-      last_ = std::chrono::steady_clock::now();
-      for (Observer* observer : observers_) observer->on_step(report);
-    }
-  }
-  void finish() {
-    read_until(0);
-    nonfinite_.finish();
-  }
-  // projection: undefined where the step's embeddings are not measured.
-  void add(StepReport report, ReadMetrics metrics, const Tensor& projection) {
-    std::vector<std::function<Metrics()>> measurements;
-    for (Observer* observer : observers_) {
-      if (!projection) break;
-      if (auto measurement = observer->measure(report.step, projection)) measurements.push_back(std::move(measurement));
-    }
-    pending_.push_back({std::move(report), std::move(metrics), std::move(measurements)});
-  }
-
-  // `epoch`: the one that ends here, or 0.
-  void end_step(const StepEnd& end, std::int64_t epoch) {
-    std::vector<Observer*> waiting;
-    std::ranges::copy_if(observers_, std::back_inserter(waiting), [&](Observer* o) { return o->wants_state(end); });
-    if (epoch == 0 && waiting.empty()) return;
-    read_until(0);
-    for (Observer* observer : observers_) {
-      if (epoch > 0) observer->on_epoch(epoch, learner_);
-      if (std::ranges::count(waiting, observer) > 0) observer->on_state(end, learner_);
-    }
-    if (epoch > 0) last_ = std::chrono::steady_clock::now();  // scores are no part of a step's time
-  }
-
- private:
-  void check_finished(Pending& pending) {
-    const StepMetrics metrics = pending.metrics();
-    StepReport& report = pending.report;
-    report.metrics = objective_.summarize(metrics.parts);
-    report.skipped = nonfinite_.skips(report, metrics);
-    if (!report.skipped) objective_.check_step(report.metrics);
-    for (const auto& measurement : pending.measurements) {
-      const Metrics more = measurement();
-      report.metrics.insert(report.metrics.end(), more.begin(), more.end());
-    }
-  }
-
-  const Objective& objective_;
-  const std::vector<Observer*>& observers_;
-  Learner& learner_;
-  NonfiniteSteps nonfinite_;
-  std::deque<Pending> pending_;
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
-
 }  // namespace
 
 TrainPlan::TrainPlan(const PretrainSettings& settings, std::int64_t steps_per_epoch)
@@ -179,11 +101,7 @@ void check_ranks(const PretrainSettings& settings, std::int64_t ranks) {
 std::int64_t train(Learner& learner, Objective& objective, Loader& loader, const PretrainSettings& settings,
                    const std::vector<Observer*>& observers, const TrainOptions& options) {
   const TrainPlan plan(settings, loader.batches_per_epoch());
-  const StepScalars scalars(learner.parameters.values().dtype(), learner.parameters.values().device());
-  StepRunner runner(learner, objective, scalars,
-                    {.capture = options.capture, .on_part = [](const char*) {}, .note = options.note});
-  const std::size_t delay = runner.queues() ? kMetricDelay : 0;
-  Reports reports(objective, observers, learner, NonfiniteSteps(settings.train, options.skipped, options.note));
+  TrainingLoop loop(learner, objective, settings, plan, observers, options);
   const auto here = [&](TrainPhase next) { return options.stop_requested && options.stop_requested(next); };
   const auto stops = [&](TrainPhase next) {
     const bool stop = here(next);
@@ -195,8 +113,8 @@ std::int64_t train(Learner& learner, Objective& objective, Loader& loader, const
     return false;
   };
 
-  std::int64_t step = options.steps_done;
-  while (step < plan.steps() && !stops(TrainPhase::loading)) {
+  while (loop.steps_done() < plan.steps() && !stops(TrainPhase::loading)) {
+    const std::int64_t step = loop.steps_done();
     const auto wait = std::chrono::steady_clock::now();
     const std::optional<Batch> batch = loader.next();
     if (stops(TrainPhase::step)) break;
@@ -204,28 +122,10 @@ std::int64_t train(Learner& learner, Objective& objective, Loader& loader, const
     const std::int64_t given = batch->epoch * plan.steps_per_epoch() + batch->index;
     check<ValueError>(given == step, "training: step ", step, " got the batch of step ", given,
                       " (from 0); begin the loader where the run goes on");
-    StepReport report{.step = step + 1,
-                      .steps = plan.steps(),
-                      .epoch = step / plan.steps_per_epoch() + 1,
-                      .images = batch->views.front().dim(0) * learner.ranks->size(),
-                      .values = plan.at(step),
-                      .scheduled = {},
-                      .metrics = {},
-                      .seconds = 0,
-                      .data_seconds = seconds_since(wait)};
-    scalars.set(report.values);
-    objective.before_step(step, plan.steps_per_epoch());
-    report.scheduled = objective.scheduled();
-    ReadMetrics metrics = runner.run(batch->views);
-    const Tensor projection = plan.measures(step + 1) ? learner.ranks->all_gather(runner.projection()) : Tensor();
-    reports.add(report, std::move(metrics), projection);
-    reports.read_until(delay);
-    ++step;
-    reports.end_step({.step = step, .last = step == plan.steps()}, step % plan.steps_per_epoch() == 0 ? report.epoch : 0);
+    loop.step(batch->views, seconds_since(wait));
   }
-  if (step < plan.steps()) reports.end_step({.step = step, .last = true}, 0);
-  reports.finish();
-  return step;
+  loop.finish();
+  return loop.steps_done();
 }
 
 }  // namespace mec

@@ -1,6 +1,7 @@
 #include "mec/ssl/training/training_loop.h"
 
 #include <algorithm>
+#include <deque>
 #include <iterator>
 #include <utility>
 
@@ -10,49 +11,128 @@
 
 namespace mec {
 
-struct TrainingLoop::Impl {
-  Impl(Learner& learner_in, Objective& objective_in, const PretrainSettings& settings, const TrainPlan& plan_in,
-       std::vector<Observer*> observers_in, const TrainOptions& options)
-      : learner(learner_in),
-        objective(objective_in),
-        plan(plan_in),
-        observers(std::move(observers_in)),
-        scalars(learner.parameters.values().dtype(), learner.parameters.values().device()),
-        runner(learner, objective, scalars, {.capture = options.capture, .on_part = [](const char*) {}, .note = options.note}),
-        nonfinite(settings.train, options.skipped, options.note),
-        done(options.steps_done) {}
+namespace {
 
-  // Reads the step back and checks it.
-  void read(StepReport& report, const ReadMetrics& metrics) {
-    std::vector<std::function<Metrics()>> measurements;
-    for (Observer* observer : observers) {
-      if (auto measurement = observer->measure(report.step, runner.projection()))
-        measurements.push_back(std::move(measurement));
+// How many steps' metrics may lie unread in the memory of a device that runs asynchronously:
+// reading them at once would make the host wait for every step. On other devices a step is done
+// when it returns, and is reported at once, with the time that it took.
+constexpr std::size_t kMetricDelay = 2;
+
+// A step that was launched and whose metrics have not been read.
+struct Pending {
+  StepReport report;
+  ReadMetrics metrics;
+  std::vector<std::function<Metrics()>> measurements;  // of observers
+};
+
+}  // namespace
+
+// Tells observers of steps.
+class TrainingLoop::Reports {
+ public:
+  Reports(const Objective& objective, std::vector<Observer*> observers, Learner& learner, NonfiniteSteps nonfinite)
+      : objective_(objective), observers_(std::move(observers)), learner_(learner), nonfinite_(std::move(nonfinite)) {}
+
+  // Reads all but `left` of the steps back and checks them.
+  void read_until(std::size_t left) {
+    for (; pending_.size() > left; pending_.pop_front()) {
+      check_finished(pending_.front());
+      last_ = std::move(pending_.front().report);
+      last_.seconds = seconds_since(clock_);
+      clock_ = std::chrono::steady_clock::now();
+      for (Observer* observer : observers_) observer->on_step(last_);
     }
-    const StepMetrics values = metrics();
-    report.metrics = objective.summarize(values.parts);
-    report.skipped = nonfinite.skips(report, values);
-    if (!report.skipped) objective.check_step(report.metrics);
-    for (const auto& measurement : measurements) std::ranges::copy(measurement(), std::back_inserter(report.metrics));
+  }
+  void finish() {
+    read_until(0);
+    nonfinite_.finish();
+  }
+  // projection: undefined where the step's embeddings are not measured.
+  void add(StepReport report, ReadMetrics metrics, const Tensor& projection) {
+    std::vector<std::function<Metrics()>> measurements;
+    for (Observer* observer : observers_) {
+      if (!projection) break;
+      if (auto measurement = observer->measure(report.step, projection)) measurements.push_back(std::move(measurement));
+    }
+    pending_.push_back({std::move(report), std::move(metrics), std::move(measurements)});
   }
 
   // `epoch`: the one that ends here, or 0.
   void end_step(const StepEnd& end, std::int64_t epoch) {
     std::vector<Observer*> waiting;
-    std::ranges::copy_if(observers, std::back_inserter(waiting), [&](Observer* o) { return o->wants_state(end); });
-    for (Observer* observer : observers) {
-      if (epoch > 0) observer->on_epoch(epoch, learner);
-      if (std::ranges::count(waiting, observer) > 0) observer->on_state(end, learner);
+    std::ranges::copy_if(observers_, std::back_inserter(waiting), [&](Observer* o) { return o->wants_state(end); });
+    if (epoch == 0 && waiting.empty()) return;
+    read_until(0);
+    for (Observer* observer : observers_) {
+      if (epoch > 0) observer->on_epoch(epoch, learner_);
+      if (std::ranges::count(waiting, observer) > 0) observer->on_state(end, learner_);
     }
+    if (epoch > 0) clock_ = std::chrono::steady_clock::now();  // scores are no part of a step's time
+  }
+
+  // The next step's time counts from here.
+  void count_from(std::chrono::steady_clock::time_point began) { clock_ = began; }
+  const StepReport& last() const { return last_; }  // that was read
+
+ private:
+  void check_finished(Pending& pending) {
+    const StepMetrics metrics = pending.metrics();
+    StepReport& report = pending.report;
+    report.metrics = objective_.summarize(metrics.parts);
+    report.skipped = nonfinite_.skips(report, metrics);
+    if (!report.skipped) objective_.check_step(report.metrics);
+    for (const auto& measurement : pending.measurements) std::ranges::copy(measurement(), std::back_inserter(report.metrics));
+  }
+
+  const Objective& objective_;
+  const std::vector<Observer*> observers_;
+  Learner& learner_;
+  NonfiniteSteps nonfinite_;
+  std::deque<Pending> pending_;
+  StepReport last_;
+  std::chrono::steady_clock::time_point clock_ = std::chrono::steady_clock::now();
+};
+
+struct TrainingLoop::Impl {
+  Impl(Learner& learner_in, Objective& objective_in, const PretrainSettings& settings, const TrainPlan& plan_in,
+       std::vector<Observer*> observers, const TrainOptions& options)
+      : learner(learner_in),
+        objective(objective_in),
+        plan(plan_in),
+        scalars(learner.parameters.values().dtype(), learner.parameters.values().device()),
+        runner(learner, objective, scalars, {.capture = options.capture, .on_part = [](const char*) {}, .note = options.note}),
+        reports(objective, std::move(observers), learner, NonfiniteSteps(settings.train, options.skipped, options.note)),
+        done(options.steps_done) {}
+
+  void step(const std::vector<Tensor>& views, double data_seconds, std::size_t unread) {
+    check<ValueError>(done < plan.steps(), "training: all ", plan.steps(), " steps of the run are done");
+    StepReport report{.step = done + 1,
+                      .steps = plan.steps(),
+                      .epoch = done / plan.steps_per_epoch() + 1,
+                      .images = views.front().dim(0) * learner.ranks->size(),
+                      .values = plan.at(done),
+                      .scheduled = {},
+                      .metrics = {},
+                      .seconds = 0,
+                      .data_seconds = data_seconds};
+    scalars.set(report.values);
+    objective.before_step(done, plan.steps_per_epoch());
+    report.scheduled = objective.scheduled();
+    ReadMetrics metrics = runner.run(views);
+    ++done;
+    const Tensor projection = plan.measures(done) ? learner.ranks->all_gather(runner.projection()) : Tensor();
+    const std::int64_t epoch = done % plan.steps_per_epoch() == 0 ? report.epoch : 0;
+    reports.add(std::move(report), std::move(metrics), projection);
+    reports.read_until(unread);
+    reports.end_step({.step = done, .last = done == plan.steps()}, epoch);
   }
 
   Learner& learner;
   Objective& objective;
   TrainPlan plan;
-  std::vector<Observer*> observers;
   StepScalars scalars;
   StepRunner runner;
-  NonfiniteSteps nonfinite;
+  Reports reports;
   std::int64_t done;
 };
 
@@ -64,35 +144,19 @@ TrainingLoop::~TrainingLoop() = default;
 
 std::int64_t TrainingLoop::steps_done() const { return impl_->done; }
 
-StepReport TrainingLoop::step(const std::vector<Tensor>& views, double seconds_of_views) {
-  Impl& loop = *impl_;
-  const TrainPlan& plan = loop.plan;
-  check<ValueError>(loop.done < plan.steps(), "training: all ", plan.steps(), " steps of the run are done");
-  const auto began = std::chrono::steady_clock::now();
-  StepReport report{.step = loop.done + 1,
-                    .steps = plan.steps(),
-                    .epoch = loop.done / plan.steps_per_epoch() + 1,
-                    .images = views.front().dim(0),
-                    .values = plan.at(loop.done),
-                    .scheduled = {},
-                    .metrics = {},
-                    .seconds = 0,
-                    .data_seconds = 0};  // nothing was waited for
-  loop.scalars.set(report.values);
-  loop.objective.before_step(loop.done, plan.steps_per_epoch());
-  report.scheduled = loop.objective.scheduled();
-  loop.read(report, loop.runner.run(views));
-  report.seconds = seconds_of_views + seconds_since(began);
-  for (Observer* observer : loop.observers) observer->on_step(report);
-  ++loop.done;
-  loop.end_step({.step = loop.done, .last = loop.done == plan.steps()},
-                loop.done % plan.steps_per_epoch() == 0 ? report.epoch : 0);
-  return report;
+void TrainingLoop::step(const std::vector<Tensor>& views, double data_seconds) {
+  impl_->step(views, data_seconds, impl_->runner.queues() ? kMetricDelay : 0);
+}
+
+StepReport TrainingLoop::step_now(const std::vector<Tensor>& views, std::chrono::steady_clock::time_point began) {
+  impl_->reports.count_from(began);
+  impl_->step(views, 0, 0);
+  return impl_->reports.last();
 }
 
 void TrainingLoop::finish() {
-  if (impl_->done < impl_->plan.steps()) impl_->end_step({.step = impl_->done, .last = true}, 0);
-  impl_->nonfinite.finish();
+  if (impl_->done < impl_->plan.steps()) impl_->reports.end_step({.step = impl_->done, .last = true}, 0);
+  impl_->reports.finish();
 }
 
 }  // namespace mec

@@ -1,6 +1,7 @@
 // The steps of a run, one at a time, and what observers are told of them.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -9,9 +10,9 @@
 
 namespace mec {
 
-// The body of a training loop, for whoever has the batches: each step takes its values from the
-// plan, is read back and checked, and is told to observers before the next one begins. The rules
-// are those of train().
+// The body of train(), for whoever has the batches: each step takes its values from the plan, and
+// is read back, checked and told to observers, on a device that runs asynchronously a few steps
+// late. All rules are those of train().
 class TrainingLoop {
  public:
   // Learner, objective and observers outlive it. options: as of train(), but for stop_requested:
@@ -21,13 +22,18 @@ class TrainingLoop {
   ~TrainingLoop();
 
   std::int64_t steps_done() const;
-  // The next step, on views of the plan's batch, which took so many seconds to make. ValueError
+  // The next step, on views of the plan's batch, which were waited for so many seconds. ValueError
   // after the last one; NumericalError as of train().
-  StepReport step(const std::vector<Tensor>& views, double seconds_of_views);
-  // Training ends here: observers write what they have. Not to be followed by a step.
+  void step(const std::vector<Tensor>& views, double data_seconds);
+  // The same for a caller who has work of its own between two steps: the step's time counts from
+  // `began`, and its report is read at once.
+  StepReport step_now(const std::vector<Tensor>& views, std::chrono::steady_clock::time_point began);
+  // Training ends here: the last reports are read, and observers write what they have. Not to be
+  // followed by a step.
   void finish();
 
  private:
+  class Reports;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
