@@ -119,11 +119,11 @@ struct TrainingLoop::Impl {
     objective.before_step(done, plan.steps_per_epoch());
     report.scheduled = objective.scheduled();
     ReadMetrics metrics = runner.run(views);
-    ++done;
-    const Tensor projection = plan.measures(done) ? learner.ranks->all_gather(runner.projection()) : Tensor();
-    const std::int64_t epoch = done % plan.steps_per_epoch() == 0 ? report.epoch : 0;
+    const Tensor projection = plan.measures(report.step) ? learner.ranks->all_gather(runner.projection()) : Tensor();
+    const std::int64_t epoch = report.step % plan.steps_per_epoch() == 0 ? report.epoch : 0;
     reports.add(std::move(report), std::move(metrics), projection);
     reports.read_until(unread);
+    ++done;
     reports.end_step({.step = done, .last = done == plan.steps()}, epoch);
   }
 

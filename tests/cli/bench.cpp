@@ -43,10 +43,10 @@ TEST_CASE("mec bench step prints the keys of the PyTorch comparison") {
   const auto out = nlohmann::json::parse(result.out);
   std::set<std::string> keys;  // their values: options_of_bench.cpp
   for (const auto& [key, value] : out.items()) keys.insert(key);
-  CHECK(keys == std::set<std::string>{"peer",   "method",  "arch",          "stem",          "width",    "size",
-                                      "batch",  "dim",     "dtype",         "channels_last", "compile",  "captured",
-                                      "device", "step_ms", "min_ms",        "images_per_s",  "peak_mib", "warmup_s",
-                                      "mu",     "loss",    "deterministic", "accumulate",    "processes"});
+  CHECK(keys == std::set<std::string>{"peer",   "method",  "arch",          "stem",          "width",     "size",
+                                      "batch",  "dim",     "dtype",         "channels_last", "compile",   "captured",
+                                      "device", "step_ms", "min_ms",        "images_per_s",  "peak_mib",  "warmup_s",
+                                      "mu",     "loss",    "deterministic", "accumulate",    "processes", "collectives"});
   CHECK(out.at("peak_mib") > 0);
   check_fails(folder, 1, "resnet19", {"bench", "step", "--arch", "resnet19"});
   check_fails(folder, 2, "--steps", {"bench", "step", "--steps", "0"});
