@@ -39,13 +39,14 @@ Rows gather_round(const Rows& own, std::int64_t count, const ImageStream& images
   // The first rank has a batch in every round.
   const std::int64_t width = ranks.broadcast(own.x ? own.x.dim(1) : 0);
   const bool labelled = ranks.broadcast(own.labels.empty() ? 0 : 1) > 0;
-  const Device host = make_cpu_device({.threads = 1});
-  const Tensor padded = Tensor::zeros({images.batch, width}, Dtype::f32, own.x ? own.x.device() : host);
+  // On the same device on all ranks: a device may have a way of its own between ranks.
+  const Tensor padded = Tensor::zeros({images.batch, width}, Dtype::f32, images.device);
   if (own.x) padded.rows(0, own.x.dim(0)).copy_from(own.x);
   Rows all{.x = ranks.all_gather(padded).rows(0, count), .labels = {}};
   if (!labelled) return all;
   std::vector<std::int32_t> labels = own.labels;
   labels.resize(static_cast<std::size_t>(images.batch));
+  const Device host = make_cpu_device({.threads = 1});
   all.labels = ranks.all_gather(Tensor::from(labels, {images.batch}, host)).rows(0, count).to_vector<std::int32_t>();
   return all;
 }
@@ -124,7 +125,8 @@ ImageStream stream_dataset(const DatasetPtr& dataset, const TransformPtr& eval_v
           .next = [loader] { return loader->next(); },
           .class_names = dataset->info().class_names,
           .batch = options.batch,
-          .ranks = options.ranks};
+          .ranks = options.ranks,
+          .device = device};
 }
 
 ImageStream stream_images(const ImageArray& images, const TransformPtr& eval_view, const Device& device,
@@ -140,7 +142,12 @@ ImageStream stream_images(const ImageArray& images, const TransformPtr& eval_vie
     batch.views = builder->finish();
     return batch;
   };
-  return {.size = images.count, .file_channels = images.channels, .next = next, .batch = options.batch, .ranks = options.ranks};
+  return {.size = images.count,
+          .file_channels = images.channels,
+          .next = next,
+          .batch = options.batch,
+          .ranks = options.ranks,
+          .device = device};
 }
 
 ImageStream stream_array(const Tensor& images, const std::string& name, const Device& device, const StreamOptions& options) {
@@ -157,7 +164,8 @@ ImageStream stream_array(const Tensor& images, const std::string& name, const De
     batch.views = {with_channels(images.rows(rows->begin, rows->end).to(device), device->image_channels(channels))};
     return batch;
   };
-  return {.size = size, .file_channels = channels, .next = next, .batch = options.batch, .ranks = options.ranks};
+  return {
+      .size = size, .file_channels = channels, .next = next, .batch = options.batch, .ranks = options.ranks, .device = device};
 }
 
 Features embed(const Module& encoder, const ImageStream& images, Dtype dtype) {

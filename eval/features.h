@@ -34,6 +34,7 @@ struct ImageStream {
   // perhaps with fewer images than `batch`.
   std::int64_t batch = 0;
   CommunicatorPtr ranks = one_process();
+  Device device = {};  // of the batches: ranks gather there what they made of them
 };
 
 // Images that pass an encoder at a time. In batches of another size they may be summed in another

@@ -85,6 +85,13 @@ TEST_CASE_FIXTURE(OnGpus, "two GPUs train as one does, and to the same bits from
   check_same("eager", "two");
 }
 
+// In the last round of batches one of the two has none left.
+TEST_CASE_FIXTURE(OnGpus, "two GPUs score encoders on an odd number of batches") {
+  train(2, 2, "scored", {"--set", "eval.every_epochs=1"});
+  CHECK(values("scored", "knn").size() == 1);
+  CHECK(losses("scored").size() == 10);
+}
+
 TEST_CASE_FIXTURE(OnGpus, "steps of two GPUs are recorded, but not those of processes that share one") {
   for (const int gpus : {2, 1}) {
     Process process(MEC_MPIEXEC,

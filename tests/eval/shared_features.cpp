@@ -53,8 +53,8 @@ struct PlaceEncoder : Module {
   mutable std::map<int, int> seen;
 };
 
-Features features_of(const Module& encoder, int images, bool labelled, const CommunicatorPtr& ranks) {
-  const Device device = make_reference_device();
+Features features_of(const Module& encoder, int images, bool labelled, const CommunicatorPtr& ranks,
+                     const Device& device = make_reference_device()) {
   return embed(encoder,
                stream_dataset(gray_images(images, labelled), make_eval_transform({.size = 4, .resize = 4}, {{0.0F}, {1.0F}}),
                               device, {.batch = 3, .ranks = ranks}));
@@ -80,6 +80,45 @@ TEST_CASE("shared images have the features and labels of one process, and each i
       CHECK(std::ssize(encoder.seen) == images);
       for (const auto& [level, times] : encoder.seen) CHECK(times == 1);
     }
+  }
+}
+
+// Refuses a gather that not all ranks make on one device: a GPU's goes by another way than the
+// host's.
+class OnOneDevice : public Communicator {
+ public:
+  OnOneDevice(CommunicatorPtr inner, Device device) : inner_(std::move(inner)), device_(std::move(device)) {}
+  int rank() const override { return inner_->rank(); }
+  int size() const override { return inner_->size(); }
+  Tensor all_gather(const Tensor& own) override {
+    const bool here = own.device() == device_;
+    check<DeviceError>(inner_->maximum(here ? 1 : 0) + inner_->maximum(here ? 0 : 1) == 1, "ranks gather on two devices");
+    return inner_->all_gather(own);
+  }
+  void broadcast(const Tensor& t) override { inner_->broadcast(t); }
+  std::int64_t broadcast(std::int64_t number) override { return inner_->broadcast(number); }
+  double maximum(double value) override { return inner_->maximum(value); }
+  CommunicatorPtr split(int group) override { return inner_->split(group); }
+  void end_all(int status) override { inner_->end_all(status); }
+
+ protected:
+  void reduce(const Tensor& t) override { inner_->all_reduce(t); }
+
+ private:
+  CommunicatorPtr inner_;
+  Device device_;
+};
+
+TEST_CASE("features are gathered on the device that made them, by ranks without a batch, too") {
+  for (const int images : {1, 7, 20}) {
+    CAPTURE(images);
+    const PlaceEncoder encoder;
+    run_ranks(3, [&](const CommunicatorPtr& ranks) {
+      const Device device = make_reference_device();
+      const auto guarded = std::make_shared<OnOneDevice>(ranks, device);
+      const Features all = features_of(encoder, images, true, guarded, device);
+      if (ranks->rank() == 0) check<ShapeError>(all.x.shape() == Shape{images, 3}, "got ", all.x.shape());
+    });
   }
 }
 
