@@ -19,9 +19,9 @@
 
 namespace mec {
 
-//
 // Of several ranks, each meets images of its own, and the first one keeps the file. The others'
-// reach it after the step, as the observer of all ranks; images of an epoch's scores after these.
+// reach it after each step was launched, as the observer of all ranks; images of an epoch's scores
+// after these.
 class BrokenImages : public Observer {
  public:
   // The file is read when the first image is added: a run that is resumed goes on with its lines.
@@ -43,7 +43,7 @@ class BrokenImages : public Observer {
   void add(const std::string& of, const BrokenImage& image);
   // All ranks call it: adds to the first one's what the others have met since.
   void share();
-  void on_step(const StepReport&) override { share(); }
+  void on_launch() override { share(); }
   void on_epoch(std::int64_t /*epoch*/, Learner&) override { share(); }
   // IoError where the file cannot be written now, either.
   void finish();

@@ -52,7 +52,7 @@ Health::Health(const PretrainSettings& settings, std::function<void(const std::s
   check<ValueError>(every_ >= 0, "train.health_steps is not negative, but is ", every_);
 }
 
-std::function<Metrics()> Health::measure(std::int64_t /*step*/, const Tensor& projection) {
+std::function<Metrics()> Health::measure(const Tensor& projection) {
   return [rank = effective_rank_later(projection, host_)] { return Metrics{{"effective_rank", rank()}}; };
 }
 

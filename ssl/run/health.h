@@ -27,7 +27,7 @@ class Health : public Observer {
  public:
   Health(const PretrainSettings& settings, std::function<void(const std::string&)> note);
 
-  std::function<Metrics()> measure(std::int64_t step, const Tensor& projection) override;
+  std::function<Metrics()> measure(const Tensor& projection) override;
   void on_step(const StepReport& report) override;
 
  private:

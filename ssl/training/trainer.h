@@ -42,8 +42,9 @@ struct StepReport {
   Metrics scheduled;     // by the objective, as MEC's lambda
   Metrics metrics;       // "loss" first, then the objective's others, then what observers measure
   bool skipped = false;  // loss or gradients are not finite, and the step changed nothing
-  // Since the previous report, or since all was done that followed its epoch. Measured, so never
-  // written to files that are compared.
+  // Since the previous report, or since all was done that followed its epoch; of
+  // TrainingLoop::step_now() since the step began. Measured, so never written to files that are
+  // compared.
   double seconds = 0;
   double data_seconds = 0;  // of these, spent waiting for the loader
 };
@@ -67,12 +68,15 @@ struct Evaluation {
 class Observer {
  public:
   virtual ~Observer() = default;
-  // Asked after a step (from 1) that TrainPlan::measures(), which the device may still be running:
-  // what to measure of it beside its metrics; empty: nothing. The function is called once the step
-  // is done, and what it returns stands behind the report's metrics. projection: (m,d), the
-  // projector's output for the first view, of all ranks, which the next step may write over.
-  virtual std::function<Metrics()> measure(std::int64_t /*step*/, const Tensor& /*projection*/) { return {}; }
+  // Asked after a step that TrainPlan::measures(), which the device may still be running: what to
+  // measure of it beside its metrics; empty: nothing. The function is called once the step is done,
+  // and what it returns stands behind the report's metrics. projection: (m,d), the projector's
+  // output for the first view, of all ranks, which the next step may write over.
+  virtual std::function<Metrics()> measure(const Tensor& /*projection*/) { return {}; }
   virtual void on_step(const StepReport&) {}
+  // Once after each step, which the device may still be running, at the same place on all ranks:
+  // here they may tell each other something. When steps are reported depends on the rank.
+  virtual void on_launch() {}
   // Where this epoch's encoders are scored: before, and after it.
   virtual void before_evaluation(std::int64_t /*epoch*/) {}
   virtual void on_evaluation(const Evaluation&) {}

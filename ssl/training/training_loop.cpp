@@ -52,9 +52,13 @@ class TrainingLoop::Reports {
     std::vector<std::function<Metrics()>> measurements;
     for (Observer* observer : observers_) {
       if (!projection) break;
-      if (auto measurement = observer->measure(report.step, projection)) measurements.push_back(std::move(measurement));
+      if (auto measurement = observer->measure(projection)) measurements.push_back(std::move(measurement));
     }
     pending_.push_back({std::move(report), std::move(metrics), std::move(measurements)});
+  }
+
+  void after_launch() {
+    for (Observer* observer : observers_) observer->on_launch();
   }
 
   // `epoch`: the one that ends here, or 0.
@@ -124,6 +128,7 @@ struct TrainingLoop::Impl {
     reports.add(std::move(report), std::move(metrics), projection);
     reports.read_until(unread);
     ++done;
+    reports.after_launch();
     reports.end_step({.step = done, .last = done == plan.steps()}, epoch);
   }
 
