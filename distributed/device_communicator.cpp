@@ -47,7 +47,9 @@ class DeviceCommunicator : public Communicator {
   double maximum(double value) override { return hosts_->maximum(value); }
   void after_replay() override { collectives_->watch(); }
   CommunicatorPtr split(int group) override {
-    return std::make_shared<DeviceCommunicator>(hosts_->split(group), device_, device_->make_collectives(), options_);
+    parts_.push_back(
+        std::make_shared<DeviceCommunicator>(hosts_->split(group), device_, device_->make_collectives(), options_));
+    return parts_.back();
   }
   void end_all(int status) override { hosts_->end_all(status); }
 
@@ -62,6 +64,9 @@ class DeviceCommunicator : public Communicator {
   Device device_;
   DeviceCommunicatorOptions options_;
   std::unique_ptr<Collectives> collectives_;  // destroyed before the device, whose stream it uses
+  // They live as long as this one: their end waits for other ranks, and one that throws would wait
+  // for ranks that wait for it, before its error is told.
+  std::vector<CommunicatorPtr> parts_;
 };
 
 }  // namespace

@@ -19,8 +19,8 @@ struct DeviceCommunicatorOptions {
 // The same ranks as `hosts`. Tensors of `device` go from device to device, and those calls may be
 // captured; all else goes by `hosts`. Call it on all ranks, each with a device that no other uses.
 // Returns `hosts` where there is one rank, where the device has no means of its own, or where one
-// rank lacks their library. It is destroyed where all ranks do so, and waits for them: a rank that
-// fails alone should end the process instead.
+// rank lacks their library. It is destroyed where all ranks do so, with the parts that it was split
+// into, and waits for them: a rank that fails alone should end the process instead.
 CommunicatorPtr between_devices(const CommunicatorPtr& hosts, const Device& device, const DeviceCommunicatorOptions& options);
 
 }  // namespace mec
