@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <string>
 #include <thread>
 #include <vector>
@@ -50,8 +51,11 @@ const char* too_long(std::size_t bytes) {
   return because("a message of " + std::to_string(bytes) + " bytes is longer than MPI's limit of " + std::to_string(INT_MAX));
 }
 
-std::string others_not_here() {
-  return "other processes have not come for " + std::to_string(std::lround(patience_s)) + " s (MEC_PATIENCE)";
+// Behind what it keeps from being done. Needs no memory.
+const char* others_not_here(const char* what = "") {
+  static char line[160];
+  std::snprintf(line, sizeof line, "%sother processes have not come for %ld s (MEC_PATIENCE)", what, std::lround(patience_s));
+  return line;
 }
 
 constexpr int kHere = 1;  // the tag of the roll call's messages
@@ -95,9 +99,9 @@ std::string call_the_roll() {
 
 const char* lost_patience() {
   const std::string silent = call_the_roll();
-  if (silent.empty()) return because(others_not_here() + "; now all are here, too late");
-  return because(others_not_here() + ": " + silent +
-                 "; a process hangs, its machine is gone, or process 0 takes longer for files and scores");
+  if (silent.empty()) return because(std::string(others_not_here()) + "; now all are here, too late");
+  return because(std::string(others_not_here()) + ": " + silent +
+                 "; a process hangs, its machine is gone, or process 0 takes longer for its files");
 }
 
 // Other processes of this machine may need the processor to get here: after some thousand looks,
@@ -157,7 +161,7 @@ const char* start(int* rank, int* size, double patience) {
   patience_s = patience;
   int level = 0;
   {
-    const mec::Watch watch(patience_s, "MPI does not begin: " + others_not_here());
+    const mec::Watch watch(patience_s, others_not_here("MPI does not begin: "));
     if (const char* failure = why(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &level))) return failure;
   }
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
@@ -191,24 +195,37 @@ void abort(int status) {
   MPI_Abort(MPI_COMM_WORLD, status);
 }
 
+const char* meet() {
+  MPI_Request request;
+  if (const char* failure = why(MPI_Ibarrier(MPI_COMM_WORLD, &request))) return failure;
+  return wait(request);
+}
+
+// What f says; where it throws, as for want of memory, a failure.
+template <auto f, class... Arguments> const char* guarded(Arguments... arguments) {
+  try {
+    return f(arguments...);
+  } catch (const std::exception&) {
+    return "there is no memory left for a message";
+  }
+}
+
 // All meet before MPI ends, so that it can be said who is missing.
 void finish() {
-  MPI_Request request;
-  const char* failure = why(MPI_Ibarrier(MPI_COMM_WORLD, &request));
-  if (!failure) failure = wait(request);
-  if (failure) {
+  if (const char* failure = guarded<meet>()) {
     if (own_rank > 0) std::this_thread::sleep_for(std::chrono::seconds(2));  // one tells, if it can
     std::fprintf(stderr, "error: MPI: %s\n", failure);
     abort(1);
     std::_Exit(1);
   }
-  const mec::Watch watch(patience_s, "MPI does not end: " + others_not_here());
+  const mec::Watch watch(patience_s, others_not_here("MPI does not end: "));
   MPI_Finalize();
 }
 
 }  // namespace
 
 extern "C" const mec::MpiFunctions* mec_mpi_functions_2() {
-  static const mec::MpiFunctions functions{library, start, split, gather, exchange, broadcast, finish, abort};
+  static const mec::MpiFunctions functions{library,           guarded<start>,     guarded<split>, guarded<gather>,
+                                           guarded<exchange>, guarded<broadcast>, finish,         abort};
   return &functions;
 }

@@ -5,20 +5,25 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <mutex>
-#include <string>
 #include <thread>
-#include <utility>
 
 namespace mec {
 
 // Lives as long as the call. After `seconds` it writes "error: …" and ends the process with status
 // 1. The seconds are counted one by one, so that one in which the job was suspended is one, however
-// long it took.
+// long it took. Where no thread can be started, the call goes unwatched.
 class Watch {
  public:
-  Watch(double seconds, std::string error) : thread_([this, seconds, error = std::move(error)] { run(seconds, error); }) {}
+  Watch(double seconds, const char* error) noexcept {  // the text outlives it
+    try {
+      thread_ = std::thread([this, seconds, error] { run(seconds, error); });
+    } catch (const std::exception&) {
+    }
+  }
   ~Watch() {
+    if (!thread_.joinable()) return;
     {
       const std::lock_guard lock(mutex_);
       returned_ = true;
@@ -30,19 +35,19 @@ class Watch {
   Watch& operator=(const Watch&) = delete;
 
  private:
-  void run(double seconds, const std::string& error) {
+  void run(double seconds, const char* error) {
     std::unique_lock lock(mutex_);
     for (double waited = 0; waited < seconds; ++waited) {
       if (over_.wait_for(lock, std::chrono::seconds(1), [this] { return returned_; })) return;
     }
-    std::fprintf(stderr, "error: %s\n", error.c_str());
+    std::fprintf(stderr, "error: %s\n", error);
     std::_Exit(1);
   }
 
   std::mutex mutex_;
   std::condition_variable over_;
   bool returned_ = false;
-  std::thread thread_;  // last: it uses the members above
+  std::thread thread_;  // uses the members above
 };
 
 }  // namespace mec
