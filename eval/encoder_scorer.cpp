@@ -92,6 +92,7 @@ class RunScorer : public EncoderScorer {
     std::optional<Metrics> metrics;
     try {
       const Features train = features(images_.train), test = features(images_.test);
+      if (options_.ranks->rank() > 0 && options_.before_waiting) options_.before_waiting();
       on_first_rank(*options_.ranks, [&](const AtWork& at_work) { metrics = score(train, test, stops, at_work); });
     } catch (const Stopped&) {  // all ranks are
       return {};

@@ -40,6 +40,8 @@ struct ScorerOptions {
   CommunicatorPtr ranks = one_process();  // that share the images
   // With data.on_broken = "skip"; of: "test", or "neighbours" of those that classify.
   std::function<void(const std::string& of, const BrokenImage& image)> on_skipped = {};
+  // Is called on the other ranks than the first before they wait for its part of the work.
+  std::function<void()> before_waiting = {};
   std::function<void(const std::string&)> note = {};  // messages for the user
 };
 

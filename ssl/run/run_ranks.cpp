@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "mec/distributed/agreement.h"
+#include "mec/ssl/run/settings_file.h"
 #include "mec/tensor/text.h"
 
 namespace mec {
@@ -29,9 +30,14 @@ void check_several(const PretrainSettings& settings, const RunOptions& options) 
                     "; choose train.epochs");
 }
 
-void check_same_run(const RunIdentity& identity, const std::string& computed_on, Communicator& ranks) {
-  std::vector<std::string> own{concat("images = ", identity.images), concat("arithmetic = ", computed_on)};
-  for (const auto& [name, value] : identity.settings) own.push_back(concat(name, " = ", value));
+void check_same_run(const PretrainSettings& settings, std::int64_t images, const std::string& computed_on,
+                    const std::string& scores, Communicator& ranks) {
+  std::vector<std::string> own{concat("images = ", images), concat("arithmetic = ", computed_on)};
+  for (const auto& [name, value] : list_settings(settings)) {
+    if (name != "data.path" && name != "data.workers" && !name.starts_with("train.checkpoint"))
+      own.push_back(concat(name, " = ", value));
+  }
+  own.push_back(concat("scores of ", scores.empty() ? "nothing" : scores));
   check_same(own, "train one run", ranks);
 }
 

@@ -5,7 +5,6 @@
 
 #include "mec/ssl/run/rank_log.h"
 #include "mec/ssl/run/train_run.h"
-#include "mec/ssl/training/checkpoint.h"
 
 namespace mec {
 
@@ -13,8 +12,11 @@ namespace mec {
 void check_several(const PretrainSettings& settings, const RunOptions& options);
 
 // Processes that are started together train one run. ValueError where this one has other settings,
-// images or arithmetic than the first.
-void check_same_run(const RunIdentity& identity, const std::string& computed_on, Communicator& ranks);
+// images or arithmetic than the first: it would make other calls of the ranks, and all would wait.
+// Where the data are, how they are read, and when checkpoints are written is each one's own.
+// scores: what encoders are scored by; "" where they are not.
+void check_same_run(const PretrainSettings& settings, std::int64_t images, const std::string& computed_on,
+                    const std::string& scores, Communicator& ranks);
 
 // Begins the log with where this rank runs, and returns the run's notes: they go there, the first
 // rank's also to the user. The log outlives them.

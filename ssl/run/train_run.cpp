@@ -75,6 +75,10 @@ std::unique_ptr<EncoderScorer> make_scorer(const PretrainSettings& settings, con
                  .normalization = views.normalization(),
                  .ranks = options.ranks,
                  .on_skipped = [&broken](const std::string& of, const BrokenImage& image) { broken.add(of, image); },
+                 .before_waiting =
+                     [&options] {
+                       if (options.stop_requested) options.stop_requested(TrainPhase::step);
+                     },
                  .note = options.note});
 }
 
@@ -240,6 +244,8 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
   Loader loader = make_loader(settings, dataset, views, device, done, broken, options);
   // Throws for wrong settings before anything is written.
   const TrainPlan plan(settings, loader.batches_per_epoch());
+  const std::string computed_on = computed_by(options, device);
+  check_same_run(settings, dataset->size(), computed_on, scorer ? scorer->text() : "", *options.ranks);
   Learner learner({.model = settings.model,
                    .train = settings.train,
                    .in_channels = dataset->info().channels,
@@ -247,8 +253,6 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
                    .ranks = options.ranks},
                   device);
   const RunIdentity identity = identity_of(settings, plan.steps_per_epoch(), dataset->size());
-  const std::string computed_on = computed_by(options, device);
-  check_same_run(identity, computed_on, *options.ranks);
   const std::vector<SettingChange> changes =
       take_state(former, identity, learner, *objective, options, computed_on, printable(out.string()), plan.steps());
   broadcast_state(learner, *objective);
@@ -259,7 +263,6 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
 
   std::unique_ptr<RunKeeper> keeper;
   std::unique_ptr<EvaluationPart> evaluations;  // of another rank
-  if (!leads) evaluations = std::make_unique<EvaluationPart>(settings, std::move(scorer), options.stop_requested);
   if (leads) {
     keeper = make_keeper(settings, *objective, options,
                          {.folder = out,
@@ -271,6 +274,8 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
                           .changes = changes,
                           .scorer = std::move(scorer)},
                          *dataset, plan, broken);
+  } else {
+    evaluations = std::make_unique<EvaluationPart>(settings, std::move(scorer), options.stop_requested);
   }
   if (log) open_log(*log, out, options);
   const TrainOptions how = train_options(options, device, done, keeper ? keeper->skipped_in_a_row() : 0);

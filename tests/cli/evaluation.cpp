@@ -9,6 +9,7 @@
 
 #include "cli/resumed_run.h"
 #include "data/fixtures.h"
+#include "mec/distributed/threads.h"
 #include "mec/eval/encoder_scorer.h"
 #include "mec/ssl/run/settings_file.h"
 #include "mec/ssl/run/train_run.h"
@@ -214,6 +215,26 @@ TEST_CASE_FIXTURE(Stopping, "a run that was stopped before its scores makes up f
     check_same("run", "whole");
   }
   CHECK_FALSE(train("run").trained);
+}
+
+// Else a signal would end this process within seconds, and the launcher the others.
+TEST_CASE_FIXTURE(Stopping, "a process waits for the first one's neighbours and probe as it waits within a step") {
+  settings.train.epochs = 2;
+  std::vector<TrainPhase> phases;  // of the second of two
+  run_ranks(2, [&](const CommunicatorPtr& ranks) {
+    const auto at_phase = [&](TrainPhase next) {
+      if (ranks->rank() == 1) phases.push_back(next);
+      return false;
+    };
+    train_run(settings, make_cpu_device({.threads = 1}), at("run"),
+              {.ranks = ranks, .stop_requested = at_phase, .make_scorer = make_encoder_scorer});
+  });
+  // Images that classify, test images, the first one's work: of the student, and of the teacher.
+  const std::vector<TrainPhase> one{TrainPhase::evaluation, TrainPhase::evaluation, TrainPhase::step};
+  std::vector<TrainPhase> both = one;
+  both.insert(both.end(), one.begin(), one.end());
+  CHECK(std::ranges::count(phases, TrainPhase::evaluation) == 4);
+  CHECK_FALSE(std::ranges::search(phases, both).empty());
 }
 
 TEST_CASE_FIXTURE(Stopping, "scores count where both files have their lines, and are taken again where one was not written") {
