@@ -77,7 +77,7 @@ void check_complete(const RunEnd& end, const std::filesystem::path& folder) {
   throw_stopped(concat(" after step ", end.steps, failure, "; go on with mec pretrain --resume ", name, from));
 }
 
-// This rank's.
+// This rank's, with the notes so far: the run adds its own.
 std::vector<std::string> surroundings_of(const DeviceOptions& device, Communicator& ranks) {
   if (ranks.size() == 1) return {};
   std::vector<std::string> lines{describe_places(device, ranks).at(static_cast<std::size_t>(ranks.rank()))};
@@ -91,7 +91,6 @@ void run_pretrain(const PretrainOptions& options, CommunicatorPtr& ranks) {
   RunOptions run{.capture = !options.no_graph,
                  .within_minutes = options.within,
                  .stop_requested = stop_requested,
-                 .surroundings = surroundings_of(options.device, *ranks),
                  .computed_on = options.device.arithmetic()};
   if (std::filesystem::is_directory(options.config)) {
     check_resumes_folder(options);
@@ -99,6 +98,7 @@ void run_pretrain(const PretrainOptions& options, CommunicatorPtr& ranks) {
     const Device device = make_device(options.device, folder, *ranks);
     between_gpus(ranks, options.device, device);
     run.ranks = ranks;
+    run.surroundings = surroundings_of(options.device, *ranks);
     return check_complete(resume_told(device, folder, log, run), folder);
   }
   const bool resumes = options.resume || options.with_changes;
@@ -113,6 +113,7 @@ void run_pretrain(const PretrainOptions& options, CommunicatorPtr& ranks) {
   const Device device = make_device(options.device, out, *ranks);
   between_gpus(ranks, options.device, device);
   run.ranks = ranks;
+  run.surroundings = surroundings_of(options.device, *ranks);
   const RunEnd end = train_told(settings, device, out, log, run);
   check_complete(end, out);
   if (end.trained) log << "wrote " << printable(out.string()) << std::endl;
