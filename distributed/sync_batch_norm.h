@@ -1,4 +1,4 @@
-// Batch norm over the rows of all ranks.
+// Batch norm over the rows of several ranks: of all, or of a group.
 #pragma once
 
 #include "mec/autograd/ops/batch_norm.h"

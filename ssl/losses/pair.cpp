@@ -20,19 +20,17 @@ constexpr double kNormLimit = 0.9;
 bool choose_batch_side(const Tensor& p, const CodingOptions& options) {
   if (options.symmetrize || options.side == Side::batch) return true;
   const double products = options.exact ? 1 : static_cast<double>((options.order + 1) / 2);
-  return options.side == Side::automatic && batch_side_is_cheaper({.rows = options.rows.count(p),
-                                                                   .width = p.dim(1),
-                                                                   .ranks = options.rows.ranks(),
-                                                                   .dtype = p.dtype()},
-                                                                  products);
+  return options.side == Side::automatic &&
+         batch_side_is_cheaper(
+             {.rows = options.rows.count(p), .width = p.dim(1), .ranks = options.rows.ranks(), .dtype = p.dtype()}, products);
 }
 
 // {loss, coding length}, {λ, norms}, {sign}, {d/m} in the order of CodingMetric.
 Tensor metrics_of(const Expansion& expansion, const Tensor& scale, const CodingOptions& options, const Tensor& p) {
   const auto m = static_cast<double>(options.rows.count(p)), d = static_cast<double>(p.dim(1));
   Tensor metrics({static_cast<int>(CodingMetric::count)}, scale.dtype(), scale.device());
-  const Tensor result = coding_loss(expansion.traces, scale,
-                                    {.order = expansion.terms, .rows = m, .width = d, .weight = options.weight});
+  const Tensor result =
+      coding_loss(expansion.traces, scale, {.order = expansion.terms, .rows = m, .width = d, .weight = options.weight});
   metrics.segment(0, {2}).copy_from(result);
   metrics.segment(2, {3}).copy_from(scale);
   if (expansion.sign) metrics.segment(5, {1}).copy_from(expansion.sign);
@@ -41,9 +39,9 @@ Tensor metrics_of(const Expansion& expansion, const Tensor& scale, const CodingO
   return metrics;
 }
 
-// (m,m) -> (m,n): those of this rank's rows.
-Tensor own_columns(const Tensor& q, const BatchRows& rows) {
-  return rows.ranks() == 1 ? q : transpose(rows.own(transpose(q)));
+// This rank's rows of Qᵀ Z, of the (m,m) matrix Q and all rows of Z.
+Tensor transposed_product(const Tensor& q, const Tensor& all_z, const BatchRows& rows) {
+  return rows.ranks() == 1 ? matmul(q, all_z, {.trans_a = true}) : matmul(rows.own(transpose(q)), all_z);
 }
 
 }  // namespace
@@ -62,11 +60,9 @@ void check_pair(const Tensor& p, const Tensor& z, const Tensor& lambda, const Co
 double coding_lambda(std::int64_t m, std::int64_t d, double eps2) {
   check<ValueError>(eps2 > 0, "mec: the distortion eps2 is positive, but is ", eps2);
   const double lambda = static_cast<double>(d) / (static_cast<double>(m) * eps2);
-  constexpr double kLeast = std::numeric_limits<float>::min(),
-                   kMost = std::numeric_limits<float>::max();
-  check<ValueError>(fits_f32(lambda), "mec: the distortion eps2 is ", eps2,
-                    ", so that lambda, d/(m eps2), is ", lambda, "; it lies between ", kLeast,
-                    " and ", kMost, ", as f32 holds it");
+  constexpr double kLeast = std::numeric_limits<float>::min(), kMost = std::numeric_limits<float>::max();
+  check<ValueError>(fits_f32(lambda), "mec: the distortion eps2 is ", eps2, ", so that lambda, d/(m eps2), is ", lambda,
+                    "; it lies between ", kLeast, " and ", kMost, ", as f32 holds it");
   return lambda;
 }
 
@@ -110,7 +106,7 @@ PairTerm pair_term(const Tensor& p, const Tensor& z, const Tensor& lambda, const
       options.exact ? expand_exact(c, factor, want_gradient) : expand_series(c, options.order, factor, want_gradient);
   const Tensor& q = out.expansion.gradient;
   // Qᵀ Z or Z Qᵀ
-  if (needs.dp) out.dp = batch_side ? matmul(own_columns(q, rows), all_z, {.trans_a = true}) : matmul(z, q, {.trans_b = true});
+  if (needs.dp) out.dp = batch_side ? transposed_product(q, all_z, rows) : matmul(z, q, {.trans_b = true});
   // Q P or P Q
   if (needs.dz) out.dz = batch_side ? matmul(rows.own(q), rows.gather(p)) : matmul(p, q);
   return out;

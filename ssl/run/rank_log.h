@@ -22,7 +22,7 @@ class RankLog : public Observer {
 
   void add(const std::string& line);  // kept until open()
   // All ranks call it once the first one has made the run's folder. Lines follow those of former
-  // starts. Returns, on the first rank, which ranks do not see its folder: they keep no log.
+  // starts. Returns which ranks do not see the first one's folder: they keep no log.
   std::vector<int> open(const std::filesystem::path& run);
 
   void on_step(const StepReport& report) override;

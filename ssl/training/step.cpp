@@ -35,11 +35,6 @@ Tensor part_of(const Tensor& batch, const Pass& pass) {
   return batch.rows(pass.part * rows, (pass.part + 1) * rows);
 }
 
-// The rows of this rank, of those of all.
-Tensor own_rows(const Learner& learner, const Tensor& all) {
-  return part_of(all, {.part = learner.ranks->rank(), .parts = learner.ranks->size()});
-}
-
 Tensor whole(const std::vector<Tensor>& parts) { return parts.size() == 1 ? parts.front() : cat(parts); }
 
 // Rows of all ranks. What several embeddings share, such as a projection that is a teacher, too, is
@@ -83,10 +78,10 @@ ObjectiveResult Gradients::take_objective(std::vector<StudentView> students, std
   const Tensor& embedding = students.front().embedding;
   const std::int64_t own = embedding.dim(0);
   const int ranks = learner.ranks->size();
+  const BatchRows rows(learner.ranks);
   StepContext here = context;
-  if (objective.takes_own_rows(
-          {.rows = own * ranks, .width = embedding.dim(1), .ranks = ranks, .dtype = embedding.dtype()})) {
-    here.rows = BatchRows(learner.ranks);
+  if (objective.takes_own_rows({.rows = own * ranks, .width = embedding.dim(1), .ranks = ranks, .dtype = embedding.dtype()})) {
+    here.rows = rows;
     return objective(students, teachers, here);
   }
   GatherOnce gather(*learner.ranks);
@@ -98,7 +93,7 @@ ObjectiveResult Gradients::take_objective(std::vector<StudentView> students, std
     if (teacher.dim(0) == own) teacher = gather(teacher);
   }
   ObjectiveResult result = objective(students, teachers, here);
-  for (Tensor& gradient : result.gradients) gradient = own_rows(learner, gradient);
+  for (Tensor& gradient : result.gradients) gradient = rows.own(gradient);
   return result;
 }
 
