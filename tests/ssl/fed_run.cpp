@@ -113,7 +113,7 @@ TEST_CASE_FIXTURE(Fixture, "a run that is fed and one that reads go on from each
 
   int asked = 0;
   train_run(how, device, folder / "read",
-            {.stop_requested = [&](TrainPhase next) { return next == TrainPhase::loading && ++asked > 4; }});
+            {.stop_requested = [&](TrainPhase next) { return next == TrainPhase::step && ++asked > 4; }});
   REQUIRE(newest_checkpoint_in(folder / "read").step == 4);
   FedRunOptions of_file = options();
   of_file.checkpoint = folder / "read" / checkpoint_name(4);
