@@ -1,5 +1,8 @@
 #include "mec/capi/arguments.h"
 
+#include <utility>
+#include <vector>
+
 #include "mec/tensor/arithmetic.h"
 
 namespace mec::capi {
@@ -32,20 +35,19 @@ ImageArray bytes_of(const mec_images& images, const char* instead) {
           .channels = images.channels};
 }
 
-void Figures::set(Metrics metrics) {
-  texts_.clear();
-  names_.clear();
-  values_.clear();
-  for (auto& [name, value] : metrics) {
-    texts_.push_back(std::move(name));
-    values_.push_back(value);
-  }
-  for (const std::string& text : texts_) names_.push_back(text.c_str());
-}
-
-void Figures::give(mec_figures* figures) const {
+void give(Metrics metrics, mec_figures* figures) {
   if (figures == nullptr) return;
-  *figures = {.count = static_cast<std::int64_t>(values_.size()), .names = names_.data(), .values = values_.data()};
+  thread_local struct {
+    Metrics metrics;
+    std::vector<const char*> names;
+    std::vector<double> values;
+  } given;
+  given = {.metrics = std::move(metrics), .names = {}, .values = {}};
+  for (const auto& [name, value] : given.metrics) {
+    given.names.push_back(name.c_str());
+    given.values.push_back(value);
+  }
+  *figures = {.count = std::ssize(given.values), .names = given.names.data(), .values = given.values.data()};
 }
 
 }  // namespace mec::capi

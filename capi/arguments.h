@@ -3,8 +3,6 @@
 
 #include <functional>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "mec/capi/calls.h"
 #include "mec/data/image_array.h"
@@ -27,16 +25,8 @@ std::string text_of(const char* text, const char* what);
 // DtypeError, which names what is taken instead, unless pixels are bytes.
 ImageArray bytes_of(const mec_images& images, const char* instead);
 
-// Figures that stay where they are until the next ones are set.
-class Figures {
- public:
-  void set(Metrics metrics);
-  void give(mec_figures* figures) const;  // which may be null
-
- private:
-  std::vector<std::string> texts_;
-  std::vector<const char*> names_;
-  std::vector<double> values_;
-};
+// Fills figures, which may be null, with what lies there until this thread is given others. Not
+// with what belongs to a handle: other threads' calls on it would free what is being read.
+void give(Metrics metrics, mec_figures* figures);
 
 }  // namespace mec::capi

@@ -17,7 +17,6 @@ struct ObjectiveOfHandle {
 
   Device device;
   PairLoss loss;
-  Figures figures = {};
   std::mutex mutex = {};
 };
 
@@ -68,8 +67,7 @@ mec_status mec_objective_evaluate(mec_objective* objective, mec_dtype dtype, int
     const PairLoss::Value value = use->loss(P, Z, Q, {.dp = dp != nullptr, .dz = dz != nullptr});
     if (dp != nullptr) value.dp.download(dp);
     if (dz != nullptr) value.dz.download(dz);
-    use->figures.set(value.metrics);
-    use->figures.give(figures);
+    give(value.metrics, figures);
   });
 }
 

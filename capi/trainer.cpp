@@ -21,7 +21,6 @@ struct Trainer {
 
   OpenedDevice device;
   FedRun run;
-  Figures figures = {};
   std::mutex mutex = {};
 };
 
@@ -52,9 +51,8 @@ std::shared_ptr<Trainer> make_trainer(const char* settings, const mec_trainer_op
   return std::shared_ptr<Trainer>(new Trainer{.device = opened, .run = FedRun(parsed, opened.device, options)});
 }
 
-void tell(Trainer& trainer, const StepReport& report, mec_figures* figures) {
-  trainer.figures.set(figures_of(report, has_averaged_teacher(trainer.run.settings())));
-  trainer.figures.give(figures);
+void tell(const Trainer& trainer, const StepReport& report, mec_figures* figures) {
+  give(figures_of(report, has_averaged_teacher(trainer.run.settings())), figures);
 }
 
 }  // namespace

@@ -74,8 +74,8 @@ typedef struct mec_images {
   int64_t count, height, width, channels;
 } mec_images;
 
-/* Numbers by name, "loss" first where there is one. They belong to the handle that gave them, until
- * the next call on it that gives some. */
+/* Numbers by name, "loss" first where there is one. They belong to the thread that was given them,
+ * until its next call that gives some, on whatever handle. */
 typedef struct mec_figures {
   int64_t count;
   const char* const* names; /* (count) */

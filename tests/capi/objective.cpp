@@ -126,6 +126,25 @@ TEST_CASE_FIXTURE(Fixture, "one objective serves two threads, and each thread ha
   CHECK(errors[1].find("m is -2 ") != std::string::npos);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a thread keeps its figures while another is given those of the same handle") {
+  const Objective objective("");
+  const auto evaluate = [&](const std::vector<double>& rows, mec_figures* given) {
+    return mec_objective_evaluate(objective.handle, MEC_F64, kRows, kWidth, rows.data(), z.data(), nullptr, 0, nullptr, nullptr,
+                                  given);
+  };
+  mec_figures figures{};
+  ok(evaluate(p, &figures));
+  const auto before = by_name(figures);
+  double other = before.at("loss");
+  std::thread([&] {
+    mec_figures of_other{};
+    if (evaluate(z, &of_other) == MEC_OK) other = of_other.values[0];
+  }).join();
+  CHECK(other != before.at("loss"));
+  ok(evaluate(z, nullptr));  // gives none
+  CHECK(by_name(figures) == before);
+}
+
 TEST_CASE_FIXTURE(Fixture, "what an objective cannot take is refused") {
   mec_objective* none = nullptr;
   const auto open = [&](const char* settings) { return mec_objective_open(settings, nullptr, &none); };
