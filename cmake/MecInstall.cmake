@@ -27,6 +27,8 @@ install(TARGETS mec_cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 install(TARGETS mec_c EXPORT mecCTargets LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(TARGETS mec_c_static EXPORT mecTargets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(FILES include/mec.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+# Fortran's module, as source: a compiled one is of one compiler alone.
+install(FILES fortran/mec_c.f90 fortran/mec.f90 DESTINATION "${CMAKE_INSTALL_DATADIR}/mec/fortran")
 # What libmec.a needs beside itself, for pkg-config --static.
 set(pc_private "")
 set(rooms ${MEC_ROOMS})

@@ -17,7 +17,7 @@ COLUMNS = 100
 # docs/add_*.md, each of which is one line.
 PAGE_LAYOUT = re.compile(r"\s*(\||#|<|!\[)|    |(Make|In|Now) `")
 CXX = {".h", ".cpp", ".cu", ".cuh"}
-OTHER = {".py", ".sh", ".cmake"}
+OTHER = {".py", ".sh", ".cmake", ".f90"}
 KERNELS = re.compile(r"(^|/)tensor/backends/(cpu|reference|cuda)/")
 EXCEPTIONS = "tools/size_exceptions.txt"
 
@@ -121,7 +121,7 @@ def too_large(root):
 def wide_lines(root):
     """Findings for lines of comments and of pages that are too wide; tables and code may be wider."""
     for path in project_files(root):
-        comment = {".md": None, ".py": "#", ".cmake": "#"}.get(path.suffix, "//" if path.suffix in CXX else "")
+        comment = {".md": None, ".py": "#", ".cmake": "#", ".f90": "!"}.get(path.suffix, "//" if path.suffix in CXX else "")
         if comment == "":
             continue
         fenced = False
@@ -160,6 +160,8 @@ CASES = [
     ({"a.cpp": "int main() " + body(101)}, "main has 101"),
     ({"tensor/backends/cpu/a.cpp": "void k() " + body(121)}, "k has 121"),
     ({"a.h": "int x;\n" * 401}, "401 lines"),
+    ({"a.f90": "integer :: x\n" * 401}, "401 lines"),
+    ({"a.f90": "  ! " + "word " * 20}, "a.f90:1: 103 columns"),
     ({"a.h": "namespace a {\nclass B {\n  int x = 1;\n" + "  int y() { return '{'; } // {\n" * 80 + "};\n}\n"}, None),
     ({"a.h": "struct A {\n A(int b) : b_{b}, c_{1} " + body(61) + "};\n"}, "a.h:2: A has 61"),
     ({"a.cpp": "template <class T, class U>\nT g(U u = {}) " + body(60)}, "a.cpp:1: g has 61"),

@@ -1,7 +1,7 @@
 ! A simulation that watches itself. Sixteen copies of a 2-D field are stepped: heat that is stirred
-! by random sources. While they run, an encoder is trained on the fields as they come, and nothing is
-! written to a disk. Then one copy takes too long a time step and becomes unstable: the program says
-! which one, by its distance to all that was seen before.
+! by random sources. While they run, an encoder is trained on the fields as they come, and nothing
+! is written to a disk. Then one copy takes too long a time step and becomes unstable: the program
+! says which one, by its distance to all that was seen before.
 !
 ! The steps of training take most of the time: half a minute on two cores.
 program field
@@ -47,7 +47,7 @@ program field
   call mec_trainer_encoder(trainer, encoder)
   call mec_trainer_free(trainer)
 
-  ! What is usual: the fields of some further times, and how far each of the last is from all others.
+  ! What is usual: the fields of some further times, and how far the last are from all others.
   call mec_encoder_describe(encoder, info)
   allocate (seen(info%features, copies * watching), now(info%features, copies))
   do step = 1, watching

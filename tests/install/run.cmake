@@ -26,6 +26,12 @@ if(EXISTS "${work_dir}/moved/bin/mec")
   run("${work_dir}/moved/bin/mec" --help)
 endif()
 
+foreach(file IN ITEMS mec_c.f90 mec.f90)
+  if(NOT EXISTS "${work_dir}/moved/share/mec/fortran/${file}")
+    message(FATAL_ERROR "the installed copy has no share/mec/fortran/${file}")
+  endif()
+endforeach()
+
 # In C: by CMake, in a project without C++, and by pkg-config.
 foreach(program IN ITEMS c_program c_static_program)
   run("${work_dir}/build/${program}" "${work_dir}/${program}_run")
