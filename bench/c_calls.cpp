@@ -40,10 +40,15 @@ int main() {
     std::fprintf(stderr, "%s\n", mec_last_error());
     return 1;
   }
+  mec_embeddings embeddings = MEC_EMBEDDINGS_INIT;
+  embeddings.dtype = MEC_F64;
+  embeddings.m = embeddings.d = 2;
+  embeddings.p = p.data();
+  embeddings.z = z.data();
+  embeddings.dp = dp.data();
   const auto through_c = [&] {
     mec_figures figures;
-    if (mec_objective_evaluate(objective, MEC_F64, 2, 2, p.data(), z.data(), nullptr, 0, dp.data(), nullptr, &figures))
-      std::abort();
+    if (mec_objective_evaluate(objective, &embeddings, &figures)) std::abort();
   };
   mec::PretrainSettings settings;
   mec::choose_method(settings, "byol");

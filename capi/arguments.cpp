@@ -12,6 +12,7 @@ OpenedDevice open_device(const mec_device* device, std::function<void(const std:
   const std::string name = asked.name ? asked.name : "cpu";
   check<ValueError>(asked.threads >= 0 && asked.threads <= kMostCpuThreads, "mec_device.threads is between 0 and ",
                     kMostCpuThreads, ", but is ", asked.threads);
+  check<ValueError>(asked.reserved == 0, "mec_device.reserved is 0, but is ", asked.reserved, "; begin with MEC_DEVICE_INIT");
   CpuOptions cpu{.threads = asked.threads, .kernels = parse_cpu_kernels(asked.kernels ? asked.kernels : "auto")};
   cpu.note = note;
   CudaOptions cuda{.device = asked.gpu, .tf32 = asked.tf32 != 0};
@@ -21,7 +22,7 @@ OpenedDevice open_device(const mec_device* device, std::function<void(const std:
 }
 
 std::string text_of(const char* text, const char* what) {
-  check_address(text, what);
+  check_given(text, what);
   return text;
 }
 

@@ -19,7 +19,7 @@ struct OpenedDevice {
 // note: is told of threads that cannot be had.
 OpenedDevice open_device(const mec_device* device, std::function<void(const std::string&)> note = {});
 
-// The text; HandleError under `what` where it is null.
+// The text; ValueError under `what` where it is null.
 std::string text_of(const char* text, const char* what);
 
 // DtypeError, which names what is taken instead, unless pixels are bytes.

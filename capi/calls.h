@@ -28,7 +28,19 @@ template <class Work> mec_status guarded(const char* call, Work&& work) noexcept
   }
 }
 
-inline void check_address(const void* address, const char* what) { check<HandleError>(address != nullptr, what, " is null"); }
+// Null is a HandleError where a result is to be written there, and a ValueError where an argument
+// is read.
+inline void check_result(const void* address, const char* what) { check<HandleError>(address != nullptr, what, " is null"); }
+inline void check_given(const void* address, const char* what) { check<ValueError>(address != nullptr, what, " is null"); }
+
+// A struct may grow at its end where no padding lies there, which older callers leave as it is.
+#define MEC_ENDS_WITH(Struct, last) static_assert(offsetof(Struct, last) + sizeof(Struct::last) == sizeof(Struct))
+MEC_ENDS_WITH(mec_device, reserved);
+MEC_ENDS_WITH(mec_encoder_info, std);
+MEC_ENDS_WITH(mec_embeddings, dz);
+MEC_ENDS_WITH(mec_trainer_options, context);
+MEC_ENDS_WITH(mec_trainer_info, steps_done);
+#undef MEC_ENDS_WITH
 
 // Structs that grow with the library: the caller's `size` says how much of one it knows.
 template <class Struct> void check_size(const Struct& of_caller, const char* name) {
@@ -45,7 +57,7 @@ template <class Struct> Struct read_struct(const Struct* of_caller, Struct defau
 }
 // Gives the caller the members that it knows.
 template <class Struct> void write_struct(Struct values, Struct* of_caller, const char* name) {
-  check_address(of_caller, name);
+  check_result(of_caller, name);
   check_size(*of_caller, name);
   values.size = of_caller->size;
   std::memcpy(of_caller, &values, of_caller->size);

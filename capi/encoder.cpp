@@ -17,7 +17,7 @@ ImageStream stream(const Encoder& encoder, const mec_images& images) {
     return stream_images(bytes, eval_view_of(encoder.info, bytes.size()), encoder.device);
   }
   const Shape shape{images.count, images.height, images.width, images.channels};
-  check_address(images.pixels, "mec_images.pixels");
+  check_given(images.pixels, "mec_images.pixels");
   return stream_array(Tensor::from_bytes(images.pixels, shape, Dtype::f32, encoder.device), "mec_images", encoder.device);
 }
 
@@ -46,7 +46,7 @@ using namespace mec::capi;
 
 mec_status mec_encoder_open(const char* source, const mec_device* device, mec_encoder** encoder) {
   return guarded("mec_encoder_open", [&] {
-    check_address(encoder, "the address of the encoder");
+    check_result(encoder, "the address of the encoder");
     *encoder = nullptr;
     const SavedEncoder saved(text_of(source, "source"));
     const Device where = open_device(device).device;
@@ -71,8 +71,8 @@ mec_status mec_encoder_describe(mec_encoder* encoder, mec_encoder_info* info) {
 mec_status mec_encoder_embed(mec_encoder* encoder, const mec_images* images, float* features) {
   return guarded("mec_encoder_embed", [&] {
     const Use<Encoder> use(encoder);
-    check_address(images, "images");
-    check_address(features, "features");
+    check_given(images, "images");
+    check_result(features, "features");
     embed_images(*use.operator->(), *images, features);
   });
 }

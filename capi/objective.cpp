@@ -26,7 +26,7 @@ struct Rows {
   Device device;
 
   Tensor read(const void* values, std::int64_t rows, const char* what) const {
-    check_address(values, what);
+    check_given(values, what);
     return Tensor::from_bytes(values, {rows, d}, dtype, device);
   }
 };
@@ -40,7 +40,7 @@ using namespace mec::capi;
 
 mec_status mec_objective_open(const char* settings, const mec_device* device, mec_objective** objective) {
   return guarded("mec_objective_open", [&] {
-    check_address(objective, "the address of the objective");
+    check_result(objective, "the address of the objective");
     *objective = nullptr;
     PairLoss loss(parse_settings(settings ? settings : "", "settings"));
     *objective = handles<ObjectiveOfHandle>().add(std::shared_ptr<ObjectiveOfHandle>(
@@ -48,25 +48,27 @@ mec_status mec_objective_open(const char* settings, const mec_device* device, me
   });
 }
 
-mec_status mec_objective_evaluate(mec_objective* objective, mec_dtype dtype, int64_t m, int64_t d, const void* p, const void* z,
-                                  const void* queue, int64_t queue_rows, void* dp, void* dz, mec_figures* figures) {
+mec_status mec_objective_evaluate(mec_objective* objective, const mec_embeddings* embeddings, mec_figures* figures) {
   return guarded("mec_objective_evaluate", [&] {
     const Use<ObjectiveOfHandle> use(objective);
-    check<DtypeError>(dtype == MEC_F32 || dtype == MEC_F64, "embeddings are MEC_F32 or MEC_F64, but dtype is ",
-                      static_cast<int>(dtype));
+    check_given(embeddings, "embeddings");
+    const mec_embeddings given = read_struct(embeddings, mec_embeddings MEC_EMBEDDINGS_INIT, "mec_embeddings");
+    check<DtypeError>(given.dtype == MEC_F32 || given.dtype == MEC_F64, "embeddings are MEC_F32 or MEC_F64, but dtype is ",
+                      static_cast<int>(given.dtype));
     constexpr std::int64_t kMost = std::int64_t{1} << 31;
-    check<ShapeError>(m > 0 && d > 0 && m < kMost && d < kMost, "embeddings are (m,d), not empty, but m is ", m, " and d is ",
-                      d);
-    const Rows rows{.dtype = dtype == MEC_F32 ? Dtype::f32 : Dtype::f64, .d = d, .device = use->device};
-    const Tensor P = rows.read(p, m, "p"), Z = rows.read(z, m, "z");
+    check<ShapeError>(given.m > 0 && given.d > 0 && given.m < kMost && given.d < kMost,
+                      "embeddings are (m,d), not empty, but m is ", given.m, " and d is ", given.d);
+    const Rows rows{.dtype = given.dtype == MEC_F32 ? Dtype::f32 : Dtype::f64, .d = given.d, .device = use->device};
+    const Tensor P = rows.read(given.p, given.m, "p"), Z = rows.read(given.z, given.m, "z");
     Tensor Q;
-    if (queue != nullptr) {
-      check<ShapeError>(queue_rows > 0 && queue_rows < kMost, "the queue is (queue_rows,d), but queue_rows is ", queue_rows);
-      Q = rows.read(queue, queue_rows, "queue");
+    if (given.queue != nullptr) {
+      check<ShapeError>(given.queue_rows > 0 && given.queue_rows < kMost, "the queue is (queue_rows,d), but queue_rows is ",
+                        given.queue_rows);
+      Q = rows.read(given.queue, given.queue_rows, "queue");
     }
-    const PairLoss::Value value = use->loss(P, Z, Q, {.dp = dp != nullptr, .dz = dz != nullptr});
-    if (dp != nullptr) value.dp.download(dp);
-    if (dz != nullptr) value.dz.download(dz);
+    const PairLoss::Value value = use->loss(P, Z, Q, {.dp = given.dp != nullptr, .dz = given.dz != nullptr});
+    if (given.dp != nullptr) value.dp.download(given.dp);
+    if (given.dz != nullptr) value.dz.download(given.dz);
     give(value.metrics, figures);
   });
 }

@@ -65,9 +65,9 @@ using namespace mec::capi;
 mec_status mec_trainer_open(const char* settings, const mec_trainer_options* options, const mec_device* device,
                             mec_trainer** trainer) {
   return guarded("mec_trainer_open", [&] {
-    check_address(trainer, "the address of the trainer");
+    check_result(trainer, "the address of the trainer");
     *trainer = nullptr;
-    check_address(options, "options");
+    check_given(options, "options");
     const mec_trainer_options asked = read_struct(options, mec_trainer_options MEC_TRAINER_OPTIONS_INIT, "mec_trainer_options");
     *trainer = handles<Trainer>().add(make_trainer(settings, asked, device));
   });
@@ -90,7 +90,7 @@ mec_status mec_trainer_describe(mec_trainer* trainer, mec_trainer_info* info) {
 mec_status mec_trainer_next(mec_trainer* trainer, int64_t* numbers) {
   return guarded("mec_trainer_next", [&] {
     const Use<Trainer> use(trainer);
-    check_address(numbers, "numbers");
+    check_result(numbers, "numbers");
     std::ranges::copy(use->run.next(), numbers);
   });
 }
@@ -98,7 +98,7 @@ mec_status mec_trainer_next(mec_trainer* trainer, int64_t* numbers) {
 mec_status mec_trainer_step(mec_trainer* trainer, const mec_images* images, mec_figures* figures) {
   return guarded("mec_trainer_step", [&] {
     const Use<Trainer> use(trainer);
-    check_address(images, "images");
+    check_given(images, "images");
     tell(*use.operator->(), use->run.step(bytes_of(*images, "MEC_U8 (mec_trainer_step_views takes f32)")), figures);
   });
 }
@@ -106,7 +106,7 @@ mec_status mec_trainer_step(mec_trainer* trainer, const mec_images* images, mec_
 mec_status mec_trainer_step_views(mec_trainer* trainer, const mec_images* views, int64_t count, mec_figures* figures) {
   return guarded("mec_trainer_step_views", [&] {
     const Use<Trainer> use(trainer);
-    check_address(views, "views");
+    check_given(views, "views");
     std::vector<ViewArray> arrays;
     for (std::int64_t v = 0; v < count; ++v) {
       const mec_images& view = views[v];
@@ -125,7 +125,7 @@ mec_status mec_trainer_step_views(mec_trainer* trainer, const mec_images* views,
 mec_status mec_trainer_encoder(mec_trainer* trainer, mec_encoder** encoder) {
   return guarded("mec_trainer_encoder", [&] {
     const Use<Trainer> use(trainer);
-    check_address(encoder, "the address of the encoder");
+    check_result(encoder, "the address of the encoder");
     *encoder = nullptr;
     const Device device = use->device.another();
     *encoder = handles<Encoder>().add(

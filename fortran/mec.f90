@@ -123,21 +123,20 @@ contains
     real(real64), intent(out), contiguous, target, optional :: dp(:, :), dz(:, :)
     integer, intent(out), optional :: status
     type(figures_struct) :: figures
-    type(c_ptr) :: dp_at, dz_at
+    type(embeddings_struct) :: embeddings
     real(c_double), pointer :: values(:)
     integer(c_int) :: result
     loss = 0
-    dp_at = c_null_ptr
-    dz_at = c_null_ptr
-    if (present(dp)) dp_at = c_loc(dp)
-    if (present(dz)) dz_at = c_loc(dz)
     if (any(shape(z) /= shape(p)) .or. wrong(dp) .or. wrong(dz)) then
       call refuse("mec_objective_loss: p, z and their gradients must have one shape (d,m), that of p is " // &
           sizes(size(p, 1, int64), size(p, 2, int64)), mec_error_shape, status)
       return
     end if
-    result = c_objective_evaluate(objective%handle, f64, size(p, 2, c_int64_t), size(p, 1, c_int64_t), c_loc(p), c_loc(z), &
-        c_null_ptr, 0_c_int64_t, dp_at, dz_at, figures)
+    embeddings = embeddings_struct(c_sizeof(embeddings), f64, size(p, 2, c_int64_t), size(p, 1, c_int64_t), c_loc(p), &
+        c_loc(z), c_null_ptr, 0, c_null_ptr, c_null_ptr)
+    if (present(dp)) embeddings%dp = c_loc(dp)
+    if (present(dz)) embeddings%dz = c_loc(dz)
+    result = c_objective_evaluate(objective%handle, embeddings, figures)
     if (result == mec_ok) then
       call c_f_pointer(figures%values, values, [figures%count])
       loss = values(1)
@@ -284,7 +283,7 @@ contains
 
   type(device_struct) function cpu(threads)
     integer, intent(in), optional :: threads
-    cpu = device_struct(0, c_null_ptr, c_null_ptr, 0, 0, 0)
+    cpu = device_struct(0, c_null_ptr, c_null_ptr, 0, 0, 0, 0)
     cpu%size = c_sizeof(cpu)
     if (present(threads)) cpu%threads = threads
   end function

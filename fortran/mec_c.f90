@@ -19,12 +19,20 @@ module mec_c
   type, bind(c) :: device_struct
     integer(c_size_t) :: size
     type(c_ptr) :: name, kernels
-    integer(c_int32_t) :: threads, gpu, tf32
+    integer(c_int32_t) :: threads, gpu, tf32, reserved
   end type
   type, bind(c) :: images_struct
     type(c_ptr) :: pixels
     integer(c_int) :: dtype
     integer(c_int64_t) :: count, height, width, channels
+  end type
+  type, bind(c) :: embeddings_struct
+    integer(c_size_t) :: size
+    integer(c_int) :: dtype
+    integer(c_int64_t) :: m, d
+    type(c_ptr) :: p, z, queue
+    integer(c_int64_t) :: queue_rows
+    type(c_ptr) :: dp, dz
   end type
   type, bind(c) :: figures_struct
     integer(c_int64_t) :: count
@@ -79,12 +87,10 @@ module mec_c
       type(device_struct), intent(in) :: device
       type(c_ptr), intent(out) :: handle
     end function
-    integer(c_int) function c_objective_evaluate(handle, dtype, m, d, p, z, queue, queue_rows, dp, dz, figures) &
-        bind(c, name="mec_objective_evaluate")
-      import c_int, c_int64_t, c_ptr, figures_struct
-      type(c_ptr), value :: handle, p, z, queue, dp, dz
-      integer(c_int), value :: dtype
-      integer(c_int64_t), value :: m, d, queue_rows
+    integer(c_int) function c_objective_evaluate(handle, embeddings, figures) bind(c, name="mec_objective_evaluate")
+      import c_int, c_ptr, embeddings_struct, figures_struct
+      type(c_ptr), value :: handle
+      type(embeddings_struct), intent(in) :: embeddings
       type(figures_struct), intent(out) :: figures
     end function
     integer(c_int) function c_objective_free(handle) bind(c, name="mec_objective_free")

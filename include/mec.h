@@ -12,8 +12,8 @@
  * others. Texts are UTF-8 and end with 0.
  *
  * A program that was compiled against one version of this header runs with every later library of
- * the same MEC_ABI: structs grow at their end, which their member `size` tells, and nothing that is
- * there changes its meaning. */
+ * the same MEC_ABI: structs with a member `size` grow at their end, which it tells, the others never
+ * change, and nothing that is there changes its meaning. */
 #ifndef MEC_H
 #define MEC_H
 
@@ -37,10 +37,10 @@ MEC_API const char* mec_version(void);
 
 typedef enum mec_status {
   MEC_OK = 0,
-  MEC_ERROR_HANDLE = 1,    /* null, freed, or of another kind; or a null address of a result */
+  MEC_ERROR_HANDLE = 1,    /* null, freed, or of another kind; or the address of a result is null */
   MEC_ERROR_SHAPE = 2,     /* sizes that do not fit together */
   MEC_ERROR_DTYPE = 3,     /* an element type that the call does not take */
-  MEC_ERROR_VALUE = 4,     /* an argument or setting out of range, or a setting that is not known */
+  MEC_ERROR_VALUE = 4,     /* an argument is null or out of range, or a setting is, or is not known */
   MEC_ERROR_IO = 5,        /* a file that is missing, damaged, or cannot be written */
   MEC_ERROR_NUMERICAL = 6, /* a result that is not finite, a series that does not converge */
   MEC_ERROR_MEMORY = 7,    /* too little memory */
@@ -63,11 +63,12 @@ typedef struct mec_device {
   int32_t threads;     /* of the CPU; 0: OMP_NUM_THREADS, or one for each processor */
   int32_t gpu;         /* its number */
   int32_t tf32;        /* of the GPU; not 0: f32 operands are rounded to TF32 */
+  int32_t reserved;    /* 0 */
 } mec_device;
 #define MEC_DEVICE_INIT \
-  { sizeof(mec_device), NULL, NULL, 0, 0, 0 }
+  { sizeof(mec_device), NULL, NULL, 0, 0, 0, 0 }
 
-/* Images (count,height,width,channels). */
+/* Images (count,height,width,channels). The struct never changes. */
 typedef struct mec_images {
   const void* pixels;
   mec_dtype dtype;
@@ -75,7 +76,7 @@ typedef struct mec_images {
 } mec_images;
 
 /* Numbers by name, "loss" first where there is one. They belong to the thread that was given them,
- * until its next call that gives some, on whatever handle. */
+ * until its next call that gives some, on whatever handle. The struct never changes. */
 typedef struct mec_figures {
   int64_t count;
   const char* const* names; /* (count) */
@@ -124,17 +125,24 @@ typedef struct mec_objective mec_objective;
  * MEC_ERROR_VALUE for a setting that is not known. Null: all defaults. */
 MEC_API mec_status mec_objective_open(const char* settings, const mec_device* device, mec_objective** objective);
 
-/* p, z (m,d): the embeddings of two views of the same images, or a student's and its teacher's;
- * rows of any length, which the method scales as it needs. queue (queue_rows,d): keys of earlier
- * batches, for moco-v2 alone; else null. dp, dz (m,d): the gradients of the loss, or null, where
- * one is not wanted. All of `dtype`, MEC_F32 or MEC_F64, which is computed in. figures may be null.
+typedef struct mec_embeddings {
+  size_t size;       /* sizeof(mec_embeddings) */
+  mec_dtype dtype;   /* of all arrays: MEC_F32 or MEC_F64, which is computed in */
+  int64_t m, d;      /* rows, and their width */
+  const void *p, *z; /* (m,d): of two views of the same images, or a student's and its teacher's */
+  const void* queue; /* (queue_rows,d): keys of earlier batches, for moco-v2 alone; else null */
+  int64_t queue_rows;
+  void *dp, *dz; /* (m,d): the gradients of the loss, or null, where one is not wanted */
+} mec_embeddings;
+#define MEC_EMBEDDINGS_INIT \
+  { sizeof(mec_embeddings), MEC_F32, 0, 0, NULL, NULL, NULL, 0, NULL, NULL }
+
+/* Rows may have any length, which the method scales as it needs. figures may be null.
  *
  * Of mec the figures are loss, coding_length (nats), spectral_norm, eps2_effective; with
  * on_divergence = "warn" they are those of `mec loss mec`. The coding length is
  * -(m + d)/2 d/eps2_effective times the loss. */
-MEC_API mec_status mec_objective_evaluate(mec_objective* objective, mec_dtype dtype, int64_t m, int64_t d, const void* p,
-                                          const void* z, const void* queue, int64_t queue_rows, void* dp, void* dz,
-                                          mec_figures* figures);
+MEC_API mec_status mec_objective_evaluate(mec_objective* objective, const mec_embeddings* embeddings, mec_figures* figures);
 MEC_API mec_status mec_objective_free(mec_objective* objective);
 
 /* ---- A trainer: the caller has the images, and takes the steps. */

@@ -14,7 +14,7 @@ U8, F32, F64 = 0, 1, 2
 
 class DeviceStruct(c.Structure):
     _fields_ = [("size", c.c_size_t), ("name", c.c_char_p), ("kernels", c.c_char_p), ("threads", c.c_int32),
-                ("gpu", c.c_int32), ("tf32", c.c_int32)]
+                ("gpu", c.c_int32), ("tf32", c.c_int32), ("reserved", c.c_int32)]
 
 
 class Images(c.Structure):
@@ -27,6 +27,11 @@ class Figures(c.Structure):
 
     def as_dict(self) -> Dict[str, float]:
         return {self.names[i].decode(): self.values[i] for i in range(self.count)}
+
+
+class Embeddings(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("dtype", c.c_int), ("m", c.c_int64), ("d", c.c_int64), ("p", c.c_void_p),
+                ("z", c.c_void_p), ("queue", c.c_void_p), ("queue_rows", c.c_int64), ("dp", c.c_void_p), ("dz", c.c_void_p)]
 
 
 class EncoderInfo(c.Structure):
@@ -54,8 +59,7 @@ CALLS = {
     "mec_encoder_embed": [HANDLE, c.POINTER(Images), ADDRESS],
     "mec_encoder_free": [HANDLE],
     "mec_objective_open": [TEXT, c.POINTER(DeviceStruct), c.POINTER(HANDLE)],
-    "mec_objective_evaluate": [HANDLE, c.c_int, NUMBER, NUMBER, ADDRESS, ADDRESS, ADDRESS, NUMBER, ADDRESS, ADDRESS,
-                               c.POINTER(Figures)],
+    "mec_objective_evaluate": [HANDLE, c.POINTER(Embeddings), c.POINTER(Figures)],
     "mec_objective_free": [HANDLE],
     "mec_trainer_open": [TEXT, c.POINTER(TrainerOptions), c.POINTER(DeviceStruct), c.POINTER(HANDLE)],
     "mec_trainer_describe": [HANDLE, c.POINTER(TrainerInfo)],

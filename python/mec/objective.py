@@ -10,7 +10,7 @@ import numpy as np
 
 from .arrays import CODES, as_array
 from .errors import ShapeError
-from .library import Device, Figures, Handle, call
+from .library import Device, Embeddings, Figures, Handle, call
 from .settings import to_text
 
 
@@ -54,8 +54,9 @@ class Objective(Handle):
             raise ShapeError(f"queue is {keys.shape}, but must be (L,{p.shape[1]}) like the embeddings")
         dp, dz = (np.empty_like(p), np.empty_like(p)) if gradients else (None, None)
         figures = Figures()
-        call("mec_objective_evaluate", self._handle, CODES[p.dtype], *p.shape, _address(p), _address(z), _address(keys),
-             0 if keys is None else len(keys), _address(dp), _address(dz), figures)
+        embeddings = Embeddings(c.sizeof(Embeddings), CODES[p.dtype], *p.shape, _address(p), _address(z), _address(keys),
+                                0 if keys is None else len(keys), _address(dp), _address(dz))
+        call("mec_objective_evaluate", self._handle, embeddings, figures)
         named = figures.as_dict()
         return Loss(named["loss"], named, dp, dz)
 

@@ -85,7 +85,7 @@ TEST_CASE_FIXTURE(Fixture, "what an encoder cannot take is refused") {
   const char* call = "mec_encoder_open";
   fails(mec_encoder_open(at("nowhere").c_str(), nullptr, &encoder), MEC_ERROR_IO, call, "nowhere");
   CHECK(encoder == nullptr);
-  fails(mec_encoder_open(nullptr, nullptr, &encoder), MEC_ERROR_HANDLE, call, "source is null");
+  fails(mec_encoder_open(nullptr, nullptr, &encoder), MEC_ERROR_VALUE, call, "source is null");
   fails(mec_encoder_open(at("run").c_str(), nullptr, nullptr), MEC_ERROR_HANDLE, call, "is null");
   write_bytes(folder / "cut.safetensors", read_bytes(folder / "run/encoder.safetensors").substr(0, 5000));
   fails(mec_encoder_open(at("cut.safetensors").c_str(), nullptr, &encoder), MEC_ERROR_IO, call, "cut.safetensors");
@@ -98,6 +98,9 @@ TEST_CASE_FIXTURE(Fixture, "what an encoder cannot take is refused") {
   device = MEC_DEVICE_INIT;
   device.threads = -1;
   fails(mec_encoder_open(at("run").c_str(), &device, &encoder), MEC_ERROR_VALUE, call, "threads is between 0 and 4096");
+  device = MEC_DEVICE_INIT;
+  device.reserved = 1;
+  fails(mec_encoder_open(at("run").c_str(), &device, &encoder), MEC_ERROR_VALUE, call, "mec_device.reserved is 0, but is 1");
 
   encoder = open("run");
   call = "mec_encoder_embed";
@@ -107,10 +110,10 @@ TEST_CASE_FIXTURE(Fixture, "what an encoder cannot take is refused") {
   fails(embed({pixels.data(), MEC_U8, 0, 8, 8, 1}), MEC_ERROR_SHAPE, call, "but got (0,8,8,1)");
   fails(embed({pixels.data(), MEC_F64, 1, 8, 8, 1}), MEC_ERROR_DTYPE, call, "dtype is 2");
   fails(embed({nullptr, MEC_U8, 1, 8, 8, 1}), MEC_ERROR_VALUE, call, "null");
-  fails(embed({nullptr, MEC_F32, 1, 8, 8, 1}), MEC_ERROR_HANDLE, call, "null");
+  fails(embed({nullptr, MEC_F32, 1, 8, 8, 1}), MEC_ERROR_VALUE, call, "null");
   pixels[9] = std::nanf("");
   fails(embed({pixels.data(), MEC_F32, 1, 8, 8, 1}), MEC_ERROR_VALUE, call, "must be finite, but the one at [0,1,1,0]");
-  fails(mec_encoder_embed(encoder, nullptr, features.data()), MEC_ERROR_HANDLE, call, "images is null");
+  fails(mec_encoder_embed(encoder, nullptr, features.data()), MEC_ERROR_VALUE, call, "images is null");
   const mec_images images{pixels.data(), MEC_U8, 1, 8, 8, 1};
   fails(mec_encoder_embed(encoder, &images, nullptr), MEC_ERROR_HANDLE, call, "features is null");
 

@@ -25,6 +25,17 @@ struct Objective {
   mec_objective* handle = nullptr;
 };
 
+// Of m rows in the type of double, with no gradients.
+mec_embeddings embeddings_of(std::int64_t m, const void* p, const void* z) {
+  mec_embeddings embeddings = MEC_EMBEDDINGS_INIT;
+  embeddings.dtype = MEC_F64;
+  embeddings.m = m;
+  embeddings.d = kWidth;
+  embeddings.p = p;
+  embeddings.z = z;
+  return embeddings;
+}
+
 struct Fixture : ArrayFixture {
   // Random rows in a file, and their values.
   std::vector<double> rows(const std::string& name, std::int64_t count, std::uint64_t seed) {
@@ -64,10 +75,13 @@ TEST_CASE_FIXTURE(Fixture, "each method's loss and gradients are those of mec lo
     const ProgramResult result = run_program(folder, command);
     REQUIRE_MESSAGE(result.status == 0, result.err);
     const Objective objective("method = \"" + row.method + "\"\n" + row.settings);
-    const bool reads_queue = row.method == "moco-v2";
+    mec_embeddings embeddings = embeddings_of(kRows, p.data(), z.data());
+    embeddings.queue = row.method == "moco-v2" ? queue.data() : nullptr;
+    embeddings.queue_rows = kQueue;
+    embeddings.dp = dp.data();
+    embeddings.dz = dz.data();
     mec_figures figures{};
-    ok(mec_objective_evaluate(objective.handle, MEC_F64, kRows, kWidth, p.data(), z.data(),
-                              reads_queue ? queue.data() : nullptr, kQueue, dp.data(), dz.data(), &figures));
+    ok(mec_objective_evaluate(objective.handle, &embeddings, &figures));
     CHECK(std::string(figures.names[0]) == "loss");
     const auto said = nlohmann::json::parse(result.out);
     for (const char* name : {"loss", "coding_length"})
@@ -80,8 +94,10 @@ TEST_CASE_FIXTURE(Fixture, "each method's loss and gradients are those of mec lo
 TEST_CASE_FIXTURE(Fixture, "f32 embeddings are computed in f32, and one objective takes any size") {
   const Objective objective("[mec]\neps2 = 16\n");
   const auto loss = [&](mec_dtype dtype, std::int64_t m, const void* P, const void* Z) {
+    mec_embeddings embeddings = embeddings_of(m, P, Z);
+    embeddings.dtype = dtype;
     mec_figures figures{};
-    ok(mec_objective_evaluate(objective.handle, dtype, m, kWidth, P, Z, nullptr, 0, nullptr, nullptr, &figures));
+    ok(mec_objective_evaluate(objective.handle, &embeddings, &figures));
     return figures.values[0];
   };
   const std::vector<float> p32(p.begin(), p.end()), z32(z.begin(), z.end());
@@ -92,15 +108,16 @@ TEST_CASE_FIXTURE(Fixture, "f32 embeddings are computed in f32, and one objectiv
   CHECK(loss(MEC_F64, kRows, p.data(), z.data()) == wide);
   Objective other("[mec]\neps2 = 16\n");
   mec_figures figures{};
-  ok(mec_objective_evaluate(other.handle, MEC_F64, 2, kWidth, p.data(), z.data(), nullptr, 0, nullptr, nullptr, &figures));
+  const mec_embeddings two = embeddings_of(2, p.data(), z.data());
+  ok(mec_objective_evaluate(other.handle, &two, &figures));
   CHECK(figures.values[0] == few);
 }
 
 TEST_CASE_FIXTURE(Fixture, "one objective serves two threads, and each thread has its own last error") {
   const Objective objective("");
-  mec_figures expected{};
-  ok(mec_objective_evaluate(objective.handle, MEC_F64, kRows, kWidth, p.data(), z.data(), nullptr, 0, dp.data(), nullptr,
-                            &expected));
+  mec_embeddings expected = embeddings_of(kRows, p.data(), z.data());
+  expected.dp = dp.data();
+  ok(mec_objective_evaluate(objective.handle, &expected, nullptr));
   std::vector<std::thread> threads;
   std::barrier both_failed(2);
   std::vector<int> wrong(2);
@@ -108,14 +125,14 @@ TEST_CASE_FIXTURE(Fixture, "one objective serves two threads, and each thread ha
   for (std::size_t t = 0; t < 2; ++t) {
     threads.emplace_back([&, t] {
       std::vector<double> own(p.size());
+      mec_embeddings embeddings = embeddings_of(kRows, p.data(), z.data());
+      embeddings.dp = own.data();
       for (int i = 0; i < 50; ++i) {
-        const mec_status status = mec_objective_evaluate(objective.handle, MEC_F64, kRows, kWidth, p.data(), z.data(), nullptr,
-                                                         0, own.data(), nullptr, nullptr);
+        const mec_status status = mec_objective_evaluate(objective.handle, &embeddings, nullptr);
         wrong[t] += status == MEC_OK && own == dp ? 0 : 1;
       }
-      const std::int64_t rows = -1 - static_cast<std::int64_t>(t);
-      mec_objective_evaluate(objective.handle, MEC_F64, rows, kWidth, p.data(), z.data(), nullptr, 0, nullptr, nullptr,
-                             nullptr);
+      embeddings.m = -1 - static_cast<std::int64_t>(t);
+      mec_objective_evaluate(objective.handle, &embeddings, nullptr);
       both_failed.arrive_and_wait();
       errors[t] = mec_last_error();
     });
@@ -129,8 +146,8 @@ TEST_CASE_FIXTURE(Fixture, "one objective serves two threads, and each thread ha
 TEST_CASE_FIXTURE(Fixture, "a thread keeps its figures while another is given those of the same handle") {
   const Objective objective("");
   const auto evaluate = [&](const std::vector<double>& rows, mec_figures* given) {
-    return mec_objective_evaluate(objective.handle, MEC_F64, kRows, kWidth, rows.data(), z.data(), nullptr, 0, nullptr, nullptr,
-                                  given);
+    const mec_embeddings embeddings = embeddings_of(kRows, rows.data(), z.data());
+    return mec_objective_evaluate(objective.handle, &embeddings, given);
   };
   mec_figures figures{};
   ok(evaluate(p, &figures));
@@ -158,12 +175,23 @@ TEST_CASE_FIXTURE(Fixture, "what an objective cannot take is refused") {
   const char* call = "mec_objective_evaluate";
   const auto evaluate = [&](const Objective& of, mec_dtype dtype, std::int64_t m, std::int64_t d, const void* P,
                             const void* keys) {
-    return mec_objective_evaluate(of.handle, dtype, m, d, P, z.data(), keys, keys ? kQueue : 0, nullptr, nullptr, nullptr);
+    mec_embeddings embeddings = embeddings_of(m, P, z.data());
+    embeddings.dtype = dtype;
+    embeddings.d = d;
+    embeddings.queue = keys;
+    embeddings.queue_rows = keys ? kQueue : 0;
+    return mec_objective_evaluate(of.handle, &embeddings, nullptr);
   };
   fails(evaluate(mec, MEC_U8, kRows, kWidth, p.data(), nullptr), MEC_ERROR_DTYPE, call, "MEC_F32 or MEC_F64, but dtype is 0");
   fails(evaluate(mec, MEC_F64, 0, kWidth, p.data(), nullptr), MEC_ERROR_SHAPE, call, "m is 0 and d is 5");
   fails(evaluate(mec, MEC_F64, kRows, -5, p.data(), nullptr), MEC_ERROR_SHAPE, call, "d is -5");
-  fails(evaluate(mec, MEC_F64, kRows, kWidth, nullptr, nullptr), MEC_ERROR_HANDLE, call, "p is null");
+  fails(evaluate(mec, MEC_F64, kRows, kWidth, nullptr, nullptr), MEC_ERROR_VALUE, call, "p is null");
+  fails(mec_objective_evaluate(mec.handle, nullptr, nullptr), MEC_ERROR_VALUE, call, "embeddings is null");
+  mec_embeddings newer = embeddings_of(kRows, p.data(), z.data());
+  newer.size += 8;
+  fails(mec_objective_evaluate(mec.handle, &newer, nullptr), MEC_ERROR_VALUE, call, "mec_embeddings.size is");
+  newer.size = 0;
+  fails(mec_objective_evaluate(mec.handle, &newer, nullptr), MEC_ERROR_VALUE, call, "mec_embeddings.size is 0");
   fails(evaluate(mec, MEC_F64, kRows, kWidth, p.data(), queue.data()), MEC_ERROR_VALUE, call, "reads no queue");
   fails(evaluate(moco, MEC_F64, kRows, kWidth, p.data(), nullptr), MEC_ERROR_VALUE, call, "reads a queue of keys");
   std::vector<double> bad = p;

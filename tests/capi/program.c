@@ -120,10 +120,16 @@ static void check_objective(void) {
   const double rows[2][2] = {{1, 0}, {0, 1}};
   double dp[2][2], dz[2][2];
   const double expected = -4 * log(1.25);
+  mec_embeddings embeddings = MEC_EMBEDDINGS_INIT;
   mec_objective* objective = NULL;
   mec_figures figures;
   ok(mec_objective_open("[mec]\neps2 = 4\nexact = true\n", NULL, &objective));
-  ok(mec_objective_evaluate(objective, MEC_F64, 2, 2, rows, rows, NULL, 0, dp, dz, &figures));
+  embeddings.dtype = MEC_F64;
+  embeddings.m = embeddings.d = 2;
+  embeddings.p = embeddings.z = rows;
+  embeddings.dp = dp;
+  embeddings.dz = dz;
+  ok(mec_objective_evaluate(objective, &embeddings, &figures));
   expect(fabs(figures.values[0] - expected) < 1e-12, "the loss is the one by hand");
   expect(fabs(dp[0][0]) < 1e-12 && fabs(dz[1][1]) < 1e-12, "no gradient leads along unit rows");
   ok(mec_objective_free(objective));

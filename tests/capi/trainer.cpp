@@ -226,8 +226,8 @@ TEST_CASE_FIXTURE(Fixture, "what a trainer cannot take is refused") {
   const char* call = "mec_trainer_open";
   fails(open("[train]\nlr2 = 1\n"), MEC_ERROR_VALUE, call, "settings: ");
   fails(open("[train]\nlr = 1\n"), MEC_ERROR_VALUE, call, "fewer than the 1024 of a batch");
-  fails(mec_trainer_open(nullptr, &options, nullptr, &trainer), MEC_ERROR_HANDLE, call, "settings is null");
-  fails(mec_trainer_open(settings.c_str(), nullptr, nullptr, &trainer), MEC_ERROR_HANDLE, call, "options is null");
+  fails(mec_trainer_open(nullptr, &options, nullptr, &trainer), MEC_ERROR_VALUE, call, "settings is null");
+  fails(mec_trainer_open(settings.c_str(), nullptr, nullptr, &trainer), MEC_ERROR_VALUE, call, "options is null");
   options.channels = 2;
   fails(open(settings), MEC_ERROR_VALUE, call, "channels is 1 or 3, but is 2");
   options.channels = 1;
@@ -247,8 +247,8 @@ TEST_CASE_FIXTURE(Fixture, "what a trainer cannot take is refused") {
   const auto step = [&](const mec_images& images) { return mec_trainer_step(trainer, &images, nullptr); };
   fails(step({values.data(), MEC_F32, 16, 8, 8, 1}), MEC_ERROR_DTYPE, call, "mec_trainer_step_views takes f32");
   fails(step({values.data(), MEC_U8, 15, 8, 8, 1}), MEC_ERROR_SHAPE, call, "takes images (16,H,W,1), but got (15,8,8,1)");
-  fails(mec_trainer_step(trainer, nullptr, nullptr), MEC_ERROR_HANDLE, call, "images is null");
-  fails(mec_trainer_step_views(trainer, nullptr, 2, nullptr), MEC_ERROR_HANDLE, "mec_trainer_step_views", "views is null");
+  fails(mec_trainer_step(trainer, nullptr, nullptr), MEC_ERROR_VALUE, call, "images is null");
+  fails(mec_trainer_step_views(trainer, nullptr, 2, nullptr), MEC_ERROR_VALUE, "mec_trainer_step_views", "views is null");
   mec_images views[2] = {{values.data(), MEC_F32, 16, 8, 8, 1}, {values.data(), MEC_U8, 16, 8, 8, 1}};
   fails(mec_trainer_step_views(trainer, views, 1, nullptr), MEC_ERROR_SHAPE, "mec_trainer_step_views", "takes 2 views");
   fails(mec_trainer_step_views(trainer, views, 2, nullptr), MEC_ERROR_DTYPE, "mec_trainer_step_views",
@@ -258,7 +258,7 @@ TEST_CASE_FIXTURE(Fixture, "what a trainer cannot take is refused") {
   fails(mec_trainer_save_encoder(trainer, at("no/folder").c_str()), MEC_ERROR_IO, "mec_trainer_save_encoder", "no/folder");
   fails(mec_trainer_next(trainer, nullptr), MEC_ERROR_HANDLE, "mec_trainer_next", "numbers is null");
   feed(trainer, kSteps);
-  fails(mec_trainer_save_checkpoint(trainer, nullptr), MEC_ERROR_HANDLE, "mec_trainer_save_checkpoint", "file is null");
+  fails(mec_trainer_save_checkpoint(trainer, nullptr), MEC_ERROR_VALUE, "mec_trainer_save_checkpoint", "file is null");
   ok(mec_trainer_free(trainer));
   fails(this->step(trainer), MEC_ERROR_HANDLE, "mec_trainer_next", "no open trainer");
 }
