@@ -196,7 +196,9 @@ MEC_API mec_status mec_trainer_next(mec_trainer* trainer, int64_t* numbers);
  * skipped: 1 where train.on_nonfinite = "skip" left such a step out.
  *
  * MEC_ERROR_VALUE after the last step. MEC_ERROR_NUMERICAL where the loss or a gradient is not
- * finite. A step that fails once it has begun ends the run: further steps are MEC_ERROR_VALUE. */
+ * finite. A step that fails once it has begun ends the run: further steps are MEC_ERROR_VALUE. But
+ * MEC_ERROR_IO is told after the last step, where a file of the folder cannot be written: the step is
+ * done, and mec_trainer_finish() tries the file again. */
 MEC_API mec_status mec_trainer_step(mec_trainer* trainer, const mec_images* images, mec_figures* figures);
 
 /* The same on views that the caller made in a way of its own: views (count) of type MEC_F32, each
@@ -211,8 +213,10 @@ MEC_API mec_status mec_trainer_save_encoder(mec_trainer* trainer, const char* fi
 /* All that training changes; a run that goes on from it ends with the bits of one that was never
  * stopped. After the first step. */
 MEC_API mec_status mec_trainer_save_checkpoint(mec_trainer* trainer, const char* file);
-/* Ends training: the last files of the folder are written, as where `mec pretrain` is stopped.
- * MEC_ERROR_IO where one cannot be. No step follows; the encoder may still be taken. */
+/* Ends training: the last files of the folder are written, as where `mec pretrain` is stopped, and
+ * the folder is no longer locked. No step follows; mec_trainer_encoder and mec_trainer_save_... still
+ * work. MEC_ERROR_IO where a file cannot be written, as on a full disk: the call may be made again
+ * until it succeeds, and the folder is locked until then, or until the trainer is freed. */
 MEC_API mec_status mec_trainer_finish(mec_trainer* trainer);
 /* Without mec_trainer_finish(), the folder's newest checkpoint is the one before. */
 MEC_API mec_status mec_trainer_free(mec_trainer* trainer);

@@ -150,16 +150,36 @@ struct FedRun::Impl {
   }
   void check_goes_on() const {
     check_whole();
-    check<ValueError>(!finished, "trainer: training was ended after step ", loop->steps_done(), "; no step can follow");
+    check<ValueError>(!ended, "trainer: training was ended after step ", loop->steps_done(), "; no step can follow");
     check<ValueError>(loop->steps_done() < plan.steps(), "trainer: all ", plan.steps(),
                       " steps are done (train.epochs = ", settings.train.epochs, "); for more, choose more epochs");
   }
 
   StepReport step(const std::vector<Tensor>& batch, std::chrono::steady_clock::time_point began) {
-    failure = concat("step ", loop->steps_done() + 1, " failed");
-    StepReport report = loop->step_now(batch, began);
-    failure.clear();
-    return report;
+    const std::int64_t before = loop->steps_done();
+    failure = concat("step ", before + 1, " failed");
+    try {
+      StepReport report = loop->step_now(batch, began);
+      failure.clear();
+      return report;
+    } catch (const IoError&) {
+      if (loop->steps_done() > before) {  // the step is done; files of the run's end are not
+        failure.clear();
+        unwritten = true;
+      }
+      throw;
+    }
+  }
+
+  // Once more where it failed, when there may be room on the disk.
+  void finish() {
+    if (!std::exchange(ended, true)) loop->finish();
+    if (!keeper) return;
+    if (std::exchange(unwritten, true)) keeper->write_end(loop->steps_done(), learner);
+    BrokenImages none(fed.folder / kBrokenFile, 0, {});
+    const RunEnd end = keeper->finish(none, {.steps = loop->steps_done(), .complete = loop->steps_done() >= plan.steps()});
+    check<IoError>(end.failure.empty(), end.failure);
+    keeper.reset();  // the folder is no longer locked
   }
 
   PretrainSettings settings;
@@ -177,7 +197,9 @@ struct FedRun::Impl {
   std::unique_ptr<RunKeeper> keeper;  // with a folder
   std::unique_ptr<Health> health;     // without one
   std::optional<TrainingLoop> loop;
-  std::string failure;  // which step failed, and left a state that nothing can go on from
+  std::string failure;     // which step failed, and left a state that nothing can go on from
+  bool ended = false;      // no step follows
+  bool unwritten = false;  // files of the run's end may be missing
   bool finished = false;
   std::vector<std::int64_t> order_;
   std::int64_t order_epoch = -1;
@@ -268,14 +290,8 @@ void FedRun::finish() {
   Impl& run = *impl_;
   run.check_whole();
   check<ValueError>(!run.finished, "trainer: training was ended already");
+  run.finish();
   run.finished = true;
-  run.loop->finish();
-  if (!run.keeper) return;
-  BrokenImages none(run.fed.folder / kBrokenFile, 0, {});
-  const RunEnd end =
-      run.keeper->finish(none, {.steps = run.loop->steps_done(), .complete = run.loop->steps_done() >= run.plan.steps()});
-  run.keeper.reset();  // the folder is no longer locked
-  check<IoError>(end.failure.empty(), end.failure);
 }
 
 }  // namespace mec

@@ -62,7 +62,8 @@ class FedRun {
 
   // One step on the batch of those images. ShapeError unless there are train.batch images of the
   // run's channels, ValueError after the last step, NumericalError as of train(). A step that fails
-  // once it has begun ends the run: all further calls are a ValueError.
+  // once it has begun ends the run: all further calls are a ValueError. But not after IoError: the
+  // last step is done then, and finish() tries its files again.
   StepReport step(const ImageArray& images);
   // The same with views that the caller made, as many and as large as the settings say.
   StepReport step_views(std::span<const ViewArray> views);
@@ -71,8 +72,9 @@ class FedRun {
   void save_encoder(const std::filesystem::path& path) const;  // IoError
   // IoError; ValueError before the first step.
   void save_checkpoint(const std::filesystem::path& path) const;
-  // Ends training, and waits for the files of the folder. IoError where one cannot be written.
-  // Afterwards there is no further step.
+  // Ends training, and waits for the files of the folder; then the folder is no longer locked.
+  // IoError where one cannot be written: another finish() tries them again. No step follows, but
+  // the encoder and a checkpoint may still be taken.
   void finish();
 
  private:

@@ -74,6 +74,12 @@ std::vector<Observer*> RunKeeper::observers() {
 
 std::int64_t RunKeeper::newest_checkpoint() { return checkpoints_.newest(); }
 
+void RunKeeper::write_end(std::int64_t step, Learner& learner) {
+  const StepEnd end{.step = step, .last = true};
+  if (step > 0 && step % steps_per_epoch_ == 0) directory_.on_epoch(step / steps_per_epoch_, learner);
+  if (checkpoints_.wants_state(end)) checkpoints_.on_state(end, learner);
+}
+
 RunEnd RunKeeper::finish(BrokenImages& broken, RunEnd end) {
   end.complete = end.complete && !(evaluations_ && evaluations_->gave_up());
   try {

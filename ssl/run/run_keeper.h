@@ -40,6 +40,9 @@ class RunKeeper {
   void prepare(Learner& learner);
   std::vector<Observer*> observers();  // of the run, in their order
   std::int64_t newest_checkpoint();    // its step; 0: there is none
+  // Tries again what a full disk did not take after the run's last step: its encoder, its
+  // checkpoint. Errors as of the observers.
+  void write_end(std::int64_t step, Learner& learner);
   // Waits for the last files. IoError where one of them cannot be written, and there is no older
   // checkpoint to go on from.
   RunEnd finish(BrokenImages& broken, RunEnd end);

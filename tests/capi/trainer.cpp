@@ -59,6 +59,18 @@ struct Fixture : RunFixture {
     info.size = sizeof info;
     for (ok(mec_trainer_describe(trainer, &info)); info.steps_done < until; ++info.steps_done) ok(step(trainer));
   }
+  // The call on a disk that takes no files of more than 4 KiB.
+  template <class Call> mec_status on_full_disk(Call call) const {
+    rlimit old{};
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &old) == 0);
+    const rlimit full{.rlim_cur = 4096, .rlim_max = old.rlim_max};
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &full) == 0);
+    const mec_status status = call();
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &old) == 0);
+    std::signal(SIGXFSZ, handler);
+    return status;
+  }
   void check_same(const std::string& a, const std::string& b) const {
     for (const std::string file : {"encoder.safetensors", "checkpoint-4.safetensors", "metrics.jsonl", "settings.toml"})
       CHECK_MESSAGE(read_bytes(folder / a / file) == read_bytes(folder / b / file), file);
@@ -197,24 +209,40 @@ TEST_CASE_FIXTURE(Fixture, "files that a full disk does not take are an error, a
   const std::string before = read_bytes(folder / "checkpoint");
   feed(trainer, 2);
   const auto names = listing(folder);
-  rlimit old{};
-  REQUIRE(getrlimit(RLIMIT_FSIZE, &old) == 0);
-  const rlimit full{.rlim_cur = 4096, .rlim_max = old.rlim_max};
-  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
-  REQUIRE(setrlimit(RLIMIT_FSIZE, &full) == 0);
-  const mec_status status = mec_trainer_save_checkpoint(trainer, checkpoint.c_str());
-  const std::string said = mec_last_error();
-  const mec_status other = mec_trainer_save_encoder(trainer, encoder.c_str());
-  REQUIRE(setrlimit(RLIMIT_FSIZE, &old) == 0);
-  std::signal(SIGXFSZ, handler);
-  CHECK(status == MEC_ERROR_IO);
-  CHECK(other == MEC_ERROR_IO);
-  CHECK_MESSAGE(said.starts_with("mec_trainer_save_checkpoint: cannot write " + checkpoint), said);
+  fails(on_full_disk([&] { return mec_trainer_save_checkpoint(trainer, checkpoint.c_str()); }), MEC_ERROR_IO,
+        "mec_trainer_save_checkpoint", "cannot write " + checkpoint);
+  fails(on_full_disk([&] { return mec_trainer_save_encoder(trainer, encoder.c_str()); }), MEC_ERROR_IO,
+        "mec_trainer_save_encoder", "cannot write " + encoder);
   CHECK(listing(folder) == names);
   CHECK(read_bytes(folder / "checkpoint") == before);
   feed(trainer, kSteps);  // training goes on
   ok(mec_trainer_save_encoder(trainer, encoder.c_str()));
   ok(mec_trainer_free(trainer));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a run whose end a full disk does not take may be finished when there is room") {
+  pretrain("whole");
+  mec_trainer* stopped = open("stopped");
+  feed(stopped, 3);
+  const auto finish_stopped = [&] { return mec_trainer_finish(stopped); };
+  for (int i = 0; i < 2; ++i) fails(on_full_disk(finish_stopped), MEC_ERROR_IO, "mec_trainer_finish", "cannot write");
+  fails(step(stopped), MEC_ERROR_VALUE, "mec_trainer_next", "training was ended after step 3");
+  ok(mec_trainer_save_encoder(stopped, at("elsewhere").c_str()));
+  ok(finish_stopped());
+  fails(finish_stopped(), MEC_ERROR_VALUE, "mec_trainer_finish", "training was ended already");
+  CHECK(pretrain("stopped", {"--resume"}).find("after step 3 of 4") != std::string::npos);  // no longer locked
+  check_same("stopped", "whole");
+  ok(mec_trainer_free(stopped));
+
+  mec_trainer* complete = open("complete");
+  feed(complete, 3);
+  fails(on_full_disk([&] { return step(complete); }), MEC_ERROR_IO, "mec_trainer_step", "cannot write");
+  fails(on_full_disk([&] { return mec_trainer_finish(complete); }), MEC_ERROR_IO, "mec_trainer_finish", "cannot write");
+  ok(mec_trainer_save_encoder(complete, at("elsewhere").c_str()));
+  CHECK(read_bytes(folder / "elsewhere") == read_bytes(folder / "whole/encoder.safetensors"));
+  ok(mec_trainer_finish(complete));
+  check_same("complete", "whole");
+  ok(mec_trainer_free(complete));
 }
 
 TEST_CASE_FIXTURE(Fixture, "what a trainer cannot take is refused") {
