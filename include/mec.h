@@ -122,7 +122,7 @@ typedef struct mec_objective mec_objective;
  *     eps2 = 64
  *     order = 4
  *
- * MEC_ERROR_VALUE for a setting that is not known. Null: all defaults. */
+ * MEC_ERROR_VALUE for a setting that is not known or out of range. Null: all defaults. */
 MEC_API mec_status mec_objective_open(const char* settings, const mec_device* device, mec_objective** objective);
 
 typedef struct mec_embeddings {
@@ -137,7 +137,9 @@ typedef struct mec_embeddings {
 #define MEC_EMBEDDINGS_INIT \
   { sizeof(mec_embeddings), MEC_F32, 0, 0, NULL, NULL, NULL, 0, NULL, NULL }
 
-/* Rows may have any length, which the method scales as it needs. figures may be null.
+/* Rows need not have unit length, which the method scales as it needs. MEC_ERROR_VALUE for a row
+ * longer than 1e15 (f32) or 1e150 (f64), or shorter than 1e-12 where the method divides by the
+ * length, as all but barlow-twins, swav and vicreg do. figures may be null.
  *
  * Of mec the figures are loss, coding_length (nats), spectral_norm, eps2_effective; with
  * on_divergence = "warn" they are those of `mec loss mec`. The coding length is

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ctypes as c
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Dict, Optional
@@ -25,9 +26,11 @@ class Loss:
 
 @dataclass(frozen=True)
 class Coding:
-    """value: the coding length in nats; loss: that of MEC; dp, dz (m,d): the gradients of value."""
+    """value: the coding length in nats; loss: that of MEC; spectral_norm: of the matrix of the series, which converges
+    where it is below 1; dp, dz (m,d): the gradients of value."""
     value: float
     loss: float
+    spectral_norm: float
     dp: Optional[np.ndarray]
     dz: Optional[np.ndarray]
 
@@ -78,9 +81,15 @@ def loss(method: str, p: Any, z: Any, queue: Any = None, gradients: bool = True,
 
 def coding_length(p: Any, z: Any, eps2: float = 64, order: int = 4, exact: bool = False, gradients: bool = True,
                   device: Device = Device()) -> Coding:
-    """The coding length of a pair (m,d), in nats, by the series of `order` terms or exactly (log det), and its gradients."""
+    """The coding length of a pair (m,d), in nats, by the series of `order` terms or exactly (log det), and its gradients.
+    Warns (RuntimeWarning) where the series does not converge: more terms then make it worse."""
+    p = as_array(p, "p (m,d)", (np.float32, np.float64), 2)
     pair = loss("mec", p, z, None, gradients, device, eps2=float(eps2), order=order, exact=exact, on_divergence="warn")
-    m, d = np.shape(pair.dp) if gradients else p.shape
+    norm = pair.figures["spectral_norm"]
+    if norm >= 1 and not exact and order > 1:
+        warnings.warn(f"mec.coding_length: the series does not converge, its matrix has norm {norm:.6g} >= 1; raise eps2 above "
+                      f"{eps2 * norm:.6g}, or set exact=True", RuntimeWarning, stacklevel=2)
+    m, d = p.shape
     slope = -(m + d) / 2 * d / eps2  # coding length over loss: docs/mec.md
     scaled = [None if g is None else g * g.dtype.type(slope) for g in (pair.dp, pair.dz)]
-    return Coding(pair.figures["coding_length"], pair.value, *scaled)
+    return Coding(pair.figures["coding_length"], pair.value, norm, *scaled)

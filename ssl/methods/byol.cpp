@@ -41,6 +41,7 @@ Method byol_method() {
                 train.ema = 0.99;
               },
           .averaged_teacher = true,
+          .scales_rows = true,
           .make = [](const MethodSetup&) -> std::unique_ptr<PairObjective> {
             return std::make_unique<ByolObjective>();
           }};

@@ -139,6 +139,7 @@ Method mec_method() {
         if (mec.lambda_warmup_factor == 1) return {};  // a constant λ
         return {{.key = "mec.lambda_warmup", .length = mec.lambda_warmup, .goal = "mec.eps2"}};
       },
+      .scales_rows = true,
       .make = [](const MethodSetup& setup) -> std::unique_ptr<PairObjective> {
         const MecSettings mec = mec_settings(setup.settings);
         LambdaSchedule lambda({.rows = setup.settings.train.batch,

@@ -59,6 +59,8 @@ struct Method {
     return std::vector<Warmup>{};  // in addition to the learning rate's
   };
   std::string rows = "Embeddings";  // what pair() takes
+  // pair() divides each row by its length, which then must not be 0.
+  bool scales_rows = false;
   // pair() depends on state()'s only tensor, (L,d) unit rows, whose length is the setting "queue".
   bool pair_reads_queue = false;
   std::unique_ptr<PairObjective> (*make)(const MethodSetup& setup) = nullptr;

@@ -81,6 +81,7 @@ Method simclr_method() {
             train.decay_norm_and_bias = false;
           },
       .settings = {{.name = "temperature", .value = 0.2, .low = 0.01, .high = 100, .help = "T: similarities are divided by it"}},
+      .scales_rows = true,
       .make = [](const MethodSetup& setup) -> std::unique_ptr<PairObjective> {
         return std::make_unique<SimClrObjective>(setup.number("temperature"), setup.settings.train.batch, setup.device);
       }};

@@ -33,6 +33,7 @@ Method simsiam_method() {
                 train.weight_decay = 1e-4;
                 train.constant_predictor_rate = true;
               },
+          .scales_rows = true,
           .make = [](const MethodSetup&) -> std::unique_ptr<PairObjective> { return std::make_unique<SimSiamObjective>(); }};
 }
 

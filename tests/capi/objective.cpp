@@ -167,6 +167,8 @@ TEST_CASE_FIXTURE(Fixture, "what an objective cannot take is refused") {
   const auto open = [&](const char* settings) { return mec_objective_open(settings, nullptr, &none); };
   fails(open("method = \"dino\""), MEC_ERROR_VALUE, "mec_objective_open", "method is one of mec, ");
   fails(open("[mec]\nepsilon2 = 3"), MEC_ERROR_VALUE, "mec_objective_open", "mec.epsilon2");
+  fails(open("[mec]\neps2 = -1"), MEC_ERROR_VALUE, "mec_objective_open", "mec.eps2 is positive, but is -1");
+  fails(open("[mec]\norder = 0"), MEC_ERROR_VALUE, "mec_objective_open", "mec.order");
   fails(open("[mec"), MEC_ERROR_VALUE, "mec_objective_open", "settings:1: ");
   fails(mec_objective_open("", nullptr, nullptr), MEC_ERROR_HANDLE, "mec_objective_open", "null");
   CHECK(none == nullptr);
@@ -197,6 +199,25 @@ TEST_CASE_FIXTURE(Fixture, "what an objective cannot take is refused") {
   std::vector<double> bad = p;
   bad[3] = std::nan("");
   fails(evaluate(mec, MEC_F64, kRows, kWidth, bad.data(), nullptr), MEC_ERROR_NUMERICAL, call, "finite");
+  bad[3] = 2e150;
+  fails(evaluate(mec, MEC_F64, kRows, kWidth, bad.data(), nullptr), MEC_ERROR_VALUE, call,
+        "mec: row 0 of p has the length 2e+150");
+  std::vector<float> single(p.begin(), p.end());
+  single[kWidth] = 2e19F;  // its square is no f32
+  mec_embeddings f32 = embeddings_of(kRows, single.data(), single.data());
+  f32.dtype = MEC_F32;
+  for (const char* method : {"mec", "simsiam", "byol", "simclr", "barlow-twins", "vicreg", "swav"}) {
+    const Objective objective(concat("method = \"", method, "\""));
+    fails(mec_objective_evaluate(objective.handle, &f32, nullptr), MEC_ERROR_VALUE, call, "row 1 of p has the length 2e+19");
+  }
+  std::fill_n(single.begin() + kWidth, kWidth, 1e-13F);
+  fails(mec_objective_evaluate(mec.handle, &f32, nullptr), MEC_ERROR_VALUE, call, "between 1e-12 and 1e+15");
+  const Objective vicreg("method = \"vicreg\"");  // takes rows as they are
+  ok(mec_objective_evaluate(vicreg.handle, &f32, nullptr));
+  std::vector<double> keys = queue;
+  std::fill_n(keys.begin() + 2 * kWidth, kWidth, 0.0);
+  fails(evaluate(moco, MEC_F64, kRows, kWidth, p.data(), keys.data()), MEC_ERROR_VALUE, call,
+        "row 2 of the queue has the length 0");
   const Objective stops("[mec]\neps2 = 0.5\non_divergence = \"stop\"");
   fails(evaluate(stops, MEC_F64, kRows, kWidth, p.data(), nullptr), MEC_ERROR_NUMERICAL, call, "does not converge");
 }

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import unittest
+import warnings
 from pathlib import Path
 
 try:
@@ -157,6 +158,22 @@ class Losses(Folder):
         single = mec.coding_length(self.p.astype(np.float32), self.z.astype(np.float32), eps2=16, exact=True)
         self.assertEqual(single.dp.dtype, np.float32)
         np.testing.assert_allclose(single.dp, coding.dp, rtol=1e-3, atol=1e-4)
+
+    def test_a_series_that_does_not_converge_warns(self):
+        with self.assertWarnsRegex(RuntimeWarning, "norm .* >= 1; raise eps2 above"):
+            coding = mec.coding_length(self.p, self.z, eps2=0.5)
+        self.assertGreater(coding.spectral_norm, 1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            enough = mec.coding_length(self.p, self.z, eps2=0.6 * coding.spectral_norm)
+            mec.coding_length(self.p, self.p, eps2=0.5, exact=True)
+        self.assertAlmostEqual(enough.spectral_norm, 0.5 / 0.6, places=9)
+        self.z[2] = 0
+        self.assertRaisesRegex(mec.InputError, "row 2 of z has the length 0", mec.coding_length, self.p, self.z)
+
+    def test_the_value_alone_needs_no_numpy_array(self):
+        rows = memoryview(self.p)
+        self.assertEqual(mec.coding_length(rows, rows, gradients=False).value, mec.coding_length(self.p, self.p).value)
 
     @unittest.skipIf(torch is None, "there is no PyTorch")
     def test_pytorch_gets_the_gradients_and_shares_its_memory(self):
