@@ -2,6 +2,7 @@
 // both values and a way out.
 #pragma once
 
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -34,9 +35,11 @@ struct DeviceError : Error {  // a device that is not there, or that refuses wor
   using Error::Error;
 };
 
-// Builds a message from its parts with operator<<.
+// Builds a text from its parts with operator<<: a message, or the name of a file. A host program's
+// global locale does not count, which would write 1000 as 1.000.
 template <class... Parts> std::string concat(const Parts&... parts) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());
   (out << ... << parts);
   return out.str();
 }

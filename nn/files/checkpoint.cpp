@@ -44,6 +44,7 @@ std::uint64_t digest_of(const NamedTensor& named) {
 // Always 16 digits, so that the file's size does not depend on the values.
 std::string checksum_text(std::uint64_t digest) {
   std::ostringstream text;
+  text.imbue(std::locale::classic());
   text << std::hex << std::setw(16) << std::setfill('0') << digest;
   return text.str();
 }

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <locale>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -243,6 +244,29 @@ TEST_CASE_FIXTURE(Fixture, "a run whose end a full disk does not take may be fin
   ok(mec_trainer_finish(complete));
   check_same("complete", "whole");
   ok(mec_trainer_free(complete));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a program whose locale groups digits gets the same files and messages") {
+  struct Grouping : std::numpunct<char> {
+    char do_thousands_sep() const override { return '.'; }
+    std::string do_grouping() const override { return "\1"; }  // 16 is 1.6
+  };
+  settings.replace(settings.find("epochs = 2\n"), 11, "epochs = 6\n");
+  write_bytes(config, settings);
+  pretrain("read");
+  const std::locale before = std::locale::global(std::locale(std::locale::classic(), new Grouping));
+  mec_trainer* trainer = open("fed");
+  feed(trainer, 12);
+  const mec_status finished = mec_trainer_finish(trainer);
+  const mec_status after_it = step(trainer);
+  const std::string said = mec_last_error();
+  std::locale::global(before);
+  ok(finished);
+  CHECK(after_it == MEC_ERROR_VALUE);
+  CHECK_MESSAGE(said.find("after step 12") != std::string::npos, said);
+  for (const std::string file : {"encoder.safetensors", "checkpoint-12.safetensors", "metrics.jsonl", "settings.toml"})
+    CHECK_MESSAGE(read_bytes(folder / "fed" / file) == read_bytes(folder / "read" / file), file);
+  ok(mec_trainer_free(trainer));
 }
 
 TEST_CASE_FIXTURE(Fixture, "what a trainer cannot take is refused") {
