@@ -14,7 +14,10 @@ CODES = {np.dtype(np.uint8): library.U8, np.dtype(np.float32): library.F32, np.d
 def as_array(values: Any, what: str, dtypes: Sequence[type], ndim: int) -> np.ndarray:
     """A dense array of one of the types. By DLPack or the buffer protocol; copied only where rows have gaps."""
     if not isinstance(values, np.ndarray):
-        values = np.from_dlpack(values) if hasattr(values, "__dlpack__") else np.asarray(memoryview(values))
+        try:
+            values = np.from_dlpack(values) if hasattr(values, "__dlpack__") else np.asarray(memoryview(values))
+        except Exception as error:  # of whoever made the array: a tensor on a GPU, one that wants its gradient
+            raise DtypeError(f"{what}: a {type(values).__name__} gives no array of the CPU ({error})") from error
     if values.dtype not in [np.dtype(dtype) for dtype in dtypes]:
         names = " or ".join(np.dtype(dtype).name for dtype in dtypes)
         raise DtypeError(f"{what}: elements are {names}, but are {values.dtype}")

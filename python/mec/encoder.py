@@ -8,7 +8,7 @@ from typing import Any, Tuple, Union
 import numpy as np
 
 from .arrays import as_images
-from .library import Device, EncoderInfo, Handle, call
+from .library import Device, EncoderInfo, Handle, as_path, call
 
 
 class Encoder(Handle):
@@ -44,5 +44,5 @@ class Encoder(Handle):
 def load(source: Union[str, "os.PathLike[str]"], device: Device = Device()) -> Encoder:
     """The encoder of a run's folder, or of a weights file (.safetensors) as mec writes them."""
     handle = c.c_void_p()
-    call("mec_encoder_open", os.fsencode(source), device.struct(), handle)
+    call("mec_encoder_open", as_path(source, "source"), device.struct(), handle)
     return Encoder(handle.value)

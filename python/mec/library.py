@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import ctypes as c
+import operator
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, TypeVar, Union
 
-from .errors import BY_STATUS, Error
+from .errors import BY_STATUS, Error, InputError
 
 ABI = 1  # MEC_ABI of the header that these structs are written from
 U8, F32, F64 = 0, 1, 2
@@ -104,6 +106,26 @@ def call(name: str, *arguments: Any) -> None:
         raise BY_STATUS.get(status, Error)(_library.mec_last_error().decode(errors="replace"))
 
 
+def as_text(value: Union[str, bytes], what: str) -> bytes:
+    """For C, which would read a text up to its first NUL."""
+    text = value.encode() if isinstance(value, str) else value
+    if b"\0" in text:
+        raise InputError(f"{what}: a text has no NUL, but is {value!r}")
+    return text
+
+
+def as_path(value: Union[str, "os.PathLike[str]"], what: str) -> bytes:
+    return as_text(os.fsencode(value), what)
+
+
+def as_int(value: Any, what: str, bits: int) -> int:
+    """For C, where ctypes would drop the upper bits without a word."""
+    number = operator.index(value)
+    if not -(1 << bits - 1) <= number < 1 << bits - 1:
+        raise InputError(f"{what}: {number} is no number of {bits} bits")
+    return number
+
+
 @dataclass(frozen=True)
 class Device:
     """Where something computes: name is "cpu", "cuda" or "reference"; threads 0: one for each processor."""
@@ -114,7 +136,11 @@ class Device:
     tf32: bool = False
 
     def struct(self) -> DeviceStruct:
-        return DeviceStruct(c.sizeof(DeviceStruct), self.name.encode(), self.kernels.encode(), self.threads, self.gpu, self.tf32)
+        return DeviceStruct(c.sizeof(DeviceStruct), as_text(self.name, "name"), as_text(self.kernels, "kernels"),
+                            as_int(self.threads, "threads", 32), as_int(self.gpu, "gpu", 32), bool(self.tf32))
+
+
+Self = TypeVar("Self", bound="Handle")
 
 
 class Handle:
@@ -130,7 +156,7 @@ class Handle:
         if handle:
             call(self._free, handle)
 
-    def __enter__(self) -> Any:
+    def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -2,16 +2,17 @@
 from __future__ import annotations
 
 import ctypes as c
+import os
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Mapping, Optional
 
 import numpy as np
 
 from .arrays import CODES, as_array
 from .errors import ShapeError
-from .library import Device, Embeddings, Figures, Handle, call
+from .library import Device, Embeddings, Figures, Handle, as_text, call
 from .settings import to_text
 
 
@@ -41,9 +42,19 @@ class Objective(Handle):
 
     def __init__(self, method: str = "mec", device: Device = Device(), **settings: Any) -> None:
         super().__init__(None)
+        self._open(_text(method, settings), device)
+
+    def _open(self, text: bytes, device: Device) -> None:
         handle = c.c_void_p()
-        call("mec_objective_open", to_text({"method": method, method: settings}), device.struct(), handle)
+        call("mec_objective_open", text, device.struct(), handle)
         self._handle = handle.value
+
+    @classmethod
+    def _of(cls, text: bytes, device: Device) -> "Objective":
+        objective = cls.__new__(cls)
+        Handle.__init__(objective, None)
+        objective._open(text, device)
+        return objective
 
     def __call__(self, p: Any, z: Any, queue: Any = None, gradients: bool = True) -> Loss:
         """p, z (m,d), float32 or float64: two views' embeddings, or a student's and its teacher's; queue (L,d): keys of
@@ -64,19 +75,27 @@ class Objective(Handle):
         return Loss(named["loss"], named, dp, dz)
 
 
+def _text(method: str, settings: Mapping[str, Any]) -> bytes:
+    return as_text(to_text({"method": method, method: settings}), "settings")
+
+
 def _address(array: Optional[np.ndarray]) -> Optional[int]:
     return None if array is None else array.ctypes.data
 
 
 @lru_cache(maxsize=16)
-def _objective(method: str, device: Device, settings: "tuple[tuple[str, Any], ...]") -> Objective:
-    return Objective(method, device, **dict(settings))
+def _objective(text: bytes, device: Device) -> Objective:
+    return Objective._of(text, device)
+
+
+if hasattr(os, "register_at_fork"):  # handles do not survive it
+    os.register_at_fork(after_in_child=_objective.cache_clear)
 
 
 def loss(method: str, p: Any, z: Any, queue: Any = None, gradients: bool = True, device: Device = Device(),
          **settings: Any) -> Loss:
     """The method's loss of one pair, as Objective(method, device, **settings)(p, z), which is kept for further calls."""
-    return _objective(method, device, tuple(sorted(settings.items())))(p, z, queue, gradients)
+    return _objective(_text(method, settings), device)(p, z, queue, gradients)
 
 
 def coding_length(p: Any, z: Any, eps2: float = 64, order: int = 4, exact: bool = False, gradients: bool = True,

@@ -4,10 +4,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Mapping, Union
 
+from .errors import InputError
+
 Settings = Union[str, Path, Mapping[str, Any]]
 
 
 def _value(value: Any) -> str:
+    if hasattr(value, "tolist"):  # of NumPy: numbers and arrays
+        value = value.tolist()
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
@@ -16,7 +20,9 @@ def _value(value: Any) -> str:
         return f'"{escaped}"'
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(_value, value)) + "]"
-    return repr(value.item() if hasattr(value, "item") else value)
+    if isinstance(value, (int, float)):
+        return repr(value)
+    raise InputError(f"settings: {value!r} is a {type(value).__name__}, but values are texts, numbers, bools and lists of these")
 
 
 def _lines(settings: Mapping[str, Any], prefix: str = "") -> "list[str]":

@@ -9,7 +9,7 @@ import numpy as np
 
 from .arrays import as_images
 from .encoder import Encoder
-from .library import NOTE, Device, Figures, Handle, Images, TrainerInfo, TrainerOptions, call
+from .library import NOTE, Device, Figures, Handle, Images, TrainerInfo, TrainerOptions, as_int, as_path, as_text, call
 from .settings import Settings, to_text
 
 Path = Union[str, "os.PathLike[str]"]
@@ -31,17 +31,36 @@ class Trainer(Handle):
                  resume: bool = False, checkpoint: Optional[Path] = None, note: Optional[Callable[[str], None]] = None,
                  device: Device = Device()) -> None:
         super().__init__(None)
-        self._note = NOTE(lambda line, _: note(line.decode()) if note else None)  # kept as long as the library may call it
-        options = TrainerOptions(c.sizeof(TrainerOptions), images, channels, folder and os.fsencode(folder), resume,
-                                 checkpoint and os.fsencode(checkpoint), self._note, None)
+        self._tell = note
+        self._raised: Optional[BaseException] = None  # by note
+        self._note = NOTE(self._on_note)  # kept as long as the library may call it
+        options = TrainerOptions(c.sizeof(TrainerOptions), as_int(images, "images", 64), as_int(channels, "channels", 64),
+                                 None if folder is None else as_path(folder, "folder"), bool(resume),
+                                 None if checkpoint is None else as_path(checkpoint, "checkpoint"), self._note, None)
         handle = c.c_void_p()
-        call("mec_trainer_open", to_text(settings), options, device.struct(), handle)
+        self._call("mec_trainer_open", as_text(to_text(settings), "settings"), options, device.struct(), handle)
         self._handle = handle.value
         info = self._info()
         self.batch: int = info.batch
         self.views: int = info.views
         self.steps: int = info.steps
         self.steps_per_epoch: int = info.steps_per_epoch
+
+    def _on_note(self, line: bytes, _: Any) -> None:
+        try:
+            if self._tell:
+                self._tell(line.decode(errors="replace"))
+        except BaseException as error:  # no exception passes through C
+            self._raised = error
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        """The call, and then what the caller's note raised in it."""
+        try:
+            call(name, *arguments)
+        finally:
+            raised, self._raised = self._raised, None
+            if raised is not None:
+                raise raised
 
     def _info(self) -> TrainerInfo:
         info = TrainerInfo(size=c.sizeof(TrainerInfo))
@@ -62,7 +81,7 @@ class Trainer(Handle):
         """One step on images (batch,H,W,C), uint8. The step's figures: "loss", what the method measures, "lr", …"""
         _array, struct = as_images(images, (np.uint8, np.float32))  # the library says what it takes
         figures = Figures()
-        call("mec_trainer_step", self._handle, struct, figures)
+        self._call("mec_trainer_step", self._handle, struct, figures)
         return figures.as_dict()
 
     def step_views(self, views: Sequence[Any]) -> Dict[str, float]:
@@ -70,7 +89,7 @@ class Trainer(Handle):
         pairs = [as_images(view, (np.float32,)) for view in views]  # the arrays outlive the call
         structs = (Images * len(pairs))(*(struct for _, struct in pairs))
         figures = Figures()
-        call("mec_trainer_step_views", self._handle, structs, len(pairs), figures)
+        self._call("mec_trainer_step_views", self._handle, structs, len(pairs), figures)
         return figures.as_dict()
 
     def encoder(self) -> Encoder:
@@ -81,12 +100,12 @@ class Trainer(Handle):
 
     def save_encoder(self, file: Path) -> None:
         """Its weights, safetensors under torchvision's names."""
-        call("mec_trainer_save_encoder", self._handle, os.fsencode(file))
+        self._call("mec_trainer_save_encoder", self._handle, as_path(file, "file"))
 
     def save_checkpoint(self, file: Path) -> None:
         """All that training changes: a run that goes on from it ends with the same bits."""
-        call("mec_trainer_save_checkpoint", self._handle, os.fsencode(file))
+        self._call("mec_trainer_save_checkpoint", self._handle, as_path(file, "file"))
 
     def finish(self) -> None:
         """Ends training, and writes the last files of the folder."""
-        call("mec_trainer_finish", self._handle)
+        self._call("mec_trainer_finish", self._handle)

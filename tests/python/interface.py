@@ -5,6 +5,7 @@ The library is found as by any user: LD_LIBRARY_PATH and PYTHONPATH say where. T
 missing.
 """
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -214,11 +215,44 @@ class Misuse(Folder):
                  (mec.DtypeError, "z .* float64, but are float32", lambda: mec.loss("mec", p, p.astype(np.float32))),
                  (mec.NumericalError, "finite", lambda: mec.loss("mec", p * np.nan, p)),
                  (mec.InputError, "data.mean and data.std must be set", lambda: mec.Trainer("[train]\nbatch = 4\n", images=4)),
-                 (mec.InputError, "settings: .*lr2", lambda: mec.Trainer({"train": {"lr2": 1}}))]
+                 (mec.InputError, "settings: .*lr2", lambda: mec.Trainer({"train": {"lr2": 1}})),
+                 (mec.InputError, "None is a NoneType", lambda: mec.loss("mec", p, p, eps2=None)),
+                 (mec.InputError, "threads: 4294967297 is no number of 32 bits", lambda: mec.Objective(device=mec.Device(threads=2**32 + 1))),
+                 (mec.InputError, "images: .* is no number of 64 bits", lambda: mec.Trainer(SETTINGS, images=2**64 + 8)),
+                 (mec.InputError, "source: a text has no NUL", lambda: mec.load("run\0")),
+                 (mec.InputError, "settings: a text has no NUL", lambda: mec.Trainer("[train]\n\0")),
+                 (mec.DtypeError, "gives no array of the CPU", lambda: mec.loss("mec", "rows", p))]
         for error, why, work in cases:
             with self.subTest(why), self.assertRaisesRegex(error, why):
                 work()
         self.assertTrue(issubclass(mec.ShapeError, ValueError) and issubclass(mec.FileError, OSError))
+
+    def test_an_exception_of_note_comes_out_of_the_call(self):
+        def note(line):
+            raise KeyError(line)
+        trainer = mec.Trainer({**SETTINGS, "train": {**SETTINGS["train"], "health_steps": 1}}, channels=1, images=20, note=note)
+        with self.assertRaisesRegex(KeyError, "embeddings"):
+            for _ in range(2):
+                trainer.step(np.zeros((8, 8, 8, 1), np.uint8))
+
+    def test_settings_may_be_of_numpy(self):
+        p, z = RANDOM.standard_normal((2, 6, 5))
+        expected = mec.loss("mec", p, z, eps2=16, order=3, exact=False).value
+        self.assertEqual(mec.loss("mec", p, z, eps2=np.float32(16), order=np.int64(3), exact=np.bool_(False)).value, expected)
+        self.assertEqual(mec.loss("mec", p, z, order=3, eps2=np.array(16.0)).value, expected)
+        with self.assertRaises(mec.InputError):
+            mec.Trainer({**SETTINGS, "data": {"mean": np.array([None]), "std": [0.5]}})
+        settings = {**SETTINGS, "data": {"mean": np.array([0.25]), "std": np.array([0.5], np.float32)}}
+        self.assertEqual(mec.Trainer(settings, channels=1, images=20).batch, 8)
+
+    @unittest.skipUnless(hasattr(os, "fork"), "there is no fork")
+    def test_kept_objectives_are_not_those_of_the_parent(self):
+        p = RANDOM.standard_normal((6, 5))
+        mec.loss("byol", p, p)
+        child = os.fork()
+        if child == 0:
+            os._exit(mec.objective._objective.cache_info().currsize)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
 
     def test_what_was_closed_is_told(self):
         objective = mec.Objective()
