@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "mec/capi/arguments.h"
+#include "mec/tensor/io/limits.h"
 #include "mec/eval/features.h"
 #include "mec/ssl/run/saved_encoder.h"
 #include "mec/tensor/devices.h"
@@ -26,6 +27,9 @@ void embed_images(const Encoder& encoder, const mec_images& images, float* featu
   check<ShapeError>(images.count > 0 && images.height > 0 && images.width > 0 && images.channels == channels,
                     "the encoder takes images (N,H,W,", channels, "), but got (", images.count, ",", images.height, ",",
                     images.width, ",", images.channels, ")");
+  constexpr auto kMost = static_cast<std::int64_t>(limits::kPixels);
+  check<ShapeError>(images.height <= kMost / images.width, "an image has at most ", kMost, " pixels, but these are ",
+                    images.width, "x", images.height);
   const std::int64_t bytes_of_one =
       images.height * images.width * images.channels * (images.dtype == MEC_F32 ? std::int64_t{sizeof(float)} : 1);
   mec_images part = images;  // so that no copy of all images is made
@@ -51,7 +55,7 @@ mec_status mec_encoder_open(const char* source, const mec_device* device, mec_en
     const SavedEncoder saved(text_of(source, "source"));
     const Device where = open_device(device).device;
     *encoder = handles<Encoder>().add(
-        std::shared_ptr<Encoder>(new Encoder{.device = where, .info = saved.info(), .network = saved.load(where)}));
+        [&] { return Encoder{.device = where, .info = saved.info(), .network = saved.load(where)}; });
   });
 }
 
@@ -73,7 +77,7 @@ mec_status mec_encoder_embed(mec_encoder* encoder, const mec_images* images, flo
     const Use<Encoder> use(encoder);
     check_given(images, "images");
     check_result(features, "features");
-    embed_images(*use.operator->(), *images, features);
+    embed_images(*use, *images, features);
   });
 }
 

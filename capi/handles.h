@@ -18,10 +18,12 @@ template <class Object> class Handles {
   // C's type of the handle.
   using Handle = typename Object::Handle;
 
-  Handle* add(std::shared_ptr<Object> object) {
+  // make() returns the object, which need not be one that can be moved.
+  template <class Make> Handle* add(Make&& make) {
+    const std::shared_ptr<Object> object(new Object(make()));
     const std::lock_guard lock(mutex_);
     const std::uintptr_t number = next_;
-    objects_.emplace(number, std::move(object));
+    objects_.emplace(number, object);
     next_ += kStep;
     return reinterpret_cast<Handle*>(number);
   }
@@ -66,6 +68,7 @@ template <class Object> Handles<Object>& handles() {
 template <class Object> class Use {
  public:
   explicit Use(const typename Object::Handle* handle) : object_(handles<Object>().find(handle)), lock_(object_->mutex) {}
+  Object& operator*() const { return *object_; }
   Object* operator->() const { return object_.get(); }
 
  private:

@@ -43,8 +43,8 @@ mec_status mec_objective_open(const char* settings, const mec_device* device, me
     check_result(objective, "the address of the objective");
     *objective = nullptr;
     PairLoss loss(parse_settings(settings ? settings : "", "settings"));
-    *objective = handles<ObjectiveOfHandle>().add(std::shared_ptr<ObjectiveOfHandle>(
-        new ObjectiveOfHandle{.device = open_device(device).device, .loss = std::move(loss)}));
+    *objective = handles<ObjectiveOfHandle>().add(
+        [&] { return ObjectiveOfHandle{.device = open_device(device).device, .loss = std::move(loss)}; });
   });
 }
 

@@ -34,7 +34,7 @@ Metrics figures_of(const StepReport& report, bool has_teacher) {
   return all;
 }
 
-std::shared_ptr<Trainer> make_trainer(const char* settings, const mec_trainer_options& asked, const mec_device* device) {
+Trainer make_trainer(const char* settings, const mec_trainer_options& asked, const mec_device* device) {
   const PretrainSettings parsed = parse_settings(text_of(settings, "settings"), "settings");
   Teller note;
   if (asked.note != nullptr) note = [asked](const std::string& line) { asked.note(line.c_str(), asked.context); };
@@ -48,7 +48,7 @@ std::shared_ptr<Trainer> make_trainer(const char* settings, const mec_trainer_op
                               .checkpoint = asked.checkpoint ? asked.checkpoint : "",
                               .computed_on = opened.computed_on,
                               .note = note};
-  return std::shared_ptr<Trainer>(new Trainer{.device = opened, .run = FedRun(parsed, opened.device, options)});
+  return {.device = opened, .run = FedRun(parsed, opened.device, options)};
 }
 
 void tell(const Trainer& trainer, const StepReport& report, mec_figures* figures) {
@@ -69,7 +69,7 @@ mec_status mec_trainer_open(const char* settings, const mec_trainer_options* opt
     *trainer = nullptr;
     check_given(options, "options");
     const mec_trainer_options asked = read_struct(options, mec_trainer_options MEC_TRAINER_OPTIONS_INIT, "mec_trainer_options");
-    *trainer = handles<Trainer>().add(make_trainer(settings, asked, device));
+    *trainer = handles<Trainer>().add([&] { return make_trainer(settings, asked, device); });
   });
 }
 
@@ -99,7 +99,7 @@ mec_status mec_trainer_step(mec_trainer* trainer, const mec_images* images, mec_
   return guarded("mec_trainer_step", [&] {
     const Use<Trainer> use(trainer);
     check_given(images, "images");
-    tell(*use.operator->(), use->run.step(bytes_of(*images, "MEC_U8 (mec_trainer_step_views takes f32)")), figures);
+    tell(*use, use->run.step(bytes_of(*images, "MEC_U8 (mec_trainer_step_views takes f32)")), figures);
   });
 }
 
@@ -107,6 +107,8 @@ mec_status mec_trainer_step_views(mec_trainer* trainer, const mec_images* views,
   return guarded("mec_trainer_step_views", [&] {
     const Use<Trainer> use(trainer);
     check_given(views, "views");
+    const std::int64_t expected = std::ssize(use->run.settings().augment.views);  // before they are read
+    check<ShapeError>(count == expected, "a step takes ", expected, " views (augment.views), but count is ", count);
     std::vector<ViewArray> arrays;
     for (std::int64_t v = 0; v < count; ++v) {
       const mec_images& view = views[v];
@@ -118,7 +120,7 @@ mec_status mec_trainer_step_views(mec_trainer* trainer, const mec_images* views,
                         .width = view.width,
                         .channels = view.channels});
     }
-    tell(*use.operator->(), use->run.step_views(arrays), figures);
+    tell(*use, use->run.step_views(arrays), figures);
   });
 }
 
@@ -129,7 +131,7 @@ mec_status mec_trainer_encoder(mec_trainer* trainer, mec_encoder** encoder) {
     *encoder = nullptr;
     const Device device = use->device.another();
     *encoder = handles<Encoder>().add(
-        std::shared_ptr<Encoder>(new Encoder{.device = device, .info = use->run.info(), .network = use->run.encoder(device)}));
+        [&] { return Encoder{.device = device, .info = use->run.info(), .network = use->run.encoder(device)}; });
   });
 }
 

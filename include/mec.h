@@ -61,7 +61,7 @@ typedef struct mec_device {
   const char* name;    /* "cpu"; "cuda": an NVIDIA GPU; "reference": plain loops. Null: "cpu" */
   const char* kernels; /* of the CPU: "auto", "own", or "libraries" (oneDNN, OpenBLAS). Null: "auto" */
   int32_t threads;     /* of the CPU; 0: OMP_NUM_THREADS, or one for each processor */
-  int32_t gpu;         /* its number */
+  int32_t gpu;         /* its number; calls make it the current GPU of their thread */
   int32_t tf32;        /* of the GPU; not 0: f32 operands are rounded to TF32 */
   int32_t reserved;    /* 0 */
 } mec_device;

@@ -8,15 +8,16 @@
 
 #include "mec/data/loader/batch_builder.h"
 #include "mec/data/loader/loader.h"
-#include "mec/nn/files/weight_values.h"
 #include "mec/nn/files/weights.h"
 #include "mec/nn/layout.h"
 #include "mec/ssl/methods/methods.h"
 #include "mec/ssl/run/health.h"
 #include "mec/ssl/run/run_directory.h"
 #include "mec/ssl/run/run_keeper.h"
+#include "mec/ssl/run/run_ranks.h"
 #include "mec/ssl/run/run_setup.h"
 #include "mec/ssl/training/checkpoint_files.h"
+#include "mec/ssl/training/checkpoint_writer.h"
 #include "mec/ssl/training/training_loop.h"
 #include "mec/tensor/backend.h"
 #include "mec/tensor/devices.h"
@@ -72,8 +73,10 @@ Former find_checkpoint(const std::filesystem::path& from, const Teller& note) {
   return former;
 }
 
-void check_statistics(Module& network, const std::string& prefix, const std::filesystem::path& path) {
-  for (const auto& [name, tensor] : buffers_of(network, prefix)) check_weight_values(path.string(), name, tensor);
+Former find_run(const PretrainSettings& settings, const FedRunOptions& fed, const RunOptions& options) {
+  check_fed(settings, fed);
+  check_several(settings, options);
+  return fed.folder.empty() ? find_checkpoint(fed.checkpoint, fed.note) : find_former(fed.folder, options);
 }
 
 }  // namespace
@@ -83,9 +86,8 @@ struct FedRun::Impl {
       : settings(settings_in),
         device(device_in),
         fed(with_images(fed_in, settings)),
-        options{.capture = fed.capture, .resume = fed.resume, .computed_on = fed.computed_on, .note = fed.note},
-        former((check_fed(settings, fed),
-                fed.folder.empty() ? find_checkpoint(fed.checkpoint, fed.note) : find_former(fed.folder, options))),
+        options{.resume = fed.resume, .computed_on = fed.computed_on, .note = fed.note},
+        former(find_run(settings, fed, options)),
         views(make_views(settings, fed.channels)),
         builder(make_batch_builder(views, fed.channels, device)),
         objective(make_step_objective(settings, device)),
@@ -280,8 +282,7 @@ void FedRun::save_checkpoint(const std::filesystem::path& path) const {
   Impl& run = *impl_;
   check<ValueError>(run.loop->steps_done() > 0, "trainer: a checkpoint is that of a step, but none is done yet");
   run.check_whole();
-  check_statistics(run.learner.online, "online.", path);
-  if (run.learner.teacher) check_statistics(run.learner.teacher->network, "teacher.", path);
+  check_statistics(run.learner, run.loop->steps_done());
   mec::save_checkpoint(path, copy_run_state(run.learner, *run.objective, make_reference_device()), run.loop->steps_done(),
                        run.identity, computed_by(run.options, run.device));
 }

@@ -30,7 +30,6 @@ struct FedRunOptions {
   // on from there. Empty: it begins.
   std::filesystem::path checkpoint = {};
   std::string computed_on = {};  // see RunOptions
-  bool capture = true;
   Teller note = {};
 };
 
@@ -70,7 +69,7 @@ class FedRun {
 
   ResNet encoder(const Device& device) const;                  // a copy of it, as it is now
   void save_encoder(const std::filesystem::path& path) const;  // IoError
-  // IoError; ValueError before the first step.
+  // IoError; ValueError before the first step; NumericalError as of CheckpointWriter.
   void save_checkpoint(const std::filesystem::path& path) const;
   // Ends training, and waits for the files of the folder; then the folder is no longer locked.
   // IoError where one cannot be written: another finish() tries them again. No step follows, but

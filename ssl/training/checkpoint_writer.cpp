@@ -13,8 +13,7 @@ namespace mec {
 
 namespace {
 
-// A variance may overflow in a step whose loss and gradients are finite.
-void check_statistics(Module& network, const std::string& prefix, std::int64_t step) {
+void check_buffers(Module& network, const std::string& prefix, std::int64_t step) {
   for (const auto& [name, tensor] : buffers_of(network, prefix)) {
     check<NumericalError>(all_finite(tensor).item() == 1.0, "training: after step ", step, " ", name,
                           " is not finite, which no checkpoint may hold; lower train.lr, or see whether data.std is too small; "
@@ -23,6 +22,11 @@ void check_statistics(Module& network, const std::string& prefix, std::int64_t s
 }
 
 }  // namespace
+
+void check_statistics(Learner& learner, std::int64_t step) {
+  check_buffers(learner.online, "online.", step);
+  if (learner.teacher) check_buffers(learner.teacher->network, "teacher.", step);
+}
 
 CheckpointWriter::CheckpointWriter(const TrainSettings& train, RunIdentity identity, const Objective& objective,
                                    CheckpointWriterOptions options)
@@ -65,8 +69,7 @@ void CheckpointWriter::on_state(const StepEnd& end, Learner& learner) {
   collect();
   if (skipping_ && !end.last) return;  // due until a step is made
   if (end.step == begun_) return;      // as where training is asked to stop after a step that has one
-  check_statistics(learner.online, "online.", end.step);
-  if (learner.teacher) check_statistics(learner.teacher->network, "teacher.", end.step);
+  check_statistics(learner, end.step);
   begin(end.step, learner);
 }
 

@@ -21,6 +21,10 @@ struct CheckpointWriterOptions {
   std::function<void(const std::string&)> note = {};
 };
 
+// A variance may overflow in a step whose loss and gradients are finite. NumericalError where a
+// running statistic of batch norm is not finite after so many steps: no checkpoint may hold it.
+void check_statistics(Learner& learner, std::int64_t step);
+
 // Writes a checkpoint when one is due by train.checkpoint_epochs, _steps or _minutes, and where
 // training ends; none where all of these are 0. Keeps the last train.checkpoints_kept of them:
 // older ones go when the newer one is on the disk.

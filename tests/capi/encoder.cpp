@@ -111,6 +111,9 @@ TEST_CASE_FIXTURE(Fixture, "what an encoder cannot take is refused") {
   fails(embed({pixels.data(), MEC_F64, 1, 8, 8, 1}), MEC_ERROR_DTYPE, call, "dtype is 2");
   fails(embed({nullptr, MEC_U8, 1, 8, 8, 1}), MEC_ERROR_VALUE, call, "null");
   fails(embed({nullptr, MEC_F32, 1, 8, 8, 1}), MEC_ERROR_VALUE, call, "null");
+  const std::int64_t huge = std::int64_t{1} << 32;  // huge * huge is 0
+  fails(embed({pixels.data(), MEC_U8, 1, huge, huge, 1}), MEC_ERROR_SHAPE, call, "but these are 4294967296x4294967296");
+  fails(embed({pixels.data(), MEC_F32, 1, huge, huge, 1}), MEC_ERROR_SHAPE, call, "but these are 4294967296x4294967296");
   pixels[9] = std::nanf("");
   fails(embed({pixels.data(), MEC_F32, 1, 8, 8, 1}), MEC_ERROR_VALUE, call, "must be finite, but the one at [0,1,1,0]");
   fails(mec_encoder_embed(encoder, nullptr, features.data()), MEC_ERROR_VALUE, call, "images is null");

@@ -303,6 +303,8 @@ TEST_CASE_FIXTURE(Fixture, "what a trainer cannot take is refused") {
   fails(mec_trainer_step_views(trainer, nullptr, 2, nullptr), MEC_ERROR_VALUE, "mec_trainer_step_views", "views is null");
   mec_images views[2] = {{values.data(), MEC_F32, 16, 8, 8, 1}, {values.data(), MEC_U8, 16, 8, 8, 1}};
   fails(mec_trainer_step_views(trainer, views, 1, nullptr), MEC_ERROR_SHAPE, "mec_trainer_step_views", "takes 2 views");
+  fails(mec_trainer_step_views(trainer, views, std::int64_t{1} << 40, nullptr), MEC_ERROR_SHAPE, "mec_trainer_step_views",
+        "takes 2 views (augment.views), but count is 1099511627776");
   fails(mec_trainer_step_views(trainer, views, 2, nullptr), MEC_ERROR_DTYPE, "mec_trainer_step_views",
         "the dtype of view 1 is 0");
   fails(mec_trainer_save_checkpoint(trainer, at("c").c_str()), MEC_ERROR_VALUE, "mec_trainer_save_checkpoint",

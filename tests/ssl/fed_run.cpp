@@ -226,6 +226,16 @@ TEST_CASE_FIXTURE(Fixture, "a step that is not finite ends a fed run") {
   CHECK_THROWS_WITH_AS(run.finish(), doctest::Contains(why.c_str()), ValueError);
 }
 
+TEST_CASE_FIXTURE(Fixture, "statistics that are not finite are no checkpoint") {
+  FedRun run(settings(), device, options());
+  std::vector<float> huge(8 * 100);
+  for (std::size_t i = 0; i < huge.size(); ++i) huge[i] = 1e25F * std::sin(static_cast<float>(i));  // variances overflow
+  const std::vector<ViewArray> views(2, {huge.data(), 8, 10, 10, 1});
+  run.step_views(views);
+  CHECK_THROWS_WITH_AS(run.save_checkpoint(folder / "bad"), doctest::Contains("after step 1 online."), NumericalError);
+  CHECK_FALSE(std::filesystem::exists(folder / "bad"));
+}
+
 TEST_CASE_FIXTURE(Fixture, "settings that a fed run cannot follow are refused by name") {
   const auto refuses = [&](const std::string& why, const std::function<void(PretrainSettings&, FedRunOptions&)>& change) {
     PretrainSettings how = settings();
@@ -240,6 +250,8 @@ TEST_CASE_FIXTURE(Fixture, "settings that a fed run cannot follow are refused by
   refuses("data.mean and data.std must be set", [](auto& how, auto&) { how.data.mean = how.data.std = {}; });
   refuses("1 channel", [](auto& how, auto&) { how.data.mean = how.data.std = {0.5, 0.5}; });
   refuses("eval.every_epochs is 1", [](auto& how, auto&) { how.eval.every_epochs = 1; });
+  refuses("train.sync_batch_norm is 2, but 1 process has no equal groups",
+          [](auto& how, auto&) { how.train.sync_batch_norm = 2; });
   refuses("without one, name the checkpoint", [](auto&, auto& fed) { fed.resume = Resume::same_settings; });
   refuses("has no checkpoint to go on from", [&](auto&, auto& fed) { fed.checkpoint = folder / "."; });
   refuses("cannot be given, too", [&](auto&, auto& fed) {
