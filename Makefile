@@ -82,7 +82,7 @@ format:
 	@git ls-files -co --exclude-standard '*.h' '*.cpp' '*.cu' | xargs clang-format -i
 
 wheel: build/release
-	tools/make_wheel.py --library $</libmec.so --out build/wheel
+	tools/make_wheel.py --build $< --out build/wheel
 
 install: build/release
 	cmake --install $< --prefix $(PREFIX)

@@ -24,7 +24,8 @@ install(TARGETS mec_cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 
 # The C interface. Its shared library stands for itself: a project in C finds it without a C++
 # compiler, by find_package(mec COMPONENTS c) or pkg-config.
-install(TARGETS mec_c EXPORT mecCTargets LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+# As a component of its own: `cmake --install BUILD --component c`, as tools/make_wheel.py does.
+install(TARGETS mec_c EXPORT mecCTargets LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT c)
 install(TARGETS mec_c_static EXPORT mecTargets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(FILES include/mec.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 # Fortran's module, as source: a compiled one is of one compiler alone.

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Makes a wheel of the package in python/ with the library in it.
 
-    make_wheel.py --library build/release/libmec.so --out build/wheel
+    make_wheel.py --build build/release --out build/wheel
 
-The library is linked to the system's oneDNN, OpenBLAS and decoders of images where mec was built with them: the wheel is
+The library is the one that `make install` would install, which knows nothing of the build's folders. It is linked to the system's oneDNN, OpenBLAS and decoders of images where mec was built with them: the wheel is
 for machines that have these, hence its tag linux_<machine>. Nothing is compiled, and no package is needed to make it.
 """
 import argparse
@@ -11,12 +11,20 @@ import base64
 import ctypes
 import hashlib
 import platform
+import subprocess
+import tempfile
 import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "python" / "mec"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # so that the same content makes the same file
+
+
+def installed(build, prefix):
+    """The library of the build, as it is installed."""
+    subprocess.run(["cmake", "--install", build, "--component", "c", "--prefix", prefix], check=True, stdout=subprocess.DEVNULL)
+    return next(Path(prefix).rglob(f"libmec.so.{abi_of_header()}"))
 
 
 def version_of(library):
@@ -51,15 +59,20 @@ def record_of(files, own):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--library", type=Path, required=True)
+    parser.add_argument("--build", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    version = version_of(options.library)
+    with tempfile.TemporaryDirectory() as prefix:
+        make(installed(options.build, prefix), options.out)
+
+
+def make(library, out):
+    version = version_of(library)
     tag = f"py3-none-linux_{platform.machine()}"
-    files, record = files_of(options.library, version, tag)
+    files, record = files_of(library, version, tag)
     files[record] = record_of(files, record)
-    options.out.mkdir(parents=True, exist_ok=True)
-    wheel = options.out / f"mec-{version}-{tag}.whl"
+    out.mkdir(parents=True, exist_ok=True)
+    wheel = out / f"mec-{version}-{tag}.whl"
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             entry = zipfile.ZipInfo(name, EPOCH)

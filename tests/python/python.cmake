@@ -8,6 +8,6 @@ if(Python3_FOUND AND NOT MEC_SANITIZE)
   set_tests_properties(python/interface PROPERTIES SKIP_RETURN_CODE 77 ENVIRONMENT
     "LD_LIBRARY_PATH=$<TARGET_FILE_DIR:mec_c>;PYTHONPATH=${PROJECT_SOURCE_DIR}/python;PYTHONDONTWRITEBYTECODE=1")
   add_test(NAME python/wheel COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/python/wheel.py"
-    $<TARGET_FILE:mec_c> "${script}" $<TARGET_FILE:mec_cli>)
+    "${PROJECT_BINARY_DIR}" "${script}" $<TARGET_FILE:mec_cli>)
   set_tests_properties(python/wheel PROPERTIES SKIP_RETURN_CODE 77 ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1")
 endif()

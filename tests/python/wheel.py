@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""wheel.py LIBRARY TESTS PROGRAM: makes the wheel, unpacks it as pip would, checks its record, and runs TESTS on it.
+"""wheel.py BUILD TESTS PROGRAM: makes the wheel, unpacks it as pip would, checks its record, and runs TESTS on it.
 
 Nothing but the wheel is on the path, and LD_LIBRARY_PATH is empty: the library is the wheel's.
 """
@@ -17,10 +17,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def main():
-    library, tests, program = sys.argv[1:]
+    build, tests, program = sys.argv[1:]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        subprocess.run([sys.executable, ROOT / "tools/make_wheel.py", "--library", library, "--out", folder / "wheel"], check=True)
+        subprocess.run([sys.executable, ROOT / "tools/make_wheel.py", "--build", build, "--out", folder / "wheel"], check=True)
         [wheel] = (folder / "wheel").glob("mec-*-py3-none-linux_*.whl")
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(folder / "site")
