@@ -22,9 +22,9 @@ class Board {
   // ranks have read.
   template <class Read> void meet(int rank, std::span<const std::byte> bytes, Read read) {
     shown_[static_cast<std::size_t>(rank)] = bytes;
-    wait();
+    wait(true);
     read(shown_);
-    wait();
+    wait(false);  // all are here, and so come: others still read what this rank shows
   }
   void fail(int rank, const std::exception_ptr& error) {
     const std::lock_guard lock(mutex_);
@@ -43,15 +43,17 @@ class Board {
   std::exception_ptr error() const { return error_; }
 
  private:
-  void wait() {
+  void wait(bool gives_up) {
     std::unique_lock lock(mutex_);
+    // Others may have given up, and what they showed is gone.
+    check<DeviceError>(!gives_up || failed_ < 0, "rank ", failed_, " has failed");
     const std::uint64_t round = round_;
     if (++here_ == shown_.size()) {
       here_ = 0;
       ++round_;
       all_here_.notify_all();
     }
-    all_here_.wait(lock, [&] { return round_ != round || failed_ >= 0; });
+    all_here_.wait(lock, [&] { return round_ != round || (gives_up && failed_ >= 0); });
     check<DeviceError>(round_ != round, "rank ", failed_, " has failed");
   }
 

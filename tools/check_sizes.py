@@ -161,7 +161,7 @@ CASES = [
     ({"tensor/backends/cpu/a.cpp": "void k() " + body(121)}, "k has 121"),
     ({"a.h": "int x;\n" * 401}, "401 lines"),
     ({"a.f90": "integer :: x\n" * 401}, "401 lines"),
-    ({"a.f90": "  ! " + "word " * 20}, "a.f90:1: 103 columns"),
+    ({"a.f90": "  ! " + "word " * 20}, "a.f90:1: 104 columns"),
     ({"a.h": "namespace a {\nclass B {\n  int x = 1;\n" + "  int y() { return '{'; } // {\n" * 80 + "};\n}\n"}, None),
     ({"a.h": "struct A {\n A(int b) : b_{b}, c_{1} " + body(61) + "};\n"}, "a.h:2: A has 61"),
     ({"a.cpp": "template <class T, class U>\nT g(U u = {}) " + body(60)}, "a.cpp:1: g has 61"),
