@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "mec/capi/arguments.h"
-#include "mec/tensor/io/limits.h"
 #include "mec/eval/features.h"
 #include "mec/ssl/run/saved_encoder.h"
 #include "mec/tensor/devices.h"
@@ -27,9 +26,7 @@ void embed_images(const Encoder& encoder, const mec_images& images, float* featu
   check<ShapeError>(images.count > 0 && images.height > 0 && images.width > 0 && images.channels == channels,
                     "the encoder takes images (N,H,W,", channels, "), but got (", images.count, ",", images.height, ",",
                     images.width, ",", images.channels, ")");
-  constexpr auto kMost = static_cast<std::int64_t>(limits::kPixels);
-  check<ShapeError>(images.height <= kMost / images.width, "an image has at most ", kMost, " pixels, but these are ",
-                    images.width, "x", images.height);
+  check_pixels(images.height, images.width, "");
   const std::int64_t bytes_of_one =
       images.height * images.width * images.channels * (images.dtype == MEC_F32 ? std::int64_t{sizeof(float)} : 1);
   mec_images part = images;  // so that no copy of all images is made
@@ -50,12 +47,11 @@ using namespace mec::capi;
 
 mec_status mec_encoder_open(const char* source, const mec_device* device, mec_encoder** encoder) {
   return guarded("mec_encoder_open", [&] {
-    check_result(encoder, "the address of the encoder");
-    *encoder = nullptr;
-    const SavedEncoder saved(text_of(source, "source"));
-    const Device where = open_device(device).device;
-    *encoder = handles<Encoder>().add(
-        [&] { return Encoder{.device = where, .info = saved.info(), .network = saved.load(where)}; });
+    open_handle<Encoder>(encoder, [&] {
+      const SavedEncoder saved(text_of(source, "source"));
+      const Device where = open_device(device).device;
+      return Encoder{.device = where, .info = saved.info(), .network = saved.load(where)};
+    });
   });
 }
 

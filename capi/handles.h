@@ -64,6 +64,13 @@ template <class Object> Handles<Object>& handles() {
   return *all;
 }
 
+// Opens a handle: what make() returns, or null where it throws.
+template <class Object, class Make> void open_handle(typename Object::Handle** handle, Make&& make) {
+  check<HandleError>(handle != nullptr, "the address of the ", Object::kName, " is null");
+  *handle = nullptr;
+  *handle = handles<Object>().add(make);
+}
+
 // An object for one call, which waits for those of other threads.
 template <class Object> class Use {
  public:

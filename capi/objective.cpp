@@ -40,11 +40,10 @@ using namespace mec::capi;
 
 mec_status mec_objective_open(const char* settings, const mec_device* device, mec_objective** objective) {
   return guarded("mec_objective_open", [&] {
-    check_result(objective, "the address of the objective");
-    *objective = nullptr;
-    PairLoss loss(parse_settings(settings ? settings : "", "settings"));
-    *objective = handles<ObjectiveOfHandle>().add(
-        [&] { return ObjectiveOfHandle{.device = open_device(device).device, .loss = std::move(loss)}; });
+    open_handle<ObjectiveOfHandle>(objective, [&] {
+      PairLoss loss(parse_settings(settings ? settings : "", "settings"));
+      return ObjectiveOfHandle{.device = open_device(device).device, .loss = std::move(loss)};
+    });
   });
 }
 

@@ -65,11 +65,11 @@ using namespace mec::capi;
 mec_status mec_trainer_open(const char* settings, const mec_trainer_options* options, const mec_device* device,
                             mec_trainer** trainer) {
   return guarded("mec_trainer_open", [&] {
-    check_result(trainer, "the address of the trainer");
-    *trainer = nullptr;
-    check_given(options, "options");
-    const mec_trainer_options asked = read_struct(options, mec_trainer_options MEC_TRAINER_OPTIONS_INIT, "mec_trainer_options");
-    *trainer = handles<Trainer>().add([&] { return make_trainer(settings, asked, device); });
+    open_handle<Trainer>(trainer, [&] {
+      check_given(options, "options");
+      const mec_trainer_options none = MEC_TRAINER_OPTIONS_INIT;
+      return make_trainer(settings, read_struct(options, none, "mec_trainer_options"), device);
+    });
   });
 }
 
@@ -127,11 +127,10 @@ mec_status mec_trainer_step_views(mec_trainer* trainer, const mec_images* views,
 mec_status mec_trainer_encoder(mec_trainer* trainer, mec_encoder** encoder) {
   return guarded("mec_trainer_encoder", [&] {
     const Use<Trainer> use(trainer);
-    check_result(encoder, "the address of the encoder");
-    *encoder = nullptr;
-    const Device device = use->device.another();
-    *encoder = handles<Encoder>().add(
-        [&] { return Encoder{.device = device, .info = use->run.info(), .network = use->run.encoder(device)}; });
+    open_handle<Encoder>(encoder, [&] {
+      const Device device = use->device.another();
+      return Encoder{.device = device, .info = use->run.info(), .network = use->run.encoder(device)};
+    });
   });
 }
 

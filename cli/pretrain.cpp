@@ -85,6 +85,16 @@ std::vector<std::string> surroundings_of(const DeviceOptions& device, Communicat
   return lines;
 }
 
+// Makes this rank's device, over which all ranks then train the run of that folder.
+Device begin_on_device(const DeviceOptions& options, const std::filesystem::path& folder, CommunicatorPtr& ranks,
+                       RunOptions& run) {
+  const Device device = make_device(options, folder, *ranks);
+  between_gpus(ranks, options, device);
+  run.ranks = ranks;
+  run.surroundings = surroundings_of(options, *ranks);
+  return device;
+}
+
 void run_pretrain(const PretrainOptions& options, CommunicatorPtr& ranks) {
   std::ostream nowhere(nullptr);
   std::ostream& log = ranks->rank() == 0 ? std::cout : nowhere;
@@ -95,10 +105,7 @@ void run_pretrain(const PretrainOptions& options, CommunicatorPtr& ranks) {
   if (std::filesystem::is_directory(options.config)) {
     check_resumes_folder(options);
     const std::filesystem::path folder = options.config;
-    const Device device = make_device(options.device, folder, *ranks);
-    between_gpus(ranks, options.device, device);
-    run.ranks = ranks;
-    run.surroundings = surroundings_of(options.device, *ranks);
+    const Device device = begin_on_device(options.device, folder, ranks, run);
     return check_complete(resume_told(device, folder, log, run), folder);
   }
   const bool resumes = options.resume || options.with_changes;
@@ -110,10 +117,7 @@ void run_pretrain(const PretrainOptions& options, CommunicatorPtr& ranks) {
   const std::filesystem::path out =
       options.out.empty() ? "runs" / std::filesystem::path(options.config).stem() : std::filesystem::path(options.out);
   run.resume = options.with_changes ? Resume::other_settings : options.resume ? Resume::same_settings : Resume::never;
-  const Device device = make_device(options.device, out, *ranks);
-  between_gpus(ranks, options.device, device);
-  run.ranks = ranks;
-  run.surroundings = surroundings_of(options.device, *ranks);
+  const Device device = begin_on_device(options.device, out, ranks, run);
   const RunEnd end = train_told(settings, device, out, log, run);
   check_complete(end, out);
   if (end.trained) log << "wrote " << printable(out.string()) << std::endl;

@@ -21,7 +21,8 @@ struct CollectiveProfile {
 };
 
 // Calls go to the inner communicator, each after all ranks have met: so the time in which messages
-// move is told apart from the time in which ranks wait for a slower one.
+// move is told apart from the time in which ranks wait for a slower one. So no call of it is
+// capturable().
 class ProfilingCommunicator final : public Communicator {
  public:
   explicit ProfilingCommunicator(CommunicatorPtr inner) : inner_(std::move(inner)) {}

@@ -3,8 +3,9 @@
 
     make_wheel.py --build build/release --out build/wheel
 
-The library is the one that `make install` would install, which knows nothing of the build's folders. It is linked to the system's oneDNN, OpenBLAS and decoders of images where mec was built with them: the wheel is
-for machines that have these, hence its tag linux_<machine>. Nothing is compiled, and no package is needed to make it.
+The library is the one that `make install` would install, which knows nothing of the build's folders. It is linked to
+the system's oneDNN, OpenBLAS and decoders of images where mec was built with them: the wheel is for machines that have
+these, hence its tag linux_<machine>. Nothing is compiled, and no package is needed to make it.
 """
 import argparse
 import base64

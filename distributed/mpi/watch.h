@@ -9,11 +9,12 @@
 #include <mutex>
 #include <thread>
 
+#include "mec/tensor/waiting.h"
+
 namespace mec {
 
 // Lives as long as the call. After `seconds` it writes "error: …" and ends the process with status
-// 1. The seconds are counted one by one, so that one in which the job was suspended is one, however
-// long it took. Where no thread can be started, the call goes unwatched.
+// 1. Where no thread can be started, the call goes unwatched.
 class Watch {
  public:
   Watch(double seconds, const char* error) noexcept {  // the text outlives it
@@ -37,7 +38,7 @@ class Watch {
  private:
   void run(double seconds, const char* error) {
     std::unique_lock lock(mutex_);
-    for (double waited = 0; waited < seconds; ++waited) {
+    for (Waiting waiting; waiting.seconds() < seconds;) {
       if (over_.wait_for(lock, std::chrono::seconds(1), [this] { return returned_; })) return;
     }
     std::fprintf(stderr, "error: %s\n", error);

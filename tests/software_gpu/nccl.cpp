@@ -34,7 +34,6 @@ struct Call {
 // What the processes share. All bytes are zero at first.
 struct Shared {
   std::atomic<int> joined, arrived, round;
-  std::atomic<bool> aborted;
   Call calls[kMostRanks];
   std::byte slots[kMostRanks][kSlot];
 };
@@ -44,29 +43,26 @@ struct Group {
   int rank = 0, size = 1;
   std::atomic<ncclResult_t> error{ncclSuccess};
 
-  template <class Condition> bool wait(Condition condition) const {
-    while (!condition()) {
-      if (shared->aborted) return false;
-      std::this_thread::sleep_for(std::chrono::microseconds(50));
-    }
-    return true;
+  template <class Condition> static void wait(Condition condition) {
+    while (!condition()) std::this_thread::sleep_for(std::chrono::microseconds(50));
   }
-  // Returns when all ranks are here; false where one has given up.
-  bool meet() const {
+  // Returns when all ranks are here.
+  void meet() const {
     const int round = shared->round;
     if (shared->arrived.fetch_add(1) + 1 == size) {
       shared->arrived = 0;
       ++shared->round;
-      return true;
+    } else {
+      wait([&] { return shared->round != round; });
     }
-    return wait([&] { return shared->round != round; });
   }
   bool agree(const Call& call) {
     shared->calls[rank] = call;
-    if (!meet()) return false;
-    if (std::all_of(shared->calls, shared->calls + size, [&](const Call& other) { return other == call; })) return meet();
-    error = ncclInvalidUsage;
-    return false;
+    meet();
+    const bool same = std::all_of(shared->calls, shared->calls + size, [&](const Call& other) { return other == call; });
+    if (same) meet();
+    else error = ncclInvalidUsage;
+    return same;
   }
 };
 Group& of(ncclComm_t group) { return *reinterpret_cast<Group*>(group); }
@@ -78,9 +74,9 @@ template <class T, class Read> void show(Group& group, const T* own, std::size_t
   for (std::size_t at = 0; at < count; at += kMost) {
     const std::size_t some = std::min(kMost, count - at);
     std::memcpy(group.shared->slots[group.rank], own + at, some * sizeof(T));
-    if (!group.meet()) return;
+    group.meet();
     read(at, some);
-    if (!group.meet()) return;
+    group.meet();
   }
 }
 
@@ -123,11 +119,7 @@ ncclResult_t ncclGetVersion(int* version) {
   return ncclSuccess;
 }
 const char* ncclGetErrorString(ncclResult_t result) {
-  switch (result) {
-    case ncclInvalidUsage: return "invalid usage";
-    case ncclRemoteError: return "remote process exited or there was a network error";
-    default: return "an error of the software NCCL";
-  }
+  return result == ncclInvalidUsage ? "invalid usage" : "an error of the software NCCL";
 }
 
 ncclResult_t ncclGetUniqueId(ncclUniqueId* id) {
@@ -157,14 +149,8 @@ ncclResult_t ncclCommDestroy(ncclComm_t handle) {
   delete &of(handle);
   return ncclSuccess;
 }
-// What streams hold of it may still run.
-ncclResult_t ncclCommAbort(ncclComm_t handle) {
-  of(handle).shared->aborted = true;
-  return ncclSuccess;
-}
 ncclResult_t ncclCommGetAsyncError(ncclComm_t handle, ncclResult_t* error) {
   *error = of(handle).error;
-  if (*error == ncclSuccess && of(handle).shared->aborted) *error = ncclRemoteError;
   return ncclSuccess;
 }
 

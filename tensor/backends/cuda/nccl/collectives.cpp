@@ -17,7 +17,6 @@ MEC_FUNCTION_OF(nccl, ncclGetVersion);
 MEC_FUNCTION_OF(nccl, ncclGetUniqueId);
 MEC_FUNCTION_OF(nccl, ncclCommInitRank);
 MEC_FUNCTION_OF(nccl, ncclCommDestroy);
-MEC_FUNCTION_OF(nccl, ncclCommAbort);
 MEC_FUNCTION_OF(nccl, ncclCommGetAsyncError);
 MEC_FUNCTION_OF(nccl, ncclGetErrorString);
 MEC_FUNCTION_OF(nccl, ncclAllGather);
