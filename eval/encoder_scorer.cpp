@@ -1,5 +1,6 @@
 #include "mec/eval/encoder_scorer.h"
 
+#include <cmath>
 #include <set>
 #include <utility>
 #include <vector>
@@ -88,12 +89,22 @@ class RunScorer : public EncoderScorer {
   const std::string& text() const override { return text_; }
 
   std::optional<Metrics> score(const Module& encoder, Dtype dtype, const std::function<bool()>& stops) const override {
-    const auto features = [&](const DatasetPtr& images) { return embed(encoder, stream(images, stops), dtype); };
+    bool finite = true;
+    // The first rank alone has features, once all are done, so that no other one waits in vain.
+    const auto features = [&](const DatasetPtr& images) -> Features {
+      try {
+        return embed(encoder, stream(images, stops), dtype);
+      } catch (const NumericalError&) {
+        finite = false;
+        return {};
+      }
+    };
     std::optional<Metrics> metrics;
     try {
       const Features train = features(images_.train), test = features(images_.test);
       if (options_.ranks->rank() > 0 && options_.before_waiting) options_.before_waiting();
-      on_first_rank(*options_.ranks, [&](const AtWork& at_work) { metrics = score(train, test, stops, at_work); });
+      on_first_rank(*options_.ranks,
+                    [&](const AtWork& at_work) { metrics = finite ? score(train, test, stops, at_work) : no_scores(); });
     } catch (const Stopped&) {  // all ranks are
       return {};
     }
@@ -102,6 +113,12 @@ class RunScorer : public EncoderScorer {
   }
 
  private:
+  Metrics no_scores() const {
+    Metrics metrics;
+    if (scores_.knn) metrics.emplace_back("knn", std::nan(""));
+    if (scores_.linear) metrics.emplace_back("probe", std::nan(""));
+    return metrics;
+  }
   // None where `stops` says so.
   std::optional<Metrics> score(const Features& train, const Features& test, const std::function<bool()>& stops,
                                const AtWork& at_work) const {
@@ -117,6 +134,8 @@ class RunScorer : public EncoderScorer {
       return metrics;
     } catch (const Stopped&) {
       return {};
+    } catch (const NumericalError&) {  // finite features may be too large for the probe
+      return no_scores();
     }
   }
   BrokenListener listener(const std::string& of) const {

@@ -172,7 +172,7 @@ Features embed(const Module& encoder, const ImageStream& images, Dtype dtype) {
   const NoGrad no_grad;
   Features features =
       stack(images, [&](const Tensor& view) { return encoder.forward(Variable(view.to(dtype)), kEvaluation).data(); });
-  if (features.x) check_finite(features.x, "embed: the encoder's features");
+  if (features.x) check_finite<NumericalError>(features.x, "embed: the encoder's features");
   return features;
 }
 
@@ -183,15 +183,16 @@ Features pixel_features(const ImageStream& images) {
   });
 }
 
-void check_finite(const Tensor& x, const std::string& name) {
+std::string nonfinite_value(const Tensor& x) {
   constexpr std::int64_t kPiece = 1 << 20;  // so that the copies take little memory
   for (std::int64_t begin = 0; begin < x.numel(); begin += kPiece) {
     const Tensor piece = x.segment(begin, {std::min(kPiece, x.numel() - begin)});
     const auto values = piece.to(Dtype::f64).to_vector<double>();
     const auto bad = std::ranges::find_if(values, [](double v) { return !std::isfinite(v); });
-    check<ValueError>(bad == values.end(), name, ": all values must be finite, but the one at ",
-                      position_of(begin + (bad - values.begin()), x.shape()), " is ", bad == values.end() ? 0.0 : *bad);
+    if (bad == values.end()) continue;
+    return concat("the one at ", position_of(begin + (bad - values.begin()), x.shape()), " is ", *bad);
   }
+  return "";
 }
 
 }  // namespace mec

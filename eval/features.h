@@ -67,7 +67,7 @@ ImageStream stream_array(const Tensor& images, const std::string& name, const De
                          const StreamOptions& options = {});
 
 // The encoder's output in f32, in evaluation mode and without a graph; images enter it as `dtype`.
-// ShapeError when it does not give one row for each image, ValueError for a feature that is not
+// ShapeError when it does not give one row for each image, NumericalError for a feature that is not
 // finite.
 //
 // Of a stream that several ranks share, each embeds its batches, and the first one has the features
@@ -78,8 +78,14 @@ Features embed(const Module& encoder, const ImageStream& images, Dtype dtype = D
 // The streamed pixels themselves, d = H·W·C. Of several ranks as with embed().
 Features pixel_features(const ImageStream& images);
 
-// Throws ValueError, naming `name` and the first such position, for a value that is not finite; any
-// floating dtype.
-void check_finite(const Tensor& x, const std::string& name);
+// "the one at [1,0] is nan" of the first value that is not finite; "" where all are. Any floating
+// dtype.
+std::string nonfinite_value(const Tensor& x);
+
+// Throws E, naming `name` and the position, for a value that is not finite.
+template <class E = ValueError> void check_finite(const Tensor& x, const std::string& name) {
+  const std::string bad = nonfinite_value(x);
+  check<E>(bad.empty(), name, ": all values must be finite, but ", bad);
+}
 
 }  // namespace mec

@@ -1,13 +1,17 @@
 #include "mec/ssl/run/evaluations.h"
 
+#include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
+#include <fstream>
 #include <map>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "mec/nn/files/weights.h"
+#include "mec/ssl/run/run_directory.h"
 #include "mec/tensor/clock.h"
 #include "mec/tensor/io/safetensors.h"
 #include "mec/tensor/text.h"
@@ -21,12 +25,45 @@ constexpr const char* kScoredBy = "scored_by";
 
 std::string digits_that_read_back(double number) { return nlohmann::json(number).dump(); }
 
+const char* name_of_choice(const EvalSettings& eval) { return eval.knn ? "knn" : "probe"; }
+
+// The first with the highest score of the lines; 0 without scores.
+std::int64_t best_epoch_in(const std::filesystem::path& metrics, const std::string& name) {
+  std::ifstream file(metrics, std::ios::binary);
+  std::int64_t epoch = 0;
+  double best = -1;
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("{\"epoch\":")) continue;
+    const auto scores = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!scores.is_object() || !scores.contains(name) || !scores[name].is_number() || scores[name] <= best) continue;
+    best = scores[name];
+    epoch = scores["epoch"];
+  }
+  return epoch;
+}
+
 }  // namespace
+
+std::string missing_best(const std::filesystem::path& folder, const EvalSettings& eval) {
+  const std::int64_t epoch = best_epoch_in(folder / kMetricsFile, name_of_choice(eval));
+  const std::filesystem::path path = folder / kBestEncoderFile;
+  std::string kept = "is not there";
+  if (std::filesystem::exists(path)) {
+    try {
+      kept = concat("is that of epoch ", read_safetensors_metadata(path).at(kEpoch));
+    } catch (const std::exception&) {
+      kept = "cannot be read";
+    }
+  }
+  if (epoch == 0 || kept == concat("is that of epoch ", epoch)) return "";
+  return concat("epoch ", epoch, " had the best score, but ", printable(path.string()), " ", kept);
+}
 
 std::string score_text(const std::string& name, double accuracy) {
   const std::string teacher = "teacher_";
   const bool is_teachers = name.starts_with(teacher);
   const std::string of = is_teachers ? name.substr(teacher.size()) : name;
+  if (std::isnan(accuracy)) return concat("no ", is_teachers ? "teacher's " : "", of == "knn" ? "kNN" : of);
   char percent[32];
   std::snprintf(percent, sizeof percent, "%.2f %%", 100 * accuracy);
   return concat(is_teachers ? "teacher's " : "", of == "knn" ? "kNN" : of, " ", percent);
@@ -66,7 +103,7 @@ std::optional<Evaluations::Best> Evaluations::read_best() const {
   try {
     const std::map<std::string, std::string> metadata = read_safetensors_metadata(path);
     if (metadata.at(kScoredBy) != scorer_->text()) return {};
-    const std::string& score = metadata.at(settings_.knn ? "knn" : "probe");
+    const std::string& score = metadata.at(name_of_choice(settings_));
     Best best{.epoch = std::stoll(metadata.at(kEpoch))};
     const auto [end, error] = std::from_chars(score.data(), score.data() + score.size(), best.score);
     if (error != std::errc() || end != score.data() + score.size()) return {};
@@ -93,14 +130,25 @@ void Evaluations::on_epoch(std::int64_t epoch, Learner& learner) {
   if (gave_up_) return;
   const Evaluation evaluation{
       .epoch = epoch, .step = epoch * steps_per_epoch_, .scores = *scores, .seconds = seconds_since(began)};
+  tell_missing(evaluation);
   keep(evaluation, learner);
   for (Observer* observer : options_.observers) observer->on_evaluation(evaluation);
+}
+
+// Once for evaluations in a row.
+void Evaluations::tell_missing(const Evaluation& evaluation) {
+  const bool misses = std::ranges::any_of(evaluation.scores, [](const auto& score) { return std::isnan(score.second); });
+  if (misses && !misses_ && options_.note) {
+    options_.note(concat("after epoch ", evaluation.epoch, " features of the encoder are not finite, so that it has no score; ",
+                         "training goes on, but such an encoder is of no use: lower train.lr"));
+  }
+  misses_ = misses;
 }
 
 // Where it is the best.
 void Evaluations::keep(const Evaluation& evaluation, Learner& learner) {
   const double score = evaluation.scores.front().second;
-  if (best_ && score <= best_->score) {
+  if (std::isnan(score) || (best_ && score <= best_->score)) {
     if (unwritten_) write(*unwritten_, unwritten_metadata_);
     return;
   }
@@ -134,7 +182,7 @@ std::string Evaluations::finish() {
   if (unwritten_) write(*unwritten_, unwritten_metadata_);
   check<IoError>(failure_.empty(), "the best encoder, of epoch ", best_ ? best_->epoch : 0, ", is not written: ", failure_);
   if (!best_) return "";
-  return concat("best epoch ", best_->epoch, ", ", score_text(settings_.knn ? "knn" : "probe", best_->score), ": ",
+  return concat("best epoch ", best_->epoch, ", ", score_text(name_of_choice(settings_), best_->score), ": ",
                 printable((options_.folder / kBestEncoderFile).string()));
 }
 

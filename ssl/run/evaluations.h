@@ -26,6 +26,10 @@ inline bool is_scored(const EvalSettings& eval, std::int64_t epoch, std::int64_t
   return eval.every_epochs > 0 && (epoch % eval.every_epochs == 0 || epoch == epochs);
 }
 
+// How the folder's best encoder differs from what its lines of metrics say, as after a write that
+// failed to the end; "" where it does not.
+std::string missing_best(const std::filesystem::path& folder, const EvalSettings& eval);
+
 struct EvaluationOptions {
   std::filesystem::path folder;
   std::vector<Observer*> observers = {};  // are told
@@ -64,6 +68,7 @@ class Evaluations : public Observer {
   };
   std::optional<Best> read_best() const;
   void write(ResNet& encoder, const std::map<std::string, std::string>& metadata);
+  void tell_missing(const Evaluation& evaluation);
   void keep(const Evaluation& evaluation, Learner& learner);
 
   EvalSettings settings_;
@@ -76,6 +81,7 @@ class Evaluations : public Observer {
   std::unique_ptr<ResNet> unwritten_;  // then a copy of it
   std::map<std::string, std::string> unwritten_metadata_;
   bool gave_up_ = false;
+  bool misses_ = false;  // a score, the last evaluation
 };
 
 // What the other ranks than the first do while it evaluates: their part of the images.

@@ -145,8 +145,12 @@ bool is_complete(const Former& former, const PretrainSettings& settings, Resume 
          has_its_scores(out, settings, former.step(), steps_per_epoch);
 }
 
-RunEnd ended_already(const RunOptions& options, const std::filesystem::path& out, std::int64_t steps, std::int64_t epochs) {
-  tell(options.log, concat(printable(out.string()), ": training has ended already, after ", counted(epochs, "epoch")));
+RunEnd ended_already(const RunOptions& options, const std::filesystem::path& out, std::int64_t steps,
+                     const PretrainSettings& settings) {
+  tell(options.log,
+       concat(printable(out.string()), ": training has ended already, after ", counted(settings.train.epochs, "epoch")));
+  const std::string doubt = missing_best(out, settings.eval);
+  if (options.ranks->rank() == 0 && !doubt.empty()) tell(options.note, doubt);
   return {.steps = steps, .trained = false, .complete = true, .goes_on_after = steps};
 }
 
@@ -259,7 +263,7 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
   const bool leads = options.ranks->rank() == 0;
   const bool scored =
       options.ranks->broadcast(leads && has_its_scores(out, settings, done, plan.steps_per_epoch()) ? 1 : 0) > 0;
-  if (done >= plan.steps() && scored) return ended_already(options, out, done, settings.train.epochs);
+  if (done >= plan.steps() && scored) return ended_already(options, out, done, settings);
 
   std::unique_ptr<RunKeeper> keeper;
   std::unique_ptr<EvaluationPart> evaluations;  // of another rank
@@ -306,7 +310,7 @@ RunEnd train_run(const PretrainSettings& settings, const Device& device, const s
   if (leads) former = find_former(out, options);
   const bool complete = is_complete(former, settings, options.resume, out);
   if (options.ranks->broadcast(complete ? 1 : 0) > 0) {
-    return ended_already(options, out, former.step(), settings.train.epochs);
+    return ended_already(options, out, former.step(), settings);
   }
   try {
     const RunEnd end = run(settings, device, out, options, std::move(former), logs ? &log : nullptr);

@@ -3,6 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "mec/distributed/threads.h"
 #include "mec/nn/files/weights.h"
 #include "mec/ssl/methods/mec.h"
@@ -208,6 +211,45 @@ TEST_CASE_FIXTURE(Fixture, "a best encoder that cannot be written is told once, 
   CHECK(best_epoch() == "4");
 }
 
+TEST_CASE_FIXTURE(Fixture, "an encoder without a score is told once, and is never the best") {
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  std::filesystem::create_directory(out());
+  Evaluations e = evaluations({kNone, kNone, 0.2, kNone});
+  end_epoch(e, 1);
+  end_epoch(e, 2);
+  CHECK_FALSE(std::filesystem::exists(best()));
+  REQUIRE(notes.size() == 1);
+  CHECK(notes[0].starts_with("after epoch 1 features of the encoder are not finite"));
+  end_epoch(e, 3);
+  end_epoch(e, 4);
+  CHECK(best_epoch() == "3");
+  CHECK(notes.size() == 2);
+  CHECK(told.words.size() == 8);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a folder whose best encoder is not that of its best score says so") {
+  std::filesystem::create_directory(out());
+  const auto missing = [&] { return missing_best(out(), settings.eval); };
+  CHECK(missing().empty());  // nothing was scored
+  const auto lines = [&](const std::vector<double>& scores) {
+    std::string text = "{\"step\":1,\"epoch\":1,\"loss\":-0.5}\n";
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      const std::string score = std::isnan(scores[i]) ? "null" : std::to_string(scores[i]);
+      text += concat("{\"epoch\":", i + 1, ",\"step\":", 3 * (i + 1), ",\"knn\":", score, ",\"probe\":0.9}\n");
+    }
+    write_bytes(out() / "metrics.jsonl", text);
+  };
+  lines({0.1, 0.3, 0.3, NAN});
+  CHECK(missing() == concat("epoch 2 had the best score, but ", best().string(), " is not there"));
+  Evaluations e = evaluations({0.3});
+  end_epoch(e, 2);
+  CHECK(missing().empty());
+  lines({0.1, 0.3, 0.4});
+  CHECK(missing() == concat("epoch 3 had the best score, but ", best().string(), " is that of epoch 2"));
+  write_bytes(best(), "damaged");
+  CHECK(missing().ends_with(" cannot be read"));
+}
+
 TEST_CASE_FIXTURE(Fixture, "an evaluation that is asked to stop, at the student's or the teacher's, leaves nothing") {
   std::filesystem::create_directory(out());
   with_teacher = true;
@@ -250,4 +292,6 @@ TEST_CASE("a score as people read it") {
   CHECK(score_text("teacher_knn", 1) == "teacher's kNN 100.00 %");
   CHECK(score_text("probe", 0.5) == "probe 50.00 %");
   CHECK(score_text("teacher_probe", 0) == "teacher's probe 0.00 %");
+  CHECK(score_text("knn", NAN) == "no kNN");
+  CHECK(score_text("teacher_probe", NAN) == "no teacher's probe");
 }
