@@ -53,7 +53,7 @@ demo: build/release
 	$</mec eval table build/demo
 
 test: build/release
-	@$(ctest) --label-exclude slow
+	@$(ctest) --label-exclude slow -j $(JOBS)
 
 slow: build/release
 	@$(ctest) --label-regex slow

@@ -21,6 +21,13 @@ ProgramResult run_suite(int processes, const std::string& suite, int patience = 
   return {.status = status, .out = read_bytes(folder / "out"), .err = read_bytes(folder / "err")};
 }
 
+void check_rules(int processes) {
+  const ProgramResult result = run_suite(processes, "launched with GPUs");
+  CAPTURE(result.out);
+  CAPTURE(result.err);
+  CHECK(result.status == 0);
+}
+
 // Runs of ten steps.
 struct OnGpus : Launched {
   OnGpus() { ::setenv("MEC_PROGRAM", MEC_ON_SOFTWARE_GPU, 1); }
@@ -41,15 +48,7 @@ struct OnGpus : Launched {
 
 }  // namespace
 
-TEST_CASE("GPUs keep the rules of a communicator") {
-  for (const int processes : {2, 3}) {
-    CAPTURE(processes);
-    const ProgramResult result = run_suite(processes, "launched with GPUs");
-    CAPTURE(result.out);
-    CAPTURE(result.err);
-    CHECK(result.status == 0);
-  }
-}
+TEST_CASE("GPUs keep the rules of a communicator") { check_rules(2); }
 
 TEST_CASE("a GPU that waits in vain ends all processes, with one line that says so") {
   const ProgramResult result = run_suite(2, "GPUs in vain", 2);
@@ -71,7 +70,7 @@ TEST_CASE("GPUs that are given different work end all processes") {
   CHECK(result.err.find("NCCL: invalid usage") != std::string::npos);
 }
 
-TEST_CASE_FIXTURE(OnGpus, "two GPUs train as one does, and to the same bits from recorded steps, from eager ones, and again") {
+TEST_CASE_FIXTURE(OnGpus, "two GPUs train as one does, and to the same bits from recorded steps and from eager ones") {
   train(1, 1, "one");
   const ProgramResult result = train(2, 2, "two");
   CHECK(result.err.empty());
@@ -79,8 +78,6 @@ TEST_CASE_FIXTURE(OnGpus, "two GPUs train as one does, and to the same bits from
   REQUIRE(two.size() == one.size());
   for (std::size_t step = 0; step < 3; ++step)  // later, rounding has grown
     CHECK(two[step] == doctest::Approx(one[step]).epsilon(1e-3).scale(0.1));
-  train(2, 2, "again");
-  check_same("again", "two");
   train(2, 2, "eager", {"--no-graph"});
   check_same("eager", "two");
 }
@@ -106,19 +103,6 @@ TEST_CASE_FIXTURE(OnGpus, "steps of two GPUs are recorded, but not those of proc
   }
 }
 
-TEST_CASE_FIXTURE(OnGpus, "GPUs stop at a signal with a checkpoint, and go on to the same bits") {
-  REQUIRE(train(2, 2, "whole", {"--set", "train.epochs=2"}).status == 0);
-  std::vector<std::string> words = command("run", "mec", {"train.warmup_epochs=0", "train.epochs=2"});
-  words.insert(words.end(), {"--device", "cuda"});
-  Process process(MEC_MPIEXEC, launch(2, words), with_gpus(2), out, err);
-  REQUIRE_FALSE(process.wait_until([&] { return newest_checkpoint_in(at("run")).step > 3; }));
-  process.send(SIGUSR1);
-  CHECK(process.wait() == 75);
-  CHECK(read_bytes(err).find("NCCL") == std::string::npos);
-  train(2, 2, "run", {"--set", "train.epochs=2"});
-  check_same("run", "whole");
-}
-
 // Each process has its own seed, which the second one finds out after the GPUs have met.
 TEST_CASE_FIXTURE(OnGpus, "an error of one of the processes with GPUs is what is told") {
   std::string line = "exec '" + program_path().string() + "'";
@@ -137,4 +121,21 @@ TEST_CASE_FIXTURE(OnGpus, "processes that share a GPU train by way of the host, 
   const ProgramResult result = train(2, 1, "shared");
   CHECK(result.err.find("tensors go by way of the host, since processes share a GPU") != std::string::npos);
   CHECK(losses("shared").size() == 10);
+}
+
+TEST_SUITE("slow") {
+  TEST_CASE("three GPUs keep the rules of a communicator") { check_rules(3); }
+
+  TEST_CASE_FIXTURE(OnGpus, "GPUs stop at a signal with a checkpoint, and go on to the same bits") {
+    REQUIRE(train(2, 2, "whole", {"--set", "train.epochs=2"}).status == 0);
+    std::vector<std::string> words = command("run", "mec", {"train.warmup_epochs=0", "train.epochs=2"});
+    words.insert(words.end(), {"--device", "cuda"});
+    Process process(MEC_MPIEXEC, launch(2, words), with_gpus(2), out, err);
+    REQUIRE_FALSE(process.wait_until([&] { return newest_checkpoint_in(at("run")).step > 3; }));
+    process.send(SIGUSR1);
+    CHECK(process.wait() == 75);
+    CHECK(read_bytes(err).find("NCCL") == std::string::npos);
+    train(2, 2, "run", {"--set", "train.epochs=2"});
+    check_same("run", "whole");
+  }
 }

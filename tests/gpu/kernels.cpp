@@ -46,8 +46,10 @@ void check_small_on_gpu(const char* kernel) {
   TEST_CASE("cuda kernel " kernel ": agrees with the reference on every case") { check_on_gpu(kernel); }
 MEC_FOR_EACH_KERNEL(KERNEL_CASE)
 
-#define SMALL_CASE(kernel) \
-  TEST_CASE("cuda small " kernel ": agrees with the reference on small shapes") { check_small_on_gpu(kernel); }
+#define SMALL_CASE(kernel)                                                                                      \
+  TEST_CASE("cuda small " kernel ": agrees with the reference on small shapes" * doctest::test_suite("slow")) { \
+    check_small_on_gpu(kernel);                                                                                 \
+  }
 MEC_FOR_EACH_KERNEL(SMALL_CASE)
 
 TEST_CASE("cuda: engines that were timed agree with the reference as well") {
