@@ -90,22 +90,31 @@ def objective(m, d, ranks, side):
             gathered("objective", VIEWS * NORM_PRODUCTS, VIEWS * NORM_PRODUCTS * n * F32, ranks)]
 
 
-def networks(network, ranks):
-    """Batch norm's statistics and sums, and the gradients."""
+PIECE_OF_GPUS = 25 << 20  # Communicator::bytes_of_sum()
+
+
+def gradient_sums(count, ranks, piece):
+    """They begin while the last view goes backward."""
+    length = piece // F32 // ranks * ranks
+    return Messages("backward", "sum", math.ceil(count / length), 2 * (ranks - 1) / ranks * F32 * count)
+
+
+def networks(network, ranks, piece=PIECE_OF_GPUS):
+    """Batch norm's statistics and sums, and the gradients, in pieces of so many bytes."""
     teacher, student = network.teacher_norms(), network.student_norms()
     two = 2 * F32  # mean and variance; the sums for γ and β
     return [gathered("teacher", VIEWS * len(teacher), VIEWS * two * sum(teacher), ranks),
             gathered("student", VIEWS * len(student), VIEWS * two * sum(student), ranks),
             summed("backward", VIEWS * len(student), VIEWS * two * sum(student), ranks),
-            summed("update", 1, F32 * network.parameters(), ranks)]
+            gradient_sums(network.parameters(), ranks, piece)]
 
 
 def side_of(m, d):
     return "m x m" if m <= d else "d x d"
 
 
-def step_messages(network, m, ranks):
-    return [message for message in networks(network, ranks) + objective(m, network.dim, ranks, side_of(m, network.dim))
+def step_messages(network, m, ranks, piece=PIECE_OF_GPUS):
+    return [message for message in networks(network, ranks, piece) + objective(m, network.dim, ranks, side_of(m, network.dim))
             if ranks > 1]
 
 

@@ -24,6 +24,11 @@ class OneProcess : public Communicator {
   void reduce(const Tensor&) override {}
 };
 
+void check_dtype(const Tensor& t) {
+  check<DtypeError>(t.dtype() == Dtype::f32 || t.dtype() == Dtype::f64, "all_reduce: sums f32 or f64, but the tensor is ",
+                    t.dtype());
+}
+
 }  // namespace
 
 std::string Communicator::broadcast(const std::string& text) {
@@ -37,9 +42,13 @@ std::string Communicator::broadcast(const std::string& text) {
 }
 
 void Communicator::all_reduce(const Tensor& t) {
-  check<DtypeError>(t.dtype() == Dtype::f32 || t.dtype() == Dtype::f64, "all_reduce: sums f32 or f64, but the tensor is ",
-                    t.dtype());
+  check_dtype(t);
   if (t.numel() > 0) reduce(t);
+}
+
+void Communicator::begin_sum(const Tensor& t) {
+  check_dtype(t);
+  if (t.numel() > 0) begin_reduce(t);
 }
 
 Tensor Communicator::make_gathered(const Tensor& own) const {

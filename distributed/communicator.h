@@ -23,6 +23,13 @@ class Communicator {
   // t ← Σ over ranks, added in the order of ranks unless a library() does it. f32 or f64;
   // DtypeError otherwise.
   void all_reduce(const Tensor& t);
+  // The same, to the same bits, while the caller works on: nobody touches t before finish_sums().
+  // Other calls may come between; work that takes long calls advance_sums() now and then. A sum is
+  // best of about bytes_of_sum(), many of which may be begun.
+  void begin_sum(const Tensor& t);
+  virtual void advance_sums() {}
+  virtual void finish_sums() {}
+  virtual std::int64_t bytes_of_sum(const Device& /*device*/) const { return std::int64_t{1} << 21; }
   // t ← rank 0's. Any dtype.
   virtual void broadcast(const Tensor& t) = 0;
   virtual std::int64_t broadcast(std::int64_t number) = 0;  // rank 0's
@@ -46,7 +53,9 @@ class Communicator {
  protected:
   // What all_gather() fills: ShapeError where `own` has no rows.
   Tensor make_gathered(const Tensor& own) const;
-  virtual void reduce(const Tensor& t) = 0;  // of all_reduce(), for a tensor that is not empty
+  // Of all_reduce() and begin_sum(), for a tensor that is not empty.
+  virtual void reduce(const Tensor& t) = 0;
+  virtual void begin_reduce(const Tensor& t) { reduce(t); }
 };
 
 using CommunicatorPtr = std::shared_ptr<Communicator>;

@@ -46,6 +46,14 @@ class DeviceCommunicator : public Communicator {
   std::int64_t broadcast(std::int64_t number) override { return hosts_->broadcast(number); }
   double maximum(double value) override { return hosts_->maximum(value); }
   void after_replay() override { collectives_->watch(); }
+  void advance_sums() override { hosts_->advance_sums(); }
+  void finish_sums() override {
+    collectives_->finish_sums();
+    hosts_->finish_sums();
+  }
+  std::int64_t bytes_of_sum(const Device& device) const override {
+    return device == device_ ? kBytesOfSum : hosts_->bytes_of_sum(device);
+  }
   CommunicatorPtr split(int group) override {
     parts_.push_back(
         std::make_shared<DeviceCommunicator>(hosts_->split(group), device_, device_->make_collectives(), options_));
@@ -58,8 +66,15 @@ class DeviceCommunicator : public Communicator {
     if (t.device() != device_) return hosts_->all_reduce(t);
     collectives_->all_reduce(t.out());
   }
+  void begin_reduce(const Tensor& t) override {
+    if (t.device() != device_) return hosts_->begin_sum(t);
+    collectives_->begin_sum(t.out());
+  }
 
  private:
+  // As PyTorch's DistributedDataParallel: NCCL needs megabytes to use its wires.
+  static constexpr std::int64_t kBytesOfSum = std::int64_t{25} << 20;
+
   CommunicatorPtr hosts_;
   Device device_;
   DeviceCommunicatorOptions options_;

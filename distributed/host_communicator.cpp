@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "mec/distributed/background_sums.h"
 #include "mec/tensor/host_bytes.h"
 
 namespace mec {
@@ -45,15 +46,10 @@ constexpr std::size_t kPiece = std::size_t{1} << 21, kLeastBlock = std::size_t{1
 // two.
 constexpr std::size_t kShort = std::size_t{1} << 15;
 
-// sum ← Σ over the blocks of sum.size() values, in their order.
-template <class T> void add_up(std::span<const T> blocks, std::span<T> sum) {
-  std::ranges::copy(blocks.first(sum.size()), sum.begin());
-  for (std::size_t at = sum.size(); at < blocks.size(); at += sum.size()) {
-    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += blocks[at + i];
-  }
-}
-
 }  // namespace
+
+HostCommunicator::HostCommunicator() = default;
+HostCommunicator::~HostCommunicator() = default;
 
 Tensor HostCommunicator::all_gather(const Tensor& own) {
   const Tensor all = make_gathered(own);
@@ -101,6 +97,33 @@ void HostCommunicator::reduce(const Tensor& t) {
   if (t.dtype() == Dtype::f32) reduce_as(std::span(reinterpret_cast<float*>(bytes.span().data()), count));
   else reduce_as(std::span(reinterpret_cast<double*>(bytes.span().data()), count));
   bytes.store();
+}
+
+void HostCommunicator::begin_reduce(const Tensor& t) {
+  if (t.numel() % size() != 0 || !t.backend().host_readable()) return reduce(t);
+  if (!sums_) {
+    const auto ranks = [this] { return std::dynamic_pointer_cast<HostCommunicator>(split(0)); };
+    sums_ = std::make_unique<BackgroundSums>(ranks(), ranks());
+  }
+  sums_->begin(t);
+}
+
+void HostCommunicator::advance_sums() {
+  if (sums_) sums_->advance();
+}
+
+void HostCommunicator::finish_sums() {
+  if (sums_) sums_->finish();
+}
+
+std::unique_ptr<Message> HostCommunicator::begin_gather(std::span<const std::byte> from, std::span<std::byte> to) {
+  gather_bytes(from, to);
+  return nullptr;
+}
+
+std::unique_ptr<Message> HostCommunicator::begin_exchange(std::span<const std::byte> from, std::span<std::byte> to) {
+  exchange_bytes(from, to);
+  return nullptr;
 }
 
 void HostCommunicator::broadcast(const Tensor& t) {

@@ -86,6 +86,22 @@ class Mpi {
   int rank_ = 0, size_ = 1;
 };
 
+class MessageOfMpi : public Message {
+ public:
+  explicit MessageOfMpi(const MpiFunctions& functions) : functions_(functions) {}
+  bool done() override {
+    int done = 0;
+    demand(functions_.test(&message_, &done));
+    return done != 0;
+  }
+  void wait() override { demand(functions_.wait(&message_)); }
+  MpiMessage* begun() { return &message_; }
+
+ private:
+  const MpiFunctions& functions_;
+  MpiMessage message_ = 0;
+};
+
 class MpiCommunicator : public HostCommunicator {
  public:
   explicit MpiCommunicator(std::shared_ptr<const Mpi> mpi) : mpi_(std::move(mpi)), rank_(mpi_->rank()), size_(mpi_->size()) {}
@@ -101,17 +117,27 @@ class MpiCommunicator : public HostCommunicator {
   void end_all(int status) override { mpi_->functions().abort(status); }
 
  protected:
-  void gather_bytes(std::span<const std::byte> from, std::span<std::byte> to) override {
-    demand(mpi_->functions().gather(ranks_, from.data(), to.data(), from.size()));
-  }
-  void exchange_bytes(std::span<const std::byte> from, std::span<std::byte> to) override {
-    demand(mpi_->functions().exchange(ranks_, from.data(), to.data(), from.size() / static_cast<std::size_t>(size_)));
-  }
+  void gather_bytes(std::span<const std::byte> from, std::span<std::byte> to) override { begin_gather(from, to)->wait(); }
+  void exchange_bytes(std::span<const std::byte> from, std::span<std::byte> to) override { begin_exchange(from, to)->wait(); }
   void broadcast_bytes(std::span<std::byte> bytes) override {
-    demand(mpi_->functions().broadcast(ranks_, bytes.data(), bytes.size()));
+    begin([&](MpiMessage* begun) { return mpi_->functions().broadcast(ranks_, bytes.data(), bytes.size(), begun); })->wait();
+  }
+  std::unique_ptr<Message> begin_gather(std::span<const std::byte> from, std::span<std::byte> to) override {
+    return begin(
+        [&](MpiMessage* begun) { return mpi_->functions().gather(ranks_, from.data(), to.data(), from.size(), begun); });
+  }
+  std::unique_ptr<Message> begin_exchange(std::span<const std::byte> from, std::span<std::byte> to) override {
+    const std::size_t block = from.size() / static_cast<std::size_t>(size_);
+    return begin([&](MpiMessage* begun) { return mpi_->functions().exchange(ranks_, from.data(), to.data(), block, begun); });
   }
 
  private:
+  template <class Call> std::unique_ptr<Message> begin(Call call) const {
+    auto message = std::make_unique<MessageOfMpi>(mpi_->functions());
+    demand(call(message->begun()));
+    return message;
+  }
+
   std::shared_ptr<const Mpi> mpi_;
   int ranks_ = 0;  // MpiFunctions' number of them
   int rank_, size_;

@@ -23,18 +23,27 @@ class Stopwatch {
 
 }  // namespace
 
-template <class Call> auto ProfilingCommunicator::profiled(const char* name, double bytes, Call call) {
+CollectiveProfile& ProfilingCommunicator::profile(const char* name) {
   const auto same = [&](const CollectiveProfile& p) { return p.phase == phase_ && p.name == name; };
-  auto found = std::ranges::find_if(profiles_, same);
-  if (found == profiles_.end()) found = profiles_.insert(found, {.phase = phase_, .name = name});
-  found->calls += 1;
-  found->bytes += bytes;
+  const auto found = std::ranges::find_if(profiles_, same);
+  return found != profiles_.end() ? *found : *profiles_.insert(found, {.phase = phase_, .name = name});
+}
+
+template <class Call> auto ProfilingCommunicator::profiled(const char* name, double bytes, Call call) {
+  CollectiveProfile& here = profile(name);
+  here.calls += 1;
+  here.bytes += bytes;
   {
-    const Stopwatch waiting(found->waited);
+    const Stopwatch waiting(here.waited);
     inner_->maximum(0);
   }
-  const Stopwatch moving(found->seconds);
+  const Stopwatch moving(here.seconds);
   return call();
+}
+
+// That reach this rank.
+double ProfilingCommunicator::bytes_summed(const Tensor& t) const {
+  return 2.0 * (size() - 1) / size() * static_cast<double>(t.bytes());
 }
 
 Tensor ProfilingCommunicator::all_gather(const Tensor& own) {
@@ -43,8 +52,27 @@ Tensor ProfilingCommunicator::all_gather(const Tensor& own) {
 }
 
 void ProfilingCommunicator::reduce(const Tensor& t) {
-  const double share = 2.0 * (size() - 1) / size();
-  profiled("all_reduce", share * static_cast<double>(t.bytes()), [&] { inner_->all_reduce(t); });
+  profiled("all_reduce", bytes_summed(t), [&] { inner_->all_reduce(t); });
+}
+
+void ProfilingCommunicator::begin_reduce(const Tensor& t) {
+  CollectiveProfile& sum = profile("sum");
+  sum.calls += 1;
+  sum.bytes += bytes_summed(t);
+  const Stopwatch beginning(sum.seconds);
+  inner_->begin_sum(t);
+}
+
+void ProfilingCommunicator::advance_sums() {
+  const Stopwatch moving(profile("sum").seconds);
+  inner_->advance_sums();
+}
+
+void ProfilingCommunicator::finish_sums() {
+  CollectiveProfile& end = profile("finish_sums");
+  end.calls += 1;
+  const Stopwatch ending(end.seconds);
+  inner_->finish_sums();
 }
 
 void ProfilingCommunicator::broadcast(const Tensor& t) {

@@ -22,7 +22,8 @@ struct CollectiveProfile {
 
 // Calls go to the inner communicator, each after all ranks have met: so the time in which messages
 // move is told apart from the time in which ranks wait for a slower one. So no call of it is
-// capturable().
+// capturable(). Sums that go on while the caller works are begun at once: they are calls named
+// "sum", whose time is that of their beginning and moving on, and "finish_sums", what is left.
 class ProfilingCommunicator final : public Communicator {
  public:
   explicit ProfilingCommunicator(CommunicatorPtr inner) : inner_(std::move(inner)) {}
@@ -34,6 +35,9 @@ class ProfilingCommunicator final : public Communicator {
   std::int64_t broadcast(std::int64_t number) override;
   double maximum(double value) override;
   std::string library(const Device& device) const override { return inner_->library(device); }
+  void advance_sums() override;
+  void finish_sums() override;
+  std::int64_t bytes_of_sum(const Device& device) const override { return inner_->bytes_of_sum(device); }
   // Its messages are not counted.
   CommunicatorPtr split(int group) override { return inner_->split(group); }
   void end_all(int status) override { inner_->end_all(status); }
@@ -45,8 +49,11 @@ class ProfilingCommunicator final : public Communicator {
 
  protected:
   void reduce(const Tensor& t) override;
+  void begin_reduce(const Tensor& t) override;
 
  private:
+  CollectiveProfile& profile(const char* name);  // in this phase
+  double bytes_summed(const Tensor& t) const;
   template <class Call> auto profiled(const char* name, double bytes, Call call);
 
   CommunicatorPtr inner_;

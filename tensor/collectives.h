@@ -35,6 +35,9 @@ class Collectives {
   virtual void all_gather(In own, Out all) = 0;  // rank 0's first
   virtual void all_reduce(Out t) = 0;            // ← Σ over ranks; f32 or f64
   virtual void broadcast(Out t) = 0;             // ← rank 0's
+  // As all_reduce(), beside the device's other work, which does not touch t before finish_sums().
+  virtual void begin_sum(Out t) = 0;
+  virtual void finish_sums() = 0;
   // Calls that were captured are replayed now: they, too, are waited for no longer than `patience`.
   virtual void watch() = 0;
 };

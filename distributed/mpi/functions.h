@@ -6,8 +6,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace mec {
+
+using MpiMessage = std::intptr_t;
 
 struct MpiFunctions {
   // The library's name and version. May be called at any time.
@@ -18,20 +21,22 @@ struct MpiFunctions {
   // Of the ranks `all` those that give the same group, as ranks of their own. All call it at once:
   // it has no patience.
   const char* (*split)(int all, int group, int* made, int* rank, int* size);
-  // As HostCommunicator's, of these ranks: 0 is all that were started; bytes are those of one
-  // rank's block.
-  const char* (*gather)(int ranks, const void* from, void* to, std::size_t bytes);
-  const char* (*exchange)(int ranks, const void* from, void* to, std::size_t bytes);
-  const char* (*broadcast)(int ranks, void* bytes, std::size_t count);
+  // Begin a message as HostCommunicator's, of these ranks: 0 is all that were started; bytes are
+  // those of one rank's block. Its memory is MPI's until it is done.
+  const char* (*gather)(int ranks, const void* from, void* to, std::size_t bytes, MpiMessage* message);
+  const char* (*exchange)(int ranks, const void* from, void* to, std::size_t bytes, MpiMessage* message);
+  const char* (*broadcast)(int ranks, void* bytes, std::size_t count, MpiMessage* message);
+  const char* (*test)(MpiMessage* message, int* done);  // not again once it is done
+  const char* (*wait)(MpiMessage* message);
   // Call once, after those above. start() and finish() end the process, with one line, where other
   // ranks keep them waiting for so long: MPI cannot give up to begin or to end.
   void (*finish)();
   void (*abort)(int status);
 };
 
-// The module's only symbol, `const MpiFunctions* mec_mpi_functions_2()`. Its number rises when the
+// The module's only symbol, `const MpiFunctions* mec_mpi_functions_3()`. Its number rises when the
 // struct changes.
-inline constexpr const char* kMpiFunctionsSymbol = "mec_mpi_functions_2";
+inline constexpr const char* kMpiFunctionsSymbol = "mec_mpi_functions_3";
 using GetMpiFunctions = const MpiFunctions* (*)();
 
 }  // namespace mec

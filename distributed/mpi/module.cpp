@@ -106,7 +106,7 @@ const char* lost_patience() {
 
 // Other processes of this machine may need the processor to get here: after some thousand looks,
 // sleeps between two of them.
-const char* wait(MPI_Request request) {
+const char* wait_for(MPI_Request request) {
   mec::Waiting waiting;
   for (long looks = 0;; ++looks) {
     int done = 0;
@@ -128,7 +128,19 @@ const char* library() {
   return version;
 }
 
-const char* gather(int ranks, const void* from, void* to, std::size_t bytes) {
+// MpiMessage holds a request, a number or a pointer.
+static_assert(sizeof(MPI_Request) <= sizeof(mec::MpiMessage));
+const char* begun(MPI_Request request, mec::MpiMessage* message) {
+  std::memcpy(message, &request, sizeof request);
+  return nullptr;
+}
+MPI_Request request_of(const mec::MpiMessage* message) {
+  MPI_Request request;
+  std::memcpy(&request, message, sizeof request);
+  return request;
+}
+
+const char* gather(int ranks, const void* from, void* to, std::size_t bytes, mec::MpiMessage* message) {
   if (const char* failure = too_long(bytes)) return failure;
   const int count = static_cast<int>(bytes);
   int rank = 0;
@@ -137,25 +149,34 @@ const char* gather(int ranks, const void* from, void* to, std::size_t bytes) {
   MPI_Request request;
   if (const char* failure = why(MPI_Iallgather(from, count, MPI_BYTE, to, count, MPI_BYTE, numbered(ranks), &request)))
     return failure;
-  return wait(request);
+  return begun(request, message);
 }
 
-const char* exchange(int ranks, const void* from, void* to, std::size_t bytes) {
+const char* exchange(int ranks, const void* from, void* to, std::size_t bytes, mec::MpiMessage* message) {
   if (const char* failure = too_long(bytes)) return failure;
   const int count = static_cast<int>(bytes);
   MPI_Request request;
   if (const char* failure = why(MPI_Ialltoall(from, count, MPI_BYTE, to, count, MPI_BYTE, numbered(ranks), &request)))
     return failure;
-  return wait(request);
+  return begun(request, message);
 }
 
-const char* broadcast(int ranks, void* bytes, std::size_t count) {
+const char* broadcast(int ranks, void* bytes, std::size_t count, mec::MpiMessage* message) {
   if (const char* failure = too_long(count)) return failure;
   MPI_Request request;
   if (const char* failure = why(MPI_Ibcast(bytes, static_cast<int>(count), MPI_BYTE, 0, numbered(ranks), &request)))
     return failure;
-  return wait(request);
+  return begun(request, message);
 }
+
+const char* test(mec::MpiMessage* message, int* done) {
+  MPI_Request request = request_of(message);
+  const char* const failure = why(MPI_Test(&request, done, MPI_STATUS_IGNORE));
+  begun(request, message);
+  return failure;
+}
+
+const char* wait(mec::MpiMessage* message) { return wait_for(request_of(message)); }
 
 const char* start(int* rank, int* size, double patience) {
   patience_s = patience;
@@ -175,7 +196,9 @@ const char* start(int* rank, int* size, double patience) {
   Host own{};
   std::snprintf(own.data(), own.size(), "%s", name);
   std::vector<Host> all(hosts.size());
-  if (const char* failure = gather(0, own.data(), all.data(), sizeof own)) return failure;
+  mec::MpiMessage message = 0;
+  if (const char* failure = gather(0, own.data(), all.data(), sizeof own, &message)) return failure;
+  if (const char* failure = wait(&message)) return failure;
   hosts = all;
   return nullptr;
 }
@@ -198,7 +221,7 @@ void abort(int status) {
 const char* meet() {
   MPI_Request request;
   if (const char* failure = why(MPI_Ibarrier(MPI_COMM_WORLD, &request))) return failure;
-  return wait(request);
+  return wait_for(request);
 }
 
 // What f says; where it throws, as for want of memory, a failure.
@@ -224,8 +247,9 @@ void finish() {
 
 }  // namespace
 
-extern "C" const mec::MpiFunctions* mec_mpi_functions_2() {
-  static const mec::MpiFunctions functions{library,           guarded<start>,     guarded<split>, guarded<gather>,
-                                           guarded<exchange>, guarded<broadcast>, finish,         abort};
+extern "C" const mec::MpiFunctions* mec_mpi_functions_3() {
+  static const mec::MpiFunctions functions{
+      library,       guarded<start>, guarded<split>, guarded<gather>, guarded<exchange>, guarded<broadcast>, guarded<test>,
+      guarded<wait>, finish,         abort};
   return &functions;
 }

@@ -86,6 +86,7 @@ Learner::Learner(const LearnerOptions& options, const Device& device)
       online(make_online(options, {device, options.parameters})),
       parameters(online, group_rules(options.train)),
       teacher(options.ema_teacher ? std::make_unique<Teacher>(options, online, parameters, device) : nullptr),
-      optimizer(make_optimizer(options.train, parameters)) {}
+      optimizer(make_optimizer(options.train, parameters)),
+      sums(ranks->size() > 1 ? std::make_unique<GradientSums>(parameters, ranks) : nullptr) {}
 
 }  // namespace mec

@@ -7,6 +7,7 @@
 #include "mec/nn/ema.h"
 #include "mec/nn/optim/optimizer.h"
 #include "mec/nn/parameter_table.h"
+#include "mec/ssl/training/gradient_sums.h"
 #include "mec/ssl/training/networks.h"
 
 namespace mec {
@@ -46,6 +47,7 @@ class Learner {
   ParameterTable parameters;         // of online
   std::unique_ptr<Teacher> teacher;  // null where the objective needs none
   std::unique_ptr<Optimizer> optimizer;
+  std::unique_ptr<GradientSums> sums;  // of parameters; null on one rank
 };
 
 }  // namespace mec

@@ -71,6 +71,9 @@ struct Gradients {
   // The objective of all ranks' rows, with the gradients of this rank's. Where the objective takes
   // the rows of all, the teachers are gathered once for all students.
   ObjectiveResult take_objective(std::vector<StudentView> students, std::vector<Tensor>& teachers) const;
+  void last_backward() const {  // comes now: sums over ranks may begin
+    if (learner.sums) learner.sums->begin();
+  }
 };
 
 ObjectiveResult Gradients::take_objective(std::vector<StudentView> students, std::vector<Tensor>& teachers) const {
@@ -115,6 +118,7 @@ StepOutput Gradients::at_once(std::vector<Tensor>& teachers) const {
     if (first == 0) out.projection = students.front().projection;
     const ObjectiveResult result = take_objective(std::move(students), teachers);
     on_part("backward");
+    if (first + together == views.size()) last_backward();
     backward(embedded, result.gradients);
     out.metrics.insert(out.metrics.end(), result.metrics.begin(), result.metrics.end());
   }
@@ -136,6 +140,7 @@ StepOutput Gradients::in_parts(std::vector<Tensor>& teachers) const {
       pass.update_running = false;  // the first pass did
       const Variable embedding = embed_student(learner, part_of(views[view], pass), pass).embedding;
       on_part("backward");
+      if (view + 1 == views.size() && pass.part + 1 == pass.parts) last_backward();
       backward({embedding}, {part_of(result.gradients[view], pass)});
     }
   }
@@ -202,7 +207,7 @@ StepOutput training_step(Learner& learner, Objective& objective, const std::vect
   const Gradients gradients{learner, objective, views, context, on_part};
   StepOutput out = learner.accumulate > 1 ? gradients.in_parts(teachers) : gradients.at_once(teachers);
   on_part("update");
-  learner.ranks->all_reduce(learner.parameters.gradients());
+  if (learner.sums) learner.sums->finish();
   out.finite = all_finite(learner.parameters.gradients());
   if (rollback) out.finite = rollback->unless_finite(out.finite, out.metrics);
   update(learner, scalars, rollback ? out.finite : Tensor());

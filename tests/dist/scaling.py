@@ -11,7 +11,8 @@ import scaling
 # Both sides, and where they meet; both kinds of blocks; sizes that no alignment divides.
 CASES = [(scaling.Network("resnet50", 4, 90, 72, 40, 3), 128), (scaling.Network("resnet18", 6, 170, 100, 36, 3), 96),
          (scaling.Network("resnet18", 6, 120, 100, 36, 3), 120)]
-ROW = re.compile(r"^(\w+) +(all_gather|all_reduce|broadcast|maximum) +(\d+) +([\d.]+) ", re.MULTILINE)
+PIECE = 2 << 20  # bytes of gradients that are summed together on CPUs
+ROW = re.compile(r"^(\w+) +(all_gather|all_reduce|broadcast|maximum|sum) +(\d+) +([\d.]+) ", re.MULTILINE)
 
 
 def counted(mpirun, mec, network, batch, ranks):
@@ -30,7 +31,7 @@ def main(mpirun, mec):
         for ranks in (1, 2, 4):
             real = counted(mpirun, mec, network, batch, ranks)
             model = {(message.part, message.name, message.calls, f"{message.bytes * 1e-6:.6f}")
-                     for message in scaling.step_messages(network, batch, ranks)}
+                     for message in scaling.step_messages(network, batch, ranks, PIECE)}
             print(f"{network}, batch {batch}, {ranks} processes: {len(real)} kinds of messages")
             for row in sorted(real ^ model):
                 print("  counted alone" if row in real else "  in the model alone", *row)

@@ -36,33 +36,37 @@ TEST_CASE("processes wait for the first one for as long as it says that it is at
   CHECK(status == 0);
 }
 
-TEST_CASE_FIXTURE(Launched, "two and four processes train as one does, and to the same bits when they train again") {
-  for (const std::string method : {"mec", "swav"}) {
+namespace {
+
+struct AsOne : Launched {
+  // So many processes train as one does, and to the same bits when they train again.
+  void check_processes(int processes, const std::string& method) const {
     CAPTURE(method);
-    const std::vector<std::string> looked_at{"train.health_steps=2"};
+    CAPTURE(processes);
+    const std::vector<std::string> looked_at{"train.health_steps=2", "train.epochs=2"};
     REQUIRE(run_in(1, command("one", method, looked_at)).status == 0);
-    for (const int processes : {2, 4}) {
-      CAPTURE(processes);
-      const ProgramResult result = run_in(processes, command("several", method, looked_at));
-      CAPTURE(result.err);
-      REQUIRE(result.status == 0);
-      CHECK(result.out.find("wrote ") == result.out.rfind("wrote "));  // told once
-      const std::vector<double> one = losses("one"), several = losses("several");
-      REQUIRE(several.size() == one.size());
-      for (std::size_t step = 0; step < 3; ++step) {  // later, rounding has grown
-        CHECK(several[step] == doctest::Approx(one[step]).epsilon(1e-3).scale(0.1));
-      }
-      const std::vector<double> rank = values("one", "effective_rank"), ranks = values("several", "effective_rank");
-      REQUIRE(ranks.size() == rank.size());
-      REQUIRE(rank.size() == 20);
-      CHECK(ranks.front() == doctest::Approx(rank.front()).epsilon(1e-2));  // of the embeddings of all
-      REQUIRE(run_in(processes, command("again", method, looked_at)).status == 0);
-      check_same("again", "several");
-      std::filesystem::remove_all(at("several"));
-      std::filesystem::remove_all(at("again"));
+    const ProgramResult result = run_in(processes, command("several", method, looked_at));
+    CAPTURE(result.err);
+    REQUIRE(result.status == 0);
+    CHECK(result.out.find("wrote ") == result.out.rfind("wrote "));  // told once
+    const std::vector<double> one = losses("one"), several = losses("several");
+    REQUIRE(several.size() == one.size());
+    for (std::size_t step = 0; step < 3; ++step) {  // later, rounding has grown
+      CHECK(several[step] == doctest::Approx(one[step]).epsilon(1e-3).scale(0.1));
     }
-    std::filesystem::remove_all(at("one"));
+    const std::vector<double> rank = values("one", "effective_rank"), ranks = values("several", "effective_rank");
+    REQUIRE(ranks.size() == rank.size());
+    REQUIRE(rank.size() == 10);
+    CHECK(ranks.front() == doctest::Approx(rank.front()).epsilon(1e-2));  // of the embeddings of all
+    REQUIRE(run_in(processes, command("again", method, looked_at)).status == 0);
+    check_same("again", "several");
   }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(AsOne, "two processes train as one does, and to the same bits when they train again") {
+  check_processes(2, "mec");
 }
 
 TEST_CASE_FIXTURE(Launched, "four processes in groups of two normalise as two processes do, each by its own images") {
@@ -90,19 +94,26 @@ TEST_CASE_FIXTURE(Launched, "each process keeps a log in the run's folder, of it
     CHECK(read_bytes(at(file)).find("Z error: training: step ") != std::string::npos);
 }
 
-TEST_CASE_FIXTURE(Launched, "broken images that any process meets are skipped and listed, with the images of one process") {
-  const std::set<int> broken{5, 6, 17, 30, 31};
-  for (int i = 0; i < 40; ++i) {
-    const std::string png = make_png(8, 8, random_image({8, 8}, 1, static_cast<std::uint64_t>(i)).pixels);
-    for (const std::string split : {"train", "test"}) {
-      write_bytes(folder / "pictures" / split / (i % 2 == 0 ? "a" : "b") / concat(100 + i, ".png"),
-                  broken.contains(i) ? png.substr(0, 60) : png);
+namespace {
+
+// Pictures of two classes, of which five in each split end too early.
+struct Broken : Launched {
+  std::vector<std::string> settings{"data.path=" + at("pictures"), "data.on_broken=skip", "data.channels=1",
+                                    "eval.every_epochs=2"};
+
+  Broken() {
+    const std::set<int> broken{5, 6, 17, 30, 31};
+    for (int i = 0; i < 40; ++i) {
+      const std::string png = make_png(8, 8, random_image({8, 8}, 1, static_cast<std::uint64_t>(i)).pixels);
+      for (const std::string split : {"train", "test"}) {
+        write_bytes(folder / "pictures" / split / (i % 2 == 0 ? "a" : "b") / concat(100 + i, ".png"),
+                    broken.contains(i) ? png.substr(0, 60) : png);
+      }
     }
   }
-  const std::vector<std::string> settings{"data.path=" + at("pictures"), "data.on_broken=skip", "data.channels=1",
-                                          "eval.every_epochs=2"};
-  REQUIRE(run_in(1, command("one", "mec", settings)).status == 0);
-  for (const int processes : {2, 4}) {
+  void check_processes(int processes) const {
+    CAPTURE(processes);
+    REQUIRE(run_in(1, command("one", "mec", settings)).status == 0);
     for (const char* name : {"several", "again"}) {
       const ProgramResult result = run_in(processes, command(name, "mec", settings));
       CAPTURE(result.err);
@@ -114,12 +125,15 @@ TEST_CASE_FIXTURE(Launched, "broken images that any process meets are skipped an
     check_same("again", "several");
     const std::vector<double> one = losses("one"), several = losses("several");
     for (std::size_t step = 0; step < 2; ++step) CHECK(several[step] == doctest::Approx(one[step]).epsilon(1e-3).scale(0.1));
-    std::filesystem::remove_all(at("several"));
-    std::filesystem::remove_all(at("again"));
   }
-  std::vector<std::string> few = settings;
-  few.emplace_back("data.broken_limit=3");
-  const ProgramResult result = run_in(2, command("few", "mec", few));
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Broken, "broken images that any process meets are skipped and listed, with the images of one process") {
+  check_processes(2);
+  settings.emplace_back("data.broken_limit=3");
+  const ProgramResult result = run_in(2, command("few", "mec", settings));
   CHECK(result.status == 1);
   CHECK(result.err.find("images of the data set are broken, and 3 may be left out (data.broken_limit)") != std::string::npos);
 }
@@ -199,20 +213,28 @@ TEST_CASE_FIXTURE(Launched, "mec bench step --profile counts what processes tell
     std::istringstream words(line);
     std::string part, kind;
     double calls = 0, megabytes = 0, ms = 0, wait = 0;
-    if (words >> part >> kind >> calls >> megabytes >> ms >> wait && (kind.starts_with("all_") || kind == "messages"))
+    if (words >> part >> kind >> calls >> megabytes >> ms >> wait && (kind.starts_with("all_") || kind == "messages" || kind == "sum"))
       messages[part + " " + kind] = {calls, megabytes};
   }
   // Z (8,16) and C (8,8), for each of two pairs: half of each comes from the other rank.
   CHECK(result.out.find("\nmemory of a process at its highest: ") != std::string::npos);
   CHECK(messages["objective all_gather"].first == 4);
   CHECK(messages["objective all_gather"].second == doctest::Approx(4e-6 * 2 * (4 * 16 + 4 * 8)).epsilon(1e-9));
-  CHECK(messages["update all_reduce"].first == 1);
-  CHECK(messages["update all_reduce"].second > 0.01);
+  CHECK(messages["backward sum"].first == 1);  // of the gradients, which are few
+  CHECK(messages["backward sum"].second > 0.01);
+  CHECK(result.out.find("update     finish_sums ") != std::string::npos);
   CHECK(messages["backward all_reduce"].first == messages["student all_gather"].first);  // of batch norm
-  CHECK(messages["all messages"].second > messages["update all_reduce"].second);
+  CHECK(messages["all messages"].second > messages["backward sum"].second);
 }
 
 TEST_SUITE("slow") {
+  TEST_CASE_FIXTURE(AsOne, "four processes train as one does, and with another objective") {
+    check_processes(4, "mec");
+    for (const char* name : {"one", "several", "again"}) std::filesystem::remove_all(at(name));
+    check_processes(4, "swav");
+  }
+  TEST_CASE_FIXTURE(Broken, "four processes skip broken images as one does") { check_processes(4); }
+
   TEST_CASE_FIXTURE(Launched, "a signal waits for the first process's files, which take seven seconds each") {
     REQUIRE(run_in(2, long_command("whole")).status == 0);
     std::vector<std::string> slow_disk = kVariables;

@@ -7,7 +7,6 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <functional>
 #include <thread>
 
@@ -95,6 +94,39 @@ void check_reductions(Communicator& ranks, const Device& device) {
   demand(refused, "all_reduce: bf16 is refused");
 }
 
+// More sums than go on together, of many lengths, while ranks come late and tell each other other
+// things: each has the bits of all_reduce().
+void check_begun_sums(Communicator& ranks, const Device& device) {
+  std::vector<Tensor> begun, expected;
+  float largest = 0;
+  for (int i = 0; i < 21; ++i) {
+    const Shape shape{i % 5 == 4 ? 7 + i : ranks.size() * (1 + 977 * i)};
+    const Tensor own = add(values_of(ranks.rank(), shape, Dtype::f32), Tensor::full(shape, 0.5 * i, Dtype::f32, kHost));
+    largest = std::max(largest, largest_of(own));
+    expected.push_back(own.to(device).clone());
+    begun.push_back(own.to(device).clone());
+  }
+  for (const Tensor& t : expected) ranks.all_reduce(t);
+  for (std::size_t i = 0; i < begun.size(); ++i) {
+    ranks.begin_sum(begun[i]);
+    if (static_cast<int>(i) % ranks.size() == ranks.rank()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    if (i % 3 == 0) demand(ranks.maximum(ranks.rank()) == ranks.size() - 1, "begin_sum: other calls come between");
+    ranks.advance_sums();
+  }
+  ranks.finish_sums();
+  for (std::size_t i = 0; i < begun.size(); ++i) {
+    if (ranks.library(device).empty()) demand(same(begun[i], expected[i]), "finish_sums: the bits of all_reduce()");
+    demand(same_sums(begun[i].to(kHost), expected[i].to(kHost), static_cast<float>(ranks.maximum(largest))),
+           "finish_sums: the sums of all ranks");
+  }
+  const Tensor exact = Tensor::full({ranks.size()}, 1.0 + ranks.rank(), Dtype::f64, kHost).to(device).clone();
+  ranks.begin_sum(exact);
+  ranks.begin_sum(Tensor::zeros({0}, Dtype::f32, device));
+  ranks.finish_sums();
+  demand(exact.to_vector<double>()[0] == ranks.size() * (ranks.size() + 1) / 2.0, "begin_sum: f64");
+  ranks.finish_sums();  // of none
+}
+
 void check_the_rest(Communicator& ranks, const Device& device) {
   const Tensor t = values_of(ranks.rank(), {2, 3}, Dtype::bf16).to(device).clone();
   ranks.broadcast(t);
@@ -133,6 +165,7 @@ void check_communicator(const CommunicatorPtr& ranks, const Device& device = kHo
   for (int round = 0; round < 3; ++round) {
     check_gathers(*ranks, device);
     check_reductions(*ranks, device);
+    check_begun_sums(*ranks, device);
     check_the_rest(*ranks, device);
     check_batch_rows(ranks);
   }
@@ -227,15 +260,19 @@ TEST_CASE("messages are counted, by part of the step and kind, and still keep th
     counted.broadcast(std::int64_t{3});
     if (ranks->rank() == 2) std::this_thread::sleep_for(std::chrono::milliseconds(60));
     counted.maximum(1);
+    counted.begin_phase("third");
+    for (int i = 0; i < 3; ++i) counted.begin_sum(Tensor::zeros({100}, Dtype::f32, device));
+    counted.finish_sums();
     std::string said;
     for (const CollectiveProfile& p : counted.profiles()) {
       said += concat(p.phase, " ", p.name, " ", p.calls, " ", p.bytes, "; ");
-      demand(p.seconds > 0 && p.waited > 0, "times are taken");
+      demand(p.seconds > 0 && (p.waited > 0) == (p.phase != "third"), "times are taken");
     }
     const std::string told = ranks->rank() == 0 ? "0" : "36";  // 7 f32 and a number of 8 bytes
-    demand(said == "first all_gather 2 174; first all_reduce 1 600; second broadcast 2 " + told + "; second maximum 1 24; ",
+    demand(said == "first all_gather 2 174; first all_reduce 1 600; second broadcast 2 " + told +
+                       "; second maximum 1 24; third sum 3 1800; third finish_sums 1 0; ",
            "three times what each gathers; 2·3/4 of what is summed; what rank 0 tells");
-    const CollectiveProfile& last = counted.profiles().back();
+    const CollectiveProfile& last = *(counted.profiles().end() - 3);
     demand(ranks->rank() == 2 ? last.waited < 0.05 : last.waited > 0.05, "who waits for a slower rank");
   });
 }
@@ -270,25 +307,6 @@ TEST_CASE("a rank that throws ends the ranks that wait in a part that it is not 
                                    for (;;) part->maximum(1);
                                  }),
                        "rank 1 cannot go on", ShapeError);
-}
-
-TEST_CASE("without a launcher there is one process") {
-  if (!find_launch()) CHECK(join_processes()->size() == 1);
-  for (const char* variable : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) {
-    CAPTURE(variable);
-    const char* const had = std::getenv(variable);
-    if (had) continue;
-    for (const char* value : {"1", "", "x", "4x", "-3", "99999999999"}) {
-      CAPTURE(value);
-      setenv(variable, value, 1);
-      CHECK_FALSE(find_launch().has_value());
-    }
-    setenv(variable, "4", 1);
-    REQUIRE(find_launch().has_value());
-    CHECK(find_launch()->size == 4);
-    CHECK(find_launch()->variable == variable);
-    unsetenv(variable);
-  }
 }
 
 // Run by mpirun.

@@ -17,9 +17,14 @@ namespace {
 
 struct StreamState;
 
+struct StreamState;
+
+// Its nodes run in the order in which they were given, on whichever of its streams: one that joins
+// it does so by waiting for an event, and the first one must wait for all that others were given.
 struct Capture {
+  StreamState* first = nullptr;
   std::thread::id thread = std::this_thread::get_id();
-  bool valid = true;
+  bool valid = true, ended = false;
   std::vector<Operation> nodes = {};
 };
 
@@ -28,7 +33,9 @@ struct EventState {
   long recorded = 0, reached = 0;
   double time = 0;                             // when it was reached, by the count of operations
   std::map<long, StreamState*> recorded_in{};  // by the count that the record made
-  std::shared_ptr<Capture> capture = {};       // that it was last recorded in
+  std::shared_ptr<Capture> capture = {};       // that it was last recorded in,
+  StreamState* captured_in = nullptr;          // from this stream,
+  long captured = 0;                           // after so many of its nodes
 };
 using EventPointer = std::shared_ptr<EventState>;
 
@@ -41,8 +48,9 @@ struct Work {
 struct StreamState {
   std::deque<Work> work;
   std::shared_ptr<Capture> capture = {};
-  bool ahead = false;  // runs what it is given as soon as events let it
-  bool busy = false;   // with its first piece, which waits for other processes
+  long captured = 0, waited_for = 0;  // nodes of the capture that it was given; those that the first stream waits for
+  bool ahead = false;                 // runs what it is given as soon as events let it
+  bool busy = false;                  // with its first piece, which waits for other processes
 };
 
 struct Device {
@@ -174,8 +182,12 @@ cudaError_t enqueue(cudaStream_t handle, Operation operation) {
   check_addresses(operation.name, operation.words);
   ++device().given;
   device().last_given = operation.name;
-  if (stream->capture) stream->capture->nodes.push_back(std::move(operation));
-  else add(*stream, {.operation = std::move(operation)});
+  if (stream->capture) {
+    stream->capture->nodes.push_back(std::move(operation));
+    ++stream->captured;
+  } else {
+    add(*stream, {.operation = std::move(operation)});
+  }
   return cudaSuccess;
 }
 
@@ -259,6 +271,8 @@ cudaError_t record(cudaEvent_t handle, cudaStream_t stream_handle) {
   StreamState* const stream = find(stream_handle);
   if (!event || !stream) return cudaErrorInvalidResourceHandle;
   event->capture = stream->capture;
+  event->captured_in = stream;
+  event->captured = stream->captured;
   if (stream->capture) return stream->capture->valid ? cudaSuccess : cudaErrorStreamCaptureInvalidated;
   const long count = ++event->recorded;
   event->recorded_in[count] = stream;
@@ -274,11 +288,20 @@ cudaError_t wait_for(cudaStream_t stream_handle, cudaEvent_t handle) {
   const EventPointer event = find(handle);
   StreamState* const stream = find(stream_handle);
   if (!event || !stream) return cudaErrorInvalidResourceHandle;
+  if (!stream->capture && event->capture && !event->capture->ended) {
+    stream->capture = event->capture;
+    stream->captured = 1;
+    stream->waited_for = 0;
+    return cudaSuccess;
+  }
   if (stream->capture) {
     if (!stream->capture->valid) return cudaErrorStreamCaptureInvalidated;
-    return event->capture == stream->capture ? cudaSuccess : invalidate(*stream->capture, cudaErrorStreamCaptureIsolation);
+    if (event->capture != stream->capture) return invalidate(*stream->capture, cudaErrorStreamCaptureIsolation);
+    StreamState& other = *event->captured_in;
+    if (stream->capture->first == stream) other.waited_for = std::max(other.waited_for, event->captured);
+    return cudaSuccess;
   }
-  check<Error>(!event->capture, "software GPU: a capture that goes over several streams, which nothing here does");
+  check<Error>(!event->capture, "software GPU: a stream waits for an event of a capture that has ended");
   add(*stream, {.until = event, .count = event->recorded});
   return cudaSuccess;
 }
@@ -312,7 +335,7 @@ cudaError_t begin_capture(cudaStream_t handle) {
   StreamState* const stream = find(handle);
   if (!stream) return cudaErrorInvalidResourceHandle;
   if (stream->capture) return cudaErrorIllegalState;
-  stream->capture = std::make_shared<Capture>();
+  stream->capture = std::make_shared<Capture>(Capture{.first = stream});
   return cudaSuccess;
 }
 cudaError_t capture_status(cudaStream_t handle, cudaStreamCaptureStatus& status) {
@@ -332,8 +355,17 @@ cudaError_t end_capture(cudaStream_t handle, std::vector<Operation>& nodes) {
   if (stream->capture->thread != std::this_thread::get_id()) {
     return invalidate(*stream->capture, cudaErrorStreamCaptureWrongThread);
   }
+  if (stream->capture->first != stream) return invalidate(*stream->capture, cudaErrorStreamCaptureUnmatched);
   const std::shared_ptr<Capture> capture = std::move(stream->capture);
+  capture->ended = true;
+  bool joined = true;
+  for (const auto& other : device().streams) {
+    if (other->capture != capture) continue;
+    joined = joined && other->waited_for == other->captured;
+    other->capture.reset();
+  }
   if (!capture->valid) return cudaErrorStreamCaptureInvalidated;
+  if (!joined) return cudaErrorStreamCaptureUnjoined;
   nodes = std::move(capture->nodes);
   return cudaSuccess;
 }

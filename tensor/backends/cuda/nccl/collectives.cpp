@@ -123,6 +123,7 @@ class NcclCollectives final : public Collectives {
     if (!comm_) return;
     watch_->host_waits();
     static_cast<void>(cudaStreamSynchronize(stream_));
+    static_cast<void>(cudaStreamSynchronize(sums_.get()));
     static_cast<void>(ncclCommDestroy(comm_));
   }
 
@@ -142,6 +143,7 @@ class NcclCollectives final : public Collectives {
     std::memcpy(id.internal, membership.unique_id.data(), sizeof id.internal);
     MEC_CHECK_CUDA(cudaSetDevice(device_));
     watch_ = std::make_unique<Watch>(device_, membership);
+    sums_ = make_stream();
     MEC_CHECK_NCCL(ncclCommInitRank(&comm_, membership.size, id, membership.rank));
     watch_->host_goes_on(comm_);
   }
@@ -151,8 +153,18 @@ class NcclCollectives final : public Collectives {
     watch();
   }
   void all_reduce(Out t) override {
-    const ncclDataType_t type = t.dtype == Dtype::f64 ? ncclFloat64 : ncclFloat32;
-    MEC_CHECK_NCCL(ncclAllReduce(t.data, t.data, static_cast<std::size_t>(t.numel()), type, ncclSum, comm_, stream_));
+    add_up(t, stream_);
+    watch();
+  }
+  void begin_sum(Out t) override {
+    put_behind(sums_.get(), stream_);
+    add_up(t, sums_.get());
+    summing_ = true;
+  }
+  void finish_sums() override {
+    if (!summing_) return;
+    summing_ = false;
+    put_behind(stream_, sums_.get());
     watch();
   }
   void broadcast(Out t) override {
@@ -168,8 +180,21 @@ class NcclCollectives final : public Collectives {
  private:
   static constexpr int kOldest = 21400;  // it has ncclInProgress
 
+  void add_up(Out t, cudaStream_t stream) {
+    const ncclDataType_t type = t.dtype == Dtype::f64 ? ncclFloat64 : ncclFloat32;
+    MEC_CHECK_NCCL(ncclAllReduce(t.data, t.data, static_cast<std::size_t>(t.numel()), type, ncclSum, comm_, stream));
+  }
+  // What `later` is given from now on waits for what `earlier` was given so far.
+  void put_behind(cudaStream_t later, cudaStream_t earlier) {
+    const Event reached = make_event();
+    MEC_CHECK_CUDA(cudaEventRecord(reached.get(), earlier));
+    MEC_CHECK_CUDA(cudaStreamWaitEvent(later, reached.get(), 0));
+  }
+
   int device_, version_ = 0;
   cudaStream_t stream_;
+  Stream sums_;           // of sums that go on beside it
+  bool summing_ = false;  // some have not been finished
   ncclComm_t comm_ = nullptr;
   std::unique_ptr<Watch> watch_;
 };
