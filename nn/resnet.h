@@ -1,5 +1,6 @@
 // Residual networks (He et al. 2016) as torchvision has them, under torchvision's parameter names:
-// "v1.5", the stride of a bottleneck on its 3x3 convolution.
+// "v1.5", the stride of a bottleneck on its 3x3 convolution. Those with a "d" (He et al. 2019, "Bag
+// of Tricks", ResNet-D) are timm's, under timm's names.
 #pragma once
 
 #include <array>
@@ -12,7 +13,9 @@
 
 namespace mec {
 
-enum class Stem { imagenet, cifar };  // 7x7 stride 2 and max pool | 3x3 stride 1 alone
+// imagenet: 7x7 stride 2 and max pool; ResNet-D has three 3x3 in place of the 7x7, the first of
+// stride 2. cifar: 3x3 stride 1 alone.
+enum class Stem { imagenet, cifar };
 const char* name_of(Stem stem);
 Stem stem_of(const std::string& name);  // ValueError names what exists
 
@@ -36,16 +39,29 @@ struct ResNetConfig {
 // in_channels that is not 1 to kMaxResNetChannels.
 std::array<std::int64_t, 4> stage_channels(const ResNetConfig& config);
 
+// What tells the networks apart, for those who have weights and no name.
+struct ResNetShape {
+  bool bottleneck = false;
+  std::array<int, 4> blocks = {};  // of each stage
+  int wide = 1;                    // times as many channels within a bottleneck
+  bool d = false;                  // ResNet-D
+  bool operator==(const ResNetShape&) const = default;
+};
+std::string arch_of(const ResNetShape& shape);  // empty where resnet_archs() has none
+
+// A convolution and the norm behind it.
+struct ConvNorm {
+  Conv2d conv;
+  BatchNorm norm;
+};
+
 // ReLU(path(x) + shortcut(x)), the path made of convolutions each with a norm, and a ReLU after all
 // but the last. Two convolutions 3x3 make torchvision's BasicBlock; 1x1, 3x3, 1x1 its Bottleneck.
 struct ResidualBlock : Module {
-  struct ConvNorm {
-    Conv2d conv;
-    BatchNorm norm;
-  };
   struct Options {
     std::int64_t in = 0, inner = 0, out = 0, stride = 1;
     bool bottleneck = false;
+    bool pooled_shortcut = false;  // of a stride: means of 2x2 pixels before it, as in ResNet-D
     bool zero_init = true;
   };
 
@@ -55,6 +71,8 @@ struct ResidualBlock : Module {
 
   std::vector<ConvNorm> path;
   std::optional<ConvNorm> downsample;  // where the shortcut changes size
+  bool pooled = false;                 // by the mean of 2x2 pixels before `downsample`
+  bool pooled_names;                   // "downsample.1" and ".2", where a pool could stand first
 };
 
 // Images (N,H,W,C) to features (N, out_features()), in the images' dtype. C is in_channels as the
@@ -67,11 +85,12 @@ struct ResNet : Module {
   Variable forward(const Variable& x, const Pass& pass) const override;
   // Each stage's output (N,h,w,stage_channels).
   std::array<Variable, 4> features(const Variable& x, const Pass& pass) const;
-  Variable stem(const Variable& x, const Pass& pass) const;                     // what the first stage sees
+  Variable stem(const Variable& x, const Pass& pass) const;  // what the first stage sees
   void visit(const std::string& prefix, Visitor& visitor) override;
   std::int64_t out_features() const { return stage_channels(config)[3]; }
 
   ResNetConfig config;
+  std::vector<ConvNorm> before_conv1;  // in the ImageNet stem of ResNet-D
   Conv2d conv1;
   BatchNorm bn1;
   MaxPool2d max_pool;                                // in the ImageNet stem

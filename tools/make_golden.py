@@ -7,7 +7,7 @@ Each golden is DIR/<name>.safetensors. Inputs and weights are numbers that f32 h
 one in f32 start from the same point; results are f64, and the metadata says how far PyTorch's own f32 result is from
 each ("f32_distance.<tensor>"). Shapes vary with the seed, names do not. The same seed on the same machine gives the
 same bytes. The tests read the folder in the environment variable MEC_GOLDEN_DIR, by default tests/golden, which is
-seed 0; its small size (under 3 MB) is a rule for that seed only.
+seed 0; its small size (under 4 MB) is a rule for that seed only.
 
 Needs torch, torchvision, numpy and scikit-learn, in a virtual environment of your own; the project itself does not.
 """

@@ -168,6 +168,14 @@ TEST_CASE("pooling has the gradients that differences give") {
   check_gradient([](const Inputs& in) { return max_pool2d(in[0], {.kernel = 2, .stride = 2, .pad = 0}); },
                  {sample({1, 4, 4, 3})});
   check_gradient([](const Inputs& in) { return global_avg_pool(in[0]); }, {sample({2, 3, 2, 4})});
+  check_gradient([](const Inputs& in) { return avg_pool2x2(in[0]); }, {sample({2, 4, 5, 3})});
+}
+
+TEST_CASE("the mean of 2x2 pixels is over those that exist") {
+  const Tensor x = Tensor::from(std::vector<float>{1, 2, 30, 3, 4, 50, 5, 7, 60}, {1, 3, 3, 1}, kDevice);
+  const Variable y = avg_pool2x2(Variable(x));
+  CHECK(y.shape() == Shape{1, 2, 2, 1});
+  CHECK(y.data().to_vector<float>() == std::vector<float>{2.5F, 40, 6, 60});
 }
 
 TEST_CASE("rows of unit length and cross-entropy have the gradients that differences give") {

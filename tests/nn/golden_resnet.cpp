@@ -80,3 +80,8 @@ TEST_CASE("ResNet-50 gives torchvision's features and gradients, with either ste
   check_network("resnet50_cifar");
   check_network("resnet50_imagenet");
 }
+
+TEST_CASE("a wide bottleneck and ResNet-D give torchvision's and timm's features and gradients") {
+  check_network("wide_resnet50_2_cifar");
+  check_network("resnet18d_imagenet");
+}

@@ -88,6 +88,31 @@ TEST_CASE("networks have as many parameters as torchvision's") {
   CHECK(count_parameters({.arch = "resnet50"}) == 25'557'032 - 2'049'000);
   CHECK(count_parameters({.arch = "resnet101"}) == 44'549'160 - 2'049'000);
   CHECK(count_parameters({.arch = "resnet152"}) == 60'192'808 - 2'049'000);
+  CHECK(count_parameters({.arch = "wide_resnet50_2"}) == 68'883'240 - 2'049'000);
+  CHECK(count_parameters({.arch = "resnet18d"}) == 11'708'744 - 513'000);  // these of timm
+  CHECK(count_parameters({.arch = "resnet50d"}) == 25'576'264 - 2'049'000);
+}
+
+TEST_CASE("ResNet-D has timm's names, also where a shortcut has no stride") {
+  ResNet net({.arch = "resnet50d", .width = 4}, kDevice);
+  const auto list = names_of(net);
+  const std::vector<std::string> stem{"conv1.0.weight", "conv1.1.weight", "conv1.1.bias", "conv1.3.weight", "conv1.4.weight",
+                                      "conv1.4.bias",   "conv1.6.weight", "bn1.weight",   "bn1.bias"};
+  CHECK(std::vector<std::string>(list.begin(), list.begin() + 9) == stem);
+  const std::set<std::string> names(list.begin(), list.end());
+  for (const std::string stage : {"layer1", "layer2"}) {
+    CHECK(names.contains(stage + ".0.downsample.1.weight"));
+    CHECK(names.contains(stage + ".0.downsample.2.bias"));
+    CHECK_FALSE(names.contains(stage + ".0.downsample.0.weight"));
+  }
+  CHECK(ResNet({.arch = "resnet50d", .stem = Stem::cifar}, kDevice).before_conv1.empty());
+}
+
+TEST_CASE("a network is recognised by its shape") {
+  CHECK(arch_of({.bottleneck = true, .blocks = {3, 4, 6, 3}}) == "resnet50");
+  CHECK(arch_of({.bottleneck = true, .blocks = {3, 4, 6, 3}, .wide = 2}) == "wide_resnet50_2");
+  CHECK(arch_of({.bottleneck = false, .blocks = {3, 4, 6, 3}, .d = true}) == "resnet34d");
+  CHECK(arch_of({.bottleneck = false, .blocks = {3, 4, 6, 4}}).empty());
 }
 
 TEST_CASE("the first stage of basic blocks has no downsample, and the stems differ") {

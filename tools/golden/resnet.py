@@ -15,13 +15,32 @@ FLAVOURS = ((True, torch.contiguous_format), (False, torch.channels_last))  # on
 WORST = 1e-3  # a draw where f32 is farther from f64 tests little
 
 
+def to_resnet_d(net):
+    """timm's resnet…d out of torchvision's: three convolutions in the stem, a mean in the shortcut's stride."""
+    def stem(inputs, outputs, stride):
+        return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+    net.conv1 = nn.Sequential(stem(3, 32, 2), nn.BatchNorm2d(32), nn.ReLU(), stem(32, 32, 1), nn.BatchNorm2d(32), nn.ReLU(),
+                              stem(32, 64, 1))
+    for block in net.modules():
+        if getattr(block, "downsample", None) is None:
+            continue
+        conv, norm = block.downsample
+        pool = nn.Identity()
+        if conv.stride == (2, 2):
+            pool = nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False)
+            conv = nn.Conv2d(conv.in_channels, conv.out_channels, 1, bias=False)
+        block.downsample = nn.Sequential(pool, conv, norm)
+
+
 def thin_resnet(arch, stem, width, channels):
     """torchvision's network with every channel count scaled by width/64 and the pooled features as output."""
-    net = getattr(torchvision.models, arch)(weights=None)
+    net = getattr(torchvision.models, arch.removesuffix("d"))(weights=None)
+    if arch.endswith("d"):
+        to_resnet_d(net)
     for name, module in list(net.named_modules()):
         parent, leaf = net.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2]
         if isinstance(module, nn.Conv2d):
-            inputs = channels if name == "conv1" else module.in_channels * width // 64
+            inputs = channels if name in ("conv1", "conv1.0") else module.in_channels * width // 64
             setattr(parent, leaf, nn.Conv2d(inputs, module.out_channels * width // 64, module.kernel_size,
                                             module.stride, module.padding, bias=False))
         elif isinstance(module, nn.BatchNorm2d):
@@ -85,14 +104,14 @@ def crosses_a_kink(exact, near, margin):
 
 def attempt(golden, rng, arch, stem, channels):
     golden.clear()
-    width = 2 + golden.seed % 2 if arch == "resnet18" else 2
+    width = {"resnet18": 2 + golden.seed % 2, "wide_resnet50_2": 1}.get(arch, 2)
     low = 9 if stem == "cifar" else 33  # four stages leave more than one pixel
     height, breadth = (int(low + rng.integers(0, 3)) for _ in range(2))
     batch = int(rng.integers(4, 6))
     net = thin_resnet(arch, stem, width, channels)
     randomize(net, rng)
     image = single(rng.normal(size=(batch, channels, height, breadth)))
-    features = width * (32 if arch == "resnet50" else 8)
+    features = width * (8 if arch.startswith("resnet18") else 32)
     cotangent = single(rng.normal(size=(batch, features)))
     golden.parameter(arch=arch, stem=stem, width=width, channels=channels, layout="NCHW, OIHW")
     golden.given("input", image)
@@ -126,4 +145,5 @@ def retry(attempt):
 
 CASES = {f"{arch}_{stem}": retry(functools.partial(attempt, arch=arch, stem=stem, channels=channels))
          for arch, stem, channels in (("resnet18", "cifar", 1), ("resnet18", "imagenet", 3),
-                                      ("resnet50", "cifar", 3), ("resnet50", "imagenet", 1))}
+                                      ("resnet50", "cifar", 3), ("resnet50", "imagenet", 1),
+                                      ("wide_resnet50_2", "cifar", 3), ("resnet18d", "imagenet", 3))}
