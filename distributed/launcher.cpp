@@ -10,6 +10,7 @@
 
 #include "mec/distributed/host_communicator.h"
 #include "mec/distributed/mpi/functions.h"
+#include "mec/tensor/io/module_paths.h"
 
 namespace mec {
 
@@ -25,25 +26,11 @@ std::optional<int> number_in(const char* variable) {
   return value;
 }
 
-// Where the module may be: installed, as seen from the program; built, where the program is of that
-// build.
-std::vector<std::filesystem::path> module_paths() {
-  std::vector<std::filesystem::path> paths;
-#ifdef MEC_MPI_BUILD
-  std::error_code failed;
-  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", failed), build = MEC_MPI_BUILD;
-  if (failed) return paths;
-  paths.push_back((program.parent_path() / MEC_MPI_INSTALLED).lexically_normal());
-  const std::filesystem::path inside = program.lexically_relative(build);
-  if (!inside.empty() && *inside.begin() != "..") paths.push_back(build / "mec_mpi.so");
-#endif
-  return paths;
-}
-
 // Null where there is no module; then `reason` says why.
 const MpiFunctions* open_module(std::string& reason) {
   reason = "there is no mec_mpi.so of it";
-  for (const std::filesystem::path& path : module_paths()) {
+#ifdef MEC_MPI_BUILD
+  for (const std::filesystem::path& path : module_paths(MEC_MPI_INSTALLED, MEC_MPI_BUILD)) {
     std::error_code failed;
     if (!std::filesystem::exists(path, failed)) continue;
     void* const module = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
@@ -51,6 +38,7 @@ const MpiFunctions* open_module(std::string& reason) {
     if (get) return get();
     reason = dlerror();
   }
+#endif
   return nullptr;
 }
 
