@@ -20,6 +20,8 @@ void add_study_epsilon(Command study);
 void add_study_order(Command study);
 void add_study_methods(Command study);
 void add_study_noise(Command study);
+void add_export(Command program);
+void add_import(Command program);
 void add_info(Command program);
 
 }  // namespace mec::cli

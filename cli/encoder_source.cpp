@@ -3,6 +3,7 @@
 #include "mec/cli/note.h"
 #include "mec/distributed/agreement.h"
 #include "mec/nn/files/checkpoint.h"
+#include "mec/tensor/text.h"
 
 namespace mec::cli {
 
@@ -45,6 +46,13 @@ void add_encoder_options(Command command, EncoderOptions& options) {
                   "What stands before the encoder's names in the file, such as teacher.encoder.; "
                   "default: found")
       .group("Weights without metadata");
+}
+
+std::string describe_normalization(const WeightsInfo& info) {
+  std::vector<std::string> mean, std;
+  for (const double value : info.mean) mean.push_back(digits_of(value));
+  for (const double value : info.std) std.push_back(digits_of(value));
+  return concat("mean ", joined(mean, ","), ", std ", joined(std, ","));
 }
 
 EncoderSource::EncoderSource(const EncoderOptions& options) : saved_(options.source, options.hints) {}

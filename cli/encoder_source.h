@@ -19,6 +19,9 @@ struct EncoderOptions {
 // DIR|WEIGHTS, --arch, --stem, --width, --channels, …
 void add_encoder_options(Command command, EncoderOptions& options);
 
+// "mean 0.485,0.456,0.406, std 0.229,0.224,0.225".
+std::string describe_normalization(const WeightsInfo& info);
+
 // A saved encoder, and the images that a command embeds with it.
 class EncoderSource {
  public:

@@ -8,7 +8,7 @@ set(MEC_SUMMARY "")  # lines "name|state|note" of the table at the end of config
 # for again.
 get_cmake_property(cached CACHE_VARIABLES)
 foreach(variable IN LISTS cached)
-  if(variable MATCHES "^(MecBlas|MecOneDnn|MecCudnn|MecWebp|ZLIB|JPEG|PNG|PNG_PNG|TIFF|GIF|OpenMP|MEC)_.*(LIBRARY|INCLUDE_DIR)"
+  if(variable MATCHES "^(MecBlas|MecOneDnn|MecCudnn|MecWebp|MecOnnx|ZLIB|JPEG|PNG|PNG_PNG|TIFF|GIF|OpenMP|MEC)_.*(LIBRARY|INCLUDE_DIR)"
       AND IS_ABSOLUTE "${${variable}}" AND NOT EXISTS "${${variable}}")
     unset(${variable} CACHE)
   endif()
@@ -52,6 +52,8 @@ endforeach()
 # Of the module that distributed/CMakeLists.txt makes.
 set(MPI_CXX_SKIP_MPICXX ON)
 mec_optional(MPI MPI MPI::MPI_CXX "one process: launched several times (mpirun, srun), it refuses" COMPONENTS CXX)
+# Of the module that nn/CMakeLists.txt makes.
+mec_optional(ONNX MecOnnx mec::onnx "mec export writes no ONNX files")
 # Decoders of image files. data/CMakeLists.txt chooses their sources and defines their MEC_HAVE_X.
 mec_optional(JPEG JPEG JPEG::JPEG "JPEG by stb_image: colours differ by rounding, and unusual files are refused")
 mec_optional(PNG PNG PNG::PNG "PNG by stb_image, slower")

@@ -28,6 +28,8 @@ install(TARGETS mec_cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 install(TARGETS mec_c EXPORT mecCTargets LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT c)
 install(TARGETS mec_c_static EXPORT mecTargets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(FILES include/mec.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+# Python scripts that need no mec: weights on their way in and out.
+install(PROGRAMS tools/pth_to_safetensors.py tools/safetensors_to_detectron2.py DESTINATION "${CMAKE_INSTALL_DATADIR}/mec")
 # Fortran's module, as source: a compiled one is of one compiler alone.
 install(FILES fortran/mec_c.f90 fortran/mec.f90 DESTINATION "${CMAKE_INSTALL_DATADIR}/mec/fortran")
 # What libmec.a needs beside itself, for pkg-config --static.
@@ -52,9 +54,15 @@ string(REGEX REPLACE "/$" "" pc_to_prefix "${pc_to_prefix}")
 configure_file(cmake/mec.pc.in mec.pc @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/mec.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 
-if(TARGET mec_mpi)
-  install(TARGETS mec_mpi LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}/mec")
+get_filename_component(onnx_folder "${MecOnnx_LIBRARY}" DIRECTORY)
+if(TARGET mec_onnx AND NOT onnx_folder IN_LIST CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES)
+  set_target_properties(mec_onnx PROPERTIES INSTALL_RPATH "${onnx_folder}")
 endif()
+foreach(module IN ITEMS mec_mpi mec_onnx)
+  if(TARGET ${module})
+    install(TARGETS ${module} LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}/mec")
+  endif()
+endforeach()
 
 # The headers within a backend, and those of the program, are private and not installed; a backend
 # is used through tensor/backend.h.

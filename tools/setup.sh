@@ -33,6 +33,8 @@ libtiff-dev             include/@/tiffio.h
 libgif-dev              include/gif_lib.h
 libopenmpi-dev          ?mpicxx
 openmpi-bin             ?mpirun
+libonnx-dev             include/onnx/checker.h
+libprotobuf-dev         include/google/protobuf/message.h
 libdnnl-dev             include/oneapi/dnnl/dnnl.hpp
 libopenblas-openmp-dev  include/@/openblas-openmp/cblas.h
 liblapacke-dev          include/lapacke.h
@@ -46,7 +48,8 @@ dataset-fashion-mnist   share/datasets/fashion-mnist/train-images-idx3-ubyte.gz
 # What these need at run time and a --prefix folder must hold as well; a Debian system has it
 # through apt.
 runtime="libdnnl2 libopenblas0-openmp liblapacke libtmglib3 libgfortran5 libquadmath0 ocl-icd-libopencl1 libstb0
-libjpeg62-turbo libpng16-16 libwebp7 libwebpdemux2 libtiff6 liblerc4 libdeflate0 libjbig0 liblzma5 libzstd1 libgif7"
+libjpeg62-turbo libpng16-16 libwebp7 libwebpdemux2 libtiff6 liblerc4 libdeflate0 libjbig0 liblzma5 libzstd1 libgif7
+libonnx1 libprotobuf32"
 
 usage() { sed -n '4,10s/^# \{0,1\}//p' "$0"; exit "$1"; }
 

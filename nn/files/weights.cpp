@@ -44,8 +44,7 @@ struct Wanted : Visitor {
   };
 
   void parameter(const std::string& name, Parameter& parameter) override {
-    entries.push_back(
-        {name, file_shape(parameter.value.shape(), parameter.file_channels), parameter});
+    entries.push_back({name, file_shape(parameter.value.shape(), parameter.file_channels), parameter});
     names.insert(name);
   }
   void buffer(const std::string& name, Tensor& buffer) override {
@@ -64,18 +63,14 @@ class Misfits {
  public:
   void missing(const std::string& name) { missing_.add(shortened(name)); }
   void misshapen(const SafetensorsEntry& found, const Shape& expected) {
-    shape_.add(
-        concat(shortened(found.name), " is ", shape_text(found), ", but ", expected, " here"));
+    shape_.add(concat(shortened(found.name), " is ", shape_text(found), ", but ", expected, " here"));
   }
-  void unreadable(const SafetensorsEntry& found) {
-    type_.add(concat(shortened(found.name), " is ", found.type));
-  }
+  void unreadable(const SafetensorsEntry& found) { type_.add(concat(shortened(found.name), " is ", found.type)); }
   void unknown(const std::string& name) { unknown_.add(shortened(name)); }
 
   void check_none(const std::string& file, const std::string& prefix, std::size_t wanted) const {
-    const std::string head =
-        concat(file, ": the weights do not fit the network",
-               prefix.empty() ? "" : concat(" (names behind '", shortened(prefix), "')"), ": ");
+    const std::string head = concat(file, ": the weights do not fit the network",
+                                    prefix.empty() ? "" : concat(" (names behind '", shortened(prefix), "')"), ": ");
     const std::string tail = "mec info FILE lists them";
     struct Told {
       const Kind& kind;
@@ -127,13 +122,14 @@ struct Matched {
   std::vector<const SafetensorsEntry*> entries, counters;
 };
 
-Matched match(const SafetensorsReader& reader, const Wanted& wanted, LoadReport& report) {
+Matched match(const SafetensorsReader& reader, const Wanted& wanted, const LoadOptions& options, LoadReport& report) {
   Matched matched;
   Misfits misfits;
   std::map<std::string, const SafetensorsEntry*> found;  // by the module's names
   for (const SafetensorsEntry& entry : reader.entries()) {
     const bool here = entry.name.starts_with(report.prefix);
-    const std::string name = here ? entry.name.substr(report.prefix.size()) : entry.name;
+    std::string name = here ? entry.name.substr(report.prefix.size()) : entry.name;
+    if (const auto renamed = options.renamed.find(name); here && renamed != options.renamed.end()) name = renamed->second;
     if (here && wanted.names.contains(name)) found[name] = &entry;
     else if (here && wanted.counters.contains(name)) matched.counters.push_back(&entry);
     else if (here && is_akin(name, wanted.names)) misfits.unknown(name);
@@ -192,12 +188,11 @@ LoadReport load_weights(const std::filesystem::path& path, Module& module, const
     for (const SafetensorsEntry& entry : reader.entries()) in_file.push_back(entry.name);
     report.prefix = find_prefix(in_file, wanted.names, path.string());
   }
-  const Matched matched = match(reader, wanted, report);
+  const Matched matched = match(reader, wanted, options, report);
 
   const Device host = make_reference_device();
   std::vector<Tensor> tensors;
-  for (const SafetensorsEntry* entry : matched.entries)
-    tensors.push_back(read_checked(reader, *entry, host));
+  for (const SafetensorsEntry* entry : matched.entries) tensors.push_back(read_checked(reader, *entry, host));
   for (const SafetensorsEntry* entry : matched.counters) read_checked(reader, *entry, host);
   for (std::size_t i = 0; i < tensors.size(); ++i) assign(wanted.entries[i], tensors[i]);
   return report;

@@ -15,14 +15,15 @@ namespace mec {
 // Parameters and buffers of the module, in its order; each batch norm also gets PyTorch's
 // `num_batches_tracked`, which load_state_dict(strict=True) asks for, as 0. IoError when the file
 // cannot be written; it is replaced as a whole or not at all.
-void save_weights(const std::filesystem::path& path, Module& module,
-                  const std::map<std::string, std::string>& metadata = {});
+void save_weights(const std::filesystem::path& path, Module& module, const std::map<std::string, std::string>& metadata = {});
 
 struct LoadOptions {
   // What comes before the module's names in the file: "backbone.". Not set: the prefix after which
   // most of those names are found. It has to be given where two networks in the file fit equally
   // well.
   std::optional<std::string> prefix = {};
+  // The module's name for a name behind the prefix, where it is another (foreign_encoder.h).
+  std::map<std::string, std::string> renamed = {};
 };
 struct LoadReport {
   std::string prefix;  // removed from the file's names
@@ -35,7 +36,6 @@ struct LoadReport {
 // begin unlike any of the module's: "fc." is left out, but "layer5." is like "layer4." and an
 // error. IoError counts what is missing, unknown, misshapen or not floating, with examples, or
 // names a value that no network can have (weight_values.h); then nothing has been changed.
-LoadReport load_weights(const std::filesystem::path& path, Module& module,
-                        const LoadOptions& options = {});
+LoadReport load_weights(const std::filesystem::path& path, Module& module, const LoadOptions& options = {});
 
 }  // namespace mec

@@ -1,5 +1,6 @@
 // Arrays, weights and checkpoints.
 #include "fuzz/targets.h"
+#include "mec/nn/files/foreign_encoder.h"
 #include "mec/nn/files/weights.h"
 #include "mec/nn/files/weights_info.h"
 #include "mec/nn/linear.h"
@@ -30,12 +31,17 @@ void safetensors(Bytes bytes) {
   }
 }
 
-// Weights for a layer of three inputs and two outputs, and what the file says of itself.
+// Weights for a layer of three inputs and two outputs, the encoder that they may be, and what the
+// file says of itself.
 void weights(Bytes bytes) {
   const auto path = put("weights.safetensors", bytes);
   Linear layer({.in = 3, .out = 2}, host());
   try {
     load_weights(path, layer);
+  } catch (const Error&) {
+  }
+  try {
+    find_encoder(SafetensorsReader(path));
   } catch (const Error&) {
   }
   read_weights_info(path);

@@ -31,6 +31,7 @@ class Mec(CMakePackage, CudaPackage):
     variant("webp", default=True, description="WebP files")
     variant("tiff", default=True, description="TIFF files")
     variant("gif", default=True, description="GIF files")
+    variant("onnx", default=False, description="mec export writes ONNX files")
 
     depends_on("cxx", type="build")
     depends_on("cmake@3.22:", type="build")
@@ -56,6 +57,8 @@ class Mec(CMakePackage, CudaPackage):
     depends_on("libwebp", when="+webp")
     depends_on("libtiff@4.5:", when="+tiff")
     depends_on("giflib", when="+gif")
+    depends_on("onnx", when="+onnx")
+    depends_on("protobuf", when="+onnx")
     depends_on("cuda@12.4:", when="+cuda")
     depends_on("cudnn@9.8:", when="+cuda")
 
@@ -71,7 +74,7 @@ class Mec(CMakePackage, CudaPackage):
             self.define("MEC_stb_INCLUDE_DIR", f"{self.stage.source_path}/stb"),
             self.define_from_variant("MEC_CUDA", "cuda"),
         ]
-        for name in ("mpi", "onednn", "blas", "zlib", "jpeg", "png", "webp", "tiff", "gif"):
+        for name in ("mpi", "onednn", "blas", "zlib", "jpeg", "png", "webp", "tiff", "gif", "onnx"):
             args.append(self.define_from_variant(f"MEC_{name.upper()}", name))
         if self.spec.satisfies("+cuda"):
             args.append(self.define("CMAKE_CUDA_ARCHITECTURES", self.spec.variants["cuda_arch"].value))
