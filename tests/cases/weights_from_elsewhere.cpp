@@ -149,13 +149,9 @@ TEST_CASE_FIXTURE(Fixture,
     check_fails(arrays.folder, 1,
                 path +
                     ": not a safetensors file: it is a PyTorch file (.pth, .pt, .ckpt); convert "
-                    "it: python3 -c \"import sys, "
-                    "torch, safetensors.torch as s; d = torch.load(sys.argv[1], "
-                    "map_location='cpu', weights_only=True); d = "
-                    "d.get('state_dict', d.get('model', d)); s.save_file({k: "
-                    "v.contiguous().clone() for k, v in d.items() "
-                    "if torch.is_tensor(v)}, sys.argv[2])\" '" +
-                    path + "' '" + target + "'\n",
+                    "it: python3 pth_to_safetensors.py '" +
+                    path + "' '" + target +
+                    "' (the script is in mec's tools/ and, where it is installed, in share/mec/)\n",
                 embed(path));
   }
   check_fails(arrays.folder, 1, "it is a TorchScript file", embed(sample("script.pt")));

@@ -10,4 +10,10 @@ if(Python3_FOUND AND NOT MEC_SANITIZE)
   add_test(NAME python/wheel COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/python/wheel.py"
     "${PROJECT_BINARY_DIR}" "${script}" $<TARGET_FILE:mec_cli>)
   set_tests_properties(python/wheel PROPERTIES SKIP_RETURN_CODE 77 ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1")
+  # Encoders that go to other libraries and come from them. The first needs ONNX Runtime.
+  foreach(test exchange detectron2_names)
+    add_test(NAME python/${test} COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/python/${test}.py"
+      $<TARGET_FILE:mec_cli>)
+    set_tests_properties(python/${test} PROPERTIES SKIP_RETURN_CODE 77 ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1")
+  endforeach()
 endif()
