@@ -178,7 +178,8 @@ FoundEncoder find_encoder(const SafetensorsReader& reader, std::optional<std::st
   for (const SafetensorsEntry& entry : reader.entries()) {
     if (!entry.name.starts_with(chosen.prefix)) continue;
     const std::string name = entry.name.substr(chosen.prefix.size()), own = own_name(name, chosen.first_stage);
-    sizes[own] = entry.sizes;
+    check<IoError>(sizes.emplace(own, entry.sizes).second, reader.file(), ": two tensors behind '", chosen.prefix,
+                   "' stand for ", own, ", one of them '", name, "'");
     if (own != name) found.renamed[name] = own;
   }
   found.config = config_of(Tensors(sizes, reader.file()), reader.file());

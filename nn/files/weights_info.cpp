@@ -32,7 +32,8 @@ class Reader {
   const std::string& text(const char* key) const {
     const auto found = metadata_.find(key);
     check<IoError>(found != metadata_.end(), file_, ": the file does not say what network its weights belong to ('", key,
-                   "' is missing in its metadata); give architecture, stem and width by hand");
+                   "' is missing in its metadata); make an encoder of it with mec import, or give architecture, stem and "
+                   "width by hand");
     return found->second;
   }
 

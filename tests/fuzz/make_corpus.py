@@ -9,6 +9,8 @@ Findings lie in corpus/ beside the seeds, and are not touched.
 import argparse
 import gzip
 import json
+import math
+import re
 import struct
 from pathlib import Path
 
@@ -55,6 +57,13 @@ def arrays():
     run = {"mec_checkpoint": "1", "step": "6", "steps_per_epoch": "3", "train.lr": "0.1"}
     state = [("online.weight", "F32", [2, 3], floats(1, 2, 3, 4, 5, 6)), ("online.steps", "I64", [], struct.pack("<q", 6)),
              ("momentum.weight", "F32", [2, 3, 1, 1], floats(6, 5, 4, 3, 2, 1))]
+    # As much of a ResNet-10 as says that it is one: by its names, and cut into a Sequential.
+    shapes = {"conv1": (1, 1, 3, 3), "layer1.0.conv1": (1, 1, 1, 1), "layer2.0.conv1": (1,), "layer3.0.conv1": (1,),
+              "layer4.0.conv1": (1,), "layer4.0.conv2": (8, 8, 1, 1)}
+    network = [(f"encoder_q.{name}.weight", "U8", list(shape), bytes(math.prod(shape))) for name, shape in shapes.items()]
+    network += [(name.replace("_q", "_k"), *rest) for name, *rest in network]
+    cut = [(re.sub(r"^conv1", "0", re.sub(r"^layer(.)", lambda m: str(int(m[1]) + 3), name)) + ".weight", "U8", list(shape),
+            bytes(math.prod(shape))) for name, shape in shapes.items()]
     every_type = [("f64", "F64", [1], bytes(8)), ("f16", "F16", [2], bytes(4)), ("bf16", "BF16", [1, 2], bytes(4)),
                   ("i16", "I16", [1], bytes(2)), ("u64", "U64", [1], bytes(8)), ("bool", "BOOL", [3], b"\1\0\1"),
                   ("f4", "F4", [2], bytes(1)), ("none", "F32", [0, 5], b""), ("complex", "C64", [1], bytes(8))]
@@ -67,6 +76,8 @@ def arrays():
     yield "safetensors/header_of_100_mb", struct.pack("<Q", 99_999_999) + b"{"
     yield "weights/linear", safetensors(linear, info)
     yield "weights/prefixed", safetensors(prefixed, info)
+    yield "weights/network_and_copy", safetensors(network)
+    yield "weights/network_in_a_sequential", safetensors(cut)
     yield "checkpoint/of_a_run", safetensors(state, run)
     yield "npy/f4", npy("<f4", "(2, 3)", floats(*range(6)))
     yield "npy/fortran_big_endian", npy(">f8", "(2, 2)", bytes(32), fortran=True)

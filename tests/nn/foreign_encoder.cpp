@@ -168,6 +168,14 @@ TEST_CASE_FIXTURE(Fixture, "what is no ResNet, and a ResNet that is not in the t
                  "a stem of three convolutions goes with ResNet-D's shortcuts alone"));
 }
 
+TEST_CASE_FIXTURE(Fixture, "two tensors that stand for one are refused") {
+  auto tensors = tensors_of(kSmall);
+  tensors.push_back({"layer2.0.shortcut.0.weight", zeros({4, 2, 1, 1})});
+  write(tensors);
+  const std::string message = error();
+  CHECK(contains(message, "stand for layer2.0.downsample.0.weight, one of them"));
+}
+
 TEST_CASE_FIXTURE(Fixture, "a small file does not ask for a large network") {
   auto tensors = tensors_of({.arch = "resnet152", .width = 1});
   at(tensors, "conv1.weight") = zeros({8192, 1, 7, 7});

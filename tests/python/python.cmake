@@ -16,4 +16,8 @@ if(Python3_FOUND AND NOT MEC_SANITIZE)
       $<TARGET_FILE:mec_cli>)
     set_tests_properties(python/${test} PROPERTIES SKIP_RETURN_CODE 77 ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1")
   endforeach()
+  add_test(NAME "python/exchange (slow)" COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/python/exchange.py"
+    $<TARGET_FILE:mec_cli> --all)
+  set_tests_properties("python/exchange (slow)" PROPERTIES LABELS slow SKIP_RETURN_CODE 77
+    ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1")
 endif()
