@@ -1,4 +1,5 @@
 ! What the module gives and refuses: a loss by hand, its gradients, and a status for each mistake.
+! `calls full`: where a disk takes nothing more of full.*, as fortran.cmake has it.
 program calls
   use, intrinsic :: iso_fortran_env, only: error_unit, int8, int64, real32, real64
   use, intrinsic :: ieee_arithmetic, only: ieee_is_nan
@@ -25,6 +26,12 @@ program calls
   type(mec_trainer_info) :: run
   integer :: status, i, unit
   character(80) :: file = "fortran_calls.safetensors"
+
+  call check_unopened()
+  if (command_argument_count() == 1) then
+    call check_full_disk()
+    stop
+  end if
 
   call mec_objective_open(objective, "[mec]" // nl // "eps2 = 4" // nl // "exact = true")
   call mec_objective_loss(objective, rows, rows, loss, dp)
@@ -72,9 +79,13 @@ program calls
   call mec_encoder_embed(encoder, images, few, status)
   call expect_error(mec_error_shape, "features must be (d,count) = (32,4), but are (32,3)", "too few features are told")
   call mec_encoder_free(encoder)
+  call mec_encoder_embed(encoder, images, features, status)
+  call expect_error(mec_error_handle, "the encoder is null", "an encoder that was freed is told")
   call mec_trainer_save_encoder(trainer, file)
   call mec_trainer_free(trainer)
   call expect(ieee_is_nan(mec_trainer_figure(trainer, "loss")), "a trainer that was freed has no figures")
+  call mec_trainer_step(trainer, images, status=status)
+  call expect_error(mec_error_handle, "the trainer is null", "a trainer that was freed is told")
   call mec_encoder_open(encoder, file)  ! with the blanks at its end
   call mec_encoder_free(encoder)
   open (newunit=unit, file=file, status="old")
@@ -83,6 +94,32 @@ program calls
   call expect_error(mec_error_io, "no such folder", "a missing file is told")
 
 contains
+
+  subroutine check_unopened()
+    call mec_encoder_free(encoder, status)
+    call expect_error(mec_error_handle, "mec_encoder_free: the encoder is null", "an encoder that was never opened is told")
+    call mec_objective_free(objective, status)
+    call expect_error(mec_error_handle, "mec_objective_free: the objective is null", "and such an objective")
+    call mec_trainer_finish(trainer, status)
+    call expect_error(mec_error_handle, "mec_trainer_finish: the trainer is null", "and such a trainer")
+  end subroutine
+
+  subroutine check_full_disk()
+    character(*), parameter :: files(2) = ["full.encoder   ", "full.checkpoint"]
+    logical :: there(2)
+    call mec_trainer_open(trainer, settings, channels=1, images=4_int64)
+    images = 7
+    call mec_trainer_step(trainer, images)
+    call mec_trainer_save_encoder(trainer, files(1), status)
+    call expect_error(mec_error_io, "mec_trainer_save_encoder: cannot write full.encoder", "a full disk is told")
+    call mec_trainer_save_checkpoint(trainer, files(2), status)
+    call expect_error(mec_error_io, "mec_trainer_save_checkpoint: cannot write full.checkpoint", "and for checkpoints")
+    inquire (file=files(1), exist=there(1))
+    inquire (file=files(2), exist=there(2))
+    call expect(.not. any(there), "no half of a file is left")
+    call mec_trainer_step(trainer, images)  ! training goes on
+    call mec_trainer_free(trainer)
+  end subroutine
 
   subroutine expect(good, what)
     logical, intent(in) :: good

@@ -16,6 +16,16 @@ if(CMAKE_Fortran_COMPILER AND NOT MEC_SANITIZE AND NOT CMAKE_CROSSCOMPILING)
   endforeach()
   add_test(NAME fortran/field COMMAND fortran_field)
   add_test(NAME fortran/calls COMMAND fortran_calls)
+  add_test(NAME fortran/full_disk COMMAND fortran_calls full)
+  set_tests_properties(fortran/full_disk PROPERTIES ENVIRONMENT  # 28: ENOSPC
+    "LD_PRELOAD=$<TARGET_FILE:mec_faults>;FAULTS_FOLDER=/;FAULTS_FILE=/full.;FAULTS_CALL=write;FAULTS_AT=1;FAULTS_KIND=on;FAULTS_ERRNO=28")
+  # Elements of another type are refused by the compiler.
+  if(CMAKE_Fortran_COMPILER_ID STREQUAL "GNU")
+    add_test(NAME fortran/wrong_types COMMAND "${CMAKE_Fortran_COMPILER}" -fsyntax-only
+      "-I${CMAKE_CURRENT_BINARY_DIR}/fortran" "${CMAKE_CURRENT_SOURCE_DIR}/fortran/wrong_types.f90")
+    set_tests_properties(fortran/wrong_types PROPERTIES ENVIRONMENT LC_ALL=C PASS_REGULAR_EXPRESSION
+      "images.* passed REAL.4. to INTEGER.1.*'p'.* passed REAL.4. to REAL.8.*features.* passed REAL.8. to REAL.4.")
+  endif()
 else()
   add_test(NAME fortran/field COMMAND "${CMAKE_COMMAND}" -E echo "skipped: there is no Fortran compiler")
   set_tests_properties(fortran/field PROPERTIES SKIP_REGULAR_EXPRESSION "skipped: ")

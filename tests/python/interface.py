@@ -6,6 +6,7 @@ missing.
 """
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -260,6 +261,32 @@ class Misuse(Folder):
         objective.close()
         with self.assertRaisesRegex(mec.HandleError, "null"):
             objective(np.ones((2, 3)), np.ones((2, 3)))
+        trainer = mec.Trainer(SETTINGS, images=20, channels=1, device=ONE)
+        encoder = trainer.encoder()
+        for handle, work in ((encoder, lambda: encoder.embed(IMAGES)), (trainer, trainer.next), (trainer, trainer.finish)):
+            handle.close()
+            with self.assertRaisesRegex(mec.HandleError, "null"):
+                work()
+
+    def test_a_full_disk_is_told_and_leaves_what_was_there(self):
+        trainer = mec.Trainer(SETTINGS, images=20, channels=1, folder=self.folder / "run", device=ONE)
+        feed(trainer, 1)
+        trainer.save_encoder(self.folder / "encoder")
+        before = (self.folder / "encoder").read_bytes()
+        feed(trainer, 3)  # no checkpoint is due
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)  # Python has no use for SIGXFSZ
+        for work in (lambda: trainer.save_encoder(self.folder / "encoder"), lambda: trainer.save_checkpoint(self.folder / "c"),
+                     trainer.finish):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+            try:
+                with self.assertRaisesRegex(mec.FileError, "cannot write"):
+                    work()
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        self.assertEqual((self.folder / "encoder").read_bytes(), before)
+        self.assertFalse((self.folder / "c").exists())
+        trainer.finish()
+        self.assertTrue((self.folder / "run/checkpoint-3.safetensors").exists())
 
     def test_threads_use_one_objective(self):
         p, z = RANDOM.standard_normal((2, 6, 5))
