@@ -4,12 +4,15 @@
 Each option of CMake that a recipe gives must be one of the tree's, and each optional library be said to be used or not,
 so that none is found by chance. Versions must not be older than CMake asks for. Shell parts must be shell, Debian's
 packages be in tools/setup.sh or known to apt-cache, and files that are copied be there.
-Spack's recipe is run, for each of its variants alone, against stand-ins for what it uses of Spack.
+Spack's recipe is run, for each of its variants alone, against stand-ins for what it uses of Spack, and vcpkg's port, for
+each of its features, against stand-ins for vcpkg's functions.
 """
 import itertools
+import json
 import re
 import subprocess
 import sys
+import tempfile
 import types
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from check_common import main
 
 APPTAINER = "packaging/apptainer/mec.def"
 SPACK = "packaging/spack/packages/mec/package.py"
+VCPKG = "packaging/vcpkg/mec"
 CMAKES_OWN = {"CMAKE_BUILD_TYPE", "CMAKE_INSTALL_PREFIX", "CMAKE_CUDA_ARCHITECTURES"}
 PROCESSORS = "OPENMP"  # the compiler's, not a package
 
@@ -31,9 +35,10 @@ class Tree:
         text = "\n".join(path.read_text() for path in [root / "CMakeLists.txt", *sorted((root / "cmake").glob("*.cmake"))])
         libraries = re.findall(r"^mec_optional\((\w+)", text, re.MULTILINE)
         self.libraries = {f"MEC_{name}" for name in libraries if name != PROCESSORS} | {"MEC_CUDA"}
-        self.options = (self.libraries | CMAKES_OWN | set(re.findall(r"^option\((MEC_\w+)", text, re.MULTILINE)) |
+        self.options = (self.libraries | {f"MEC_{PROCESSORS}"} | CMAKES_OWN | set(re.findall(r"^option\((MEC_\w+)", text, re.MULTILINE)) |
                         set(re.findall(r"^set\((MEC_\w+) [^\n]* CACHE", text, re.MULTILINE)) |
                         {f"MEC_{name}_INCLUDE_DIR" for name in re.findall(r"^ *mec_header_only\((\w+)", text, re.MULTILINE)})
+        self.version = re.search(r"^project\(\w+ VERSION ([\d.]+)", text, re.MULTILINE).group(1)
         patterns = {"cmake": r"cmake_minimum_required\(VERSION ([\d.]+)", "cuda": r"find_package\(CUDAToolkit ([\d.]+)",
                     "cudnn": r"MecCudnn_VERSION VERSION_LESS ([\d.]+)", "libtiff": r"^mec_optional\(TIFF .* ([\d.]+)\)"}
         self.least = {name: re.search(pattern, text, re.MULTILINE).group(1) for name, pattern in patterns.items()}
@@ -178,13 +183,89 @@ def check_spack(root, tree):
             yield from tree.check_version(SPACK, name, least or "0")
 
 
+# ---- vcpkg
+
+# Features become options; files are copied and removed for real, in a folder of the check's own.
+STAND_INS = r"""cmake_minimum_required(VERSION 3.22)
+function(vcpkg_check_features)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" OUT_FEATURE_OPTIONS FEATURES)
+  set(options "")
+  while(arg_FEATURES)
+    list(POP_FRONT arg_FEATURES feature option)
+    if(feature IN_LIST FEATURES)
+      list(APPEND options "-D${option}=ON")
+    else()
+      list(APPEND options "-D${option}=OFF")
+    endif()
+  endwhile()
+  set(${arg_OUT_FEATURE_OPTIONS} "${options}" PARENT_SCOPE)
+endfunction()
+function(vcpkg_cmake_configure)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" SOURCE_PATH OPTIONS)
+  message("SOURCE ${arg_SOURCE_PATH}")
+  message("OPTIONS ${arg_OPTIONS}")
+endfunction()
+function(vcpkg_install_copyright)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "" FILE_LIST)
+  file(INSTALL ${arg_FILE_LIST} DESTINATION "${CURRENT_PACKAGES_DIR}/share/${PORT}")
+endfunction()
+foreach(name vcpkg_cmake_install vcpkg_cmake_config_fixup vcpkg_fixup_pkgconfig vcpkg_copy_tools)
+  cmake_language(EVAL CODE "function(${name})\nendfunction()")
+endforeach()
+include("${CURRENT_PORT_DIR}/portfile.cmake")
+"""
+
+
+def run_port(port, features):
+    """(status, output) of the portfile."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "run.cmake")
+        script.write_text(STAND_INS)
+        done = subprocess.run(["cmake", f"-DCURRENT_PORT_DIR={port}", f"-DCURRENT_PACKAGES_DIR={folder}/packages", "-DPORT=mec",
+                               f"-DFEATURES={';'.join(features)}", "-P", script], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def check_vcpkg(root, tree):
+    port = root / VCPKG
+    try:
+        manifest = json.loads((port / "vcpkg.json").read_text())
+        features = manifest["features"]
+        for name in set(manifest["default-features"]) - set(features):
+            yield f"{VCPKG}: there is no feature {name}"
+        needed = [need for feature in features.values() for need in feature["dependencies"]]
+    except (OSError, ValueError, KeyError) as error:
+        yield f"{VCPKG}/vcpkg.json: {error!r}"
+        return
+    if manifest["version"] != tree.version:
+        yield f"{VCPKG}: the version is {manifest['version']}, but the tree's is {tree.version}"
+    names = {"tiff": "libtiff"}
+    for need in (need for need in needed if isinstance(need, dict)):
+        if names.get(need["name"], need["name"]) in tree.least:
+            yield from tree.check_version(VCPKG, names.get(need["name"], need["name"]), need["version>="])
+    for name in features:
+        status, output = run_port(port, [name])
+        if status:
+            yield f"{VCPKG}: portfile.cmake: {output.strip()}"
+            return
+        source, options = re.search(r"^SOURCE (.*)\nOPTIONS (.*)$", output, re.MULTILINE).groups()
+        if Path(source).resolve() != root.resolve():
+            yield f"{VCPKG}: builds {source}"
+        given = dict(option.split("=") for option in re.findall(r"-D(\w+=\w+)", options))
+        yield from tree.check_options(VCPKG, given)
+        on = {option for option in tree.libraries if given.get(option) == "ON"}
+        if on != {f"MEC_{name.upper()}"}:
+            yield f"{VCPKG}: feature {name} turns on {', '.join(sorted(on)) or 'nothing'}"
+
+
 def check(root):
     tree = Tree(root)
     # Said once, though several variants meet it.
-    return list(dict.fromkeys(itertools.chain(check_apptainer(root, tree), check_spack(root, tree))))
+    return list(dict.fromkeys(itertools.chain(check_apptainer(root, tree), check_spack(root, tree), check_vcpkg(root, tree))))
 
 
 CMAKE = """cmake_minimum_required(VERSION 3.22)
+project(mec VERSION 0.1.0 LANGUAGES CXX)
 option(MEC_TESTS "Build the tests" ON)
 set(MEC_CUDA AUTO CACHE STRING "Build the CUDA backend")
 find_package(CUDAToolkit 12.4 QUIET)
@@ -213,11 +294,23 @@ class Mec(CMakePackage, CudaPackage):
 """
 
 
+MANIFEST = """{"name": "mec", "version": "VERSION", "default-features": ["DEFAULT"],
+"features": {"cuda": {"dependencies": ["cuda"]}, "tiff": {"dependencies": [{"name": "tiff", "version>=": "TIFF"}]}}}"""
+PORTFILE = """get_filename_component(SOURCE_PATH "${CURRENT_PORT_DIR}/../../.." ABSOLUTE)
+vcpkg_check_features(OUT_FEATURE_OPTIONS FEATURE_OPTIONS FEATURES cuda MEC_CUDA PORT_FEATURE)
+vcpkg_cmake_configure(SOURCE_PATH "${SOURCE_PATH}" OPTIONS ${FEATURE_OPTIONS} -DMEC_TESTS=OFF)
+vcpkg_install_copyright(FILE_LIST "${SOURCE_PATH}/PORT_LICENSE")
+"""
+
+
 def planted(package="g++", nvcc="nvidia-cuda-nvcc==13.0.88", options="-DMEC_TIFF=ON", more="", stage="build",
-            tiff="libtiff@4.5:", when="+tiff", option="MEC_TIFF", variant="tiff"):
-    return {"CMakeLists.txt": CMAKE, "tools/setup.sh": "needed='g++'", "packaging/spack/repo.yaml": "",
+            tiff="libtiff@4.5:", when="+tiff", option="MEC_TIFF", variant="tiff", port_version="0.1.0", port_default="tiff",
+            port_tiff="4.5.0", port_feature="tiff MEC_TIFF", port_license="LICENSE"):
+    manifest = MANIFEST.replace("VERSION", port_version).replace("DEFAULT", port_default).replace('"TIFF"', f'"{port_tiff}"')
+    return {"CMakeLists.txt": CMAKE, "tools/setup.sh": "needed='g++'", "packaging/spack/repo.yaml": "", "LICENSE": "",
             APPTAINER: DEFINITION.format(package=package, nvcc=nvcc, options=options, more=more, stage=stage),
-            SPACK: RECIPE.format(tiff=tiff, when=when, option=option, variant=variant)}
+            SPACK: RECIPE.format(tiff=tiff, when=when, option=option, variant=variant), f"{VCPKG}/vcpkg.json": manifest,
+            f"{VCPKG}/portfile.cmake": PORTFILE.replace("PORT_FEATURE", port_feature).replace("PORT_LICENSE", port_license)}
 
 
 CASES = [
@@ -231,6 +324,12 @@ CASES = [
     (planted(tiff="libtiff@4.0:"), "libtiff 4.0 is older than 4.5"),
     (planted(option="MEC_TIFF", variant="tif"), "KeyError"),
     (planted(when="+cuda"), "variant tiff depends on nothing"),
+    (planted(port_version="0.2.0"), "the version is 0.2.0, but the tree's is 0.1.0"),
+    (planted(port_default="tif"), "there is no feature tif"),
+    (planted(port_tiff="4.4.0"), "libtiff 4.4.0 is older than 4.5"),
+    (planted(port_feature="tiff MEC_TIFF tiff MEC_TIF"), "no option MEC_TIF"),
+    (planted(port_feature="tif MEC_TIFF"), "feature tiff turns on nothing"),
+    (planted(port_license="COPYING"), "portfile.cmake"),
 ]
 
 if __name__ == "__main__":
