@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <sys/resource.h>
 
+#include <atomic>
 #include <csignal>
 #include <locale>
 #include <nlohmann/json.hpp>
@@ -167,7 +168,7 @@ TEST_CASE_FIXTURE(Fixture, "trainers in two threads at once have the bits of one
   ok(mec_trainer_save_encoder(alone, at("alone").c_str()));
   mec_trainer* at_once[] = {open(""), open("")};
   std::vector<std::thread> threads;
-  int failed = 0;
+  std::atomic<int> failed = 0;
   for (mec_trainer* trainer : at_once) {
     threads.emplace_back([&, trainer] {
       for (int i = 0; i < kSteps; ++i) failed += step(trainer) == MEC_OK ? 0 : 1;
