@@ -8,6 +8,7 @@
 #   make asan     the tests under sanitizers          make install  into PREFIX, /usr/local
 #   make tsan     those of threads, for data races    make mutants  do the tests notice small bugs?
 #   make fuzz     made-up bytes into every reader     make wheel    for Python, into build/wheel
+#   make static   one file that runs on any Linux     make deb      Debian packages, into build/deb
 #   make clean    remove all builds
 #
 # `make mutants ROOM=ssl` asks the tests of one room, `make install PREFIX=/opt/mec` installs there,
@@ -33,7 +34,7 @@ configure = if $(here); then cmake --preset $(@F) $(DEPS); else \
     rm -rf $@/CMakeCache.txt $@/CMakeFiles; cmake --preset $(@F) $(NINJA) $(DEPS) $(FIRST); fi
 ctest = ctest --test-dir $< --output-on-failure
 
-BUILDS = build/release build/dev build/asan build/tsan build/fuzz build/minimal
+BUILDS = build/release build/dev build/asan build/tsan build/fuzz build/minimal build/static
 $(BUILDS): setup
 	@$(configure)
 	@cmake --build $@ -j $(JOBS) $(ONLY)
@@ -84,10 +85,18 @@ format:
 wheel: build/release
 	tools/make_wheel.py --build $< --out build/wheel
 
+static: build/static
+	@ls -l $</mec
+
+deb: build/release
+	cd $< && cpack -B $(CURDIR)/build/deb && rm -rf $(CURDIR)/build/deb/_CPack_Packages
+	@ls -l build/deb
+
 install: build/release
 	cmake --install $< --prefix $(PREFIX)
+	@if [ "$$(id -u)" = 0 ] && command -v ldconfig >/dev/null; then ldconfig; fi
 
 clean:
 	rm -rf build
 
-.PHONY: $(BUILDS) all setup demo test slow mutants bench asan tsan fuzz minimal tidy format wheel install clean
+.PHONY: $(BUILDS) all setup demo test slow mutants bench asan tsan fuzz minimal static tidy format wheel deb install clean

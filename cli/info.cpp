@@ -94,7 +94,7 @@ void print_mpi() {
 }
 
 void print_build() {
-  std::cout << "mec " MEC_VERSION ", " << kCompiler << "\n";
+  std::cout << "mec " MEC_VERSION ", " << kCompiler << (MEC_STATIC ? ", linked statically" : "") << "\n";
   for (const Part& part : kParts) {
     std::cout << "  " << part.name << ": " << (part.found ? "found" : "missing: ") << part.without << "\n";
   }

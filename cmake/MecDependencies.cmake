@@ -60,6 +60,11 @@ mec_optional(PNG PNG PNG::PNG "PNG by stb_image, slower")
 mec_optional(WEBP MecWebp mec::webp "WebP files are passed over")
 mec_optional(TIFF TIFF TIFF::TIFF "TIFF files are passed over (libtiff 4.5 is needed)" 4.5)
 mec_optional(GIF GIF GIF::GIF "GIF files are passed over")
+if(MEC_STATIC AND MEC_HAVE_TIFF)  # libtiff.a wants what it was built with
+  find_package(PkgConfig REQUIRED)
+  pkg_check_modules(MEC_TIFF_PC REQUIRED libtiff-4)
+  target_link_libraries(TIFF::TIFF INTERFACE ${MEC_TIFF_PC_STATIC_LIBRARIES})
+endif()
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)

@@ -1,6 +1,11 @@
 # make install: the program, the rooms' libraries and public headers, the C interface, and packages
 # for find_package(mec) and pkg-config.
+if(MEC_STATIC)  # the program alone
+  install(TARGETS mec_cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+  return()
+endif()
 include(CMakePackageConfigHelpers)
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME dev)  # of what follows, where none is said
 
 set(targets mec)
 foreach(name IN LISTS MEC_ROOMS MEC_HEADER_ONLY)
@@ -20,12 +25,12 @@ foreach(library IN ITEMS "${MecOneDnn_LIBRARY}" "${MecBlas_LIBRARY}" "${MecBlas_
 endforeach()
 list(REMOVE_DUPLICATES found_in)
 set_target_properties(mec_cli mec_c PROPERTIES INSTALL_RPATH "${found_in}")
-install(TARGETS mec_cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+install(TARGETS mec_cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT program)
 
 # The C interface. Its shared library stands for itself: a project in C finds it without a C++
 # compiler, by find_package(mec COMPONENTS c) or pkg-config.
 # As a component of its own: `cmake --install BUILD --component c`, as tools/make_wheel.py does.
-install(TARGETS mec_c EXPORT mecCTargets LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT c)
+install(TARGETS mec_c EXPORT mecCTargets LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT c NAMELINK_COMPONENT dev)
 install(TARGETS mec_c_static EXPORT mecTargets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(FILES include/mec.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 # Python scripts that need no mec: weights on their way in and out.
@@ -58,9 +63,9 @@ get_filename_component(onnx_folder "${MecOnnx_LIBRARY}" DIRECTORY)
 if(TARGET mec_onnx AND NOT onnx_folder IN_LIST CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES)
   set_target_properties(mec_onnx PROPERTIES INSTALL_RPATH "${onnx_folder}")
 endif()
-foreach(module IN ITEMS mec_mpi mec_onnx)
-  if(TARGET ${module})
-    install(TARGETS ${module} LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}/mec")
+foreach(module IN ITEMS mpi onnx)
+  if(TARGET mec_${module})
+    install(TARGETS mec_${module} LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}/mec" COMPONENT ${module})
   endif()
 endforeach()
 

@@ -1,6 +1,8 @@
 #include "mec/distributed/launcher.h"
 
+#ifdef MEC_MPI_BUILD
 #include <dlfcn.h>
+#endif
 
 #include <charconv>
 #include <cstdlib>
@@ -26,10 +28,10 @@ std::optional<int> number_in(const char* variable) {
   return value;
 }
 
+#ifdef MEC_MPI_BUILD
 // Null where there is no module; then `reason` says why.
 const MpiFunctions* open_module(std::string& reason) {
   reason = "there is no mec_mpi.so of it";
-#ifdef MEC_MPI_BUILD
   for (const std::filesystem::path& path : module_paths(MEC_MPI_INSTALLED, MEC_MPI_BUILD)) {
     std::error_code failed;
     if (!std::filesystem::exists(path, failed)) continue;
@@ -38,9 +40,14 @@ const MpiFunctions* open_module(std::string& reason) {
     if (get) return get();
     reason = dlerror();
   }
-#endif
   return nullptr;
 }
+#else  // no module was made, and a static program could open none
+const MpiFunctions* open_module(std::string& reason) {
+  reason = "it was made without";
+  return nullptr;
+}
+#endif
 
 const MpiFunctions& module_of(const Launch& launch) {
   std::string reason;

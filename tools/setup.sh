@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 # package, and what shows it to be there: !command, or a file below /usr or a prefix. Those with
 # ?command are welcome but not missed: ninja is faster than make, python3 runs the checks of style,
 # gnuplot draws pictures, MPI trains in several processes; NumPy (which has f2py), gfortran and
-# pkg-config serve mec in other languages.
+# pkg-config serve mec in other languages; dpkg-dev makes packages.
 needed="
 g++                     !c++
 make                    !make
@@ -24,6 +24,7 @@ python3                 ?python3
 python3-numpy           ?f2py
 pkg-config              ?pkg-config
 gfortran                ?gfortran
+dpkg-dev                ?dpkg-shlibdeps
 gnuplot-nox             ?gnuplot
 zlib1g-dev              include/zlib.h
 libjpeg62-turbo-dev     include/jpeglib.h
@@ -93,7 +94,7 @@ if [ "${unpack:-no}" = yes ]; then
   packages="$runtime" commands=""
   for package in $missing; do
     case "$package" in
-      g++ | make | cmake | ninja-build | python3 | gnuplot-nox | python3-numpy | pkg-config | gfortran) commands="$commands $package" ;;
+      g++ | make | cmake | ninja-build | python3 | gnuplot-nox | python3-numpy | pkg-config | gfortran | dpkg-dev) commands="$commands $package" ;;
       *) packages="$packages $package" ;;
     esac
   done

@@ -32,6 +32,11 @@ foreach(file IN ITEMS mec_c.f90 mec.f90)
   endif()
 endforeach()
 
+# The README's lines in each language.
+if(python)
+  run("${python}" "${source_dir}/tests/docs/languages.py" "${work_dir}/moved")
+endif()
+
 # In C: by CMake, in a project without C++, and by pkg-config.
 foreach(program IN ITEMS c_program c_static_program)
   run("${work_dir}/build/${program}" "${work_dir}/${program}_run")

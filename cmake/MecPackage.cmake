@@ -1,0 +1,66 @@
+# cpack: Debian packages, as Debian divides a library: the program, which needs no library of mec;
+# the shared library of mec.h; what a compiler needs; Python's package. The module that speaks MPI
+# stands alone, so that nobody gets an MPI for a program that runs without. The parts are install
+# components (MecInstall.cmake), and each says what it is linked to (dpkg-shlibdeps).
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME mec)
+set(CPACK_PACKAGE_CONTACT "the mec authors <mec@localhost>" CACHE STRING "Who answers for the packages")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ
+  WORLD_EXECUTE)
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY ">=")
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+
+# What is opened under names that dpkg-shlibdeps takes for another package's, and the processor.
+set(runtime "")
+if(MEC_HAVE_BLAS)
+  string(APPEND runtime ", libopenblas0-openmp")
+endif()
+if(MEC_X86 AND NOT MEC_NATIVE)
+  string(APPEND runtime ", sse4.2-support")
+endif()
+string(REGEX REPLACE "^, " "" runtime "${runtime}")
+
+# mec_package(<component> <package> <section> <summary> [<dependencies>]): and its licence.
+function(mec_package component package section summary)
+  string(TOUPPER ${component} upper)
+  set(prefix CPACK_DEBIAN_${upper})
+  set(${prefix}_PACKAGE_NAME ${package} PARENT_SCOPE)
+  set(${prefix}_PACKAGE_SECTION ${section} PARENT_SCOPE)
+  set(${prefix}_PACKAGE_DEPENDS "${ARGV4}" PARENT_SCOPE)
+  set(${prefix}_DESCRIPTION "${PROJECT_DESCRIPTION}: ${summary}" PARENT_SCOPE)
+  set(CPACK_COMPONENTS_ALL ${CPACK_COMPONENTS_ALL} ${component} PARENT_SCOPE)
+  install(FILES LICENSE DESTINATION share/doc/${package} RENAME copyright COMPONENT ${component} EXCLUDE_FROM_ALL)
+endfunction()
+get_target_property(abi mec_c SOVERSION)
+set(this "(= ${PROJECT_VERSION})")
+mec_package(program mec science "the program" "${runtime}")
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_RECOMMENDS gnuplot-nox)
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_SUGGESTS "mec-mpi ${this}")
+mec_package(c libmec${abi} libs "the library of mec.h" "${runtime}")
+mec_package(dev libmec-dev libdevel "headers, archives, Fortran's module" "libmec${abi} ${this}")
+# The rooms' archives want these, for C++ and libmec.a; mec.h and libmec.so want nothing.
+set(archives "")
+foreach(library IN ITEMS ONEDNN:libdnnl-dev BLAS:libopenblas-openmp-dev BLAS:liblapacke-dev ZLIB:zlib1g-dev
+    JPEG:libjpeg62-turbo-dev PNG:libpng-dev WEBP:libwebp-dev TIFF:libtiff-dev GIF:libgif-dev)
+  string(REGEX MATCH "(.*):(.*)" unused "${library}")
+  if(MEC_HAVE_${CMAKE_MATCH_1})
+    list(APPEND archives "${CMAKE_MATCH_2}")
+  endif()
+endforeach()
+list(JOIN archives ", " CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS)
+mec_package(python python3-mec python "Python's package" "libmec${abi} ${this}, python3 (>= 3.9), python3-numpy")
+set(CPACK_DEBIAN_PYTHON_PACKAGE_ARCHITECTURE all)
+set(CPACK_DEBIAN_PYTHON_PACKAGE_CONTROL_EXTRA "${PROJECT_SOURCE_DIR}/packaging/deb/postinst" "${PROJECT_SOURCE_DIR}/packaging/deb/prerm")
+if(TARGET mec_mpi)
+  mec_package(mpi mec-mpi science "many processes" "mec ${this}")
+  set(CPACK_DEBIAN_MPI_PACKAGE_RECOMMENDS openmpi-bin)
+endif()
+install(DIRECTORY python/mec DESTINATION lib/python3/dist-packages COMPONENT python EXCLUDE_FROM_ALL
+  FILES_MATCHING PATTERN "*.py" PATTERN "py.typed")
+include(CPack)
