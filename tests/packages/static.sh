@@ -21,6 +21,14 @@ if readelf -d "$file" | grep NEEDED; then
   exit 1
 fi
 
+# The README says its size.
+said=$(sed -n 's/.*one file of \([0-9]*\) MB.*/\1/p' README.md)
+size=$(($(stat -c %s "$file") / 1000000))
+if [ "$size" -lt $((said - 2)) ] || [ "$size" -gt $((said + 2)) ]; then
+  echo "it has $size MB, and the README says $said"
+  exit 1
+fi
+
 # What runs in an empty root is the program and the kernel: no libc, no shell, no /proc.
 root=$build/root
 rm -rf "$root" "$build/beside"
