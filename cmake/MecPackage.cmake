@@ -16,7 +16,7 @@ set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY ">=")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 
-# What is opened under names that dpkg-shlibdeps takes for another package's, and the processor.
+# dpkg-shlibdeps is content with any OpenBLAS, and knows nothing of the processor.
 set(runtime "")
 if(MEC_HAVE_BLAS)
   string(APPEND runtime ", libopenblas0-openmp")

@@ -202,8 +202,7 @@ function(vcpkg_check_features)
 endfunction()
 function(vcpkg_cmake_configure)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" SOURCE_PATH OPTIONS)
-  message("SOURCE ${arg_SOURCE_PATH}")
-  message("OPTIONS ${arg_OPTIONS}")
+  message("FEATURE ${FEATURES} SOURCE ${arg_SOURCE_PATH} OPTIONS ${arg_OPTIONS}")
 endfunction()
 function(vcpkg_install_copyright)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "" FILE_LIST)
@@ -212,17 +211,19 @@ endfunction()
 foreach(name vcpkg_cmake_install vcpkg_cmake_config_fixup vcpkg_fixup_pkgconfig vcpkg_copy_tools)
   cmake_language(EVAL CODE "function(${name})\nendfunction()")
 endforeach()
-include("${CURRENT_PORT_DIR}/portfile.cmake")
+foreach(FEATURES IN LISTS ALL_FEATURES)
+  include("${CURRENT_PORT_DIR}/portfile.cmake")
+endforeach()
 """
 
 
 def run_port(port, features):
-    """(status, output) of the portfile."""
+    """(status, output) of the portfile, for each of the features alone."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "run.cmake")
         script.write_text(STAND_INS)
         done = subprocess.run(["cmake", f"-DCURRENT_PORT_DIR={port}", f"-DCURRENT_PACKAGES_DIR={folder}/packages", "-DPORT=mec",
-                               f"-DFEATURES={';'.join(features)}", "-P", script], capture_output=True, text=True, check=False)
+                               f"-DALL_FEATURES={';'.join(features)}", "-P", script], capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -243,12 +244,11 @@ def check_vcpkg(root, tree):
     for need in (need for need in needed if isinstance(need, dict)):
         if names.get(need["name"], need["name"]) in tree.least:
             yield from tree.check_version(VCPKG, names.get(need["name"], need["name"]), need["version>="])
-    for name in features:
-        status, output = run_port(port, [name])
-        if status:
-            yield f"{VCPKG}: portfile.cmake: {output.strip()}"
-            return
-        source, options = re.search(r"^SOURCE (.*)\nOPTIONS (.*)$", output, re.MULTILINE).groups()
+    status, output = run_port(port, features)
+    if status:
+        yield f"{VCPKG}: portfile.cmake: {output.strip()}"
+        return
+    for name, source, options in re.findall(r"^FEATURE (\w+) SOURCE (.*) OPTIONS (.*)$", output, re.MULTILINE):
         if Path(source).resolve() != root.resolve():
             yield f"{VCPKG}: builds {source}"
         given = dict(option.split("=") for option in re.findall(r"-D(\w+=\w+)", options))
@@ -307,7 +307,7 @@ def planted(package="g++", nvcc="nvidia-cuda-nvcc==13.0.88", options="-DMEC_TIFF
             tiff="libtiff@4.5:", when="+tiff", option="MEC_TIFF", variant="tiff", port_version="0.1.0", port_default="tiff",
             port_tiff="4.5.0", port_feature="tiff MEC_TIFF", port_license="LICENSE"):
     manifest = MANIFEST.replace("VERSION", port_version).replace("DEFAULT", port_default).replace('"TIFF"', f'"{port_tiff}"')
-    return {"CMakeLists.txt": CMAKE, "tools/setup.sh": "needed='g++'", "packaging/spack/repo.yaml": "", "LICENSE": "",
+    return {"CMakeLists.txt": CMAKE, "tools/setup.sh": "needed=' g++ '", "packaging/spack/repo.yaml": "", "LICENSE": "",
             APPTAINER: DEFINITION.format(package=package, nvcc=nvcc, options=options, more=more, stage=stage),
             SPACK: RECIPE.format(tiff=tiff, when=when, option=option, variant=variant), f"{VCPKG}/vcpkg.json": manifest,
             f"{VCPKG}/portfile.cmake": PORTFILE.replace("PORT_FEATURE", port_feature).replace("PORT_LICENSE", port_license)}

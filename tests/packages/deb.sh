@@ -32,6 +32,9 @@ install /debs/mec_*.deb
 mec info
 mec bench step --width 4 --batch 4 --steps 1
 
+install /debs/mec-mpi_*.deb
+mec info | grep 'MPI: Open MPI'
+
 # Python, without a compiler.
 install /debs/python3-mec_*.deb /debs/libmec[0-9]*.deb
 python3 /tests/python/interface.py mec
@@ -55,7 +58,7 @@ consumer/pretrain run_cpp
 consumer/c_static_program run_static
 
 # Nothing is left behind.
-apt-get purge -y mec libmec-dev libmec1 python3-mec
+apt-get purge -y mec mec-mpi libmec-dev libmec1 python3-mec
 if find / -xdev \( -path /proc -o -path /tests -o -path /debs -o -path /examples \) -prune -o -name '*mec[._]*' -print -o -name mec -print | grep .; then exit 1; fi
 END
 inside "$root" sh /use.sh >"$work/use.log" 2>&1 || {

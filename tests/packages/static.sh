@@ -9,7 +9,7 @@ build=$2
 images=$3
 program=$4
 shift 4
-# shellcheck source=tests/packages/bare.sh
+# shellcheck source=/dev/null
 . "$source/tests/packages/bare.sh"
 unshare --user --map-root-user true 2>/dev/null || skip "this system gives no namespaces"
 cd "$source"
