@@ -6,6 +6,7 @@ missing.
 """
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -27,6 +28,7 @@ except ImportError:
 
 import mec
 import mec.arrays
+import mec.library
 
 PROGRAM = sys.argv.pop(1)
 ONE = mec.Device(threads=1)
@@ -61,6 +63,18 @@ class Folder(unittest.TestCase):
         temporary = tempfile.TemporaryDirectory()
         self.addCleanup(temporary.cleanup)
         self.folder = Path(temporary.name)
+
+
+class Structs(unittest.TestCase):
+    def test_they_lie_as_the_record_of_the_abi_says(self):
+        record = (Path(__file__).parents[1] / f"capi/abi_{mec.library.ABI}.txt").read_text()
+        structs = {"mec_device": "DeviceStruct", "mec_images": "Images", "mec_figures": "Figures", "mec_embeddings": "Embeddings",
+                   "mec_encoder_info": "EncoderInfo", "mec_trainer_options": "TrainerOptions", "mec_trainer_info": "TrainerInfo"}
+        self.assertEqual(set(re.findall(r"^struct (\w+)", record, re.MULTILINE)), set(structs))
+        for name, of_python in structs.items():
+            fields = [(field, getattr(getattr(mec.library, of_python), field)) for field, _ in getattr(mec.library, of_python)._fields_]
+            recorded = re.findall(rf"^  {name}\.(\w+) at (\d+), (\d+) bytes", record, re.MULTILINE)
+            self.assertEqual([(field, str(at.offset), str(at.size)) for field, at in fields], recorded, name)
 
 
 class Training(Folder):
