@@ -34,7 +34,8 @@ install(TARGETS mec_c EXPORT mecCTargets LIBRARY DESTINATION "${CMAKE_INSTALL_LI
 install(TARGETS mec_c_static EXPORT mecTargets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(FILES include/mec.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 # Python scripts that need no mec: weights on their way in and out.
-install(PROGRAMS tools/pth_to_safetensors.py tools/safetensors_to_detectron2.py DESTINATION "${CMAKE_INSTALL_DATADIR}/mec")
+install(PROGRAMS tools/pth_to_safetensors.py tools/safetensors_to_detectron2.py
+  DESTINATION "${CMAKE_INSTALL_DATADIR}/mec" COMPONENT program)
 # Fortran's module, as source: a compiled one is of one compiler alone.
 install(FILES fortran/mec_c.f90 fortran/mec.f90 DESTINATION "${CMAKE_INSTALL_DATADIR}/mec/fortran")
 # What libmec.a needs beside itself, for pkg-config --static.

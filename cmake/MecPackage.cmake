@@ -1,7 +1,7 @@
 # cpack: Debian packages, as Debian divides a library: the program, which needs no library of mec;
-# the shared library of mec.h; what a compiler needs; Python's package. The module that speaks MPI
-# stands alone, so that nobody gets an MPI for a program that runs without. The parts are install
-# components (MecInstall.cmake), and each says what it is linked to (dpkg-shlibdeps).
+# the shared library of mec.h; what a compiler needs; Python's package. The modules of MPI and ONNX
+# stand alone, so that nobody gets their libraries for a program that runs without. The parts are
+# install components (MecInstall.cmake), and each says what it is linked to (dpkg-shlibdeps).
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME mec)
 set(CPACK_PACKAGE_CONTACT "the mec authors <mec@localhost>" CACHE STRING "Who answers for the packages")
@@ -41,7 +41,7 @@ get_target_property(abi mec_c SOVERSION)
 set(this "(= ${PROJECT_VERSION})")
 mec_package(program mec science "the program" "${runtime}")
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_RECOMMENDS gnuplot-nox)
-set(CPACK_DEBIAN_PROGRAM_PACKAGE_SUGGESTS "mec-mpi ${this}")
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_SUGGESTS "mec-mpi ${this}, mec-onnx ${this}")
 mec_package(c libmec${abi} libs "the library of mec.h" "${runtime}")
 mec_package(dev libmec-dev libdevel "headers, archives, Fortran's module" "libmec${abi} ${this}")
 # The rooms' archives want these, for C++ and libmec.a; mec.h and libmec.so want nothing.
@@ -60,6 +60,9 @@ set(CPACK_DEBIAN_PYTHON_PACKAGE_CONTROL_EXTRA "${PROJECT_SOURCE_DIR}/packaging/d
 if(TARGET mec_mpi)
   mec_package(mpi mec-mpi science "many processes" "mec ${this}")
   set(CPACK_DEBIAN_MPI_PACKAGE_RECOMMENDS openmpi-bin)
+endif()
+if(TARGET mec_onnx)
+  mec_package(onnx mec-onnx science "encoders as ONNX files" "mec ${this}")
 endif()
 install(DIRECTORY python/mec DESTINATION lib/python3/dist-packages COMPONENT python EXCLUDE_FROM_ALL
   FILES_MATCHING PATTERN "*.py" PATTERN "py.typed")

@@ -44,6 +44,8 @@ install /debs/libmec-dev_*.deb gcc libc6-dev pkg-config
 cd /tests
 cc -std=c99 -Wall -pedantic -Werror capi/program.c -o program $(pkg-config --cflags --libs mec) -lm
 ./program run_c
+install /debs/mec-onnx_*.deb
+mec export run_c --onnx run_c.onnx
 
 install gfortran
 gfortran /usr/share/mec/fortran/mec_c.f90 /usr/share/mec/fortran/mec.f90 fortran/calls.f90 -o calls -lmec
@@ -58,7 +60,7 @@ consumer/pretrain run_cpp
 consumer/c_static_program run_static
 
 # Nothing is left behind.
-apt-get purge -y mec mec-mpi libmec-dev libmec1 python3-mec
+apt-get purge -y mec mec-mpi mec-onnx libmec-dev libmec1 python3-mec
 if find / -xdev \( -path /proc -o -path /tests -o -path /debs -o -path /examples \) -prune -o -name '*mec[._]*' -print -o -name mec -print | grep .; then exit 1; fi
 END
 inside "$root" sh /use.sh >"$work/use.log" 2>&1 || {
