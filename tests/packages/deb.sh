@@ -6,7 +6,7 @@ set -eu
 source=$1
 build=$2
 work=$3
-# shellcheck source=tests/packages/bare.sh
+# shellcheck source=/dev/null
 . "$source/tests/packages/bare.sh"
 for program in cpack dpkg-shlibdeps; do
   command -v $program >/dev/null || skip "there is no $program (Debian's cmake and dpkg-dev)"
