@@ -94,7 +94,7 @@ deb: build/release
 
 install: build/release
 	cmake --install $< --prefix $(PREFIX)
-	@if [ "$$(id -u)" = 0 ] && command -v ldconfig >/dev/null; then ldconfig; fi
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ] && command -v ldconfig >/dev/null; then ldconfig || true; fi
 
 clean:
 	rm -rf build

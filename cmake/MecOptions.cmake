@@ -19,7 +19,7 @@ if(MEC_STATIC)
   if(MEC_TESTS OR MEC_EXAMPLES OR MEC_BENCH OR MEC_SANITIZE)
     message(FATAL_ERROR "MEC_STATIC=ON builds the program alone: leave MEC_TESTS, MEC_EXAMPLES, MEC_BENCH and MEC_SANITIZE off.")
   endif()
-  foreach(opened IN ITEMS MPI CUDA)  # at run time, which a static program cannot do
+  foreach(opened IN ITEMS MPI ONNX CUDA)  # at run time, which a static program cannot do
     set(MEC_${opened} OFF)
   endforeach()
   set(CMAKE_FIND_LIBRARY_SUFFIXES .a)

@@ -24,9 +24,8 @@ class OneProcess : public Communicator {
   void reduce(const Tensor&) override {}
 };
 
-void check_dtype(const Tensor& t) {
-  check<DtypeError>(t.dtype() == Dtype::f32 || t.dtype() == Dtype::f64, "all_reduce: sums f32 or f64, but the tensor is ",
-                    t.dtype());
+void check_dtype(const char* op, const Tensor& t) {
+  check<DtypeError>(t.dtype() == Dtype::f32 || t.dtype() == Dtype::f64, op, ": sums f32 or f64, but the tensor is ", t.dtype());
 }
 
 }  // namespace
@@ -42,12 +41,12 @@ std::string Communicator::broadcast(const std::string& text) {
 }
 
 void Communicator::all_reduce(const Tensor& t) {
-  check_dtype(t);
+  check_dtype("all_reduce", t);
   if (t.numel() > 0) reduce(t);
 }
 
 void Communicator::begin_sum(const Tensor& t) {
-  check_dtype(t);
+  check_dtype("begin_sum", t);
   if (t.numel() > 0) begin_reduce(t);
 }
 

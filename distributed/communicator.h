@@ -23,9 +23,9 @@ class Communicator {
   // t ← Σ over ranks, added in the order of ranks unless a library() does it. f32 or f64;
   // DtypeError otherwise.
   void all_reduce(const Tensor& t);
-  // The same, to the same bits, while the caller works on: nobody touches t before finish_sums().
-  // Other calls may come between; work that takes long calls advance_sums() now and then. A sum is
-  // best of about bytes_of_sum(), many of which may be begun.
+  // The same, to the same bits, while the caller works on: t lives, and nobody touches it, until
+  // finish_sums() returns. Other calls may come between; work that takes long calls advance_sums()
+  // now and then. Any number of sums may be under way; those of about bytes_of_sum() are fastest.
   void begin_sum(const Tensor& t);
   virtual void advance_sums() {}
   virtual void finish_sums() {}

@@ -1,6 +1,7 @@
 #include "mec/distributed/host_communicator.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -103,9 +104,14 @@ void HostCommunicator::begin_reduce(const Tensor& t) {
   if (t.numel() % size() != 0 || !t.backend().host_readable()) return reduce(t);
   if (!sums_) {
     const auto ranks = [this] { return std::dynamic_pointer_cast<HostCommunicator>(split(0)); };
-    sums_ = std::make_unique<BackgroundSums>(ranks(), ranks());
+    auto exchanges = ranks(), gathers = ranks();
+    sums_ = std::make_unique<BackgroundSums>(std::move(exchanges), std::move(gathers));
   }
   sums_->begin(t);
+}
+
+std::int64_t HostCommunicator::bytes_of_sum(const Device& device) const {
+  return device->host_readable() ? Communicator::bytes_of_sum(device) : std::numeric_limits<std::int64_t>::max();
 }
 
 void HostCommunicator::advance_sums() {

@@ -21,13 +21,14 @@ class Message {
 class BackgroundSums;
 
 // Tensors of a device whose memory the host cannot read are copied over and back, and their sums
-// are not begun before they are waited for.
+// are taken at once, so that they are best taken of all together.
 class HostCommunicator : public Communicator {
  public:
   HostCommunicator();
   ~HostCommunicator() override;
   void advance_sums() override;
   void finish_sums() override;
+  std::int64_t bytes_of_sum(const Device& device) const override;
   Tensor all_gather(const Tensor& own) override;
   void broadcast(const Tensor& t) override;
   std::int64_t broadcast(std::int64_t number) override;

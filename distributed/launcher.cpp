@@ -44,7 +44,7 @@ const MpiFunctions* open_module(std::string& reason) {
 }
 #else  // no module was made, and a static program could open none
 const MpiFunctions* open_module(std::string& reason) {
-  reason = "it was made without";
+  reason = "it was built without";
   return nullptr;
 }
 #endif
@@ -54,7 +54,7 @@ const MpiFunctions& module_of(const Launch& launch) {
   const MpiFunctions* const functions = open_module(reason);
   check<DeviceError>(functions != nullptr, "this is one of ", launch.size, " processes (", launch.variable,
                      "), but this build cannot join them over MPI: ", reason,
-                     "; build it with -DMEC_MPI=ON, or start one process");
+                     "; take a build with -DMEC_MPI=ON, which a static one cannot be, or start one process");
   return *functions;
 }
 

@@ -52,7 +52,8 @@ class ProfilingCommunicator final : public Communicator {
   void begin_reduce(const Tensor& t) override;
 
  private:
-  CollectiveProfile& profile(const char* name);  // in this phase
+  CollectiveProfile* find(const char* name);     // in this phase; null: there were no such calls
+  CollectiveProfile& profile(const char* name);  // the same, made where there is none
   double bytes_summed(const Tensor& t) const;
   template <class Call> auto profiled(const char* name, double bytes, Call call);
 

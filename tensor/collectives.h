@@ -11,7 +11,8 @@ namespace mec {
 
 // Each of `size` processes makes one, joins it, and destroys it where all do; between, all make the
 // same calls in the same order, with as many bytes. Calls are started in the order of the device's
-// other work, not waited for, and may be captured (capture.h).
+// other work (but for begun sums, which go on beside it), not waited for, and may be captured
+// (capture.h).
 class Collectives {
  public:
   virtual ~Collectives() = default;

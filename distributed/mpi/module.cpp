@@ -130,10 +130,7 @@ const char* library() {
 
 // MpiMessage holds a request, a number or a pointer.
 static_assert(sizeof(MPI_Request) <= sizeof(mec::MpiMessage));
-const char* begun(MPI_Request request, mec::MpiMessage* message) {
-  std::memcpy(message, &request, sizeof request);
-  return nullptr;
-}
+void keep(MPI_Request request, mec::MpiMessage* message) { std::memcpy(message, &request, sizeof request); }
 MPI_Request request_of(const mec::MpiMessage* message) {
   MPI_Request request;
   std::memcpy(&request, message, sizeof request);
@@ -149,7 +146,8 @@ const char* gather(int ranks, const void* from, void* to, std::size_t bytes, mec
   MPI_Request request;
   if (const char* failure = why(MPI_Iallgather(from, count, MPI_BYTE, to, count, MPI_BYTE, numbered(ranks), &request)))
     return failure;
-  return begun(request, message);
+  keep(request, message);
+  return nullptr;
 }
 
 const char* exchange(int ranks, const void* from, void* to, std::size_t bytes, mec::MpiMessage* message) {
@@ -158,7 +156,8 @@ const char* exchange(int ranks, const void* from, void* to, std::size_t bytes, m
   MPI_Request request;
   if (const char* failure = why(MPI_Ialltoall(from, count, MPI_BYTE, to, count, MPI_BYTE, numbered(ranks), &request)))
     return failure;
-  return begun(request, message);
+  keep(request, message);
+  return nullptr;
 }
 
 const char* broadcast(int ranks, void* bytes, std::size_t count, mec::MpiMessage* message) {
@@ -166,13 +165,14 @@ const char* broadcast(int ranks, void* bytes, std::size_t count, mec::MpiMessage
   MPI_Request request;
   if (const char* failure = why(MPI_Ibcast(bytes, static_cast<int>(count), MPI_BYTE, 0, numbered(ranks), &request)))
     return failure;
-  return begun(request, message);
+  keep(request, message);
+  return nullptr;
 }
 
 const char* test(mec::MpiMessage* message, int* done) {
   MPI_Request request = request_of(message);
   const char* const failure = why(MPI_Test(&request, done, MPI_STATUS_IGNORE));
-  begun(request, message);
+  keep(request, message);
   return failure;
 }
 

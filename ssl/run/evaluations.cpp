@@ -36,6 +36,7 @@ std::int64_t best_epoch_in(const std::filesystem::path& metrics, const std::stri
     if (!line.starts_with("{\"epoch\":")) continue;
     const auto scores = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
     if (!scores.is_object() || !scores.contains(name) || !scores[name].is_number() || scores[name] <= best) continue;
+    if (!scores["epoch"].is_number_integer()) continue;
     best = scores[name];
     epoch = scores["epoch"];
   }
@@ -45,18 +46,20 @@ std::int64_t best_epoch_in(const std::filesystem::path& metrics, const std::stri
 }  // namespace
 
 std::string missing_best(const std::filesystem::path& folder, const EvalSettings& eval) {
-  const std::int64_t epoch = best_epoch_in(folder / kMetricsFile, name_of_choice(eval));
+  const std::int64_t best = best_epoch_in(folder / kMetricsFile, name_of_choice(eval));
+  if (best == 0) return "";
   const std::filesystem::path path = folder / kBestEncoderFile;
   std::string kept = "is not there";
   if (std::filesystem::exists(path)) {
     try {
-      kept = concat("is that of epoch ", read_safetensors_metadata(path).at(kEpoch));
+      const std::int64_t epoch = std::stoll(read_safetensors_metadata(path).at(kEpoch));
+      if (epoch >= best) return "";  // later: the run went on with other scores
+      kept = concat("is that of epoch ", epoch);
     } catch (const std::exception&) {
       kept = "cannot be read";
     }
   }
-  if (epoch == 0 || kept == concat("is that of epoch ", epoch)) return "";
-  return concat("epoch ", epoch, " had the best score, but ", printable(path.string()), " ", kept);
+  return concat("epoch ", best, " had the best score, but ", printable(path.string()), " ", kept);
 }
 
 std::string score_text(const std::string& name, double accuracy) {
@@ -139,7 +142,8 @@ void Evaluations::on_epoch(std::int64_t epoch, Learner& learner) {
 void Evaluations::tell_missing(const Evaluation& evaluation) {
   const bool misses = std::ranges::any_of(evaluation.scores, [](const auto& score) { return std::isnan(score.second); });
   if (misses && !misses_ && options_.note) {
-    options_.note(concat("after epoch ", evaluation.epoch, " features of the encoder are not finite, so that it has no score; ",
+    options_.note(concat("after epoch ", evaluation.epoch,
+                         " features of the encoder are not finite, or too large, so that a score is missing; ",
                          "training goes on, but such an encoder is of no use: lower train.lr"));
   }
   misses_ = misses;

@@ -149,8 +149,8 @@ RunEnd ended_already(const RunOptions& options, const std::filesystem::path& out
                      const PretrainSettings& settings) {
   tell(options.log,
        concat(printable(out.string()), ": training has ended already, after ", counted(settings.train.epochs, "epoch")));
-  const std::string doubt = missing_best(out, settings.eval);
-  if (options.ranks->rank() == 0 && !doubt.empty()) tell(options.note, doubt);
+  const std::string doubt = options.ranks->rank() == 0 ? missing_best(out, settings.eval) : "";
+  if (!doubt.empty()) tell(options.note, doubt);
   return {.steps = steps, .trained = false, .complete = true, .goes_on_after = steps};
 }
 

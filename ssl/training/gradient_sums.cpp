@@ -22,7 +22,10 @@ GradientSums::GradientSums(ParameterTable& parameters, CommunicatorPtr ranks)
       length_(length_of_piece(gradients_, *ranks_)) {
   for (std::size_t e = 0; e < parameters.entries().size(); ++e) {
     Variable variable = parameters.entries()[e].variable;
-    if (variable.requires_grad()) variable.add_hook([this, e](const Tensor&) { add(e); });
+    if (!variable.requires_grad()) continue;
+    variable.add_hook([e, self = std::weak_ptr(self_)](const Tensor&) {
+      if (const auto sums = self.lock()) (*sums)->add(e);
+    });
   }
 }
 
@@ -55,6 +58,7 @@ void GradientSums::begin_piece(std::int64_t piece) {
 }
 
 void GradientSums::finish() {
+  ranks_->finish_sums();
   static_cast<void>(parameters_.gradients());  // zeros where the backward pass did not come
   for (std::size_t piece = 0; piece < missing_.size(); ++piece)
     if (missing_[piece] != kBegun) begin_piece(static_cast<std::int64_t>(piece));

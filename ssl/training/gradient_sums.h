@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "mec/distributed/communicator.h"
@@ -14,11 +15,14 @@ namespace mec {
 // order of the pieces.
 class GradientSums {
  public:
-  // Both outlive it, and so does the table's module, which is not moved to another table.
+  // Both outlive it, and the table's module is not moved to another table.
   GradientSums(ParameterTable& parameters, CommunicatorPtr ranks);
   GradientSums(const GradientSums&) = delete;
   GradientSums& operator=(const GradientSums&) = delete;
 
+  // Call it before the first backward pass of each step: what a step that failed, on all ranks, had
+  // begun is forgotten.
+  void forget() { begun_ = false; }
   // The next backward pass is the last one that adds to the gradients.
   void begin();
   // After it: returns when the gradients are those of all ranks.
@@ -38,6 +42,8 @@ class GradientSums {
   std::int64_t length_;                // of a piece, in elements
   std::vector<std::int64_t> missing_;  // of each piece, how many entries' gradients, or kBegun
   bool begun_ = false;
+  // For the hooks: the table's variables may outlive it.
+  std::shared_ptr<GradientSums*> self_ = std::make_shared<GradientSums*>(this);
 };
 
 }  // namespace mec

@@ -203,6 +203,7 @@ StepOutput training_step(Learner& learner, Objective& objective, const std::vect
     teachers = embed_teachers(learner, views, learner.accumulate);
   }
   learner.parameters.clear_grads();
+  if (learner.sums) learner.sums->forget();
   const StepContext context{.predict = [&](const Tensor& projections) { return predict(learner, projections); }};
   const Gradients gradients{learner, objective, views, context, on_part};
   StepOutput out = learner.accumulate > 1 ? gradients.in_parts(teachers) : gradients.at_once(teachers);

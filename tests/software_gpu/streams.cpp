@@ -17,10 +17,9 @@ namespace {
 
 struct StreamState;
 
-struct StreamState;
-
-// Its nodes run in the order in which they were given, on whichever of its streams: one that joins
-// it does so by waiting for an event, and the first one must wait for all that others were given.
+// Its nodes run in the order in which they were given, on whichever of its streams: an event that a
+// stream should have waited for, and did not, goes unnoticed. A stream joins by waiting for an
+// event, and the first one must wait for all that others were given.
 struct Capture {
   StreamState* first = nullptr;
   std::thread::id thread = std::this_thread::get_id();
@@ -289,6 +288,7 @@ cudaError_t wait_for(cudaStream_t stream_handle, cudaEvent_t handle) {
   StreamState* const stream = find(stream_handle);
   if (!event || !stream) return cudaErrorInvalidResourceHandle;
   if (!stream->capture && event->capture && !event->capture->ended) {
+    if (!event->capture->valid) return cudaErrorStreamCaptureInvalidated;
     stream->capture = event->capture;
     stream->captured = 1;
     stream->waited_for = 0;

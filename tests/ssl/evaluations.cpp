@@ -246,6 +246,10 @@ TEST_CASE_FIXTURE(Fixture, "a folder whose best encoder is not that of its best 
   CHECK(missing().empty());
   lines({0.1, 0.3, 0.4});
   CHECK(missing() == concat("epoch 3 had the best score, but ", best().string(), " is that of epoch 2"));
+  lines({0.1, 0.4, 0.2});
+  CHECK(missing().empty());
+  lines({0.4, 0.1});  // scored in another way since
+  CHECK(missing().empty());
   write_bytes(best(), "damaged");
   CHECK(missing().ends_with(" cannot be read"));
 }

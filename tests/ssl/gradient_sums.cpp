@@ -128,3 +128,28 @@ TEST_CASE("a piece that is longer than all gradients is one sum at the end") {
   sums.finish();
   CHECK(ranks->finished.back() == 1);
 }
+
+TEST_CASE("what a step that failed had begun is forgotten by the next one") {
+  Chain chain;
+  ParameterTable parameters(chain);
+  const auto ranks = std::make_shared<Twins>();
+  GradientSums sums(parameters, ranks);
+  bool fails = true;
+  Variable(chain.second.weight.value).add_hook([&](const Tensor&) { check<MemoryError>(!fails, "no room"); });
+  sums.begin();
+  CHECK_THROWS_AS(pass_backward(chain), MemoryError);
+  CHECK_FALSE(ranks->begun.empty());
+  fails = false;
+  ranks->begun.clear();
+  parameters.clear_grads();
+  sums.forget();
+  pass_backward(chain);  // the first of two
+  CHECK(ranks->begun.empty());
+}
+
+TEST_CASE("variables may outlive the sums of their gradients") {
+  Chain chain;
+  ParameterTable parameters(chain);
+  { const GradientSums sums(parameters, std::make_shared<Twins>()); }
+  pass_backward(chain);
+}

@@ -1,9 +1,10 @@
 // Collectives by NCCL.
 //
 // They are started on the stream that computes, so that tensors need no events and a recorded step
-// holds them (NCCL 2.9 or newer); begun sums have a stream of their own. NCCL adds in an order of
-// its own, which depends on ranks, sizes and wires alone: the same run on the same machines has the
-// same bits again.
+// holds them (NCCL 2.9 or newer). Begun sums have a stream of their own, but not a communicator:
+// two of them could wait for each other's place on the GPUs. So calls keep their order, and batch
+// norm's wait for the sums begun before them. NCCL adds in an order of its own, which depends on
+// ranks, sizes and wires alone: the same run on the same machines has the same bits again.
 #pragma once
 
 #include <memory>
