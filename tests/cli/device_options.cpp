@@ -101,6 +101,7 @@ TEST_CASE_FIXTURE(Fixture,
 TEST_CASE_FIXTURE(Fixture,
                   "every command has its options tested in one of the files options_of_…") {
   std::set<Words> tested{{"info"}, {"bench", "ops"}};  // bench.cpp
+  tested.insert({{"import"}, {"export"}});  // exchange.cpp
   tested.insert({"coding", "simplicity"});
   for (const Words& words : commands()) {
     const bool two = words[0] == "eval" || words[0] == "loss" || words[0] == "coding" ||

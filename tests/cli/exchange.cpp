@@ -128,6 +128,8 @@ TEST_CASE_FIXTURE(Fixture, "mec export writes what torchvision loads, and says t
 TEST_CASE_FIXTURE(Fixture, "mec export writes ONNX where the build can, and says the graph's input and output") {
   write_foreign(kSmall);
   run({"import", foreign, "--out", encoder});
+  check_rows({"export"}, {"source", "--arch", "--stem", "--width", "--channels", "--size", "--normalization", "--prefix",
+                          "--onnx", "--fold", "--pixels", "--image-size", "--torchvision", "--classes"});
   if (!writes_onnx()) return;
   const std::string head = "wrote " + onnx + ": ONNX, opset 13, batch norms ";
   const std::string normalized = " f32, (pixel/255 - mean)/std; mean 0.485,0.456,0.406, std 0.229,0.224,0.225\n";
@@ -141,10 +143,14 @@ TEST_CASE_FIXTURE(Fixture, "mec export writes ONNX where the build can, and says
   CHECK(run({"export", encoder, "--onnx", onnx, "--pixels"}) ==
         head + "folded\n  input:  pixels (batch,height,width,3) u8, 0 to 255, RGB\n  output: features (batch,16) f32\n");
   CHECK(folded.find("BatchNormalization") == std::string::npos);
+  // A file without metadata, by the options that say what it is.
+  CHECK(run({"export", foreign, "--arch", "resnet10", "--stem", "cifar", "--width", "2", "--channels", "3", "--prefix",
+             "module.backbone", "--size", "20", "--normalization", "cifar10", "--onnx", onnx})
+            .find("mean 0.4914,0.4822,0.4465") != std::string::npos);
+  CHECK(read_bytes(onnx).find("image_size\x12\x02"
+                              "20") != std::string::npos);
   CHECK(folded.find("layer4.0.downsample.0.weight") != std::string::npos);
   check_fails(folder, 1, "it is an ONNX model", {"info", onnx});
   check_fails(folder, 1, "cannot", {"export", encoder, "--onnx", at("missing/x.onnx")});
   check_fails(folder, 2, "--pixels", {"export", encoder, "--torchvision", at("t"), "--pixels"});
-  check_rows({"export"}, {"source", "--arch", "--stem", "--width", "--channels", "--size", "--normalization", "--prefix",
-                          "--onnx", "--fold", "--pixels", "--image-size", "--torchvision", "--classes"});
 }
