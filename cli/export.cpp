@@ -3,8 +3,8 @@
 #include "mec/cli/commands.h"
 #include "mec/cli/encoder_source.h"
 #include "mec/cli/program.h"
-#include "mec/nn/onnx/onnx_file.h"
 #include "mec/nn/files/torchvision.h"
+#include "mec/nn/onnx/onnx_file.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/text.h"
 
@@ -35,7 +35,7 @@ void export_onnx(const ExportCommand& options, ResNet& encoder, const WeightsInf
   std::cout << "wrote " << printable(*options.onnx) << ": ONNX, opset " << kOnnxOpset << ", batch norms "
             << (options.graph.fold ? "folded" : "kept") << "\n  input:  " << text_of(graph.input);
   if (options.graph.pixels) {
-    std::cout << ", 0 to 255, RGB";
+    std::cout << ", 0 to 255" << (info.encoder.in_channels == 3 ? ", RGB" : "");
   } else {
     std::cout << ", (pixel/255 - mean)/std; " << describe_normalization(info);
   }

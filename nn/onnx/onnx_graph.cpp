@@ -181,6 +181,7 @@ OnnxGraph to_onnx_graph(ResNet& encoder, const WeightsInfo& info, const OnnxOpti
                   .nodes = {},
                   .tensors = {},
                   .metadata = to_metadata(info)};
+  graph.metadata.erase("format");  // of safetensors
   Builder b(graph, options.fold);
   std::string y = graph.input.name;
   if (options.pixels) y = add_normalization(b, y, info);

@@ -58,9 +58,9 @@ struct OnnxOptions {
   std::int64_t image_size = 0;  // pixels on a side that images must have; 0: any
 };
 
-// Images to features (batch, out_features()), in evaluation. The metadata are to_metadata(info).
-// ValueError for an image_size out of range, for weights above the 2 GiB that ONNX's files have,
-// and where a folded weight is not finite.
+// Images to features (batch, out_features()), in evaluation. The metadata are those of a weights
+// file. ValueError for an image_size out of range, for weights above the 2 GiB that ONNX's files
+// have, and where a folded weight is not finite.
 OnnxGraph to_onnx_graph(ResNet& encoder, const WeightsInfo& info, const OnnxOptions& options = {});
 
 }  // namespace mec

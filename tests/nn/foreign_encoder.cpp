@@ -65,7 +65,6 @@ TEST_CASE_FIXTURE(Fixture, "each network of the table is recognised, with its st
                            "wide_resnet101_2", "resnet18d", "resnet34d", "resnet50d", "resnet101d", "resnet152d"}) {
     for (const auto& [stem, width, channels] : {std::tuple(Stem::imagenet, 3, 1), std::tuple(Stem::cifar, 2, 4)}) {
       CAPTURE(arch);
-      CAPTURE(width);
       write(behind("module.", tensors_of({.arch = arch, .width = width, .in_channels = channels, .stem = stem})));
       const FoundEncoder found = find();
       CHECK(found.config.arch == arch);
@@ -84,7 +83,6 @@ TEST_CASE_FIXTURE(Fixture, "of an encoder and its momentum copy the encoder is t
        {std::pair("module.encoder_q.", "module.encoder_k."), std::pair("backbone.", "backbone_momentum."),
         std::pair("online.encoder.", "target.encoder."), std::pair("model.", "model_ema."),
         std::pair("student.backbone.", "teacher.backbone."), std::pair("", "momentum_encoder.")}) {
-    CAPTURE(mine);
     std::vector<NamedTensor> both = behind(copy, other);
     append(both, behind(mine, one));
     write(both);
