@@ -1,6 +1,6 @@
 #include "mec/ssl/run/import_encoder.h"
 
-#include <algorithm>
+#include <map>
 #include <set>
 
 #include "mec/data/formats/open_dataset.h"
@@ -52,36 +52,56 @@ std::string owner_of(const std::string& name) {
   return owner;
 }
 
-void add(std::vector<ImportGroup>& groups, const std::string& name, const SafetensorsEntry& entry, bool other_encoder) {
-  auto group = std::ranges::find(groups, name, &ImportGroup::name);
-  if (group == groups.end())
-    group = groups.insert(groups.end(), ImportGroup{.name = name, .types = {}, .other_encoder = other_encoder});
-  std::int64_t numbers = 1;
-  for (const std::int64_t size : entry.sizes) numbers *= size;
-  ++group->tensors;
-  group->numbers += numbers;
-  if (group->types.find(entry.type) == std::string::npos) group->types += (group->types.empty() ? "" : " ") + entry.type;
+// Groups by name; a hostile file has a million of them.
+class Groups {
+ public:
+  void add(const std::string& name, const SafetensorsEntry& entry, bool other_encoder) {
+    ImportGroup& group =
+        groups_.try_emplace(name, ImportGroup{.name = name, .types = {}, .other_encoder = other_encoder}).first->second;
+    std::int64_t numbers = 1;
+    for (const std::int64_t size : entry.sizes) numbers *= size;
+    ++group.tensors;
+    group.numbers += numbers;
+    if (group.types.find(entry.type) == std::string::npos) group.types += (group.types.empty() ? "" : " ") + entry.type;
+  }
+  std::vector<ImportGroup> list() const {
+    std::vector<ImportGroup> list;
+    for (const auto& [name, group] : groups_) list.push_back(group);
+    return list;
+  }
+
+ private:
+  std::map<std::string, ImportGroup> groups_;
+};
+
+// Of the prefixes, each of which ends in a dot, the longest that the name begins with; empty where
+// there is none.
+std::string prefix_among(const std::set<std::string>& prefixes, const std::string& name) {
+  for (std::size_t dot = name.rfind('.'); dot != std::string::npos; dot = dot == 0 ? dot - 1 : name.rfind('.', dot - 1)) {
+    if (prefixes.contains(name.substr(0, dot + 1))) return name.substr(0, dot + 1);
+  }
+  return "";
 }
 
 void sort_into_groups(const SafetensorsReader& reader, const FoundEncoder& found, const LoadReport& loaded,
                       ImportReport& report) {
   const std::set<std::string> left_out(loaded.left_out.begin(), loaded.left_out.end());
-  std::vector<const SafetensorsEntry*> entries;
-  for (const SafetensorsEntry& entry : reader.entries()) entries.push_back(&entry);
-  std::ranges::sort(entries, {}, &SafetensorsEntry::name);
-  for (const SafetensorsEntry* entry : entries) {
-    const std::string& name = entry->name;
+  const std::set<std::string> others(found.passed_over.begin(), found.passed_over.end());
+  Groups taken, left;
+  for (const SafetensorsEntry& entry : reader.entries()) {
+    const std::string& name = entry.name;
     if (!left_out.contains(name)) {
       const std::string behind = name.substr(found.prefix.size());
       const auto renamed = found.renamed.find(behind);
-      add(report.taken, first_component(renamed == found.renamed.end() ? behind : renamed->second), *entry, false);
-      continue;
+      taken.add(first_component(renamed == found.renamed.end() ? behind : renamed->second), entry, false);
+    } else if (const std::string other = prefix_among(others, name); !other.empty()) {
+      left.add(other.substr(0, other.size() - 1), entry, true);
+    } else {
+      left.add(owner_of(name), entry, false);
     }
-    const auto copy =
-        std::ranges::find_if(found.passed_over, [&](const std::string& p) { return !p.empty() && name.starts_with(p); });
-    if (copy == found.passed_over.end()) add(report.left_out, owner_of(name), *entry, false);
-    else add(report.left_out, copy->substr(0, copy->size() - 1), *entry, true);
   }
+  report.taken = taken.list();
+  report.left_out = left.list();
 }
 
 }  // namespace
