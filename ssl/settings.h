@@ -119,6 +119,11 @@ struct EvalSettings {
   std::int64_t limit = 10000;  // at most so many images of each split, spread evenly; 0: all
 };
 
+// What a run writes beside its own files.
+struct LogSettings {
+  bool tensorboard = false;  // the lines of metrics.jsonl as TensorBoard reads them (run/event_file.h)
+};
+
 struct PretrainSettings {
   // choose_method() in methods/methods.h changes it, with all that belongs to it.
   std::string method = "mec";
@@ -131,6 +136,7 @@ struct PretrainSettings {
   DataSettings data;
   AugmentSettings augment;
   EvalSettings eval;
+  LogSettings log;
 };
 
 }  // namespace mec

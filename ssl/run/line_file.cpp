@@ -30,10 +30,9 @@ LineFile::LineFile(std::filesystem::path path, std::uintmax_t size)
 
 LineFile::~LineFile() { ::close(fd_); }
 
-std::string LineFile::add(const std::string& line) {
+std::string LineFile::append(const std::string& bytes) {
   const std::lock_guard lock(mutex_);
-  waiting_ += line;
-  waiting_ += '\n';
+  waiting_ += bytes;
   return write_waiting();
 }
 

@@ -1,4 +1,4 @@
-// A file that grows by whole lines, on a disk that may be full for a while.
+// A file that grows by whole lines or records, on a disk that may be full for a while.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,8 @@ class LineFile {
   LineFile& operator=(const LineFile&) = delete;
 
   // Adds the line and its end. Returns why lines could not be written, or "".
-  std::string add(const std::string& line);
+  std::string add(const std::string& line) { return append(line + '\n'); }
+  std::string append(const std::string& bytes);  // the same with bytes as they are
   // All lines added so far reach the disk before this returns; may run beside add() and itself.
   // IoError when they cannot.
   void sync();

@@ -30,12 +30,12 @@ constexpr const char* kSkippedEnd = "\"skipped\":true}";
 
 // The folder of the ranks' logs counts as one.
 constexpr std::array kRunFiles{kSettingsFile, kMetricsFile, kTimingsFile, kEncoderFile, kBestEncoderFile,
-                               kPlansFile,    kChangesFile, kBrokenFile,  kRanksFolder};
+                               kPlansFile,    kChangesFile, kBrokenFile,  kEventsFile,  kRanksFolder};
 
 // Settings that may differ when a run goes on: they make no difference to what is trained. (Images
 // and steps that are skipped make one, but without data.on_broken=skip and train.on_nonfinite=skip
 // there would be no run.)
-constexpr std::array<std::string_view, 16> kFree{"data.path",
+constexpr std::array<std::string_view, 17> kFree{"data.path",
                                                  "data.workers",
                                                  "data.on_broken",
                                                  "data.broken_limit",
@@ -50,7 +50,8 @@ constexpr std::array<std::string_view, 16> kFree{"data.path",
                                                  "eval.every_epochs",
                                                  "eval.knn",
                                                  "eval.probe",
-                                                 "eval.limit"};
+                                                 "eval.limit",
+                                                 "log.tensorboard"};
 
 void make_folder(const std::filesystem::path& path) {
   std::error_code error;
@@ -172,6 +173,10 @@ RunDirectory::RunDirectory(const std::filesystem::path& path, const PretrainSett
       has_teacher_(has_averaged_teacher(settings)) {
   if (options_.steps_done > 0) go_on(settings);
   else begin(settings);
+  if (settings.log.tensorboard) {
+    events_ = std::make_unique<EventFile>(path_ / kEventsFile, settings.train.batch);
+    events_->rewrite(path_ / kMetricsFile, path_ / kTimingsFile);
+  }
 }
 
 void RunDirectory::begin(const PretrainSettings& settings) {
@@ -183,7 +188,8 @@ void RunDirectory::begin(const PretrainSettings& settings) {
                  ": the output folder is not empty; choose another with --out, or remove it first",
                  checkpoints_in(path_).empty() ? "" : "; --resume goes on with the run that it holds");
   remove_temporaries(path_);
-  for (const char* file : {kEncoderFile, kBestEncoderFile, kChangesFile, kBrokenFile}) std::filesystem::remove(path_ / file);
+  for (const char* file : {kEncoderFile, kBestEncoderFile, kChangesFile, kBrokenFile, kEventsFile})
+    std::filesystem::remove(path_ / file);
   replace_file(path_ / kSettingsFile, write_settings(settings));
   metrics_ = std::make_unique<LineFile>(path_ / kMetricsFile, 0);
   timings_ = std::make_unique<LineFile>(path_ / kTimingsFile, 0);
@@ -233,6 +239,7 @@ void RunDirectory::on_evaluation(const Evaluation& evaluation) {
 void RunDirectory::add_lines(const std::string& metrics, const std::string& timings) {
   const std::string first = metrics_->add(metrics), second = timings_->add(timings);
   tell(first.empty() ? second : first, told_of_lines_);
+  if (events_) tell(events_->add(metrics, timings), told_of_events_);
 }
 
 void RunDirectory::on_epoch(std::int64_t epoch, Learner& learner) {

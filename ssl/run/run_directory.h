@@ -1,8 +1,8 @@
 // The folder of a run: settings.toml, metrics.jsonl, timings.jsonl, encoder.safetensors,
 // checkpoint-<step>.safetensors (training/checkpoint_files.h); where encoders are scored also
 // encoder-best.safetensors (evaluations.h); from a GPU convolution_plans.json; where a run went on
-// with other settings changes.jsonl, where images were skipped broken.txt; of several processes
-// ranks/ (rank_log.h).
+// with other settings changes.jsonl, where images were skipped broken.txt; with
+// log.tensorboard events.out.tfevents.mec (event_file.h); of several processes ranks/ (rank_log.h).
 #pragma once
 
 #include <filesystem>
@@ -14,6 +14,7 @@
 
 #include "mec/nn/files/weights_info.h"
 #include "mec/ssl/run/evaluations.h"
+#include "mec/ssl/run/event_file.h"
 #include "mec/ssl/run/line_file.h"
 #include "mec/ssl/run/settings_file.h"
 #include "mec/ssl/training/checkpoint.h"
@@ -79,8 +80,9 @@ class RunDirectory : public Observer {
   bool has_teacher_;  // its coefficient is logged
   bool begins_again_ = false;
   std::int64_t skipped_in_a_row_ = 0;
-  bool told_of_lines_ = false, told_of_encoder_ = false;  // that they cannot be written
+  bool told_of_lines_ = false, told_of_encoder_ = false, told_of_events_ = false;  // that they cannot be written
   std::unique_ptr<LineFile> metrics_, timings_;
+  std::unique_ptr<EventFile> events_;  // null without log.tensorboard
 };
 
 // IoError where metrics.jsonl or timings.jsonl has not the lines of the first `step` steps, without

@@ -271,6 +271,12 @@ std::vector<Setting> bind_eval(EvalSettings& eval) {
   return t.settings;
 }
 
+std::vector<Setting> bind_log(LogSettings& log) {
+  Table t("log.");
+  t.add("tensorboard", log.tensorboard);
+  return t.settings;
+}
+
 std::vector<Setting> bind_view(ViewSettings& view, const std::string& prefix) {
   Table t(prefix);
   t.add("size", view.size);
@@ -337,7 +343,7 @@ std::vector<Setting> bind_settings(PretrainSettings& settings) {
   std::vector<Setting> all = top.settings;
   for (const auto& section :
        {bind_model(settings.model), bind_method(settings), bind_mixture_kl(settings.mixture_kl), bind_train(settings),
-        bind_data(settings.data), bind_augment(settings.augment), bind_eval(settings.eval)}) {
+        bind_data(settings.data), bind_augment(settings.augment), bind_eval(settings.eval), bind_log(settings.log)}) {
     all.insert(all.end(), section.begin(), section.end());
   }
   return all;

@@ -143,6 +143,7 @@ void check_metrics(const std::filesystem::path& run, const std::vector<StepRepor
   const auto per_epoch = static_cast<std::int64_t>(plain.steps.size()) / settings.train.epochs;
   auto lines = lines_of(run / kMetricsFile), timings = lines_of(run / kTimingsFile);
   check_scores(run, settings, plain, per_epoch, take_scores(lines), take_scores(timings));
+  CHECK(std::filesystem::exists(run / kEventsFile) == settings.log.tensorboard);
   REQUIRE(lines.size() == reports.size());
   REQUIRE(timings.size() == reports.size());
   for (std::size_t i = 0; i < reports.size(); ++i) {

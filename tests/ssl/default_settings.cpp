@@ -129,6 +129,7 @@ TEST_CASE("without a word the method is MEC, with its paper's settings") {
   CHECK(s.eval.knn);
   CHECK_FALSE(s.eval.probe);
   CHECK(s.eval.limit == 10000);
+  CHECK_FALSE(s.log.tensorboard);
 }
 
 TEST_CASE(
@@ -146,6 +147,7 @@ TEST_CASE(
   settings.train.checkpoints_kept = 4;
   settings.train.momentum = 0.5;
   settings.eval.every_epochs = 6;
+  settings.log.tensorboard = true;
   settings.method_settings["temperature"] = 9;
   choose_method(settings, "byol");
   CHECK(settings.model.arch == "resnet18");
@@ -160,6 +162,7 @@ TEST_CASE(
   CHECK(settings.train.checkpoint_minutes == 0.5);
   CHECK(settings.train.checkpoints_kept == 4);
   CHECK(settings.eval.every_epochs == 6);
+  CHECK(settings.log.tensorboard);
   CHECK(describe(settings) == defaults_of("byol"));
 }
 

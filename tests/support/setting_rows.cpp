@@ -131,6 +131,7 @@ std::vector<SettingRow> train_rows() {
       {.change = MEC_SET("train.checkpoint_steps=1", train.checkpoint_steps = 1), .changes_training = false},
       {.change = MEC_SET("train.checkpoint_minutes=0.001", train.checkpoint_minutes = 0.001), .changes_training = false},
       {.change = MEC_SET("train.checkpoints_kept=3", train.checkpoints_kept = 3), .changes_training = false},
+      {.change = MEC_SET("log.tensorboard=true", log.tensorboard = true), .changes_training = false},
   };
 }
 

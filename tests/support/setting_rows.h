@@ -25,7 +25,7 @@ struct SettingRow {
   std::string key() const { return change.assignment.substr(0, change.assignment.find('=')); }
 };
 
-// Of [model], [mec], [mixture_kl], [train] and the methods' own numbers.
+// Of [model], [mec], [mixture_kl], [train], [log] and the methods' own numbers.
 const std::vector<SettingRow>& training_rows();
 const std::vector<SettingRow>& data_rows();
 // On images in gray, with labels in both splits.
