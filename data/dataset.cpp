@@ -18,6 +18,7 @@ class Subset : public Dataset {
   std::int64_t size() const override { return static_cast<std::int64_t>(indices_.size()); }
   Image read(std::int64_t i) const override { return dataset_->read(at(i)); }
   std::int32_t label(std::int64_t i) const override { return dataset_->label(at(i)); }
+  std::string name(std::int64_t i) const override { return dataset_->name(at(i)); }
 
  private:
   std::int64_t at(std::int64_t i) const {

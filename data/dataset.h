@@ -34,6 +34,8 @@ class Dataset {
   virtual Image read(std::int64_t i) const = 0;
   // Class of image i. ValueError where there are no labels.
   virtual std::int32_t label(std::int64_t i) const = 0;
+  // What people find image i by: the path of its file, or, of images in one file, its number there.
+  virtual std::string name(std::int64_t i) const { return "image " + std::to_string(i); }
 };
 using DatasetPtr = std::shared_ptr<const Dataset>;
 

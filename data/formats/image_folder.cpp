@@ -37,6 +37,8 @@ class ImageFolder : public Dataset {
     return labels_[static_cast<std::size_t>(i)];
   }
 
+  std::string name(std::int64_t i) const override { return files_.at(static_cast<std::size_t>(i)).string(); }
+
  private:
   DatasetInfo info_;
   DecodeOptions decoding_;

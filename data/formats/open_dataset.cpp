@@ -63,7 +63,7 @@ DatasetPtr open_dataset(const DatasetOptions& options) {
                    "cannot open the data set '", options.path.string(), "': it has ",
                    dataset->size(), " images; there are at least 1 and at most ",
                    formats::kMostImages);
-    return with_channels(limited(std::move(dataset), options.limit), options.channels);
+    return limited(with_channels(std::move(dataset), options.channels), options.limit);  // an image keeps its name
   } catch (const fs::filesystem_error& error) {  // a folder that may not be read
     throw IoError(concat("cannot open the data set '", options.path.string(), "': ", error.what()));
   }
