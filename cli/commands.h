@@ -23,5 +23,6 @@ void add_study_noise(Command study);
 void add_export(Command program);
 void add_import(Command program);
 void add_info(Command program);
+void add_neighbours(Command program);
 
 }  // namespace mec::cli

@@ -1,6 +1,7 @@
 #include "mec/cli/encoder_source.h"
 
 #include "mec/cli/note.h"
+#include "mec/data/augment/view_image.h"
 #include "mec/distributed/agreement.h"
 #include "mec/nn/files/checkpoint.h"
 #include "mec/tensor/text.h"
@@ -89,9 +90,13 @@ ImageStream EncoderSource::stream(const ImageArray& images, const Device& device
   return stream_images(images, saved_.view(images.size()), device, options);
 }
 
+ImageStream EncoderSource::stream_beside(const Dataset& dataset, const ImageArray& images, const Device& device,
+                                         const StreamOptions& options) const {
+  return stream_images(images, saved_.view(dataset.info().size), device, options);
+}
+
 ImageStream EncoderSource::stream_raw(const DatasetPtr& dataset, const Device& device, const StreamOptions& options) const {
-  const auto channels = static_cast<std::size_t>(info().encoder.in_channels);
-  const Normalization none{.mean = std::vector<float>(channels, 0.0F), .std = std::vector<float>(channels, 1.0F)};
+  const Normalization none = no_normalization(static_cast<int>(info().encoder.in_channels));
   return stream_dataset(dataset, saved_.view(dataset->info().size, none), device, options);
 }
 

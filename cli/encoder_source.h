@@ -45,6 +45,9 @@ class EncoderSource {
   Splits open_splits(const DataOptions& options) const;
   ImageStream stream(const DatasetPtr& dataset, const Device& device, const StreamOptions& options) const;
   ImageStream stream(const ImageArray& images, const Device& device, const StreamOptions& options) const;
+  // Images in the view that those of the data set have: the same image is the same input in both.
+  ImageStream stream_beside(const Dataset& dataset, const ImageArray& images, const Device& device,
+                            const StreamOptions& options) const;
   // The same with pixels in [0, 1], not normalised.
   ImageStream stream_raw(const DatasetPtr& dataset, const Device& device, const StreamOptions& options) const;
 

@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "mec/eval/plot.h"
+#include "mec/tensor/io/atomic_file.h"
 #include "mec/tensor/text.h"
 
 namespace mec::cli {
@@ -13,6 +14,13 @@ std::filesystem::path make_output_folder(const std::string& path) {
   std::filesystem::create_directories(path, error);
   check<IoError>(!error, path, ": the output folder cannot be made: ", error.message());
   return path;
+}
+
+void check_writable(const std::string& path) {
+  std::error_code ignored;
+  const auto status = std::filesystem::status(path, ignored);
+  // A pipe can be opened but once.
+  if (!std::filesystem::exists(status) || !std::filesystem::is_other(status)) const AtomicFile probe(path);
 }
 
 void draw_pictures(const std::string& script, const std::filesystem::path& folder, const std::string& name) {

@@ -1,4 +1,4 @@
-// The output folder of tables and pictures, and the names of runs in them.
+// Where tables and pictures are written, and the names of runs in them.
 #pragma once
 
 #include <filesystem>
@@ -9,6 +9,10 @@ namespace mec::cli {
 
 // Makes the folder where it is missing. IoError when that fails.
 std::filesystem::path make_output_folder(const std::string& path);
+
+// IoError where the file could not be written, before the work whose result it is to hold. Leaves
+// nothing behind, also where that work is killed.
+void check_writable(const std::string& path);
 
 // Draws with gnuplot and prints one line: which files there are, or how to draw them elsewhere.
 void draw_pictures(const std::string& script, const std::filesystem::path& folder, const std::string& name);

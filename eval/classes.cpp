@@ -79,6 +79,11 @@ void check_classes(const Dataset& train, const Dataset& test) {
   labels_as_in(labels_of(train), labels_of(test));
 }
 
+std::string class_of(const Dataset& dataset, std::int64_t i) {
+  if (!dataset.info().has_labels) return "";
+  return class_name({.x = {}, .labels = {}, .class_names = dataset.info().class_names}, dataset.label(i));
+}
+
 std::vector<std::int32_t> join_classes(std::vector<std::string>& classes,
                                        const Features& features) {
   if (features.labels.empty()) return {};

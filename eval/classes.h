@@ -17,6 +17,9 @@ std::vector<std::int32_t> labels_as_in(const Features& train, const Features& te
 // Throws the errors that labels_as_in() would throw for these images, before any image is read.
 void check_classes(const Dataset& train, const Dataset& test);
 
+// The class of an image; "" without labels.
+std::string class_of(const Dataset& dataset, std::int64_t i);
+
 // The labels as positions in `classes`; names that it lacks are appended. Empty without labels.
 std::vector<std::int32_t> join_classes(std::vector<std::string>& classes, const Features& features);
 

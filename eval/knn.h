@@ -8,10 +8,9 @@
 #include <vector>
 
 #include "mec/eval/features.h"
+#include "mec/eval/neighbours.h"
 
 namespace mec {
-
-enum class Distance { cosine, euclidean };
 
 // An accuracy means little without these, so reports print them beside it.
 struct KnnOptions {
