@@ -24,5 +24,6 @@ void add_export(Command program);
 void add_import(Command program);
 void add_info(Command program);
 void add_neighbours(Command program);
+void add_report(Command program);
 
 }  // namespace mec::cli

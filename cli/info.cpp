@@ -2,12 +2,11 @@
 #include <fstream>
 #include <iostream>
 
+#include "mec/cli/build_text.h"
 #include "mec/cli/commands.h"
 #include "mec/cli/options.h"
 #include "mec/cli/places.h"
 #include "mec/cli/ranks.h"
-#include "mec/data/decoders/image_formats.h"
-#include "mec/distributed/launcher.h"
 #include "mec/ssl/run/run_directory.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/input_file.h"
@@ -17,97 +16,6 @@
 namespace mec::cli {
 
 namespace {
-
-#if defined(__clang__)
-constexpr const char* kCompiler = "clang " __clang_version__;
-#else
-constexpr const char* kCompiler = "g++ " __VERSION__;
-#endif
-
-struct Part {
-  const char* name;
-  bool found;
-  const char* without;  // what its absence costs
-};
-
-// Macros of the build: 1 where a part was found, absent elsewhere.
-constexpr Part kParts[] = {
-#if MEC_HAVE_OPENMP
-    {"OpenMP", true, ""},
-#else
-    {"OpenMP", false, "a thread pool of our own takes its place"},
-#endif
-#if MEC_HAVE_ONEDNN
-    {"oneDNN", true, ""},
-#else
-    {"oneDNN", false, "convolutions by our own kernels"},
-#endif
-#if MEC_HAVE_BLAS
-    {"BLAS", true, ""},
-#else
-    {"BLAS", false, "factorisations by our own loops, slower"},
-#endif
-#if MEC_HAVE_ZLIB
-    {"zlib", true, ""},
-#else
-    {"zlib", false, ".gz files are refused"},
-#endif
-#if MEC_HAVE_CUDA
-    {"CUDA", true, ""},
-#else
-    {"CUDA", false, "no GPU backend"},
-#endif
-};
-
-std::string cpu_model() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  }
-  return "unknown processor";
-}
-
-void print_gpus() {
-  const CudaDescription cuda = describe_cuda();
-  if (!cuda.reason.empty()) std::cout << "no GPU: " << cuda.reason << "\n";
-  for (const CudaDeviceDescription& gpu : cuda.devices) {
-    std::cout << gpu.name << ", " << (gpu.memory >> 30) << " GiB, compute capability " << gpu.capability_major << "."
-              << gpu.capability_minor << ", " << gpu.multiprocessors << " multiprocessors, driver for CUDA " << cuda.driver
-              << ", built with " << cuda.runtime << "\n";
-  }
-}
-
-// "JPEG (.jpg .jpeg): libjpeg".
-void print_image_formats() {
-  std::cout << "image files\n";
-  for (const ImageFormat& format : image_formats()) {
-    std::cout << "  " << format.name << " (" << format.extensions << "): ";
-    if (format.is_read()) std::cout << format.decoder << (format.note.empty() ? "" : ", ");
-    else std::cout << "not read: ";
-    std::cout << format.note << "\n";
-  }
-}
-
-void print_mpi() {
-  const std::string library = describe_mpi();
-  std::cout << "  MPI: " << (library.empty() ? "missing: runs have one process" : library) << "\n";
-}
-
-void print_build() {
-  std::cout << "mec " MEC_VERSION ", " << kCompiler << (MEC_STATIC ? ", linked statically" : "") << "\n";
-  for (const Part& part : kParts) {
-    std::cout << "  " << part.name << ": " << (part.found ? "found" : "missing: ") << part.without << "\n";
-  }
-  print_mpi();
-  print_image_formats();
-  const CpuDescription cpu = describe_cpu();
-  std::cout << cpu_model() << ", " << cpu.instruction_set << " loops, " << cpu.threads
-            << (cpu.threads == 1 ? " thread (" : " threads (") << cpu.threads_reason << ")";
-  std::cout << ", " << (cpu.own_kernels ? "our own" : "the libraries'") << " convolutions and products";
-  if (cpu.widens_bf16) std::cout << ", bf16 in f32 (this processor multiplies bf16 no faster)";
-  std::cout << "\n";
-  print_gpus();
-}
 
 // A file's last line that begins so, "" when it has none.
 std::string last_line(const std::filesystem::path& path, const std::string& begin) {
@@ -161,7 +69,7 @@ void print_places(const DeviceOptions& device, Communicator& ranks) {
 void print_info(const std::string& path, const DeviceOptions& device, Communicator& ranks) {
   const bool leads = ranks.rank() == 0;
   if (path.empty()) {
-    if (leads) print_build();
+    if (leads) std::cout << build_text();
     print_places(device, ranks);
   } else if (leads) {
     if (std::filesystem::is_regular_file(path)) print_weights(path);

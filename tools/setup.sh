@@ -44,6 +44,7 @@ libstb-dev              include/stb/stb_image.h
 nlohmann-json3-dev      include/nlohmann/json.hpp
 libcli11-dev            include/CLI/CLI.hpp
 libtomlplusplus-dev     include/toml++/toml.h
+libjs-dygraphs          share/javascript/dygraphs/dygraph.min.js
 dataset-fashion-mnist   share/datasets/fashion-mnist/train-images-idx3-ubyte.gz
 "
 # What these need at run time and a --prefix folder must hold as well; a Debian system has it
