@@ -2,6 +2,7 @@
 
 #include "mec/cli/commands.h"
 #include "mec/cli/encoder_source.h"
+#include "mec/cli/pictures.h"
 #include "mec/cli/program.h"
 #include "mec/cli/ranks.h"
 #include "mec/eval/features.h"
@@ -71,10 +72,8 @@ void run_embed(const EmbedCommand& options, const CommunicatorPtr& ranks) {
   const Tensor features = embed(source.load(device, facts, *ranks), images, dtype).x;
   if (ranks->rank() > 0) return;
   write_npy(options.out, features);
-  // Where --out is standard output, the message goes to stderr.
-  std::error_code ignored;
-  std::ostream& log = std::filesystem::equivalent(options.out, "/dev/stdout", ignored) ? std::cerr : std::cout;
-  log << "wrote " << printable(options.out) << ": " << features.shape() << " " << features.dtype() << "\n";
+  messages_beside(options.out) << "wrote " << printable(options.out) << ": " << features.shape() << " " << features.dtype()
+                               << "\n";
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ namespace mec::cli {
 namespace {
 
 constexpr int kTile = 128;  // pixels on a side of a picture in the sheet
-constexpr std::int64_t kColumns = 10;
+constexpr std::int64_t kColumns = 10, kMostShown = 1000;
 
 struct NeighboursCommand {
   EncoderOptions encoder;
@@ -43,18 +43,18 @@ ImageArray as_array(const Image& image) {
   return {.pixels = image.pixels.data(), .count = 1, .height = image.height, .width = image.width, .channels = image.channels};
 }
 
-void print_table(const Dataset& dataset, const Neighbours& found) {
+void print_table(std::ostream& out, const Dataset& dataset, const Neighbours& found) {
   std::vector<std::string> classes{"class"};
   for (const std::int32_t i : found.index) classes.push_back(printable(class_of(dataset, i)));
   const bool labelled = dataset.info().has_labels;
   std::size_t widest = 0;
   for (const std::string& name : classes) widest = std::max(widest, name.size());
   const auto cell = [&](const std::string& name) { return labelled ? name + std::string(widest - name.size() + 2, ' ') : ""; };
-  std::cout << "rank  cosine  " << cell("class") << "image\n";
+  out << "rank  cosine  " << cell("class") << "image\n";
   for (std::size_t j = 0; j < found.index.size(); ++j) {
     char numbers[40];
     std::snprintf(numbers, sizeof numbers, "%4zu  %6.4f  ", j + 1, static_cast<double>(found.cosine[j]));
-    std::cout << numbers << cell(classes[j + 1]) << printable(dataset.name(found.index[j])) << "\n";
+    out << numbers << cell(classes[j + 1]) << printable(dataset.name(found.index[j])) << "\n";
   }
 }
 
@@ -78,18 +78,23 @@ void run_neighbours(const NeighboursCommand& options) {
   const DatasetPtr dataset = source.open_data(options.data, parse_split(options.split));
   check<ValueError>(options.k <= dataset->size(), "-k: there are ", dataset->size(), " images to choose from, but ", options.k,
                     " are asked for");
-  if (!options.out.empty()) check_writable(options.out);
+  if (!options.out.empty()) {
+    check<ValueError>(options.k <= kMostShown, "-o: a picture shows at most ", kMostShown, " neighbours, but -k is ",
+                      options.k);
+    check_writable(options.out);
+  }
   const ResNet encoder = source.load(device);
   const StreamOptions how = options.data.stream();
   const Tensor x = embed(encoder, source.stream_beside(*dataset, as_array(query), device, how), dtype).x;
   const Tensor rows = embed(encoder, source.stream(dataset, device, how), dtype).x;
   const Neighbours found = find_neighbours(rows, x, options.k);
-  std::cout << printable(options.image) << ": the nearest of " << counted(dataset->size(), "image") << " of "
-            << dataset->info().kind << " (" << options.split << ")\n";
-  print_table(*dataset, found);
+  std::ostream& out = messages_beside(options.out);
+  out << printable(options.image) << ": the nearest of " << counted(dataset->size(), "image") << " of " << dataset->info().kind
+      << " (" << options.split << ")\n";
+  print_table(out, *dataset, found);
   if (options.out.empty()) return;
   write_sheet(options.out, query, *dataset, found);
-  std::cout << "wrote " << printable(options.out) << "\n";
+  out << "wrote " << printable(options.out) << "\n";
 }
 
 }  // namespace

@@ -23,6 +23,11 @@ void check_writable(const std::string& path) {
   if (!std::filesystem::exists(status) || !std::filesystem::is_other(status)) const AtomicFile probe(path);
 }
 
+std::ostream& messages_beside(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::equivalent(path, "/dev/stdout", ignored) ? std::cerr : std::cout;
+}
+
 void draw_pictures(const std::string& script, const std::filesystem::path& folder, const std::string& name) {
   const std::string base = printable((folder / name).string());
   if (draw(script, folder, name)) std::cout << "wrote " << base << ".csv, .gp, .png and .svg\n";

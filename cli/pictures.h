@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <iosfwd>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,10 @@ std::filesystem::path make_output_folder(const std::string& path);
 // IoError where the file could not be written, before the work whose result it is to hold. Leaves
 // nothing behind, also where that work is killed.
 void check_writable(const std::string& path);
+
+// Where messages go beside a result in that file: standard output, or, where the file is that,
+// stderr.
+std::ostream& messages_beside(const std::string& path);
 
 // Draws with gnuplot and prints one line: which files there are, or how to draw them elsewhere.
 void draw_pictures(const std::string& script, const std::filesystem::path& folder, const std::string& name);

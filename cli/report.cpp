@@ -37,12 +37,13 @@ report::LookOptions look_options(const ReportCommand& options, const Device& dev
 void run_report(const ReportCommand& options) {
   const std::vector<std::filesystem::path> runs(options.runs.begin(), options.runs.end());
   report::check_runs(runs);
+  std::ostream& log = messages_beside(options.out);
   check_writable(options.out);
   report::LookOptions looks = look_options(options, options.device.make());
   const std::vector<std::string> names = names_of_runs(options.runs);
   report::Report all{.runs = {}, .machine = build_text()};
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    looks.log = [&](const std::string& line) { std::cout << printable(names[i]) << ": " << line << std::endl; };
+    looks.log = [&](const std::string& line) { log << printable(names[i]) << ": " << line << std::endl; };
     all.runs.push_back(report::report_run(runs[i], names[i], options.images ? &looks : nullptr));
     for (const std::string& line : all.runs.back().missing) note(printable(concat(names[i], ": left out: ", line)));
   }
@@ -54,7 +55,7 @@ void run_report(const ReportCommand& options) {
     note(
         "the curves are tables: this build has no dygraphs, which draws them; install Debian's libjs-dygraphs and build again");
   }
-  std::cout << "wrote " << printable(options.out) << ": " << (page.size() + 999) / 1000 << " kB" << std::endl;
+  log << "wrote " << printable(options.out) << ": " << (page.size() + 999) / 1000 << " kB" << std::endl;
 }
 
 }  // namespace

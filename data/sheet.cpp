@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "mec/data/image_array.h"
 #include "mec/tensor/error.h"
 
 namespace mec {
@@ -32,17 +33,16 @@ Image make_sheet(const std::vector<Image>& pictures, const SheetOptions& options
   const auto [columns, side, gap] = options;
   check<ValueError>(!pictures.empty() && columns > 0 && side > 0 && gap >= 0, "sheet: ", pictures.size(), " pictures in ",
                     columns, " columns of ", side, " pixels, ", gap, " between them");
-  const auto count = static_cast<int>(pictures.size());
-  const int rows = (count + columns - 1) / columns;
+  const auto count = static_cast<std::int64_t>(pictures.size()), cell = std::int64_t{side} + gap;
+  const std::int64_t width = std::min<std::int64_t>(columns, count) * cell + gap,
+                     height = (count + columns - 1) / columns * cell + gap;
+  check_pixels(height, width, "sheet: ");
   const bool in_color = std::ranges::any_of(pictures, [](const Image& picture) { return picture.channels == 3; });
-  Image sheet{.width = std::min(columns, count) * (side + gap) + gap,
-              .height = rows * (side + gap) + gap,
-              .channels = in_color ? 3 : 1,
-              .pixels = {}};
+  Image sheet{.width = static_cast<int>(width), .height = static_cast<int>(height), .channels = in_color ? 3 : 1, .pixels = {}};
   sheet.pixels.assign(
       static_cast<std::size_t>(sheet.width) * static_cast<std::size_t>(sheet.height) * static_cast<std::size_t>(sheet.channels),
       255);
-  for (int i = 0; i < count; ++i) {
+  for (int i = 0; i < static_cast<int>(count); ++i) {
     const Image picture = with_channels(pictures[static_cast<std::size_t>(i)], sheet.channels);
     place(picture, sheet, gap + i / columns * (side + gap), gap + i % columns * (side + gap), side);
   }

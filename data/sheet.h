@@ -15,7 +15,7 @@ struct SheetOptions {
 
 // The pictures row by row. Each is repeated by the largest whole factor that fits its square, and
 // stands in its middle; a larger one is cut off. In color where one of them is. ValueError without
-// any.
+// any, ShapeError for more pixels than an image may have.
 Image make_sheet(const std::vector<Image>& pictures, const SheetOptions& options);
 
 }  // namespace mec

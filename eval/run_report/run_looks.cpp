@@ -88,7 +88,8 @@ void add_neighbours(const Looked& looked, RunReport& report) {
                                   " split, and the nearest of ", looked.train->size(), " training images by cosine");
 }
 
-std::string sheet_of(const Dataset& dataset, const std::vector<std::int64_t>& numbers) {
+// Thumbnails in squares as large as the largest of them.
+void add_sheet(const Dataset& dataset, const std::vector<std::int64_t>& numbers, Plane& plane) {
   std::vector<Image> pictures;
   for (const std::int64_t i : numbers) {
     try {
@@ -97,7 +98,9 @@ std::string sheet_of(const Dataset& dataset, const std::vector<std::int64_t>& nu
       pictures.push_back({.width = 1, .height = 1, .channels = 1, .pixels = {255}});
     }
   }
-  return picture_uri(make_sheet(pictures, {.columns = kSheetColumns, .side = kPointSide}));
+  for (const Image& picture : pictures) plane.side = std::max({plane.side, picture.width, picture.height});
+  plane.columns = kSheetColumns;
+  plane.sheet = picture_uri(make_sheet(pictures, {.columns = plane.columns, .side = plane.side}));
 }
 
 void add_plane(const Looked& looked, std::int64_t points, RunReport& report) {
@@ -115,11 +118,10 @@ void add_plane(const Looked& looked, std::int64_t points, RunReport& report) {
               .labels = {},
               .names = {},
               .classes = {},
-              .sheet = sheet_of(looked.shown(), numbers),
-              .columns = kSheetColumns,
-              .side = kPointSide,
+              .sheet = {},
               .text = concat("t-SNE of ", counted(count, "image"), " of the ", looked.shown_name(), " split, perplexity ",
                              how.perplexity, ", KL divergence ", result.kl)};
+  add_sheet(looked.shown(), numbers, plane);
   const std::vector<std::int32_t> labels = join_classes(plane.classes, looked.shown_features());
   for (const std::int64_t i : numbers) {
     if (!labels.empty()) plane.labels.push_back(labels[static_cast<std::size_t>(i)]);
@@ -191,15 +193,20 @@ void add_table(const Looked& looked, const SavedEncoder& saved, const LookOption
 
 // Calls `work`, and says what is left out where images or labels do not allow it.
 bool attempt(RunReport& report, const char* what, const std::function<void()>& work) {
+  const auto leave_out = [&](const Error& error) {
+    report.missing.push_back(concat(what, ": ", error.what()));
+    return false;
+  };
   try {
     work();
     return true;
   } catch (const IoError& error) {
-    report.missing.push_back(concat(what, ": ", error.what()));
+    return leave_out(error);
   } catch (const ValueError& error) {
-    report.missing.push_back(concat(what, ": ", error.what()));
+    return leave_out(error);
+  } catch (const NumericalError& error) {
+    return leave_out(error);
   }
-  return false;
 }
 
 // Null, with a line in the report, where the data set has none.

@@ -30,7 +30,7 @@ RunReport report_run(const std::filesystem::path& run, const std::string& name, 
   report.settings = list_settings_beside_defaults(settings);
   report.curves = std::move(curves.curves);
   if (options) look_at_images(run, settings, *options, report);
-  else report.missing.emplace_back("views, neighbours, plane, table, confusion matrix: left out, as --no-images says");
+  else report.missing.emplace_back("views, neighbours, plane, table, confusion matrix: --no-images");
   return report;
 }
 

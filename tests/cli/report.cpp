@@ -47,6 +47,11 @@ TEST_CASE_FIXTURE(Fixture, "a report has the figures of mec eval table, and of t
   train("run", {"train.lr=0.2"});
   const Json data = report({at("run"), "--limit", "0"}), of_run = data.at("runs").at(0);
   CHECK(of_run.at("missing").empty());
+  // Through a pipe, without a message in it.
+  const auto piped = run({"report", at("run"), "-o", "/dev/stdout", "--no-images"});
+  CHECK(piped.out.starts_with("<!DOCTYPE html>"));
+  CHECK(piped.out.ends_with("</html>\n"));
+  CHECK(piped.err.find("wrote /dev/stdout") != std::string::npos);
   const Json eval = Json::parse(run({"eval", "table", at("run"), "--json", "--threads", "1"}).out);
   REQUIRE(of_run.at("table").at("rows").size() == 3);
   std::int64_t right = 0, all = 0;
@@ -166,12 +171,15 @@ TEST_CASE_FIXTURE(Fixture, "an image of the data is its own nearest neighbour, a
 TEST_CASE_FIXTURE(Fixture, "a query that is no image, and neighbours that are not there, are one line") {
   train("run", {"train.epochs=1"});
   write_bytes(folder / "q.png", encode_png(random_image({8, 8}, 1, 1)));
+  write_images(folder / "many", 1001, 4);
   const auto refuses = [&](int status, const std::string& why, std::vector<std::string> more) {
     more.insert(more.begin(), {"neighbours", at("run")});
     check_fails(folder, status, why, more);
   };
   refuses(1, "none of the image files that this build reads", {"--image", config});
   refuses(1, "no such file", {"--image", at("none.png")});
+  refuses(1, "a picture shows at most 1000 neighbours",
+          {"--image", at("q.png"), "-k", "1001", "-o", at("s.png"), "--data", at("many")});
   refuses(1, "asked for", {"--image", at("q.png"), "-k", "1000"});
   refuses(1, "there is no such folder", {"--image", at("q.png"), "--data", at("nowhere")});
   refuses(1, "cannot create", {"--image", at("q.png"), "-o", at("no/sheet.png")});

@@ -95,4 +95,5 @@ TEST_CASE("a sheet has each picture in its square, row by row, on white") {
   CHECK(at(5, 9) == 255);
   CHECK(at(6, 6) == 255);  // no fourth picture
   CHECK_THROWS_AS(make_sheet({}, {}), ValueError);
+  CHECK_THROWS_AS(make_sheet({plain(1, 1, 1, 0)}, {.columns = 1, .side = 1 << 20}), ShapeError);
 }

@@ -6,6 +6,7 @@ const SHAPES = ['M-3.4 0a3.4 3.4 0 1 0 6.8 0a3.4 3.4 0 1 0 -6.8 0Z', 'M-3-3h6v6h
   'M-1.2-4h2.4v2.8h2.8v2.4h-2.8v2.8h-2.4v-2.8h-2.8v-2.4h2.8Z', 'M0 4.2L3.8-2.8H-3.8Z', 'M-4-1.3h8v2.6h-8Z', 'M-1.3-4h2.6v8h-2.6Z',
   'M-4-4L0-1.4 4-4 1.4 0 4 4 0 1.4-4 4-1.4 0Z'];
 const MOST_CLASSES = 40;  // with a button each
+const SHOWN = 84;  // about so many pixels across the picture under the pointer
 const FIELD = 600, MARGIN = 16, REACH = 30;  // in units of the picture
 
 const shapeOf = (label) => SHAPES[label % SHAPES.length];  // nine shapes and eight colours: 72 pairs
@@ -31,7 +32,7 @@ function pointBeside(points, from, dx, dy) {
 
 // The picture, name and class of a point, beside it.
 function makeCard(plane, picture) {
-  const size = plane.side * 2;
+  const size = plane.side * Math.max(1, Math.round(SHOWN / plane.side));
   const thumb = el('div', { class: 'thumb' }), text = el('div', {});
   Object.assign(thumb.style, { width: size + 'px', height: size + 'px', backgroundImage: `url(${picture})`,
     backgroundSize: plane.columns * size + 'px auto' });
