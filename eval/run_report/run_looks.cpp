@@ -218,8 +218,12 @@ DatasetPtr open_test(const PretrainSettings& settings, const LookOptions& option
 
 }  // namespace
 
-void look_at_images(const std::filesystem::path& run, const PretrainSettings& settings, const LookOptions& options,
+void look_at_images(const std::filesystem::path& run, const PretrainSettings& settings, const LookOptions& asked,
                     RunReport& report) {
+  LookOptions options = asked;
+  options.stream.on_broken = settings.data.on_broken;  // what training passed over
+  options.stream.broken_limit = settings.data.broken_limit;
+  options.stream.on_skipped = [](const BrokenImage&) {};
   Looked looked;
   std::optional<SavedEncoder> saved;
   const bool has_encoder = attempt(report, "neighbours, plane, table, confusion matrix", [&] { saved.emplace(run); });

@@ -15,6 +15,7 @@ void check_runs(const std::vector<std::filesystem::path>& runs) {
                    "encoder alone)");
     check<IoError>(std::filesystem::is_regular_file(runs[i] / kSettingsFile), name, ": not the folder of a run, it has no ",
                    kSettingsFile);
+    read_run_settings(runs[i]);
     for (std::size_t j = 0; j < i; ++j) {
       check<ValueError>(!std::filesystem::equivalent(runs[i], runs[j]), name, " and ", printable(runs[j].string()),
                         " are one run; name each run once");

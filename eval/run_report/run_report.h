@@ -10,7 +10,8 @@
 
 namespace mec::report {
 
-// Errors, before any work, for what is no run's folder, and for one folder given twice.
+// Errors, before any work, for what is no run's folder or has wrong settings, and for one folder
+// given twice.
 void check_runs(const std::vector<std::filesystem::path>& runs);
 
 // What the run's folder says of it; with options also what its images and encoder look like.

@@ -113,7 +113,16 @@ class LinePairs {
   std::ifstream metrics_, timings_;
 };
 
-double seconds_of(const std::string& timings) { return Json::parse(timings).at("seconds"); }
+// A damaged line is an empty object: it has no event, and keeps no run from going on.
+Json read_line(const std::string& text) {
+  Json line = Json::parse(text, nullptr, false);
+  return line.is_object() && line.contains("step") && line["step"].is_number_unsigned() ? line : Json::object();
+}
+
+double seconds_of(const Json& timings) {
+  const auto found = timings.find("seconds");
+  return found != timings.end() && found->is_number() ? found->get<double>() : 0;
+}
 
 }  // namespace
 
@@ -135,9 +144,10 @@ std::uint32_t crc32c(const std::string& bytes) {
 EventFile::EventFile(std::filesystem::path path, std::int64_t batch) : path_(std::move(path)), batch_(batch) {}
 
 std::string EventFile::record_of(const std::string& metrics, const std::string& timings, double time) const {
-  const Json values = Json::parse(metrics), times = Json::parse(timings);
+  const Json values = read_line(metrics), times = read_line(timings);
+  if (values.empty() || times.empty()) return "";
   Summary summary;
-  const double seconds = times.at("seconds");
+  const double seconds = seconds_of(times);
   if (times.contains("data_seconds")) {
     summary.add_all("train/", values);
     summary.add_all("time/", times);
@@ -156,7 +166,7 @@ std::string EventFile::record_of(const std::string& metrics, const std::string& 
 
 void EventFile::rewrite(const std::filesystem::path& metrics, const std::filesystem::path& timings) {
   double time = now();
-  for (LinePairs lines(metrics, timings); lines.next();) time -= seconds_of(lines.timings);
+  for (LinePairs lines(metrics, timings); lines.next();) time -= seconds_of(read_line(lines.timings));
   AtomicFile file(path_);
   std::uintmax_t size = 0;
   const auto write = [&](const std::string& bytes) {
@@ -165,7 +175,7 @@ void EventFile::rewrite(const std::filesystem::path& metrics, const std::filesys
   };
   write(first_record(time));
   for (LinePairs lines(metrics, timings); lines.next();) {
-    time += seconds_of(lines.timings);
+    time += seconds_of(read_line(lines.timings));
     write(record_of(lines.metrics, lines.timings, time));
   }
   file.commit();

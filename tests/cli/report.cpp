@@ -116,7 +116,14 @@ TEST_CASE_FIXTURE(Fixture, "a report goes without labels, without a test split, 
   CHECK(of_files.at("plane").at("labels").empty());
   CHECK_FALSE(of_files.contains("confusion"));
   CHECK(report({at("files-run"), "--no-images"}).at("runs").at(0).at("views").at("rows").empty());
-  // A file that has gone since is shown by its name.
+  // One that is broken is passed over where training did so, and has no picture.
+  write_bytes(folder / "files/0.png", "broken");
+  CHECK(report({at("files-run")}).at("runs").at(0).at("neighbours").at("rows").empty());
+  train("skipping", {"data.path=" + at("files"), "train.epochs=1", "train.batch=10", "data.on_broken=skip"});
+  const Json skipping = report({at("skipping")}).at("runs").at(0);
+  CHECK(fact(skipping, "skipped images") == "1, listed in broken.txt");
+  CHECK(skipping.at("neighbours").at("rows").at(0).at("query").at("picture") == -1);
+  CHECK(skipping.at("neighbours").at("rows").at(1).at("query").at("picture") != -1);
   std::filesystem::remove_all(folder / "files");
   const Json gone = report({at("files-run")}).at("runs").at(0);
   CHECK(gone.at("missing").at(0).get<std::string>().find("there is no such folder") != std::string::npos);

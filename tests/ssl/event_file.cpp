@@ -26,7 +26,8 @@ struct Fixture {
   std::vector<ReadEvent> read() const { return read_events(read_bytes(folder / kEventsFile)); }
 };
 
-const std::string kStep1 = R"({"step":1,"epoch":1,"loss":-0.5,"lr":0.25})", kTime1 = R"({"step":1,"seconds":2.0,"data_seconds":0.5})";
+const std::string kStep1 = R"({"step":1,"epoch":1,"loss":-0.5,"lr":0.25})",
+                  kTime1 = R"({"step":1,"seconds":2.0,"data_seconds":0.5})";
 const std::string kScores = R"({"epoch":1,"step":1,"knn":0.75})", kScoreTime = R"({"epoch":1,"step":1,"seconds":8.0})";
 const std::string kSkipped = R"({"step":300,"epoch":2,"loss":null,"lr":0.5,"skipped":true})",
                   kTime300 = R"({"step":300,"seconds":4.0,"data_seconds":0.0})";
@@ -77,6 +78,15 @@ TEST_CASE_FIXTURE(Fixture, "a file that is begun anew has the lines so far, each
   CHECK(all[2].wall_time - all[1].wall_time == doctest::Approx(8.0));
   CHECK(all[3].wall_time >= all[2].wall_time - 0.01);
   CHECK(all[3].wall_time < all[2].wall_time + 5);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a damaged line has no event, and the others have theirs") {
+  write_lines(kStep1 + "\n{\"step\":2,\"lo\n" + kSkipped + "\n", kTime1 + "\n" + kTime1 + "\n" + kTime300 + "\n");
+  rewrite();
+  const auto all = read();
+  REQUIRE(all.size() == 3);
+  CHECK(all[1].step == 1);
+  CHECK(all[2].step == 300);
 }
 
 TEST_CASE_FIXTURE(Fixture, "lines that are missing are an error") {
