@@ -173,10 +173,7 @@ RunDirectory::RunDirectory(const std::filesystem::path& path, const PretrainSett
       has_teacher_(has_averaged_teacher(settings)) {
   if (options_.steps_done > 0) go_on(settings);
   else begin(settings);
-  if (settings.log.tensorboard) {
-    events_ = std::make_unique<EventFile>(path_ / kEventsFile, settings.train.batch);
-    events_->rewrite(path_ / kMetricsFile, path_ / kTimingsFile);
-  }
+  if (settings.log.tensorboard) begin_events(settings.train.batch);
 }
 
 void RunDirectory::begin(const PretrainSettings& settings) {
@@ -193,6 +190,16 @@ void RunDirectory::begin(const PretrainSettings& settings) {
   replace_file(path_ / kSettingsFile, write_settings(settings));
   metrics_ = std::make_unique<LineFile>(path_ / kMetricsFile, 0);
   timings_ = std::make_unique<LineFile>(path_ / kTimingsFile, 0);
+}
+
+void RunDirectory::begin_events(std::int64_t batch) {
+  events_ = std::make_unique<EventFile>(path_ / kEventsFile, batch);
+  try {
+    events_->rewrite(path_ / kMetricsFile, path_ / kTimingsFile);
+  } catch (const IoError& error) {  // nothing else is less without it
+    events_.reset();
+    if (options_.note) options_.note(concat(error.what(), "; training goes on without log.tensorboard"));
+  }
 }
 
 void RunDirectory::go_on(const PretrainSettings& settings) {

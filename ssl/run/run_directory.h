@@ -71,6 +71,7 @@ class RunDirectory : public Observer {
   void add_lines(const std::string& metrics, const std::string& timings);
   void begin(const PretrainSettings& settings);
   void go_on(const PretrainSettings& settings);
+  void begin_events(std::int64_t batch);
   void tell(const std::string& failure, bool& told) const;
 
   std::filesystem::path path_;
@@ -82,7 +83,7 @@ class RunDirectory : public Observer {
   std::int64_t skipped_in_a_row_ = 0;
   bool told_of_lines_ = false, told_of_encoder_ = false, told_of_events_ = false;  // that they cannot be written
   std::unique_ptr<LineFile> metrics_, timings_;
-  std::unique_ptr<EventFile> events_;  // null without log.tensorboard
+  std::unique_ptr<EventFile> events_;  // null without log.tensorboard, and where it could not begin
 };
 
 // IoError where metrics.jsonl or timings.jsonl has not the lines of the first `step` steps, without

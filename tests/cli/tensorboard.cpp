@@ -1,6 +1,5 @@
 // Runs that write event files: training stays the same, and each step is there once, whatever
 // became of former starts.
-#include <set>
 
 #include "cli/resumed_run.h"
 #include "support/events.h"
@@ -47,6 +46,15 @@ TEST_CASE_FIXTURE(Fixture, "event files change no bit of training, and have ever
   run(resume("killed"));
   check_events("killed");
   check_trained_alike("killed", "plain");
+}
+
+TEST_CASE_FIXTURE(Fixture, "an event file that cannot be written stops no run") {
+  RunFixture::stop_early(start("run", "mec", kLogged), "run", 40);
+  std::filesystem::remove(events("run"));
+  std::filesystem::create_directory(events("run"));
+  const auto result = run(resume("run"));
+  CHECK(result.err.find("; training goes on without log.tensorboard\n") != std::string::npos);
+  CHECK(std::ranges::count(read_bytes(at("run/metrics.jsonl")), '\n') == 42);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a run may begin to write events where it goes on") {
