@@ -62,16 +62,21 @@ class Groups {
     for (const std::int64_t size : entry.sizes) numbers *= size;
     ++group.tensors;
     group.numbers += numbers;
-    if (group.types.find(entry.type) == std::string::npos) group.types += (group.types.empty() ? "" : " ") + entry.type;
+    types_[name].insert(entry.type);
   }
   std::vector<ImportGroup> list() const {
     std::vector<ImportGroup> list;
-    for (const auto& [name, group] : groups_) list.push_back(group);
+    for (const auto& [name, group] : groups_) {
+      list.push_back(group);
+      const std::set<std::string>& types = types_.at(name);
+      list.back().types = joined({types.begin(), types.end()}, " ");
+    }
     return list;
   }
 
  private:
   std::map<std::string, ImportGroup> groups_;
+  std::map<std::string, std::set<std::string>> types_;
 };
 
 // Of the prefixes, each of which ends in a dot, the longest that the name begins with; empty where
