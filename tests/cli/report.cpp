@@ -69,7 +69,7 @@ TEST_CASE_FIXTURE(Fixture, "a report has the figures of mec eval table, and of t
   }
   const DatasetPtr test = open_dataset({.path = folder / "data", .split = Split::test});
   for (std::int64_t i = 0; i < test->size(); ++i) --of_class[test->label(i)];
-  for (const auto& [label, left] : of_class) CHECK_MESSAGE(left == 0, label);
+  for (const auto& entry : of_class) CHECK_MESSAGE(entry.second == 0, entry.first);
   CHECK(static_cast<double>(right) / static_cast<double>(all) == eval.at("rows").at(2).at("knn_accuracy"));
   CHECK(fact(of_run, "progress").starts_with("complete: 2 epochs, "));
   bool found = false;
