@@ -93,7 +93,7 @@ TEST_CASE_FIXTURE(Fixture, "wrong usage has status 2, help has status 0") {
   check_fails(folder, 2, "subcommand", {});
   check_fails(folder, 2, "subcommand", {"eval"});
   check_fails(folder, 2, "", {"train"});
-  for (const std::string command : {"pretrain", "eval", "embed", "loss", "tsne", "study", "bench", "info"}) {
+  for (const std::string command : {"pretrain", "eval", "embed", "loss", "tsne", "study", "bench", "info", "report", "neighbours"}) {
     const ProgramResult help = run_program(folder, {command, "--help"});
     CHECK(help.status == 0);
     CHECK(help.out.find("mec " + command) != std::string::npos);

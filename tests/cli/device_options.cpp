@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "mec/data/encode_image.h"
 #include "mec/ssl/methods/methods.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/npy.h"
@@ -24,6 +25,7 @@ struct Fixture : RunFixture {
       write_npy(folder / concat(seed, ".npy"), x);
     }
     run({"pretrain", config, "--threads", "1", "--out", at("trained")});
+    write_bytes(folder / "q.png", encode_png({.width = 8, .height = 8, .channels = 1, .pixels = std::vector<std::uint8_t>(64)}));
   }
   // Enough work for three threads; NEW stands for a folder that is not there yet.
   std::vector<Words> commands() const {
@@ -40,6 +42,8 @@ struct Fixture : RunFixture {
           {"coding", "simplicity", "--z", z},
 #endif
           {"tsne", run, "--n", "20", "--perplexity", "5", "--iterations", "250", "--out", "NEW"},
+          {"report", run, "-o", at("report.html")},
+          {"neighbours", run, "--image", at("q.png"), "-k", "1"},
           {"study", "noise", run, "--on", "features", "--feature-sigma", "0", "--out", "NEW"},
           {"study", "epsilon", config, "--eps2", "64", "--policies", "adapt", "--out", "NEW"},
           {"study", "order", config, "--orders", "1", "--out", "NEW"},
