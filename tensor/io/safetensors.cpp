@@ -16,7 +16,7 @@
 namespace mec {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;  // an ordered one finds a name by looking at all
 
 constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
 constexpr const char* kMetadata = "__metadata__";
@@ -48,36 +48,51 @@ constexpr std::array<Type, 21> kTypes{{{"F64", 64, Element::f64},
                                        {"F4", 4, {}},
                                        {"F8_E4M3FNUZ", 8, {}}}};
 
-// The JSON library keeps the last of two equal names; here the second is an error.
-class DuplicateNames {
+// Looks at the events of a header, before it is parsed: the JSON library keeps the last of two
+// equal names, where the second is an error here, and goes as deep as it is led. (Its callbacks
+// while it parses would make a header of n tensors take n² steps.)
+class CheckedNames : public nlohmann::json_sax<Json> {
  public:
-  explicit DuplicateNames(const std::string& file) : file_(file) {}
+  explicit CheckedNames(const std::string& file) : file_(file) {}
 
-  bool operator()(int depth, Json::parse_event_t event, const Json& value) {
-    check<IoError>(depth <= limits::kJsonDepth, file_, ": the safetensors header is nested more than ", limits::kJsonDepth,
-                   " deep");
-    names_.resize(std::max(names_.size(), static_cast<std::size_t>(depth) + 2));
-    if (event == Json::parse_event_t::object_start)
-      names_[static_cast<std::size_t>(depth) + 1].clear();
-    if (event == Json::parse_event_t::key) {
-      check<IoError>(
-          names_[static_cast<std::size_t>(depth)].insert(value.get<std::string>()).second, file_,
-          ": the safetensors header has two entries '", value.get<std::string>(), "'");
-    }
+  bool start_object(std::size_t) override { return open(); }
+  bool start_array(std::size_t) override { return open(); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool key(string_t& name) override {
+    check<IoError>(names_.back().insert(name).second, file_, ": the safetensors header has two entries '", name, "'");
+    return true;
+  }
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool parse_error(std::size_t, const std::string&, const Json::exception&) override { return false; }
+
+ private:
+  bool open() {
+    names_.emplace_back();
+    check<IoError>(std::ssize(names_) <= limits::kJsonDepth, file_, ": the safetensors header is nested more than ",
+                   limits::kJsonDepth, " deep");
+    return true;
+  }
+  bool close() {
+    names_.pop_back();
     return true;
   }
 
- private:
   const std::string& file_;
-  std::vector<std::set<std::string>> names_;  // of the objects that are open, by depth
+  std::vector<std::set<std::string>> names_;  // of the objects and lists that are open
 };
 
 Json parse_json(const std::string& text, const std::string& file) {
-  DuplicateNames duplicates(file);
+  CheckedNames names(file);
+  static_cast<void>(Json::sax_parse(text, &names));  // stops at a mistake, which parse() tells
   try {
-    return Json::parse(text, [&](int depth, Json::parse_event_t event, Json& value) {
-      return duplicates(depth, event, value);
-    });
+    return Json::parse(text);
   } catch (const Json::exception& error) {
     throw IoError(concat(file, ": the safetensors header is not valid JSON: ", error.what()));
   }

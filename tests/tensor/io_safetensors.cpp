@@ -227,6 +227,13 @@ TEST_CASE_FIXTURE(
                        doctest::Contains("'f8' has elements of type F8_E4M3"), IoError);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a header of very many tensors takes as long as they are many, not their square") {
+  std::string header = kA;
+  for (int i = 0; i < 400000; ++i) header += concat(",\"t", i, "\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[8,8]}");
+  write_bytes(path, safetensors(object(header), "01234567"));
+  CHECK(SafetensorsReader(path).entries().size() == 400001);
+}
+
 TEST_CASE_FIXTURE(Fixture,
                   "a header longer than the format allows is refused before memory is taken") {
   std::string file(16, '\0');
