@@ -29,13 +29,14 @@ Variable global_avg_pool(const Variable& x) {
 }
 
 // Pairs of rows, then pairs of columns: each pair is an image of two pixels to global_avg_pool().
+// bf16 is rounded once, at the end.
 Variable avg_pool2x2(const Variable& x) {
   check<ShapeError>(x.data().rank() == 4, "avg_pool2x2: images are (N,H,W,C), but got ", x.shape());
-  const Variable even = evened(evened(x, 1), 2);
+  const Variable even = evened(evened(x.data().dtype() == Dtype::bf16 ? to(x, Dtype::f32) : x, 1), 2);
   const Shape& shape = even.shape();
   const std::int64_t n = shape[0], h = shape[1] / 2, w = shape[2] / 2, c = shape[3];
   const Variable rows = global_avg_pool(reshape(even, {n * h, 2, 1, 2 * w * c}));
-  return reshape(global_avg_pool(reshape(rows, {n * h * w, 2, 1, c})), {n, h, w, c});
+  return to(reshape(global_avg_pool(reshape(rows, {n * h * w, 2, 1, c})), {n, h, w, c}), x.data().dtype());
 }
 
 }  // namespace mec

@@ -178,6 +178,14 @@ TEST_CASE("the mean of 2x2 pixels is over those that exist") {
   CHECK(y.data().to_vector<float>() == std::vector<float>{2.5F, 40, 6, 60});
 }
 
+TEST_CASE("the mean of 2x2 pixels in bf16 is that in f64, rounded once") {
+  const Tensor x = sample({3, 6, 7, 8}).to(Dtype::bf16);
+  const Tensor expected = avg_pool2x2(Variable(x.to(Dtype::f64))).data().to(Dtype::bf16);
+  const Tensor found = avg_pool2x2(Variable(x)).data();
+  CHECK(found.dtype() == Dtype::bf16);
+  CHECK(found.to(Dtype::f64).to_vector<double>() == expected.to(Dtype::f64).to_vector<double>());
+}
+
 TEST_CASE("rows of unit length and cross-entropy have the gradients that differences give") {
   check_gradient([](const Inputs& in) { return normalize_rows(in[0]); }, {sample({3, 4})});
   const Tensor labels = Tensor::from(std::vector<std::int32_t>{2, -1, 0}, {3}, kDevice);
