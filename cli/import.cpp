@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <iostream>
+#include <ranges>
 
 #include "mec/cli/commands.h"
 #include "mec/cli/encoder_source.h"
@@ -11,6 +12,8 @@ namespace mec::cli {
 
 namespace {
 
+constexpr std::size_t kMostGroups = 20;  // lines of a table
+
 struct ImportCommand {
   std::string source, out;
   std::optional<std::string> prefix, normalization;
@@ -18,10 +21,10 @@ struct ImportCommand {
   std::vector<double> mean, std;
 };
 
-std::optional<Normalization> normalization_of(const ImportCommand& options) {
-  if (options.normalization) return normalization_preset(*options.normalization);
+std::optional<PixelStatistics> normalization_of(const ImportCommand& options) {
+  if (options.normalization) return statistics_of(normalization_preset(*options.normalization));
   if (options.mean.empty()) return std::nullopt;
-  return Normalization{.mean = {options.mean.begin(), options.mean.end()}, .std = {options.std.begin(), options.std.end()}};
+  return PixelStatistics{.mean = options.mean, .std = options.std};
 }
 
 std::string padded(const std::string& text, std::size_t width) {
@@ -31,12 +34,13 @@ std::string padded(const std::string& text, std::size_t width) {
 void print_groups(const char* heading, const std::vector<ImportGroup>& groups, std::size_t width) {
   if (groups.empty()) return;
   std::cout << padded(heading, width) << "  tensors      numbers  type\n";
-  for (const ImportGroup& group : groups) {
+  for (const ImportGroup& group : groups | std::views::take(kMostGroups)) {
     const std::string tensors = std::to_string(group.tensors), numbers = std::to_string(group.numbers);
     std::cout << padded(printable(group.name), width) << "  " << std::string(7 - std::min<std::size_t>(7, tensors.size()), ' ')
               << tensors << "  " << std::string(11 - std::min<std::size_t>(11, numbers.size()), ' ') << numbers << "  "
               << group.types << (group.other_encoder ? "  (another encoder: --prefix takes it)" : "") << "\n";
   }
+  if (groups.size() > kMostGroups) std::cout << "and " << groups.size() - kMostGroups << " more\n";
 }
 
 void run_import(const ImportCommand& options) {
@@ -45,7 +49,8 @@ void run_import(const ImportCommand& options) {
                      {.prefix = options.prefix, .image_size = options.size, .normalization = normalization_of(options)});
   std::size_t width = 8;
   for (const auto* groups : {&report.taken, &report.left_out}) {
-    for (const ImportGroup& group : *groups) width = std::max(width, printable(group.name).size());
+    for (const ImportGroup& group : *groups | std::views::take(kMostGroups))
+      width = std::max(width, printable(group.name).size());
   }
   print_groups("taken", report.taken, width);
   print_groups("left out", report.left_out, width);
@@ -58,6 +63,10 @@ void run_import(const ImportCommand& options) {
   std::cout << "\n  " << describe_normalization(info)
             << (report.assumed_normalization ? " (assumed: ImageNet's; --normalization, or --mean and --std, say others)" : "")
             << "\n";
+  if (report.assumed_layers) {
+    std::cout << "  strides and pools as in " << (info.encoder.arch.ends_with('d') ? "timm" : "torchvision")
+              << ", epsilon 1e-5 (assumed; the file does not say)\n";
+  }
 }
 
 }  // namespace

@@ -46,11 +46,12 @@ std::vector<Candidate> find_candidates(const SafetensorsReader& reader) {
 }
 
 bool is_momentum_copy(const std::string& prefix) {
-  static const std::set<std::string> words{"momentum", "ema", "teacher", "target", "key", "k"};
+  static const std::set<std::string> words{"momentum", "ema",    "teacher", "target", "key",     "k",
+                                           "swa",      "shadow", "slow",    "avg",    "averaged"};
   std::string word;
   for (const char c : prefix) {
     if (c != '.' && c != '_') {
-      word += c;
+      word += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
       continue;
     }
     if (words.contains(word)) return true;
@@ -143,7 +144,31 @@ void check_width(const Tensors& tensors, const ResNetShape& shape, const ResNetC
                  inner, " by ", inner);
 }
 
-ResNetConfig config_of(const Tensors& tensors, const std::string& file) {
+// Networks whose names are a ResNet's, but whose layers mec has not.
+void check_known_layers(const ResNetShape& shape, bool deep, Stem stem, int first_stage, const std::string& file) {
+  const char* const convolution = deep ? "three convolutions" : "a 7x7 convolution";
+  check<IoError>(stem == Stem::cifar || first_stage != 3, file, ": the stem is ", convolution,
+                 " without a max pool behind it (between child 0 of the Sequential and the stages, 3 to 6, there are a norm "
+                 "and a ReLU alone); mec's networks with such a stem have one");
+  check<IoError>(
+      !shape.d || deep || stem == Stem::cifar, file,
+      ": the shortcuts are ResNet-D's (an average pool before the convolution), but the stem is one 7x7 convolution; "
+      "there are resnet…d, whose stem has three convolutions, and the plain networks");
+  check<IoError>(shape.d || !deep, file,
+                 ": the stem has three convolutions, but the shortcuts are not ResNet-D's: that is ResNet-C; there are "
+                 "resnet…d and the plain networks");
+}
+
+void check_groups(const Tensors& tensors, const std::string& file) {
+  const Sizes& first = tensors.convolution("layer1.0.conv1.weight");
+  const Sizes& second = tensors.convolution("layer1.0.conv2.weight");
+  const bool grouped = second[0] == first[0] && second[1] > 0 && first[0] % second[1] == 0;
+  const std::int64_t groups = grouped ? first[0] / second[1] : 1;
+  check<IoError>(groups <= 1, file, ": layer1.0.conv2 takes ", first[0], " channels in ", groups, " groups of ", second[1],
+                 ", as in ResNeXt; mec's networks have no grouped convolutions");
+}
+
+ResNetConfig config_of(const Tensors& tensors, int first_stage, const std::string& file) {
   const bool deep = tensors.has("conv1.0.weight");
   const Sizes& first = tensors.convolution(deep ? "conv1.0.weight" : "conv1.weight");
   const Sizes& last = tensors.convolution(deep ? "conv1.6.weight" : "conv1.weight");
@@ -156,14 +181,15 @@ ResNetConfig config_of(const Tensors& tensors, const std::string& file) {
                  first[2], "x", first[3], "; there are 7x7 and 3x3");
   config.stem = first[2] == 7 || deep ? Stem::imagenet : Stem::cifar;
 
+  check_groups(tensors, file);
   const ResNetShape shape = shape_of(tensors, config.width);
+  check_known_layers(shape, deep, config.stem, first_stage, file);
   config.arch = arch_of(shape);
   const auto& b = shape.blocks;
   check<IoError>(!config.arch.empty(), file, ": the stages have ", b[0], ", ", b[1], ", ", b[2], " and ", b[3],
                  shape.bottleneck ? " bottlenecks" : " blocks of two convolutions", shape.d ? " with ResNet-D's shortcuts" : "",
                  ", the first convolution makes ", config.width, " channels and the first block's ",
                  tensors.convolution("layer1.0.conv1.weight")[0], ": that is none of ", resnet_archs());
-  check<IoError>(shape.d || !deep, file, ": a stem of three convolutions goes with ResNet-D's shortcuts alone");
   check_width(tensors, shape, config, file);
   return config;
 }
@@ -182,7 +208,7 @@ FoundEncoder find_encoder(const SafetensorsReader& reader, std::optional<std::st
                    "' stand for ", own, ", one of them '", name, "'");
     if (own != name) found.renamed[name] = own;
   }
-  found.config = config_of(Tensors(sizes, reader.file()), reader.file());
+  found.config = config_of(Tensors(sizes, reader.file()), chosen.first_stage, reader.file());
   for (const Candidate& other : candidates) {
     if (other.prefix != chosen.prefix) found.passed_over.push_back(other.prefix);
   }

@@ -23,9 +23,10 @@ struct FoundEncoder {
 };
 
 // Of several encoders the one that is no momentum copy ("momentum", "ema", "teacher", "target",
-// "key" or "k" is a word of a copy's prefix); or the one behind `prefix`. A stem of 3x3 is taken
-// for Stem::cifar. IoError where there is none or more than one, or where it is a network that
-// resnet_archs() has not.
+// "key", "k", "swa", "shadow", "slow", "avg" or "averaged" is a word of a copy's prefix); or the
+// one behind `prefix`. A stem of 3x3 is taken for Stem::cifar. IoError where there is none or more
+// than one, or where it is a network that resnet_archs() has not, or has with other layers: a stem
+// of 7x7 without a max pool, grouped convolutions.
 FoundEncoder find_encoder(const SafetensorsReader& reader, std::optional<std::string> prefix = {});
 
 }  // namespace mec

@@ -24,6 +24,8 @@ struct LoadOptions {
   std::optional<std::string> prefix = {};
   // The module's name for a name behind the prefix, where it is another (foreign_encoder.h).
   std::map<std::string, std::string> renamed = {};
+  // A negative count of batches is refused, as a sign of damage. Without, counts are not read.
+  bool check_counters = true;
 };
 struct LoadReport {
   std::string prefix;  // removed from the file's names

@@ -1,5 +1,8 @@
 #include "mec/ssl/run/import_encoder.h"
 
+#include <algorithm>
+#include <array>
+#include <charconv>
 #include <map>
 #include <set>
 
@@ -7,11 +10,35 @@
 #include "mec/nn/files/foreign_encoder.h"
 #include "mec/nn/files/weights.h"
 #include "mec/tensor/devices.h"
+#include "mec/tensor/io/output_path.h"
 #include "mec/tensor/text.h"
 
 namespace mec {
 
 namespace {
+
+// 0.485 for the float nearest to it, rather than 0.48500001430511475.
+std::vector<double> as_written(const std::vector<float>& values) {
+  std::vector<double> result;
+  for (const float value : values) {
+    std::array<char, 32> digits{};
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+    std::from_chars(digits.data(), end, result.emplace_back());
+  }
+  return result;
+}
+
+void check_scale(const PixelStatistics& images) {
+  const auto far = [](double highest) { return [=](double value) { return value < 0 || value > highest; }; };
+  const auto mean = std::ranges::find_if(images.mean, far(1)), std = std::ranges::find_if(images.std, far(1));
+  const bool found = mean != images.mean.end() || std != images.std.end();
+  check<ValueError>(!found, "import: pixels are in [0, 1], so that means are, too, and stds are at most 1, but ",
+                    mean != images.mean.end() ? "a mean" : "a std", " is ",
+                    digits_of(!found                      ? 0
+                              : mean != images.mean.end() ? *mean
+                                                          : *std),
+                    "; these look like pixels of 0 to 255: divide mean and std by 255");
+}
 
 void set_info(const FoundEncoder& found, const SafetensorsReader& reader, const ImportOptions& options, ImportReport& report) {
   WeightsInfo& info = report.info;
@@ -24,15 +51,17 @@ void set_info(const FoundEncoder& found, const SafetensorsReader& reader, const 
 
   const std::int64_t channels = found.config.in_channels;
   report.assumed_normalization = !explained && !options.normalization;
+  report.assumed_layers = !explained;
   check<ValueError>(!report.assumed_normalization || channels == 1 || channels == 3, reader.file(), ": of ", channels,
                     " image channels ImageNet's mean and std are not known; say --mean and --std "
                     "(ImportOptions::normalization)");
   if (!explained || options.normalization) {
-    const Normalization images = options.normalization
-                                     ? *options.normalization
-                                     : normalization_preset("imagenet").for_channels(static_cast<int>(channels));
-    info.mean.assign(images.mean.begin(), images.mean.end());
-    info.std.assign(images.std.begin(), images.std.end());
+    const PixelStatistics images =
+        options.normalization ? *options.normalization
+                              : statistics_of(normalization_preset("imagenet").for_channels(static_cast<int>(channels)));
+    info.mean = images.mean;
+    info.std = images.std;
+    check_scale(images);
   }
   validate(info);
 }
@@ -67,8 +96,8 @@ class Groups {
   std::vector<ImportGroup> list() const {
     std::vector<ImportGroup> list;
     for (const auto& [name, group] : groups_) {
-      list.push_back(group);
       const std::set<std::string>& types = types_.at(name);
+      list.push_back(group);
       list.back().types = joined({types.begin(), types.end()}, " ");
     }
     return list;
@@ -111,18 +140,19 @@ void sort_into_groups(const SafetensorsReader& reader, const FoundEncoder& found
 
 }  // namespace
 
+PixelStatistics statistics_of(const Normalization& normalization) {
+  return {.mean = as_written(normalization.mean), .std = as_written(normalization.std)};
+}
+
 ImportReport import_encoder(const std::filesystem::path& from, const std::filesystem::path& to, const ImportOptions& options) {
-  std::error_code ignored;
-  check<ValueError>(!std::filesystem::equivalent(from, to, ignored), "import: ", printable(to.string()),
-                    " is the file to import; write the encoder to another one");
-  check<IoError>(!std::filesystem::is_directory(to, ignored), printable(to.string()),
-                 " is a folder; give the encoder's file a name: ", printable((to / "encoder.safetensors").string()));
+  check_output("import", from, to, "encoder.safetensors");
   const SafetensorsReader reader(from);
   const FoundEncoder found = find_encoder(reader, options.prefix);
   ImportReport report{.info = {}, .prefix = found.prefix, .taken = {}, .left_out = {}};
   set_info(found, reader, options, report);
   ResNet encoder(found.config, make_cpu_device());
-  const LoadReport loaded = load_weights(from, encoder, {.prefix = found.prefix, .renamed = found.renamed});
+  const LoadReport loaded =
+      load_weights(from, encoder, {.prefix = found.prefix, .renamed = found.renamed, .check_counters = false});
   sort_into_groups(reader, found, loaded, report);
   save_weights(to, encoder, to_metadata(report.info));
   return report;

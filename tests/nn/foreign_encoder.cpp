@@ -82,7 +82,8 @@ TEST_CASE_FIXTURE(Fixture, "of an encoder and its momentum copy the encoder is t
   for (const auto& [mine, copy] :
        {std::pair("module.encoder_q.", "module.encoder_k."), std::pair("backbone.", "backbone_momentum."),
         std::pair("online.encoder.", "target.encoder."), std::pair("model.", "model_ema."),
-        std::pair("student.backbone.", "teacher.backbone."), std::pair("", "momentum_encoder.")}) {
+        std::pair("student.backbone.", "teacher.backbone."), std::pair("net.", "SWA_net."), std::pair("fast.", "slow."),
+        std::pair("a.", "a_shadow."), std::pair("model.", "Avg.model."), std::pair("", "momentum_encoder.")}) {
     std::vector<NamedTensor> both = behind(copy, other);
     append(both, behind(mine, one));
     write(both);
@@ -106,9 +107,12 @@ TEST_CASE_FIXTURE(Fixture, "of an encoder and its momentum copy the encoder is t
 }
 
 TEST_CASE_FIXTURE(Fixture, "a network that was cut into a Sequential, and shortcuts by that name, load all the same") {
+  const ResNetConfig deep{.arch = "resnet50d", .width = 2}, plain{.arch = "resnet10", .width = 2};
+  const ResNetConfig d_cifar{.arch = "resnet50d", .width = 2, .stem = Stem::cifar};
   for (const int first : {3, 4}) {
-    for (const ResNetConfig& config : {kSmall, ResNetConfig{.arch = "resnet50d", .width = 2}}) {
+    for (const ResNetConfig& config : {kSmall, d_cifar, deep, plain}) {
       CAPTURE(first);
+      CAPTURE(config.arch);
       auto tensors = tensors_of(config);
       for (NamedTensor& t : tensors) {
         std::string& name = t.name;
@@ -120,8 +124,14 @@ TEST_CASE_FIXTURE(Fixture, "a network that was cut into a Sequential, and shortc
       }
       tensors.push_back({"backbone.9.weight", zeros({5, 16})});
       write(tensors);
+      if (first == 3 && config.stem == Stem::imagenet) {
+        CHECK(contains(error(), config.arch == "resnet10" ? "the stem is a 7x7 convolution without a max pool behind it"
+                                                          : "the stem is three convolutions without a max pool behind it"));
+        continue;
+      }
       const FoundEncoder found = find();
       CHECK(found.config.arch == config.arch);
+      CHECK(found.config.stem == config.stem);
       ResNet expected(config, kDevice), loaded(found.config, kDevice);
       initialize(expected, 1);
       const LoadReport report = load_weights(path, loaded, {.prefix = found.prefix, .renamed = found.renamed});
@@ -163,7 +173,18 @@ TEST_CASE_FIXTURE(Fixture, "what is no ResNet, and a ResNet that is not in the t
                           if (const auto dot = x.name.find(".downsample.1"); dot != std::string::npos) x.name[dot + 12] = '0';
                         }
                       }),
-                 "a stem of three convolutions goes with ResNet-D's shortcuts alone"));
+                 "the stem has three convolutions, but the shortcuts are not ResNet-D's: that is ResNet-C"));
+  CHECK(contains(with({.arch = "resnet18d", .width = 2, .stem = Stem::cifar},
+                      [](auto& t) {
+                        at(t, "conv1.weight") = zeros({2, 3, 7, 7});
+                      }),
+                 "the shortcuts are ResNet-D's (an average pool before the convolution), but the stem is one 7x7"));
+  CHECK(contains(with({.arch = "resnet50", .width = 64, .stem = Stem::cifar},
+                      [](auto& t) {
+                        at(t, "layer1.0.conv1.weight") = zeros({128, 64, 1, 1});
+                        at(t, "layer1.0.conv2.weight") = zeros({128, 4, 3, 3});
+                      }),
+                 "layer1.0.conv2 takes 128 channels in 32 groups of 4, as in ResNeXt"));
 }
 
 TEST_CASE_FIXTURE(Fixture, "two tensors that stand for one are refused") {

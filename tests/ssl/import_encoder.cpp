@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <memory>
 
 #include "mec/nn/files/weights.h"
 #include "mec/nn/initialize.h"
@@ -143,13 +144,15 @@ TEST_CASE_FIXTURE(Fixture, "image size, mean and std: as said, as the file has t
   write(tensors());
   ImportReport report = import_encoder(from, to);
   CHECK(report.info.image_size == 32);
-  CHECK(report.info.mean[0] == doctest::Approx(0.485));
+  CHECK(report.info.mean == std::vector<double>{0.485, 0.456, 0.406});
   CHECK(report.assumed_size);
   CHECK(report.assumed_normalization);
-  CHECK(read_weights_info(to).std[2] == doctest::Approx(0.225));
-  report = import_encoder(from, to, {.image_size = 48, .normalization = Normalization{{0.1F, 0.2F, 0.3F}, {1, 2, 3}}});
+  CHECK(read_weights_info(to).std == std::vector<double>{0.229, 0.224, 0.225});
+  CHECK(report.assumed_layers);
+  report = import_encoder(from, to, {.image_size = 48, .normalization = PixelStatistics{{0.1, 0.2, 0.3}, {1, 0.5, 0.7}}});
   CHECK(report.info.image_size == 48);
-  CHECK(report.info.std == std::vector<double>{1, 2, 3});
+  CHECK(report.info.mean == std::vector<double>{0.1, 0.2, 0.3});
+  CHECK(report.info.std == std::vector<double>{1, 0.5, 0.7});
   CHECK_FALSE(report.assumed_size);
   CHECK_FALSE(report.assumed_normalization);
 
@@ -163,6 +166,7 @@ TEST_CASE_FIXTURE(Fixture, "image size, mean and std: as said, as the file has t
   report = import_encoder(from, to);
   CHECK(report.info.image_size == 77);
   CHECK(report.info.std == own.std);
+  CHECK_FALSE(report.assumed_layers);
   CHECK_FALSE(report.assumed_size);
   CHECK_FALSE(report.assumed_normalization);
   CHECK(import_encoder(from, to, {.image_size = 5}).info.image_size == 5);
@@ -183,12 +187,27 @@ TEST_CASE_FIXTURE(Fixture, "weights that are missing, misshapen, unknown or not 
   with([](auto& t) { t.push_back({"layer1.0.se.fc1.weight", Tensor::zeros({2}, Dtype::f32, kDevice)}); });
   check_refused<IoError>("1 unknown here");
   with([](auto&) {});
-  check_refused<ValueError>("3 image channels have as many means and stds", {.normalization = Normalization{{0.5F}, {0.5F}}});
+  check_refused<ValueError>("3 image channels have as many means and stds", {.normalization = PixelStatistics{{0.5}, {0.5}}});
   check_refused<ValueError>("image_size is 1 to 16384", {.image_size = 0});
+  check_refused<ValueError>("a mean is 123.675; these look like pixels of 0 to 255: divide mean and std by 255",
+                            {.normalization = PixelStatistics{{0.5, 123.675, 0.5}, {1, 1, 1}}});
+  check_refused<ValueError>("a mean is -0.1", {.normalization = PixelStatistics{{0.5, -0.1, 0.5}, {1, 1, 1}}});
+  check_refused<ValueError>("a std is 58.395", {.normalization = PixelStatistics{{0.5, 0.5, 0.5}, {1, 1, 58.395}}});
   write(tensors({.arch = "resnet10", .width = 2, .in_channels = 4, .stem = Stem::cifar}));
   check_refused<ValueError>("of 4 image channels ImageNet's mean and std are not known; say --mean and --std");
-  import_encoder(from, to, {.normalization = Normalization{{0, 0, 0, 0}, {1, 1, 1, 1}}});
-  CHECK(contains(message_of<ValueError>([&] { import_encoder(to, to); }), "is the file to import"));
-  CHECK(contains(message_of<IoError>([&] { import_encoder(from, folder.path()); }),
-                 "is a folder; give the encoder's file a name"));
+  import_encoder(from, to, {.normalization = PixelStatistics{{0, 0, 0, 0}, {1, 1, 1, 1}}});
+  CHECK(contains(message_of<ValueError>([&] { import_encoder(to, to); }), "is the file that it reads"));
+  CHECK(contains(message_of<IoError>([&] { import_encoder(from, folder.path()); }), "is a folder; give the file a name"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "counts of batches do not matter: each is 0 in the encoder") {
+  auto all = tensors();
+  for (NamedTensor& t : all) {
+    if (t.name == "bn1.num_batches_tracked") t.tensor = Tensor::full({}, NAN, Dtype::f32, kDevice);
+    else if (t.name.ends_with("num_batches_tracked")) t.tensor = Tensor::from(std::vector<std::int64_t>{-1}, {}, kDevice);
+  }
+  write(all);
+  CHECK(message_of<IoError>([&] { load_weights(from, *std::make_unique<ResNet>(kSmall, kDevice)); }) != "");
+  import_encoder(from, to);
+  CHECK(read_safetensors(to, kDevice).find("bn1.num_batches_tracked")->to_vector<std::int64_t>()[0] == 0);
 }
