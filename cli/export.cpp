@@ -1,4 +1,5 @@
 #include <iostream>
+#include <optional>
 
 #include "mec/cli/commands.h"
 #include "mec/cli/encoder_source.h"
@@ -6,6 +7,8 @@
 #include "mec/nn/files/torchvision.h"
 #include "mec/nn/onnx/onnx_file.h"
 #include "mec/tensor/devices.h"
+#include "mec/tensor/io/atomic_file.h"
+#include "mec/tensor/io/output_path.h"
 #include "mec/tensor/text.h"
 
 namespace mec::cli {
@@ -29,9 +32,7 @@ std::string text_of(const OnnxValue& value) {
   return concat(value.name, " (", sizes, ") ", value.bytes ? "u8" : "f32");
 }
 
-void export_onnx(const ExportCommand& options, ResNet& encoder, const WeightsInfo& info) {
-  const OnnxGraph graph = to_onnx_graph(encoder, info, options.graph);
-  write_onnx(*options.onnx, graph);
+void print_onnx(const ExportCommand& options, const OnnxGraph& graph, const WeightsInfo& info) {
   std::cout << "wrote " << printable(*options.onnx) << ": ONNX, opset " << kOnnxOpset << ", batch norms "
             << (options.graph.fold ? "folded" : "kept") << "\n  input:  " << text_of(graph.input);
   if (options.graph.pixels) {
@@ -42,23 +43,54 @@ void export_onnx(const ExportCommand& options, ResNet& encoder, const WeightsInf
   std::cout << "\n  output: " << text_of(graph.output) << "\n";
 }
 
-void export_torchvision(const ExportCommand& options, ResNet& encoder, const WeightsInfo& info) {
-  const std::string code = torchvision_code(encoder.config, options.classes);
-  save_torchvision(*options.torchvision, encoder, info, options.classes);
+// A path as Python reads it: quoted; where a terminal cannot show it, as bytes.
+std::string python_path(const std::string& path) {
+  const bool shown = printable(path) == path;
+  std::string text;
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\'' || c == '\\') text += concat("\\", c);
+    else if (shown || (byte >= 0x20 && byte < 0x7f)) text += c;
+    else text += concat("\\x", "0123456789abcdef"[byte / 16], "0123456789abcdef"[byte % 16]);
+  }
+  return shown ? concat("'", text, "'") : concat("os.fsdecode(b'", text, "')");
+}
+
+void print_torchvision(const ExportCommand& options, const std::string& code) {
+  const std::string file = python_path(*options.torchvision);
   std::cout << "wrote " << printable(*options.torchvision) << ": num_batches_tracked is 0";
   if (options.classes > 0) std::cout << ", the classifier fc is zeros for " << options.classes << " classes";
   else std::cout << ", there is no classifier";
   std::cout << "\n"
-            << code << "\nnet.load_state_dict(safetensors.torch.load_file('" << printable(*options.torchvision)
-            << "'), strict=True)\n";
+            << (file.starts_with("os.") ? "import os\n" : "") << code << "\nnet.load_state_dict(safetensors.torch.load_file("
+            << file << "), strict=True)\n";
 }
 
+// All is made, and refused, before a file is replaced: there is no half an export.
 void run_export(const ExportCommand& options) {
-  if (!options.onnx && !options.torchvision) throw UsageError("say what to write: --onnx FILE or --torchvision FILE");
+  const auto &onnx = options.onnx, &torchvision = options.torchvision;
+  if (!onnx && !torchvision) throw UsageError("say what to write: --onnx FILE or --torchvision FILE");
+  if (onnx && torchvision && is_same_file(*onnx, *torchvision)) {
+    throw UsageError("--onnx and --torchvision name one file; give them two");
+  }
   const EncoderSource source(options.encoder);
+  if (onnx) check_output("export", source.weights(), *onnx, "encoder.onnx");
+  if (torchvision) check_output("export", source.weights(), *torchvision, "encoder-torchvision.safetensors");
   ResNet encoder = source.load(make_cpu_device());
-  if (options.onnx) export_onnx(options, encoder, source.info());
-  if (options.torchvision) export_torchvision(options, encoder, source.info());
+  const WeightsInfo& info = source.info();
+  const std::string code = torchvision ? torchvision_code(encoder.config, options.classes) : "";
+  OnnxGraph graph;
+  std::optional<AtomicFile> onnx_file;
+  if (onnx) {
+    graph = to_onnx_graph(encoder, info, options.graph);
+    const std::string bytes = to_onnx_file(graph);
+    onnx_file.emplace(*onnx);
+    onnx_file->write(bytes);
+  }
+  if (torchvision) save_torchvision(*torchvision, encoder, info, options.classes);
+  if (onnx) onnx_file->commit();
+  if (onnx) print_onnx(options, graph, info);
+  if (torchvision) print_torchvision(options, code);
 }
 
 }  // namespace

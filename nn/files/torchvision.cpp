@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "mec/nn/files/check_belongs.h"
 #include "mec/nn/files/weights.h"
 #include "mec/nn/linear.h"
 
@@ -37,13 +38,14 @@ std::string torchvision_code(const ResNetConfig& config, std::int64_t classes) {
                     "; the weights file as it is has torchvision's names, for a network of your own");
   check<ValueError>(classes >= 0, "torchvision: the classes are 0 or more, but are ", classes);
   const bool timm = config.arch.ends_with('d');
-  std::string code;
+  std::string code = concat("import safetensors.torch\nimport torch\nimport ", timm ? "timm" : "torchvision", "\n");
   if (timm) {
-    code = concat("net = timm.create_model('", config.arch, "', num_classes=", classes, ", in_chans=", config.in_channels, ")");
+    code +=
+        concat("net = timm.create_model('", config.arch, "', num_classes=", classes, ", in_chans=", config.in_channels, ")");
   } else if (config.arch == "resnet10") {
-    code = "net = torchvision.models.ResNet(torchvision.models.resnet.BasicBlock, [1, 1, 1, 1])";
+    code += "net = torchvision.models.ResNet(torchvision.models.resnet.BasicBlock, [1, 1, 1, 1])";
   } else {
-    code = concat("net = torchvision.models.", config.arch, "()");
+    code += concat("net = torchvision.models.", config.arch, "()");
   }
   if (config.stem == Stem::cifar) {
     code += concat("\nnet.conv1 = torch.nn.Conv2d(", config.in_channels, ", 64, 3, 1, 1, bias=False)",
@@ -58,6 +60,7 @@ std::string torchvision_code(const ResNetConfig& config, std::int64_t classes) {
 }
 
 void save_torchvision(const std::filesystem::path& path, ResNet& encoder, const WeightsInfo& info, std::int64_t classes) {
+  check_belongs(info, encoder.config);
   torchvision_code(encoder.config, classes);  // throws where there is no such network
   WithHead network(encoder, classes);
   save_weights(path, network, to_metadata(info));

@@ -15,8 +15,8 @@ namespace mec {
 // timm (resnet…d) makes: those whose width is not 64.
 void save_torchvision(const std::filesystem::path& path, ResNet& encoder, const WeightsInfo& info, std::int64_t classes);
 
-// Python that makes the network, the variable `net`, which loads that file with strict=True.
-// ValueError as above.
+// Python that imports what it needs and makes the network, the variable `net`, which loads that
+// file with strict=True. ValueError as above.
 std::string torchvision_code(const ResNetConfig& config, std::int64_t classes);
 
 }  // namespace mec

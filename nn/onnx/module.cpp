@@ -5,6 +5,7 @@
 #include <string>
 
 #include "mec/nn/onnx/functions.h"
+#include "mec/tensor/error.h"
 
 namespace mec {
 
@@ -74,11 +75,15 @@ onnx::ModelProto to_model(const OnnxGraph& graph) {
 
 }  // namespace mec
 
-extern "C" __attribute__((visibility("default"))) const char* mec_serialize_onnx_1(
-    const mec::OnnxGraph* graph, std::size_t size, void (*take)(void*, const char*, std::size_t), void* to) {
+extern "C" __attribute__((visibility("default"))) const char* mec_serialize_onnx_2(
+    const mec::OnnxGraph* graph, const char* build, void (*take)(void*, const char*, std::size_t), void* to) {
   thread_local std::string failure;
   try {
-    if (size != sizeof(mec::OnnxGraph)) return "mec_onnx.so is of another build";
+    if (std::string(build) != mec::kOnnxBuild) {
+      failure = mec::concat("mec_onnx.so is of build ", mec::kOnnxBuild, ", but the program is of build ", build,
+                            "; install program and module from one build");
+      return failure.c_str();
+    }
     const onnx::ModelProto model = mec::to_model(*graph);
     onnx::checker::check_model(model);
     std::string bytes;

@@ -3,17 +3,15 @@
 #include <dlfcn.h>
 
 #include "mec/nn/onnx/functions.h"
-#include "mec/tensor/io/atomic_file.h"
 #include "mec/tensor/io/module_paths.h"
 
 namespace mec {
 
 namespace {
 
-// Null where there is no module; then `reason` says why.
-SerializeOnnx open_module(std::string& reason) {
+SerializeOnnx open_module() {
 #ifdef MEC_ONNX_BUILD
-  reason = "there is no mec_onnx.so of it";
+  std::string reason;
   for (const std::filesystem::path& path : module_paths(MEC_ONNX_INSTALLED, MEC_ONNX_BUILD)) {
     std::error_code failed;
     if (!std::filesystem::exists(path, failed)) continue;
@@ -22,27 +20,28 @@ SerializeOnnx open_module(std::string& reason) {
     if (serialize) return serialize;
     reason = dlerror();
   }
+  check<IoError>(!reason.empty(),
+                 "ONNX: mec_onnx.so is neither installed nor in the folder of the build; install mec's ONNX module, or build "
+                 "the target mec_onnx");
+  throw IoError(concat("ONNX: mec_onnx.so cannot be opened (", reason,
+                       "); install the ONNX and protobuf libraries that it was built with, or install mec again"));
 #else
-  reason = "ONNX's library was not found when it was configured";
+  throw IoError(
+      "this build cannot write ONNX files, as ONNX's library was not found when it was configured; install libonnx-dev and "
+      "libprotobuf-dev, and build with -DMEC_ONNX=ON");
 #endif
-  return nullptr;
 }
 
 void append(void* text, const char* bytes, std::size_t count) { static_cast<std::string*>(text)->append(bytes, count); }
 
 }  // namespace
 
-void write_onnx(const std::filesystem::path& path, const OnnxGraph& graph) {
-  std::string reason;
-  const SerializeOnnx serialize = open_module(reason);
-  check<IoError>(serialize != nullptr, "this build cannot write ONNX files: ", reason,
-                 "; install libonnx-dev and libprotobuf-dev, and build with -DMEC_ONNX=ON");
+std::string to_onnx_file(const OnnxGraph& graph) {
+  const SerializeOnnx serialize = open_module();
   std::string bytes;
-  const char* const failure = serialize(&graph, sizeof graph, append, &bytes);
-  check<IoError>(failure == nullptr, path.string(), ": ONNX: ", failure ? failure : "");
-  AtomicFile file(path);
-  file.write(bytes);
-  file.commit();
+  const char* const failure = serialize(&graph, kOnnxBuild, append, &bytes);
+  check<IoError>(failure == nullptr, "ONNX: ", failure ? failure : "");
+  return bytes;
 }
 
 }  // namespace mec

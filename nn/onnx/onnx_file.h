@@ -1,14 +1,14 @@
 // ONNX files.
 #pragma once
 
-#include <filesystem>
+#include <string>
 
 #include "mec/nn/onnx/onnx_graph.h"
 
 namespace mec {
 
-// Replaces the file atomically, once ONNX's own checker has passed the model. IoError where it does
-// not, where the build cannot write ONNX files, and where the file cannot be written.
-void write_onnx(const std::filesystem::path& path, const OnnxGraph& graph);
+// The bytes of a file, which ONNX's own checker has passed. IoError where it does not, and where
+// the build or the installation cannot make ONNX files.
+std::string to_onnx_file(const OnnxGraph& graph);
 
 }  // namespace mec

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "mec/nn/files/check_belongs.h"
 #include "mec/nn/layout.h"
 #include "mec/tensor/devices.h"
 
@@ -166,7 +167,7 @@ std::string about(const WeightsInfo& info, const OnnxOptions& options) {
 }  // namespace
 
 OnnxGraph to_onnx_graph(ResNet& encoder, const WeightsInfo& info, const OnnxOptions& options) {
-  validate(info);
+  check_belongs(info, encoder.config);
   check<ValueError>(options.image_size >= 0 && options.image_size <= kMaxImageSize, "ONNX: image_size is 1 to ", kMaxImageSize,
                     " pixels on a side, or 0 for any, but is ", options.image_size);
   std::int64_t numbers = 0;

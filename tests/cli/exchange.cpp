@@ -1,4 +1,5 @@
 // Encoders on their way in and out: mec import and mec export.
+#include <dlfcn.h>
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -11,6 +12,9 @@
 #include "mec/tensor/io/safetensors.h"
 #include "support/option_rows.h"
 #include "support/program.h"
+#ifdef MEC_ONNX_MODULE
+#include "mec/nn/onnx/functions.h"
+#endif
 
 using namespace mec;
 using namespace mec::test;
@@ -35,12 +39,15 @@ struct Fixture : ArrayFixture {
     REQUIRE(result.status == 0);
     return result.out;
   }
+  // A build with the module has to write; one without says so.
   bool writes_onnx() const {
-    const ProgramResult result = run_program(folder, {"export", encoder, "--onnx", onnx});
-    if (result.status == 0) return true;
-    CHECK(result.err.find("this build cannot write ONNX files: ") != std::string::npos);
-    CHECK(result.err.find("install libonnx-dev and libprotobuf-dev, and build with -DMEC_ONNX=ON") != std::string::npos);
+#ifdef MEC_ONNX_MODULE
+    return true;
+#else
+    check_fails(folder, 1, "this build cannot write ONNX files, as ONNX's library was not found when it was configured; ",
+                {"export", encoder, "--onnx", onnx});
     return false;
+#endif
   }
 };
 
@@ -66,7 +73,11 @@ TEST_CASE_FIXTURE(Fixture, "mec import tells what it took and assumed, and mec e
             ", in f32: resnet10, cifar stem, width 2, 3 channels\n"
             "  image size 32 (assumed: --size says another)\n"
             "  mean 0.485,0.456,0.406, std 0.229,0.224,0.225 (assumed: ImageNet's; --normalization, or --mean and --std, say "
-            "others)\n");
+            "others)\n"
+            "  strides and pools as in torchvision, epsilon 1e-5 (assumed; the file does not say)\n");
+  CHECK(run({"import", encoder, "--out", at("again.safetensors")}).find("assumed") == std::string::npos);
+  CHECK(read_safetensors_metadata(encoder).at("mean") == "0.485,0.456,0.406");
+  CHECK(read_safetensors_metadata(encoder).at("std") == "0.229,0.224,0.225");
   const std::string images = write_random("images.npy", {3, 9, 9, 3}, 4);
   const ProgramResult mine = run_program(folder, {"embed", encoder, "--images", images, "--out", at("a.npy")});
   CHECK(mine.status == 0);
@@ -84,13 +95,51 @@ TEST_CASE_FIXTURE(Fixture, "the options of mec import have their effect") {
   };
   CHECK(info({"--size", "40"}).image_size == 40);
   CHECK(info({"--normalization", "cifar10"}).mean[0] == doctest::Approx(0.4914));
-  CHECK(info({"--mean", "0.5,0.25,0.125", "--std", "1,2,3"}).mean == std::vector<double>{0.5, 0.25, 0.125});
-  CHECK(info({"--mean", "0.5,0.25,0.125", "--std", "1,2,3"}).std == std::vector<double>{1, 2, 3});
+  CHECK(info({"--mean", "0.485,0.25,0.125", "--std", "1,0.2,0.3"}).mean == std::vector<double>{0.485, 0.25, 0.125});
+  CHECK(info({"--mean", "0.485,0.25,0.125", "--std", "1,0.2,0.3"}).std == std::vector<double>{1, 0.2, 0.3});
   CHECK(info({"--prefix", "module.backbone"}).encoder.arch == "resnet10");
   std::filesystem::remove(encoder);
   check_fails(folder, 1, "there is no ResNet behind 'other.'", {"import", foreign, "--out", encoder, "--prefix", "other"});
   check_fails(folder, 2, "--mean", {"import", foreign, "--out", encoder, "--mean", "1,1,1"});
-  check_fails(folder, 1, "is a folder; give the encoder's file a name", {"import", foreign, "--out", folder.path().string()});
+  check_fails(folder, 1, "is a folder; give the file a name", {"import", foreign, "--out", folder.path().string()});
+  check_fails(folder, 1, "these look like pixels of 0 to 255: divide mean and std by 255",
+              {"import", foreign, "--out", encoder, "--mean", "123.675,116.28,103.53", "--std", "58.395,57.12,57.375"});
+}
+
+TEST_CASE_FIXTURE(Fixture, "of many groups mec import tells 20 and the number of the others") {
+  write_foreign(kSmall);
+  SafetensorsFile file = read_safetensors(foreign, device);
+  for (int i = 0; i < 30; ++i) file.tensors.push_back({concat("head", i), Tensor::zeros({1}, Dtype::f32, device)});
+  write_safetensors(foreign, file);
+  const std::string said = run({"import", foreign, "--out", encoder});
+  CHECK(said.find("head26") != std::string::npos);
+  CHECK(said.find("head27") == std::string::npos);
+  CHECK(said.find("\nand 11 more\n") != std::string::npos);  // 30 and the projector
+}
+
+TEST_CASE_FIXTURE(Fixture, "mec import and mec export never write over what they read, or into a folder") {
+  write_foreign({.arch = "resnet10", .stem = Stem::cifar});
+  run({"import", foreign, "--out", encoder});
+  const std::string before = read_bytes(encoder), link = at("link.safetensors");
+  std::filesystem::create_symlink(encoder, link);
+  for (const char* option : {"--onnx", "--torchvision"}) {
+    for (const std::string& output : {encoder, link, (folder / "." / "encoder.safetensors").string()}) {
+      check_fails(folder, 1, "is the file that it reads; write to another one", {"export", encoder, option, output});
+    }
+    check_fails(folder, 1, "is a folder; give the file a name: ", {"export", encoder, option, folder.path().string()});
+  }
+  check_fails(folder, 1, "is the file that it reads", {"import", encoder, "--out", link});
+  CHECK(read_bytes(encoder) == before);
+  check_fails(folder, 2, "--onnx and --torchvision name one file", {"export", encoder, "--onnx", onnx, "--torchvision", onnx});
+  check_fails(folder, 2, "--onnx and --torchvision name one file",
+              {"export", encoder, "--onnx", onnx, "--torchvision", (folder / "." / "x.onnx").string()});
+  // Half an export: neither file where one cannot be written or made.
+  check_fails(folder, 1, "", {"export", encoder, "--onnx", onnx, "--torchvision", at("missing/tv.safetensors")});
+  check_fails(folder, 1, "", {"export", encoder, "--onnx", at("missing/x.onnx"), "--torchvision", at("tv.safetensors")});
+  write_foreign(kSmall);
+  run({"import", foreign, "--out", encoder});
+  check_fails(folder, 1, "torchvision: its networks",
+              {"export", encoder, "--onnx", onnx, "--torchvision", at("tv.safetensors")});
 }
 
 TEST_CASE_FIXTURE(Fixture, "mec export writes what torchvision loads, and says the Python that does") {
@@ -98,7 +147,8 @@ TEST_CASE_FIXTURE(Fixture, "mec export writes what torchvision loads, and says t
   run({"import", foreign, "--out", encoder});
   const std::string tv = at("tv.safetensors");
   const std::string make =
-      "net = torchvision.models.ResNet(torchvision.models.resnet.BasicBlock, [1, 1, 1, 1])\n"
+      "import safetensors.torch\nimport torch\nimport torchvision\nnet = "
+      "torchvision.models.ResNet(torchvision.models.resnet.BasicBlock, [1, 1, 1, 1])\n"
       "net.conv1 = torch.nn.Conv2d(1, 64, 3, 1, 1, bias=False)\n"
       "net.maxpool = torch.nn.Identity()\n";
   const std::string load = "net.load_state_dict(safetensors.torch.load_file('" + tv + "'), strict=True)\n";
@@ -117,6 +167,14 @@ TEST_CASE_FIXTURE(Fixture, "mec export writes what torchvision loads, and says t
         "wrote " + tv + ": num_batches_tracked is 0, there is no classifier\n" + make + "net.fc = torch.nn.Identity()\n" +
             load);
   CHECK(read_safetensors(tv, device).tensors.size() == 72);
+  const std::string quoted = at("it's \\ one.safetensors"), odd = at("two\nlines\xff.safetensors");
+  const auto loads = [&](const std::string& path) {
+    const std::string said = run({"export", encoder, "--torchvision", path, "--classes", "0"});
+    return said.substr(said.find("load_file("));
+  };
+  CHECK(loads(quoted) == "load_file('" + folder.path().string() + "/it\\'s \\\\ one.safetensors'), strict=True)\n");
+  CHECK(loads(odd) ==
+        "load_file(os.fsdecode(b'" + folder.path().string() + "/two\\x0alines\\xff.safetensors')), strict=True)\n");
 
   write_foreign(kSmall);
   run({"import", foreign, "--out", encoder});
@@ -124,6 +182,21 @@ TEST_CASE_FIXTURE(Fixture, "mec export writes what torchvision loads, and says t
               {"export", encoder, "--torchvision", at("no.safetensors")});
   check_fails(folder, 2, "say what to write: --onnx FILE or --torchvision FILE", {"export", encoder});
 }
+
+#ifdef MEC_ONNX_MODULE
+TEST_CASE("the ONNX module serves the program of its own build alone") {
+  void* const module = dlopen(MEC_ONNX_MODULE, RTLD_NOW | RTLD_LOCAL);
+  REQUIRE(module);
+  const auto serialize = reinterpret_cast<SerializeOnnx>(dlsym(module, kSerializeOnnxSymbol));
+  REQUIRE((serialize != nullptr));
+  const OnnxGraph graph;
+  const char* const failure = serialize(
+      &graph, "0.1 1", [](void*, const char*, std::size_t) {}, nullptr);
+  REQUIRE(failure);
+  CHECK(failure == concat("mec_onnx.so is of build ", kOnnxBuild,
+                          ", but the program is of build 0.1 1; install program and module from one build"));
+}
+#endif
 
 TEST_CASE_FIXTURE(Fixture, "mec export writes ONNX where the build can, and says the graph's input and output") {
   write_foreign(kSmall);

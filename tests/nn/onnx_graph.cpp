@@ -118,6 +118,9 @@ TEST_CASE("the graph says its input, its output and what the weights file says")
   CHECK(count(any, "BatchNormalization") == 0);
   CHECK(count(to_onnx_graph(net, info_of(config), {.fold = false}), "BatchNormalization") == 12);
   CHECK_THROWS_AS(to_onnx_graph(net, info_of(config), {.image_size = 20000}), ValueError);
+  ResNetConfig other = config;
+  other.arch = "resnet18";
+  CHECK(contains(message_of<ValueError>([&] { to_onnx_graph(net, info_of(other)); }), "what is said is of resnet18, "));
 }
 
 TEST_CASE("kept batch norms leave every number of the weights file under its name") {

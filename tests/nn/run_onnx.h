@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -108,7 +109,28 @@ class OnnxRun {
     }
     return y;
   }
+  // An attribute that is not computed with here would make this no check of it.
+  static void check_attributes(const OnnxNode& node) {
+    static const std::map<std::string, std::set<std::string>> known{
+        {"Conv", {"kernel_shape", "strides", "pads"}},
+        {"MaxPool", {"kernel_shape", "strides", "pads", "ceil_mode"}},
+        {"AveragePool", {"kernel_shape", "strides", "pads", "ceil_mode", "count_include_pad"}},
+        {"BatchNormalization", {"epsilon"}},
+        {"Cast", {"to"}},
+        {"Flatten", {"axis"}},
+        {"Transpose", {"perm"}}};
+    const auto of_op = known.find(node.op);
+    for (const OnnxAttribute& a : node.attributes) {
+      CAPTURE(a.name);
+      REQUIRE(of_op != known.end());
+      REQUIRE(of_op->second.contains(a.name));
+    }
+    REQUIRE(attribute<std::int64_t>(node, "count_include_pad", 0) == 0);  // ours divides by the pixels that there are
+    REQUIRE(attribute<std::int64_t>(node, "to", 1) == 1);                 // FLOAT
+    REQUIRE(attribute<std::int64_t>(node, "axis", 1) == 1);
+  }
   Plane run(const OnnxNode& node) const {
+    check_attributes(node);
     const Plane& x = in(node, 0);
     if (node.op == "Conv") return conv(node);
     if (node.op == "MaxPool") return pool(node, true);

@@ -89,9 +89,9 @@ def check_torchvision(folder, arch, stem, channels, all_classes=(1000,)):
     encoder = folder / "encoder.safetensors"
     mec("import", folder / "foreign.safetensors", "--out", encoder)
     for classes in all_classes:
-        said = mec("export", encoder, "--torchvision", folder / "tv.safetensors", "--classes", classes)
-        names = {"torch": torch, "torchvision": torchvision, "safetensors": safetensors, "timm": timm}
-        exec(said[said.index("net = "):], names)  # the lines that a user is told to type
+        said = mec("export", encoder, "--torchvision", folder / "it's \\ a\nfile.safetensors", "--classes", classes)
+        names = {}
+        exec(said[said.index("import "):], names)  # the lines that a user is told to type
         net = names["net"].eval()
         if classes:
             assert net.fc.weight.shape[0] == classes and not net.fc.weight.any()

@@ -17,7 +17,8 @@ if(Python3_FOUND AND NOT MEC_SANITIZE)
   add_test(NAME python/detectron2_names COMMAND Python3::Interpreter
     "${CMAKE_CURRENT_SOURCE_DIR}/python/detectron2_names.py" $<TARGET_FILE:mec_cli>)
   add_test(NAME python/pth_script COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/python/pth_script.py")
-  set_tests_properties(python/exchange python/detectron2_names python/pth_script PROPERTIES SKIP_RETURN_CODE 77 ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1")
+  set_tests_properties(python/exchange python/detectron2_names python/pth_script PROPERTIES SKIP_RETURN_CODE 77
+    ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1")
   add_test(NAME "python/exchange (slow)" COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/python/exchange.py"
     $<TARGET_FILE:mec_cli> --all)
   set_tests_properties("python/exchange (slow)" PROPERTIES LABELS slow SKIP_RETURN_CODE 77

@@ -18,7 +18,11 @@ namespace mec::test {
 
 ProgramResult run_program(const TempFolder& folder, const std::vector<std::string>& arguments) {
   std::string command = program_path();
-  for (const std::string& argument : arguments) command += " '" + argument + "'";
+  for (const std::string& argument : arguments) {
+    command += " '";
+    for (const char c : argument) command += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    command += "'";
+  }
   const std::filesystem::path out = folder / "stdout.txt", err = folder / "stderr.txt";
   const int status = std::system(concat(command, " >", out.string(), " 2>", err.string()).c_str());
   const ProgramResult result{
