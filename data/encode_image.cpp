@@ -1,6 +1,8 @@
 // By stb_image_write, which every build has, since it comes with stb_image.
 #include "mec/data/encode_image.h"
 
+#include <algorithm>
+
 #include "mec/tensor/error.h"
 
 #define STB_IMAGE_WRITE_STATIC
@@ -19,6 +21,8 @@
 namespace mec {
 
 namespace {
+
+constexpr int kMostJpegSide = 65535;  // its header has 16 bits for each
 
 void append(void* to, void* bytes, int count) {
   static_cast<std::string*>(to)->append(static_cast<const char*>(bytes), static_cast<std::size_t>(count));
@@ -46,8 +50,12 @@ std::string encode_png(const Image& image) {
 std::string encode_jpeg(const Image& image, int quality) {
   check_image(image);
   check<ValueError>(quality >= 1 && quality <= 100, "encode: the quality of a JPEG lies between 1 and 100, but is ", quality);
+  check<ValueError>(std::max(image.width, image.height) <= kMostJpegSide, "encode: a JPEG has at most ", kMostJpegSide,
+                    " pixels on a side, but the image is ", image.width, "x", image.height);
   std::string bytes;
-  stbi_write_jpg_to_func(append, &bytes, image.width, image.height, image.channels, image.pixels.data(), quality);
+  const int written =
+      stbi_write_jpg_to_func(append, &bytes, image.width, image.height, image.channels, image.pixels.data(), quality);
+  check<ValueError>(written != 0, "encode: no JPEG can be made of an image in ", image.channels, " channels");
   return bytes;
 }
 

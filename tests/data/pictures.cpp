@@ -40,6 +40,7 @@ TEST_CASE("a PNG that is written is read back to the same pixels, and a JPEG nea
   }
   CHECK_THROWS_AS(encode_png({}), ValueError);
   CHECK_THROWS_AS(encode_jpeg(plain(8, 8, 1, 0), 0), ValueError);
+  CHECK_THROWS_WITH_AS(encode_jpeg(plain(65536, 1, 1, 0), 90), doctest::Contains("65535"), ValueError);
 }
 
 TEST_CASE("a thumbnail is the middle square, and no larger than the image") {
