@@ -1,21 +1,20 @@
 #include "mec/ssl/run/event_file.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <limits>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
+#include "mec/ssl/run/run_line.h"
 #include "mec/tensor/error.h"
 #include "mec/tensor/io/atomic_file.h"
 
 namespace mec {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // Numbers of fields in TensorFlow's event.proto and summary.proto, with their wire types
 // (protobuf.dev/programming-guides/encoding).
@@ -73,21 +72,22 @@ std::string first_record(double time) {
   return record(event);
 }
 
+// A number that is finite stays so.
+float to_float(double value) {
+  constexpr double kMost = std::numeric_limits<float>::max();
+  return static_cast<float>(std::isfinite(value) ? std::clamp(value, -kMost, kMost) : value);
+}
+
 class Summary {
  public:
   void add(const std::string& tag, double value) {
     std::string one;
     put(one, kTag, tag);
-    put_number(one, kSimpleValue, static_cast<float>(value));
+    put_number(one, kSimpleValue, to_float(value));
     put(bytes_, kValue, one);
   }
-  // Every number of a line but those that say where it stands.
-  void add_all(const std::string& group, const Json& line) {
-    for (const auto& [name, value] : line.items()) {
-      if (name == "step" || name == "epoch") continue;
-      if (value.is_number()) add(group + name, value.get<double>());
-      else if (value.is_null()) add(group + name, std::numeric_limits<double>::quiet_NaN());
-    }
+  void add_all(const std::string& group, const RunLine& line) {
+    for (const auto& [name, value] : line.numbers) add(group + name, value);
   }
   const std::string& bytes() const { return bytes_; }
 
@@ -113,15 +113,9 @@ class LinePairs {
   std::ifstream metrics_, timings_;
 };
 
-// A damaged line is an empty object: it has no event, and keeps no run from going on.
-Json read_line(const std::string& text) {
-  Json line = Json::parse(text, nullptr, false);
-  return line.is_object() && line.contains("step") && line["step"].is_number_unsigned() ? line : Json::object();
-}
-
-double seconds_of(const Json& timings) {
-  const auto found = timings.find("seconds");
-  return found != timings.end() && found->is_number() ? found->get<double>() : 0;
+double seconds_of(const std::string& timings) {
+  const auto line = parse_run_line(timings);
+  return line ? line->number("seconds").value_or(0) : 0;
 }
 
 }  // namespace
@@ -144,29 +138,30 @@ std::uint32_t crc32c(const std::string& bytes) {
 EventFile::EventFile(std::filesystem::path path, std::int64_t batch) : path_(std::move(path)), batch_(batch) {}
 
 std::string EventFile::record_of(const std::string& metrics, const std::string& timings, double time) const {
-  const Json values = read_line(metrics), times = read_line(timings);
-  if (values.empty() || times.empty()) return "";
+  // A damaged line has no event, and keeps no run from going on.
+  const auto values = parse_run_line(metrics), times = parse_run_line(timings);
+  if (!values || !times) return "";
   Summary summary;
-  const double seconds = seconds_of(times);
-  if (times.contains("data_seconds")) {
-    summary.add_all("train/", values);
-    summary.add_all("time/", times);
+  const double seconds = times->number("seconds").value_or(0);
+  if (times->number("data_seconds")) {
+    summary.add_all("train/", *values);
+    summary.add_all("time/", *times);
     if (seconds > 0) summary.add("time/images_per_second", static_cast<double>(batch_) / seconds);
   } else {
-    summary.add_all("eval/", values);
+    summary.add_all("eval/", *values);
     summary.add("time/eval_seconds", seconds);
   }
   std::string event;
   put_number(event, kWallTime, time);
   put_key(event, kStep);
-  put_varint(event, values.at("step").get<std::uint64_t>());
+  put_varint(event, static_cast<std::uint64_t>(values->step));
   put(event, kSummary, summary.bytes());
   return record(event);
 }
 
 void EventFile::rewrite(const std::filesystem::path& metrics, const std::filesystem::path& timings) {
   double time = now();
-  for (LinePairs lines(metrics, timings); lines.next();) time -= seconds_of(read_line(lines.timings));
+  for (LinePairs lines(metrics, timings); lines.next();) time -= seconds_of(lines.timings);
   AtomicFile file(path_);
   std::uintmax_t size = 0;
   const auto write = [&](const std::string& bytes) {
@@ -175,11 +170,11 @@ void EventFile::rewrite(const std::filesystem::path& metrics, const std::filesys
   };
   write(first_record(time));
   for (LinePairs lines(metrics, timings); lines.next();) {
-    time += seconds_of(read_line(lines.timings));
+    time += seconds_of(lines.timings);
     write(record_of(lines.metrics, lines.timings, time));
   }
   file.commit();
-  file_ = std::make_unique<LineFile>(path_, size);
+  file_ = std::make_unique<LineFile>(path_, size, Kept::until_written);
 }
 
 std::string EventFile::add(const std::string& metrics, const std::string& timings) {

@@ -34,8 +34,10 @@ class EventFile {
   void rewrite(const std::filesystem::path& metrics, const std::filesystem::path& timings);
 
   // Adds the event of these lines. Returns why it could not be written, or ""; it is then written
-  // with a later one.
+  // with a later one. Call it after rewrite().
   std::string add(const std::string& metrics, const std::string& timings);
+  bool begun() const { return file_ != nullptr; }
+  std::size_t in_memory() const { return file_ ? file_->in_memory() : 0; }  // bytes
 
  private:
   std::string record_of(const std::string& metrics, const std::string& timings, double time) const;

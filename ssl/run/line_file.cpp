@@ -19,8 +19,11 @@ std::string cannot(const char* what, const std::filesystem::path& path) {
 
 }  // namespace
 
-LineFile::LineFile(std::filesystem::path path, std::uintmax_t size)
-    : path_(std::move(path)), fd_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)), safe_size_(size) {
+LineFile::LineFile(std::filesystem::path path, std::uintmax_t size, Kept kept)
+    : path_(std::move(path)),
+      fd_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)),
+      kept_(kept),
+      safe_size_(size) {
   check<IoError>(fd_ >= 0, cannot("write", path_));
   if (::ftruncate(fd_, static_cast<off_t>(size)) == 0) return;
   const std::string reason = cannot("cut off", path_);
@@ -42,10 +45,16 @@ std::string LineFile::write_waiting() {
     const ssize_t written = ::write(fd_, waiting_.data(), waiting_.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return cannot("write", path_);
-    unsafe_.append(waiting_, 0, static_cast<std::size_t>(written));  // a part of it, on a disk that is nearly full
+    // A part of it, on a disk that is nearly full.
+    if (kept_ == Kept::until_safe) unsafe_.append(waiting_, 0, static_cast<std::size_t>(written));
     waiting_.erase(0, static_cast<std::size_t>(written));
   }
   return "";
+}
+
+std::size_t LineFile::in_memory() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_.size() + unsafe_.size();
 }
 
 void LineFile::sync() {

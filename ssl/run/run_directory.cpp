@@ -164,6 +164,11 @@ void check_lines(const std::filesystem::path& folder, std::int64_t step) {
   for (const char* file : {kMetricsFile, kTimingsFile}) ends_of_step(folder / file, step);
 }
 
+void write_events_of(const std::filesystem::path& run, std::int64_t batch) {
+  if (!std::filesystem::exists(run / kEventsFile))
+    EventFile(run / kEventsFile, batch).rewrite(run / kMetricsFile, run / kTimingsFile);
+}
+
 RunDirectory::RunDirectory(const std::filesystem::path& path, const PretrainSettings& settings, WeightsInfo info,
                            RunDirectoryOptions options)
     : path_(path),
@@ -173,7 +178,13 @@ RunDirectory::RunDirectory(const std::filesystem::path& path, const PretrainSett
       has_teacher_(has_averaged_teacher(settings)) {
   if (options_.steps_done > 0) go_on(settings);
   else begin(settings);
-  if (settings.log.tensorboard) begin_events(settings.train.batch);
+  if (settings.log.tensorboard) {
+    events_ = std::make_unique<EventFile>(path_ / kEventsFile, settings.train.batch);
+    begin_events();
+  } else {  // of a former start: it would not grow with the run
+    std::error_code ignored;
+    std::filesystem::remove(path_ / kEventsFile, ignored);
+  }
 }
 
 void RunDirectory::begin(const PretrainSettings& settings) {
@@ -192,14 +203,14 @@ void RunDirectory::begin(const PretrainSettings& settings) {
   timings_ = std::make_unique<LineFile>(path_ / kTimingsFile, 0);
 }
 
-void RunDirectory::begin_events(std::int64_t batch) {
-  events_ = std::make_unique<EventFile>(path_ / kEventsFile, batch);
+void RunDirectory::begin_events() {
+  std::string failure;
   try {
     events_->rewrite(path_ / kMetricsFile, path_ / kTimingsFile);
   } catch (const IoError& error) {  // nothing else is less without it
-    events_.reset();
-    if (options_.note) options_.note(concat(error.what(), "; training goes on without log.tensorboard"));
+    failure = error.what();
   }
+  tell(failure, told_of_events_);
 }
 
 void RunDirectory::go_on(const PretrainSettings& settings) {
@@ -246,12 +257,13 @@ void RunDirectory::on_evaluation(const Evaluation& evaluation) {
 void RunDirectory::add_lines(const std::string& metrics, const std::string& timings) {
   const std::string first = metrics_->add(metrics), second = timings_->add(timings);
   tell(first.empty() ? second : first, told_of_lines_);
-  if (events_) tell(events_->add(metrics, timings), told_of_events_);
+  if (events_ && events_->begun()) tell(events_->add(metrics, timings), told_of_events_);
 }
 
 void RunDirectory::on_epoch(std::int64_t epoch, Learner& learner) {
   try {
     sync_lines();
+    if (events_ && !events_->begun()) begin_events();  // all lines are in their files now
     save_weights(path_ / kEncoderFile, learner.online.encoder, to_metadata(info_));
     tell("", told_of_encoder_);
   } catch (const IoError& error) {

@@ -45,7 +45,8 @@ struct RunDirectoryOptions {
 
 // Writes the run's files while it trains: metrics and timings at each step, the encoder after each
 // epoch. What cannot be written (on a full disk) is told once and tried again: lines with the next
-// step, the encoder after the next epoch. Only after the last epoch is it an IoError.
+// step, the encoder and an event file that could not be begun after the next epoch. Lines and an
+// encoder that cannot be written after the last epoch are an IoError.
 class RunDirectory : public Observer {
  public:
   // With steps_done = 0, makes the folder and writes the settings. IoError when it cannot be
@@ -71,7 +72,7 @@ class RunDirectory : public Observer {
   void add_lines(const std::string& metrics, const std::string& timings);
   void begin(const PretrainSettings& settings);
   void go_on(const PretrainSettings& settings);
-  void begin_events(std::int64_t batch);
+  void begin_events();
   void tell(const std::string& failure, bool& told) const;
 
   std::filesystem::path path_;
@@ -83,7 +84,7 @@ class RunDirectory : public Observer {
   std::int64_t skipped_in_a_row_ = 0;
   bool told_of_lines_ = false, told_of_encoder_ = false, told_of_events_ = false;  // that they cannot be written
   std::unique_ptr<LineFile> metrics_, timings_;
-  std::unique_ptr<EventFile> events_;  // null without log.tensorboard, and where it could not begin
+  std::unique_ptr<EventFile> events_;  // null without log.tensorboard
 };
 
 // IoError where metrics.jsonl or timings.jsonl has not the lines of the first `step` steps, without
@@ -91,6 +92,9 @@ class RunDirectory : public Observer {
 void check_lines(const std::filesystem::path& folder, std::int64_t step);
 // Whether the run's lines have the scores of the encoders after `step` steps.
 bool has_scores_of(const std::filesystem::path& run, std::int64_t step);
+
+// Writes the event file of a run that has ended, where it has none: from its lines. IoError.
+void write_events_of(const std::filesystem::path& run, std::int64_t batch);
 
 // The settings that must stay the same for the run to go on.
 std::vector<std::pair<std::string, std::string>> settings_that_train(const PretrainSettings& settings);

@@ -149,8 +149,15 @@ RunEnd ended_already(const RunOptions& options, const std::filesystem::path& out
                      const PretrainSettings& settings) {
   tell(options.log,
        concat(printable(out.string()), ": training has ended already, after ", counted(settings.train.epochs, "epoch")));
-  const std::string doubt = options.ranks->rank() == 0 ? missing_best(out, settings.eval) : "";
-  if (!doubt.empty()) tell(options.note, doubt);
+  if (options.ranks->rank() == 0) {
+    const std::string doubt = missing_best(out, settings.eval);
+    if (!doubt.empty()) tell(options.note, doubt);
+    try {
+      if (settings.log.tensorboard) write_events_of(out, settings.train.batch);
+    } catch (const IoError& error) {
+      tell(options.note, concat(error.what(), "; there is no event file (log.tensorboard)"));
+    }
+  }
   return {.steps = steps, .trained = false, .complete = true, .goes_on_after = steps};
 }
 

@@ -53,12 +53,26 @@ TEST_CASE_FIXTURE(Fixture, "an event file that cannot be written stops no run") 
   std::filesystem::remove(events("run"));
   std::filesystem::create_directory(events("run"));
   const auto result = run(resume("run"));
-  CHECK(result.err.find("; training goes on without log.tensorboard\n") != std::string::npos);
+  CHECK(result.err.find("; training goes on, and it is tried again\n") != std::string::npos);
   CHECK(std::ranges::count(read_bytes(at("run/metrics.jsonl")), '\n') == 42);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a run may begin to write events where it goes on") {
   RunFixture::stop_early(start("run", "mec", {"eval.every_epochs=2"}), "run", 40);
   run(go("run", "mec", kLogged));
+  check_events("run");
+}
+
+TEST_CASE_FIXTURE(Fixture, "a run that goes on without event files has no old one") {
+  RunFixture::stop_early(start("run", "mec", kLogged), "run", 40);
+  CHECK(std::filesystem::exists(events("run")));
+  run(go("run", "mec", {"eval.every_epochs=2"}));
+  CHECK_FALSE(std::filesystem::exists(events("run")));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a run that has ended gets its event file where it is asked for") {
+  run(start("run", "mec", {"eval.every_epochs=2"}));
+  const auto again = run(go("run", "mec", kLogged));
+  CHECK(again.out.find("training has ended already") != std::string::npos);
   check_events("run");
 }

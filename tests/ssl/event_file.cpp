@@ -3,9 +3,16 @@
 
 #include <doctest/doctest.h>
 
-#include <cmath>
+#include <sys/resource.h>
 
+#include <cmath>
+#include <csignal>
+#include <filesystem>
+#include <limits>
+
+#include "mec/ssl/run/run_directory.h"
 #include "mec/tensor/error.h"
+#include "ssl/tiny_run.h"
 #include "support/events.h"
 #include "tensor/io_files.h"
 
@@ -87,6 +94,90 @@ TEST_CASE_FIXTURE(Fixture, "a damaged line has no event, and the others have the
   REQUIRE(all.size() == 3);
   CHECK(all[1].step == 1);
   CHECK(all[2].step == 300);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a line that is nested deeply has no event") {
+  const std::string nested =
+      R"({"step":1,"seconds":2.0,"data_seconds":0.5,"more":)" + std::string(200, '[') + std::string(200, ']') + "}";
+  write_lines(kStep1 + "\n", nested + "\n");
+  rewrite();
+  CHECK(read().size() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a number that is too large for TensorBoard's 32 bits stays finite") {
+  write_lines(R"({"step":1,"loss":1e39,"lr":-1e300})"
+              "\n",
+              kTime1 + "\n");
+  rewrite();
+  CHECK(read().at(1).values.at("train/loss") == std::numeric_limits<float>::max());
+  CHECK(read().at(1).values.at("train/lr") == std::numeric_limits<float>::lowest());
+}
+
+TEST_CASE_FIXTURE(Fixture, "memory does not grow with what was written") {
+  write_lines("", "");
+  rewrite();
+  for (int i = 0; i < 100; ++i) CHECK(events.add(kStep1, kTime1).empty());
+  CHECK(events.in_memory() == 0);
+  CHECK(read().size() == 101);
+}
+
+TEST_CASE_FIXTURE(Fixture, "an event that the disk did not take is written with the next one") {
+  write_lines("", "");
+  rewrite();
+  CHECK(events.add(kStep1, kTime1).empty());
+  // A limit on the size of files stands for a full disk: it takes a part of a record.
+  struct Limited {
+    rlimit was{};
+    explicit Limited(std::uintmax_t size) {
+      std::signal(SIGXFSZ, SIG_IGN);
+      ::getrlimit(RLIMIT_FSIZE, &was);
+      const rlimit now{.rlim_cur = size, .rlim_max = was.rlim_max};
+      ::setrlimit(RLIMIT_FSIZE, &now);
+    }
+    ~Limited() {
+      ::setrlimit(RLIMIT_FSIZE, &was);
+      std::signal(SIGXFSZ, SIG_DFL);
+    }
+  };
+  {
+    const Limited limited(std::filesystem::file_size(folder / kEventsFile) + 10);
+    const std::string failure = events.add(kScores, kScoreTime);
+    CHECK_MESSAGE(failure.starts_with("cannot write "), failure);
+    CHECK(events.in_memory() > 0);
+  }
+  CHECK(events.add(kSkipped, kTime300).empty());
+  const auto all = read();
+  REQUIRE(all.size() == 4);
+  CHECK(all[2].values.at("eval/knn") == 0.75F);
+  CHECK(all[3].step == 300);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a file that could not be begun is begun after a later epoch, with all steps") {
+  PretrainSettings settings = tiny_settings();
+  settings.log.tensorboard = true;
+  write_lines(kStep1 + "\n", kTime1 + "\n");
+  write_bytes(folder / kEventsFile / "in the way", "");
+  std::vector<std::string> notes;
+  const WeightsInfo info{.encoder = {}, .image_size = 8, .mean = {0, 0, 0}, .std = {1, 1, 1}};
+  RunDirectory run(folder.path(), settings, info,
+                   {.steps_done = 1, .note = [&](const std::string& note) { notes.push_back(note); }});
+  Learner learner(learner_options(settings, Dtype::f32, false), make_cpu_device());
+  const auto step = [&](std::int64_t number) {
+    run.on_step({.step = number, .epoch = 1, .values = {}, .scheduled = {}, .metrics = {}, .seconds = 1, .data_seconds = 0});
+  };
+  step(2);
+  run.on_epoch(1, learner);
+  REQUIRE(notes.size() == 1);
+  CHECK(notes[0].ends_with("; training goes on, and it is tried again"));
+  std::filesystem::remove_all(folder / kEventsFile);
+  step(3);
+  CHECK_FALSE(std::filesystem::exists(folder / kEventsFile));
+  run.on_epoch(2, learner);
+  step(4);
+  std::vector<std::int64_t> steps;
+  for (const ReadEvent& event : read()) steps.push_back(event.step);
+  CHECK(steps == std::vector<std::int64_t>{0, 1, 2, 3, 4});
+  CHECK(notes.size() == 1);
 }
 
 TEST_CASE_FIXTURE(Fixture, "lines that are missing are an error") {
