@@ -53,7 +53,7 @@ void print_table(std::ostream& out, const Dataset& dataset, const Neighbours& fo
   out << "rank  cosine  " << cell("class") << "image\n";
   for (std::size_t j = 0; j < found.index.size(); ++j) {
     char numbers[40];
-    std::snprintf(numbers, sizeof numbers, "%4zu  %6.4f  ", j + 1, static_cast<double>(found.cosine[j]));
+    std::snprintf(numbers, sizeof numbers, "%4zu %7.4f  ", j + 1, static_cast<double>(found.cosine[j]));
     out << numbers << cell(classes[j + 1]) << printable(dataset.name(found.index[j])) << "\n";
   }
 }
@@ -81,6 +81,7 @@ void run_neighbours(const NeighboursCommand& options) {
   if (!options.out.empty()) {
     check<ValueError>(options.k <= kMostShown, "-o: a picture shows at most ", kMostShown, " neighbours, but -k is ",
                       options.k);
+    for (const std::string& input : {options.image, options.encoder.source}) check_keeps(options.out, input, ".png");
     check_writable(options.out);
   }
   const ResNet encoder = source.load(device);

@@ -16,6 +16,17 @@ std::filesystem::path make_output_folder(const std::string& path) {
   return path;
 }
 
+void check_keeps(const std::string& out, const std::filesystem::path& input, const std::string& ending) {
+  std::error_code ignored;
+  const std::filesystem::path to = std::filesystem::weakly_canonical(out, ignored);  // through links
+  check<ValueError>(!std::filesystem::equivalent(to, input, ignored), "-o: ", printable(out),
+                    " is what the command reads; give the output another name");
+  const bool inside = std::filesystem::equivalent(to.parent_path(), input, ignored);
+  check<ValueError>(!inside || to.extension() == ending, "-o: ", printable(out),
+                    " is in the run's folder, where a name without ", ending,
+                    " may be a file of the run; give the output another name");
+}
+
 void check_writable(const std::string& path) {
   std::error_code ignored;
   const auto status = std::filesystem::status(path, ignored);

@@ -15,6 +15,10 @@ std::filesystem::path make_output_folder(const std::string& path);
 // nothing behind, also where that work is killed.
 void check_writable(const std::string& path);
 
+// ValueError where the output is the input, or lies in it, where that is a folder (a run's), under
+// a name without that ending: it could be a file of the run.
+void check_keeps(const std::string& out, const std::filesystem::path& input, const std::string& ending);
+
 // Where messages go beside a result in that file: standard output, or, where the file is that,
 // stderr.
 std::ostream& messages_beside(const std::string& path);
