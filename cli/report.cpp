@@ -30,6 +30,12 @@ report::LookOptions look_options(const ReportCommand& options, const Device& dev
       .stream = options.data.stream(),
       .open = [&options](const PretrainSettings& settings, Split split,
                          std::int64_t channels) { return open_data(options.data, settings, split, channels); },
+      .open_trained =
+          [&options](const PretrainSettings& settings) {
+            DataOptions data = options.data;
+            data.limit = settings.data.limit;
+            return open_data(data, settings, parse_split(settings.data.split), settings.data.channels);
+          },
       .points = options.points};
   return looks;
 }
@@ -38,6 +44,7 @@ void run_report(const ReportCommand& options) {
   const std::vector<std::filesystem::path> runs(options.runs.begin(), options.runs.end());
   report::check_runs(runs);
   std::ostream& log = messages_beside(options.out);
+  for (const std::string& run : options.runs) check_keeps(options.out, run, ".html");
   check_writable(options.out);
   report::LookOptions looks = look_options(options, options.device.make());
   const std::vector<std::string> names = names_of_runs(options.runs);

@@ -1,6 +1,7 @@
 #include "mec/eval/run_report/page.h"
 
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <string_view>
@@ -88,13 +89,9 @@ Json plane_json(const Plane& plane, Pictures& pictures) {
           {"text", plane.text}};
 }
 
-// Of many classes most pairs never occur.
 Json confusion_json(const Confusion& confusion) {
   Json cells = Json::array();
-  const std::size_t classes = confusion.classes.size();
-  for (std::size_t i = 0; i < confusion.counts.size(); ++i) {
-    if (confusion.counts[i] > 0) cells.push_back({i / classes, i % classes, confusion.counts[i]});
-  }
+  for (const auto& [pair, count] : confusion.counts) cells.push_back({pair.first, pair.second, count});
   return {{"classes", confusion.classes}, {"cells", cells}, {"text", confusion.text}};
 }
 

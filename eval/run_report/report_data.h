@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "mec/eval/report.h"
@@ -53,7 +55,8 @@ struct Plane {
 
 struct Confusion {
   std::vector<std::string> classes;
-  std::vector<std::int64_t> counts;  // (K,K): true class by row, predicted class by column
+  // Of each pair of true and predicted class that occurs: of many classes most never do.
+  std::map<std::pair<std::int32_t, std::int32_t>, std::int64_t> counts;
   std::string text;
 };
 

@@ -3,14 +3,16 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <fstream>
 #include <map>
-
-#include <nlohmann/json.hpp>
+#include <optional>
 
 #include "mec/ssl/methods/methods.h"
 #include "mec/ssl/run/run_directory.h"
+#include "mec/ssl/run/run_line.h"
 #include "mec/ssl/run/settings_file.h"
 #include "mec/ssl/training/checkpoint_files.h"
 #include "mec/tensor/io/safetensors.h"
@@ -61,12 +63,18 @@ std::string progress_text(const std::filesystem::path& run, const PretrainSettin
                           const Metadata& metadata) {
   if (curves.step == 0) return "no step is done yet";
   const std::string of_epochs = concat("epoch ", curves.epoch, " of ", settings.train.epochs);
-  const std::int64_t per_epoch = std::atoll(in_metadata(metadata, "steps_per_epoch").c_str());
+  // Without a checkpoint, the first epoch says how long one is, once another has begun.
+  std::int64_t per_epoch = std::atoll(in_metadata(metadata, "steps_per_epoch").c_str());
+  if (per_epoch == 0 && curves.epoch > 1) per_epoch = curves.steps_of_first_epoch;
   const std::int64_t steps = per_epoch * settings.train.epochs;
   if (steps > 0 && curves.step >= steps)
     return concat("complete: ", counted(settings.train.epochs, "epoch"), ", ", counted(steps, "step"));
+  const std::string last_line = concat("Its last line is from ", time_of(run / kMetricsFile));
+  if (steps == 0 && curves.epoch >= settings.train.epochs)
+    return concat(of_epochs, ", step ", curves.step, "; without a checkpoint it is not known whether that is the last one. ",
+                  last_line);
   return concat("not complete: ", of_epochs, ", step ", curves.step, steps > 0 ? concat(" of ", steps) : std::string(),
-                "; it is training, or was stopped. Its last line is from ", time_of(run / kMetricsFile));
+                "; it is training, or was stopped. ", last_line);
 }
 
 std::string network_text(const PretrainSettings& settings) {
@@ -85,13 +93,10 @@ std::string changes_text(const std::filesystem::path& run) {
   std::ifstream file(run / kChangesFile);
   std::vector<std::string> changes;
   for (std::string line; std::getline(file, line);) {
-    const auto change = nlohmann::json::parse(line, nullptr, false);
-    if (!change.is_object()) continue;
-    const auto text = [&](const char* name) {
-      const auto value = change.find(name);
-      return value == change.end() ? "?" : value->is_string() ? value->get<std::string>() : value->dump();
-    };
-    changes.push_back(concat(text("setting"), " ", text("was"), " → ", text("is"), " after step ", text("step")));
+    const auto change = parse_run_line(line);
+    if (!change) continue;
+    changes.push_back(
+        concat(change->text("setting"), " ", change->text("was"), " → ", change->text("is"), " after step ", change->step));
   }
   return joined(changes, "; ");
 }
@@ -103,19 +108,16 @@ std::int64_t lines_in(const std::filesystem::path& path) {
   return lines;
 }
 
-// "87.10 % (epoch 9)".
+// "87.10 % at step 640"; "" where no score is a number.
 std::string best_text(const Curve& scores) {
-  const auto best = std::ranges::max_element(scores.values);
+  std::optional<std::size_t> best;
+  for (std::size_t i = 0; i < scores.values.size(); ++i) {
+    if (!std::isnan(scores.values[i]) && (!best || scores.values[i] > scores.values[*best])) best = i;
+  }
+  if (!best) return "";
   char text[64];
-  std::snprintf(text, sizeof text, "%.2f %% at step %.0f", 100 * *best,
-                scores.steps[static_cast<std::size_t>(best - scores.values.begin())]);
+  std::snprintf(text, sizeof text, "%.2f %% at step %.0f", 100 * scores.values[*best], scores.steps[*best]);
   return text;
-}
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  return *middle;
 }
 
 }  // namespace
@@ -143,17 +145,21 @@ std::vector<Fact> facts_of(const std::filesystem::path& run, const PretrainSetti
     if (!text.empty()) facts.push_back({name, text});
   };
   for (const Curve& curve : curves.curves) {
-    if (curve.name == "knn" && !curve.values.empty()) add("best kNN", best_text(curve));
-    if (curve.name == "images_per_second" && !curve.values.empty())
-      add("speed",
-          concat(std::llround(median(curve.values)), " images a second (median); ", duration(curves.seconds), " of steps"));
+    if (curve.name == "knn") add("best kNN", best_text(curve));
   }
+  if (curves.images_per_second > 0)
+    add("speed",
+        concat(std::llround(curves.images_per_second), " images a second (median); ", duration(curves.seconds), " of steps"));
   add("trained on", in_metadata(metadata, "computed_on"));
   add("went on with", changes_text(run));
   const std::int64_t broken = lines_in(run / kBrokenFile);
   if (broken > 0) add("skipped images", concat(broken, ", listed in ", kBrokenFile));
   add("cannot be read", curves.unread);
   return facts;
+}
+
+std::int64_t images_of_training(const std::filesystem::path& run) {
+  return std::atoll(in_metadata(newest_metadata(run), "images").c_str());
 }
 
 }  // namespace mec::report

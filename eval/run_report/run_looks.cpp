@@ -11,6 +11,7 @@
 #include "mec/eval/classes.h"
 #include "mec/eval/knn.h"
 #include "mec/eval/neighbours.h"
+#include "mec/eval/run_report/run_facts.h"
 #include "mec/eval/run_report/tiles.h"
 #include "mec/eval/tsne.h"
 #include "mec/ssl/run/saved_encoder.h"
@@ -28,8 +29,11 @@ constexpr int kSheetColumns = 32;
 // Of the pixels of a split, as features.
 constexpr std::int64_t kMostPixelBytes = std::int64_t{1} << 30;
 
-// The views as training draws them for these images, in its first epochs.
-void add_views(const Dataset& dataset, const PretrainSettings& settings, RunReport& report) {
+// The views as training drew them of these images, in its first epochs. The number of an image
+// decides on its views, so the data set is that of training, not one that --limit has thinned.
+void add_views(const Dataset& dataset, const PretrainSettings& settings, std::int64_t trained_images, RunReport& report) {
+  check<ValueError>(trained_images == 0 || dataset.size() == trained_images, "training had ", counted(trained_images, "image"),
+                    ", but there are ", dataset.size(), " here: it drew other views of them");
   const TransformPtr views = make_augmentation(settings.augment, no_normalization(dataset.info().channels));
   report.views_per_draw = views->views();
   for (const std::int64_t i : spread(dataset.size(), kViewedImages)) {
@@ -137,10 +141,7 @@ double add_confusion(const Looked& looked, const KnnOptions& knn, RunReport& rep
   join_classes(confusion.classes, train);
   const std::vector<std::int32_t> labels = labels_as_in(train, looked.test_features);
   const std::vector<std::int32_t> predicted = knn_classify(train, looked.test_features.x, knn);
-  const std::size_t classes = confusion.classes.size();
-  confusion.counts.resize(classes * classes);
-  for (std::size_t i = 0; i < labels.size(); ++i)
-    ++confusion.counts[static_cast<std::size_t>(labels[i]) * classes + static_cast<std::size_t>(predicted[i])];
+  for (std::size_t i = 0; i < labels.size(); ++i) ++confusion.counts[{labels[i], predicted[i]}];
   report.confusion = std::move(confusion);
   return accuracy(predicted, labels);
 }
@@ -193,19 +194,12 @@ void add_table(const Looked& looked, const SavedEncoder& saved, const LookOption
 
 // Calls `work`, and says what is left out where images or labels do not allow it.
 bool attempt(RunReport& report, const char* what, const std::function<void()>& work) {
-  const auto leave_out = [&](const Error& error) {
-    report.missing.push_back(concat(what, ": ", error.what()));
-    return false;
-  };
   try {
     work();
     return true;
-  } catch (const IoError& error) {
-    return leave_out(error);
-  } catch (const ValueError& error) {
-    return leave_out(error);
-  } catch (const NumericalError& error) {
-    return leave_out(error);
+  } catch (const Error& error) {
+    report.missing.push_back(concat(what, ": ", error.what()));
+    return false;
   }
 }
 
@@ -228,11 +222,13 @@ void look_at_images(const std::filesystem::path& run, const PretrainSettings& se
   std::optional<SavedEncoder> saved;
   const bool has_encoder = attempt(report, "neighbours, plane, table, confusion matrix", [&] { saved.emplace(run); });
   const std::int64_t channels = has_encoder ? saved->info().encoder.in_channels : settings.data.channels;
-  const bool has_images = attempt(report, "views, neighbours, plane, table, confusion matrix", [&] {
-    looked.train = options.open(settings, Split::train, channels);
-    add_views(*looked.train, settings, report);
-  });
-  if (!has_images || !has_encoder) return;
+  const bool has_images = attempt(report, "views, neighbours, plane, table, confusion matrix",
+                                  [&] { looked.train = options.open(settings, Split::train, channels); });
+  if (!has_images) return;
+  const bool has_views =
+      attempt(report, "views", [&] { add_views(*options.open_trained(settings), settings, images_of_training(run), report); });
+  if (!has_views) report.views.clear();
+  if (!has_encoder) return;
   looked.test = open_test(settings, options, channels, report);
   const bool embedded = attempt(report, "neighbours, plane, table, confusion matrix", [&] {
     options.log(concat("embedding ", looked.train->size() + (looked.test ? looked.test->size() : 0), " images"));

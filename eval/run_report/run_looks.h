@@ -17,6 +17,8 @@ struct LookOptions {
   StreamOptions stream = {};
   // Opens a split of the run's images in so many channels; 0: as in the files.
   std::function<DatasetPtr(const PretrainSettings& settings, Split split, std::int64_t channels)> open;
+  // Opens the images that the run was trained on, all of them and in training's order.
+  std::function<DatasetPtr(const PretrainSettings& settings)> open_trained;
   std::int64_t points = 1000;  // of the plane
   ReportOptions scores = {};
   std::function<void(const std::string& line)> log = [](const std::string&) {};

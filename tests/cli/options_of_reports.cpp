@@ -50,6 +50,22 @@ TEST_CASE_FIXTURE(Fixture, "mec report shows what its options choose") {
   }
   CHECK(report({"--points", "12"}).at("runs").at(0).at("plane").at("names").size() == 12);
   CHECK(report({"--limit", "9"}).at("runs").at(0).at("neighbours").at("rows").size() == 9);
+  // What training drew of an image does not go by what the report reads.
+  const auto views = [&](const Words& more) {
+    const Json data = report(more);
+    Json pictures = Json::array();
+    for (const Json& row : data.at("runs").at(0).at("views").at("rows")) {
+      pictures.push_back(row.at("image").at("name"));
+      for (const Json& view : row.at("views")) pictures.push_back(data.at("pictures").at(view.get<std::size_t>()));
+    }
+    return pictures;
+  };
+  CHECK(views({}).size() == 30);
+  CHECK(views({"--limit", "9"}) == views({}));
+  CHECK(views({"--limit", "13"}) == views({}));
+  const Json elsewhere = report({"--data", at("other")}).at("runs").at(0);
+  CHECK(elsewhere.at("views").at("rows").empty());
+  CHECK(elsewhere.at("missing").dump().find("views: training had ") != std::string::npos);
   CHECK(report({"--data", at("noted"), "--exif-orientation"}).at("pictures") != report({"--data", at("noted")}).at("pictures"));
 }
 

@@ -144,7 +144,10 @@ TEST_CASE_FIXTURE(Fixture, "what is no run is refused in one line, and no file i
   refuses("a report is of a run's folder, with its settings and metrics; this is a file", {at("run/encoder.safetensors")});
   refuses("are one run; name each run once", {at("run"), at("data/../run/")});
   refuses("cannot create", {at("run")}, "no/such/folder.html");
-  refuses("cannot replace", {at("run")}, "run");
+  refuses("cannot replace", {at("run")}, "data");
+  refuses("is what the command reads", {at("run")}, "run");
+  refuses("may be a file of the run", {at("run")}, "run/metrics.jsonl");
+  refuses("may be a file of the run", {at("run")}, "data/../run/best_encoder.safetensors");
   write_bytes(folder / "broken/settings.toml", "[train]\nepochs = \"many\"\n");
   refuses("train.epochs is a whole number", {at("run"), at("broken")});
 }
@@ -190,5 +193,7 @@ TEST_CASE_FIXTURE(Fixture, "a query that is no image, and neighbours that are no
   refuses(1, "asked for", {"--image", at("q.png"), "-k", "1000"});
   refuses(1, "there is no such folder", {"--image", at("q.png"), "--data", at("nowhere")});
   refuses(1, "cannot create", {"--image", at("q.png"), "-o", at("no/sheet.png")});
+  refuses(1, "is what the command reads", {"--image", at("q.png"), "-o", at("many/../q.png")});
+  refuses(1, "may be a file of the run", {"--image", at("q.png"), "-o", at("run/encoder.safetensors")});
   refuses(2, "--image is required", {});
 }

@@ -3,12 +3,14 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include <nlohmann/json.hpp>
 
 #include "mec/eval/run_report/run_curves.h"
+#include "mec/eval/run_report/run_facts.h"
 #include "mec/eval/run_report/tiles.h"
 #include "tensor/io_files.h"
 
@@ -41,15 +43,18 @@ TEST_CASE("a thinned curve keeps its peaks, its gaps and its order") {
   }
   curve.values[54321] = 100;
   curve.values[54322] = -100;
-  curve.values[77777] = std::numeric_limits<double>::quiet_NaN();
+  // In one stretch with the lowest value: neither hides the other.
+  curve.values[54330] = std::numeric_limits<double>::quiet_NaN();
   thin(curve, 1000);
   CHECK(curve.values.size() == curve.steps.size());
   CHECK(curve.values.size() <= 1000);
-  CHECK(curve.values.size() > 900);
+  CHECK(curve.values.size() > 600);
   CHECK(std::ranges::is_sorted(curve.steps));
   CHECK(std::ranges::count(curve.values, 100) == 1);
   CHECK(std::ranges::count(curve.values, -100) == 1);
   CHECK(std::ranges::count_if(curve.values, [](double v) { return std::isnan(v); }) == 1);
+  CHECK(curve.steps.front() == 1);
+  CHECK(curve.steps.back() == 100000);
   Curve few{.name = "", .steps = {1, 2, 3}, .values = {3, 2, 1}};
   thin(few, 3);
   CHECK(few.values == std::vector<double>{3, 2, 1});
@@ -78,6 +83,66 @@ TEST_CASE("curves are read as far as lines are whole") {
   CHECK(find(all, "knn")->values == std::vector<double>{0.75});
   CHECK(find(all, "images_per_second")->values == std::vector<double>{4, 2});
   CHECK_FALSE(find(all, "skipped"));
+}
+
+TEST_CASE("the speed is the median of all steps, not of those that a curve keeps") {
+  const TempFolder folder;
+  std::string lines;
+  for (int step = 1; step <= 6000; ++step) {  // now and then a step is fast, and a few are slow
+    const double seconds = step % 20 == 0 ? 0.01 : step % 20 == 1 ? 0.5 : 0.064;
+    lines += concat("{\"step\":", step, ",\"seconds\":", seconds, ",\"data_seconds\":0}\n");
+  }
+  write_bytes(folder / "timings.jsonl", lines);
+  const RunCurves all = read_curves(folder.path(), 8);
+  CHECK(all.images_per_second == doctest::Approx(125));
+  CHECK(find(all, "images_per_second")->values.size() <= kMostPoints);
+  const auto facts = facts_of(folder.path(), {}, all);
+  const auto speed = std::ranges::find(facts, "speed", &Fact::name);
+  REQUIRE(speed != facts.end());
+  CHECK(speed->text.starts_with("125 images a second (median); "));
+}
+
+TEST_CASE("the best score is the best of those that are numbers") {
+  const TempFolder folder;
+  const auto best = [&](const char* lines) {
+    write_bytes(folder / "metrics.jsonl", lines);
+    const auto facts = facts_of(folder.path(), {}, read_curves(folder.path(), 8));
+    const auto fact = std::ranges::find(facts, "best kNN", &Fact::name);
+    return fact == facts.end() ? "none" : fact->text;
+  };
+  CHECK(best("{\"epoch\":1,\"step\":2,\"knn\":null}\n{\"epoch\":2,\"step\":4,\"knn\":0.75}\n"
+             "{\"epoch\":3,\"step\":6,\"knn\":0.5}\n") == "75.00 % at step 4");
+  CHECK(best("{\"epoch\":1,\"step\":2,\"knn\":null}\n") == "none");
+}
+
+TEST_CASE("a run without a checkpoint is called complete only where its lines tell") {
+  const TempFolder folder;
+  PretrainSettings settings;
+  const auto progress = [&](std::int64_t epochs, int lines) {
+    settings.train.epochs = epochs;
+    std::string text;
+    for (int step = 1; step <= lines; ++step)
+      text += concat("{\"step\":", step, ",\"epoch\":", (step + 2) / 3, ",\"lr\":0.1}\n");
+    write_bytes(folder / "metrics.jsonl", text);
+    const auto facts = facts_of(folder.path(), settings, read_curves(folder.path(), 8));
+    return std::ranges::find(facts, "progress", &Fact::name)->text;
+  };
+  CHECK(progress(2, 6) == "complete: 2 epochs, 6 steps");
+  CHECK(progress(2, 5).starts_with("not complete: epoch 2 of 2, step 5 of 6; "));
+  CHECK(progress(2, 2).starts_with("not complete: epoch 1 of 2, step 2; "));
+  CHECK(progress(1, 3).starts_with("epoch 1 of 1, step 3; without a checkpoint it is not known whether"));
+}
+
+TEST_CASE("changes that are nested deeply, or name no step, are passed over") {
+  const TempFolder folder;
+  write_bytes(
+      folder / "changes.jsonl",
+      "{\"step\":4,\"setting\":\"data.workers\",\"was\":\"1\",\"is\":\"2\"}\n{\"step\":5,\"was\":" + std::string(1000000, '[') +
+          std::string(1000000, ']') + "}\n{\"step\":-1}\n{\"step\":1e300}\n" + "{\"step\":9007199254740993}\n");
+  const auto facts = facts_of(folder.path(), {}, {});
+  const auto changes = std::ranges::find(facts, "went on with", &Fact::name);
+  REQUIRE(changes != facts.end());
+  CHECK(changes->text == "data.workers 1 → 2 after step 4");
 }
 
 TEST_CASE("names of runs, classes and files are data, whatever they hold") {
