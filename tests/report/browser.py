@@ -42,6 +42,10 @@ addEventListener('load', async () => {
   const charts = [...document.querySelectorAll('.chart')];
   answers.charts = charts.length;
   answers.blank = charts.filter((chart) => ![...chart.querySelectorAll('canvas')].some(inked)).length;
+  answers.curve_names = [...document.querySelectorAll('.curves h3')].map((head) => head.textContent);
+  answers.pictures_with_keys = document.querySelectorAll('[role=img][tabindex]').length;  // screen readers keep keys from these
+  answers.value_heads = [...document.querySelectorAll('.curves table th:first-child')].map((head) => head.textContent);
+  answers.other_class = document.querySelectorAll('#neighbours figure.other').length;
   answers.tables_of_values = document.querySelectorAll('.curves table').length;
   if (charts.length) {
     const chart = charts[0], legend = chart.nextElementSibling, box = chart.getBoundingClientRect();
@@ -72,6 +76,9 @@ addEventListener('load', async () => {
     const before = card.textContent;
     for (const key of ['ArrowLeft', 'ArrowUp', 'ArrowRight', 'ArrowDown']) field.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
     answers.key_moves = card.textContent !== before;
+    const press = (key) => field.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+    press('Home'); const first = card.textContent;
+    press('End'); answers.ends_differ = first !== card.textContent;
     const button = document.querySelector('.classes button');
     if (button) button.click();
     answers.dimmed = document.querySelectorAll('svg.points .dim').length;
@@ -107,7 +114,7 @@ def ask(browser, report, folder, *options):
 
 def is_right(answers, images):
     assert answers["seen"] == [], answers["seen"]
-    assert not answers["hacked"]
+    assert not answers["hacked"] and answers["pictures_with_keys"] == 0
     assert answers["undrawn"] == 0 and answers["images"] == images, answers
     assert answers["overflow"] <= 0, f"the page is {answers['overflow']} pixels wider than the window"
     assert 0 < answers["changed_settings"] < answers["all_settings"], answers
@@ -127,7 +134,46 @@ def check_plane(answers):
     assert answers["hidden_at_first"]
     assert re.search(r"[0-3] · image \d+", answers["card"]), answers["card"]
     assert answers["thumb"].startswith("url(\"data:image") and not answers["thumb"].endswith("0:0"), answers["thumb"]
-    assert answers["key_moves"] and answers["dimmed"] > 0, answers
+    assert answers["key_moves"] and answers["ends_differ"] and answers["dimmed"] > 0, answers
+
+
+def take_steps(run, folder, name, keep, nothing=()):
+    """A copy of a run whose lines are of some of its steps, with no finite loss at some."""
+    shutil.copytree(run, folder / name)
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    for line in lines:
+        if line["step"] in nothing:
+            line["loss"] = None
+    (folder / name / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines if keep(line["step"])))
+    return folder / name
+
+
+def edited(page, to, change):
+    """A page with other data."""
+    head, rest = page.read_text("utf-8").split('id="data">', 1)
+    text, tail = rest.split("</script>", 1)
+    data = json.loads(text)
+    for run in data["runs"]:
+        change(run)
+    to.write_text(f'{head}id="data">{json.dumps(data).replace("<", chr(92) + "u003c")}</script>{tail}', "utf-8")
+    return to
+
+
+def without_classes(run):
+    for row in run["neighbours"]["rows"]:
+        row["query"]["class"] = ""
+
+
+def check_different_steps(answers):
+    """A run without a value at a step shows its last one."""
+    def values(when):
+        return re.fullmatch(r"odd (.*?)even (.*?)step (\d+)", answers[when]).groups()
+    number = r"-?\d+(\.\d+)?"
+    odd, even, _ = values("first_step")
+    assert re.fullmatch(number, odd) and even == "–", answers["first_step"]
+    assert values("second_step")[0] == odd and re.fullmatch(number, values("second_step")[1]), answers["second_step"]
+    assert values("last_step")[0] == "not finite" and re.fullmatch(number, values("last_step")[1]), answers["last_step"]
+    assert "step (12 of 16)" in answers["value_heads"], answers["value_heads"]
 
 
 def main(program, without_dygraphs=None):
@@ -142,6 +188,8 @@ def main(program, without_dygraphs=None):
         second = runs.train(program, folder, "second", folder / "mnist", lr=0.05)
         runs.write_folder(folder / "files", [HOSTILE, "{{data}}", "c"], 12)
         hostile = runs.train(program, folder, HOSTILE, folder / "files")
+        metrics = hostile / "metrics.jsonl"
+        metrics.write_text("".join(line[:-1] + ',"constructor":1.5,"__proto__":2.5}\n' for line in metrics.read_text().splitlines()))
 
         def report(*of, name="report.html", by=program):
             subprocess.run([by, "report", *of, "-o", folder / name], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -161,9 +209,24 @@ def main(program, without_dygraphs=None):
 
         one = ask(browser, report(hostile), folder, "--window-size=1200,900")
         is_right(one, 6 * 5 + 24 * 9)
+        assert "constructor" in one["curve_names"] and "  proto  " in one["curve_names"], one["curve_names"]
         assert HOSTILE in one["text"] and "{{data}}" in one["text"]
         assert len(one["left_out"]) == 1 and "test split" in one["left_out"][0], one["left_out"]
         assert one["sections"] == ["overview", "curves", "settings", "views", "neighbours", "plane", "machine"], one["sections"]
+
+        odd = take_steps(first, folder, "odd", lambda step: step % 2 == 1, nothing=[15])
+        even = take_steps(first, folder, "even", lambda step: step % 2 == 0)
+        apart = ask(browser, report(odd, even), folder, "--window-size=1200,900")
+        if apart["charts"]:
+            check_different_steps(apart)
+
+        # Images of no known class have no neighbour of another one.
+        unlabelled = ask(browser, edited(folder / "report.html", folder / "edited.html", without_classes), folder)
+        assert unlabelled["other_class"] == 0 and apart["other_class"] > 0, (unlabelled["other_class"], apart["other_class"])
+
+        damaged = ask(browser, edited(folder / "report.html", folder / "edited.html", lambda run: run.update(plane={})), folder)
+        assert "Plane: this section failed: " in damaged["text"], damaged["text"]
+        assert damaged["sections"] == [name for name in two["sections"] if name != "plane"], damaged["sections"]
 
         shutil.rmtree(folder / "mnist")
         gone = ask(browser, report(first), folder)

@@ -24,7 +24,8 @@ const runColor = (i) => getComputedStyle(document.documentElement).getPropertyVa
 const dashOf = (i) => DASHES[(i + Math.floor(i / 8)) % DASHES.length];
 
 function short(value) {
-  if (value === null || value === undefined || Number.isNaN(value)) return '–';
+  if (value === null || value === undefined) return '–';
+  if (Number.isNaN(value)) return 'not finite';
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(3);
   return String(Number(value.toPrecision(5)));
@@ -47,6 +48,16 @@ function rowsOf(name, runs) {
   return { rows: [...rows.values()].sort((a, b) => a[0] - b[0]), shown };
 }
 
+// The rows for reading: where a run has no value at a step, since only some of its steps are kept,
+// its last one before.
+function lastValues(rows) {
+  const last = [];
+  return rows.map(([step, ...values]) => [step, ...values.map((value, place) => {
+    if (value !== null) last[place] = value;
+    return last[place] === undefined ? null : last[place];
+  })]);
+}
+
 function lineSample(i) {
   const line = svg('line', { x1: 0, y1: 5, x2: 34, y2: 5, stroke: 'currentColor', 'stroke-width': 2.5 });
   if (dashOf(i)) line.setAttribute('stroke-dasharray', dashOf(i).join(' '));
@@ -61,7 +72,7 @@ function makeLegend(shown) {
     ...shown.map(({ run, i }, place) => el('span', {}, lineSample(i), run.name + ' ', values[place])), step);
   return { box, show(row) {
     step.textContent = row ? 'step ' + row[0] : '';
-    values.forEach((value, place) => { value.textContent = row && row[place + 1] !== null ? short(row[place + 1]) : ''; });
+    values.forEach((value, place) => { value.textContent = row ? short(row[place + 1]) : ''; });
   } };
 }
 
@@ -69,7 +80,8 @@ function valuesTable(rows, shown) {
   const taken = [];
   const count = Math.min(MOST_ROWS, rows.length);
   for (let j = 0; j < count; ++j) taken.push(rows[count === 1 ? 0 : Math.round(j * (rows.length - 1) / (count - 1))]);
-  return el('div', { class: 'scroll' }, table(['step', ...shown.map((s) => s.run.name)],
+  const head = taken.length < rows.length ? `step (${taken.length} of ${rows.length})` : 'step';
+  return el('div', { class: 'scroll' }, table([head, ...shown.map((s) => s.run.name)],
     taken.map((row) => [row[0], ...row.slice(1).map(short)]), { numbers: true }));
 }
 
@@ -135,35 +147,40 @@ const charts = [];
 
 // The charts are made once their figures have a width.
 function curveFigure(name, runs) {
-  const [title, meaning] = KNOWN[name] || [name.replaceAll('_', ' '), ''];
+  const [title, meaning] = Object.hasOwn(KNOWN, name) ? KNOWN[name] : [name.replaceAll('_', ' '), ''];
   const { rows, shown } = rowsOf(name, runs);
   const head = el('figcaption', {}, el('h3', {}, title), meaning ? el('span', { class: 'soft' }, meaning) : '');
-  const values = valuesTable(rows, shown);
+  const read = lastValues(rows);
+  const values = valuesTable(read, shown);
   if (typeof Dygraph === 'undefined' || rows.length < 2) return el('figure', {}, head, values);
   const legend = makeLegend(shown);
-  legend.rows = rows;
-  const chart = el('div', { class: 'chart', tabindex: 0, role: 'img',
+  legend.rows = read;
+  const chart = el('div', { class: 'chart', tabindex: 0, role: 'application', 'aria-roledescription': 'chart',
     'aria-label': title + ' by step. Arrow keys choose a step, + and − zoom, < and > pan, 0 shows all.' });
   const figure = el('figure', {}, head, chart, legend.box);
-  charts.push({ chart, draw() {
+  charts.push({ title, draw() {
     const g = new Dygraph(chart, rows, { ...chartOptions(shown, legend, chart.clientWidth, 220),
       drawPoints: rows.length < 60, pointSize: 3, interactionModel: interaction() });
-    figure.append(addTools(g, chart, rows, legend), el('details', {}, el('summary', {}, 'Values'), values));
-    this.restyle = () => {
+    figure.append(addTools(g, chart, read, legend), el('details', {}, el('summary', {}, 'Values'), values));
+    this.recolor = () => {
       const { colors, gridLineColor, axisLineColor } = chartOptions(shown, legend);
-      g.updateOptions({ colors, gridLineColor, axisLineColor }, true);
+      g.updateOptions({ colors, gridLineColor, axisLineColor });
+    };
+    this.resize = () => {
       g.resize(chart.clientWidth, 220);
       chart.style.setProperty('--on-paper', PAPER / chart.clientWidth);
     };
-    this.restyle();
+    this.resize();
   } });
   return figure;
 }
 
 function drawCharts() {
-  charts.forEach((chart) => chart.draw());
-  const restyle = () => charts.forEach((chart) => chart.restyle());
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', restyle);
+  charts.forEach((chart) => attempt(chart.title, () => chart.draw()));
+  const drawn = charts.filter((chart) => chart.resize);
+  // Paper has the light colours, also from a dark screen; the size is that of the screen, made smaller.
+  for (const media of ['(prefers-color-scheme: dark)', 'print'])
+    matchMedia(media).addEventListener('change', () => drawn.forEach((chart) => chart.recolor()));
   let waiting = 0;
-  addEventListener('resize', () => { clearTimeout(waiting); waiting = setTimeout(restyle, 150); });
+  addEventListener('resize', () => { clearTimeout(waiting); waiting = setTimeout(() => drawn.forEach((chart) => chart.resize()), 150); });
 }

@@ -71,8 +71,8 @@ function planeFigure(plane, picture) {
     return svg('path', { d: shapeOf(label), transform: `translate(${x.toFixed(1)} ${y.toFixed(1)})`, class: 'c' + label % 8, fill: 'currentColor' });
   });
   const ring = svg('circle', { r: 8, class: 'ring', visibility: 'hidden' });
-  const field = svg('svg', { class: 'points', viewBox: `0 0 ${width.toFixed(0)} ${height.toFixed(0)}`, tabindex: 0, role: 'img',
-    'aria-label': plane.text + '. Arrow keys go from point to point.' }, ...marks, ring);
+  const field = svg('svg', { class: 'points', viewBox: `0 0 ${width.toFixed(0)} ${height.toFixed(0)}`, tabindex: 0, role: 'application',
+    'aria-roledescription': 'scatter plot', 'aria-label': plane.text + '. Arrow keys go from point to point, Home to the first, End to the last.' }, ...marks, ring);
   const card = makeCard(plane, picture), said = el('p', { class: 'soft', 'aria-live': 'polite' }, '');
   let chosen = -1;
   const choose = (i) => {
@@ -100,9 +100,11 @@ function planeFigure(plane, picture) {
   const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   field.addEventListener('keydown', (event) => {
     if (event.key === 'Escape') choose(-1);
-    if (!arrows[event.key]) return;
+    const ends = { Home: 0, End: points.length - 1 };
+    if (!Object.hasOwn(arrows, event.key) && !Object.hasOwn(ends, event.key)) return;
     event.preventDefault();
-    choose(chosen < 0 ? 0 : pointBeside(points, chosen, ...arrows[event.key]));
+    if (Object.hasOwn(ends, event.key)) choose(ends[event.key]);
+    else choose(chosen < 0 ? 0 : pointBeside(points, chosen, ...arrows[event.key]));
   });
   return el('figure', {}, el('div', { class: 'plane' }, field, card.card), said, classButtons(plane, marks),
     el('figcaption', { class: 'soft' }, plane.text));

@@ -107,7 +107,7 @@ function views() {
 function neighbours() {
   const caption = (tile) => [tile.class ? el('div', {}, tile.class) : '', el('div', { class: 'soft' }, tile.name.split('/').pop())];
   const near = (tile, query) => {
-    const other = tile.class !== query.class;
+    const other = Boolean(tile.class && query.class) && tile.class !== query.class;
     return el('figure', { class: other ? 'other' : '' }, image(tile.picture, `${tile.class} ${tile.name}, cosine ${tile.cosine}`),
       el('figcaption', { title: tile.name }, el('b', {}, tile.cosine.toFixed(3)), other ? ' ≠' : '', ...caption(tile)));
   };
@@ -149,13 +149,15 @@ function confusionSection() {
 
 document.title = 'mec report: ' + runs.map((run) => run.name).join(', ');
 document.getElementById('title').textContent = document.title;
-overview();
-scores();
-curves();
-settings();
-views();
-neighbours();
-planes();
-confusionSection();
-section('machine', 'Machine and versions', el('p', { class: 'soft' }, 'Of this report.'), el('pre', {}, data.machine));
-drawCharts();
+// What is wrong with one section keeps no other from its reader.
+function attempt(title, draw) {
+  try {
+    draw();
+  } catch (error) {
+    document.getElementById('main').append(el('p', { class: 'missing' }, `${title}: this section failed: ${error.message}`));
+  }
+}
+for (const [title, draw] of [['Runs', overview], ['Accuracy', scores], ['Curves', curves], ['Settings', settings], ['Views', views],
+  ['Neighbours', neighbours], ['Plane', planes], ['Confusion matrix', confusionSection],
+  ['Machine and versions', () => section('machine', 'Machine and versions', el('p', { class: 'soft' }, 'Of this report.'), el('pre', {}, data.machine))],
+  ['Charts', drawCharts]]) attempt(title, draw);
