@@ -100,9 +100,9 @@ double now() { return std::chrono::duration<double>(std::chrono::system_clock::n
 // The lines of both files, as far as both have some.
 class LinePairs {
  public:
-  LinePairs(const std::filesystem::path& metrics, const std::filesystem::path& timings)
-      : metrics_(metrics, std::ios::binary), timings_(timings, std::ios::binary) {
-    for (const auto& [file, path] : {std::pair(&metrics_, metrics), std::pair(&timings_, timings)})
+  LinePairs(const std::filesystem::path& metrics_path, const std::filesystem::path& timings_path)
+      : metrics_(metrics_path, std::ios::binary), timings_(timings_path, std::ios::binary) {
+    for (const auto& [file, path] : {std::pair(&metrics_, metrics_path), std::pair(&timings_, timings_path)})
       check<IoError>(file->good(), "cannot read ", path.string());
   }
   bool next() { return std::getline(metrics_, metrics) && std::getline(timings_, timings); }
