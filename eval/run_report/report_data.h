@@ -62,18 +62,18 @@ struct Confusion {
 
 struct RunReport {
   std::string name, folder;
-  std::vector<Fact> facts;
-  std::vector<SettingLine> settings;
-  std::vector<Curve> curves;
-  std::vector<std::string> missing;  // what is left out, and why: a line for each
-  std::vector<ReportRow> table;
-  std::string table_text;
-  std::vector<ViewRow> views;
+  std::vector<Fact> facts = {};
+  std::vector<SettingLine> settings = {};
+  std::vector<Curve> curves = {};
+  std::vector<std::string> missing = {};  // what is left out, and why: a line for each
+  std::vector<ReportRow> table = {};
+  std::string table_text = {};
+  std::vector<ViewRow> views = {};
   int views_per_draw = 0;  // views of a row come in draws of so many
-  std::vector<NeighbourRow> neighbours;
-  std::string neighbours_text;
-  std::optional<Plane> plane;
-  std::optional<Confusion> confusion;
+  std::vector<NeighbourRow> neighbours = {};
+  std::string neighbours_text = {};
+  std::optional<Plane> plane = {};
+  std::optional<Confusion> confusion = {};
 };
 
 }  // namespace mec::report

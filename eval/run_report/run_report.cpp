@@ -26,9 +26,7 @@ void check_runs(const std::vector<std::filesystem::path>& runs) {
 RunReport report_run(const std::filesystem::path& run, const std::string& name, const LookOptions* options) {
   const PretrainSettings settings = read_run_settings(run);
   RunCurves curves = read_curves(run, settings.train.batch);
-  RunReport report;
-  report.name = name;
-  report.folder = run.string();
+  RunReport report{.name = name, .folder = run.string()};
   report.facts = facts_of(run, settings, curves);
   report.settings = list_settings_beside_defaults(settings);
   report.curves = std::move(curves.curves);
