@@ -126,24 +126,14 @@ class RunScorer : public EncoderScorer {
       if (stops()) throw Stopped();
       at_work();
     };
-    Metrics metrics;
     try {
-      if (scores_.knn) {
-        const ReportRow row = make_report_row("encoder", train, test, {.knn = scores_.knn, .linear = {}}, go_on);
-        metrics.emplace_back("knn", *row.knn);
-      }
-      if (scores_.linear) metrics.emplace_back("probe", probe(train, test, go_on));
+      const ReportRow row = make_report_row("encoder", train, test, scores_, go_on);
+      Metrics metrics;
+      if (row.knn) metrics.emplace_back("knn", *row.knn);
+      if (row.linear) metrics.emplace_back("probe", row.linear->accuracy);
       return metrics;
     } catch (const Stopped&) {
       return {};
-    }
-  }
-  // NaN where finite features are too large for it.
-  double probe(const Features& train, const Features& test, const std::function<void()>& go_on) const {
-    try {
-      return make_report_row("encoder", train, test, {.knn = {}, .linear = scores_.linear}, go_on).linear->accuracy;
-    } catch (const NumericalError&) {
-      return std::nan("");
     }
   }
   BrokenListener listener(const std::string& of) const {

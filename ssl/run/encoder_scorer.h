@@ -23,9 +23,9 @@ class EncoderScorer {
   // What is scored, on which images; one line.
   virtual const std::string& text() const = 0;
   // Accuracies in [0, 1], "knn" and "probe" as far as they are asked for; the first says which
-  // encoder is the best. NaN where features are not finite, or too large. Images enter the encoder
-  // as `dtype`. Leaves the encoder as it is, and keeps nothing on the device. None where `stops`,
-  // asked between pieces of the work, says so.
+  // encoder is the best. NaN where features are not finite. Images enter the encoder as `dtype`.
+  // Leaves the encoder as it is, and keeps nothing on the device. None where `stops`, asked
+  // between pieces of the work, says so.
   //
   // Several ranks call it together, with the same encoder, and share the images; the first one
   // has the accuracies, the others an empty list.

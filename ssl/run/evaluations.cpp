@@ -143,7 +143,7 @@ void Evaluations::tell_missing(const Evaluation& evaluation) {
   const bool misses = std::ranges::any_of(evaluation.scores, [](const auto& score) { return std::isnan(score.second); });
   if (misses && !misses_ && options_.note) {
     options_.note(concat("after epoch ", evaluation.epoch,
-                         " features of the encoder are not finite, or too large, so that a score is missing; ",
+                         " features of the encoder are not finite, so that it has no score; ",
                          "training goes on, but such an encoder is of no use: lower train.lr"));
   }
   misses_ = misses;
