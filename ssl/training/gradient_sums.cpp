@@ -58,12 +58,13 @@ void GradientSums::begin_piece(std::int64_t piece) {
 }
 
 void GradientSums::finish() {
+  begun_ = false;
   ranks_->finish_sums();
+  if (std::ranges::all_of(missing_, [](std::int64_t missing) { return missing == kBegun; })) return;
   static_cast<void>(parameters_.gradients());  // zeros where the backward pass did not come
   for (std::size_t piece = 0; piece < missing_.size(); ++piece)
     if (missing_[piece] != kBegun) begin_piece(static_cast<std::int64_t>(piece));
   ranks_->finish_sums();
-  begun_ = false;
 }
 
 }  // namespace mec

@@ -46,10 +46,11 @@ def exports(header, listing):
 
 def archived(header, listing):
     """nm -g --defined-only: the header's functions, and what lies in the namespace mec. Weak symbols, which the program's
-    own would replace, are those of templates and of the C++ library."""
+    own would replace, are those of templates, of the C++ library and of NVTX, whose header makes them for all to share."""
     wanted = declared(header)
     for kind, name in names_of(listing):
-        if not name.startswith("_Z") and name not in wanted and not name.startswith("DW.ref."):
+        shared = kind in "VW" and name.startswith(("DW.ref.", "nvtx", "InitializeInjectionNvtx"))
+        if not name.startswith("_Z") and name not in wanted and not shared:
             yield f"{name} would meet a program's own"
         # N: nested, K: const, T and G: tables, guards and the like, L: of one file.
         if name.startswith("_Z") and kind not in "WVu" and not re.match(r"_Z(T\w|G\w)?L?(NK?)?(S\w*)?3mec", name):
@@ -204,6 +205,8 @@ def self_test():
     archive = "\na.o:\n10 T mec_a\n20 T _ZN3mec6TensorD1Ev\n30 W _ZNSt6vectorIiE4sizeEv\n40 V DW.ref.__gxx_personality_v0\n50 T _ZTIN3mec5ErrorE\n"
     assert not list(archived(HEADER, archive))
     assert list(archived(HEADER, archive + "60 T stbi_load\n")) == ["stbi_load would meet a program's own"]
+    assert not list(archived(HEADER, archive + "60 V nvtxGlobals_v3\n"))
+    assert list(archived(HEADER, archive + "60 T nvtxGlobals_v3\n")) == ["nvtxGlobals_v3 would meet a program's own"]
     assert list(archived(HEADER, archive + "60 T _Z4loadv\n")) == ["_Z4loadv is not in the namespace mec"]
 
     functions, enums, structs = parse(HEADER)
