@@ -1,6 +1,6 @@
 #include <algorithm>
 #include <iostream>
-#include <ranges>
+#include <span>
 
 #include "mec/cli/commands.h"
 #include "mec/cli/encoder_source.h"
@@ -31,10 +31,14 @@ std::string padded(const std::string& text, std::size_t width) {
   return text + std::string(width > text.size() ? width - text.size() : 0, ' ');
 }
 
+std::span<const ImportGroup> shown(const std::vector<ImportGroup>& groups) {
+  return std::span(groups).first(std::min(groups.size(), kMostGroups));
+}
+
 void print_groups(const char* heading, const std::vector<ImportGroup>& groups, std::size_t width) {
   if (groups.empty()) return;
   std::cout << padded(heading, width) << "  tensors      numbers  type\n";
-  for (const ImportGroup& group : groups | std::views::take(kMostGroups)) {
+  for (const ImportGroup& group : shown(groups)) {
     const std::string tensors = std::to_string(group.tensors), numbers = std::to_string(group.numbers);
     std::cout << padded(printable(group.name), width) << "  " << std::string(7 - std::min<std::size_t>(7, tensors.size()), ' ')
               << tensors << "  " << std::string(11 - std::min<std::size_t>(11, numbers.size()), ' ') << numbers << "  "
@@ -49,7 +53,7 @@ void run_import(const ImportCommand& options) {
                      {.prefix = options.prefix, .image_size = options.size, .normalization = normalization_of(options)});
   std::size_t width = 8;
   for (const auto* groups : {&report.taken, &report.left_out}) {
-    for (const ImportGroup& group : *groups | std::views::take(kMostGroups))
+    for (const ImportGroup& group : shown(*groups))
       width = std::max(width, printable(group.name).size());
   }
   print_groups("taken", report.taken, width);
