@@ -98,9 +98,9 @@ std::vector<nlohmann::json> lines_of(const std::filesystem::path& path) {
 // Takes the lines of scores out, which are those of an epoch.
 std::vector<nlohmann::json> take_scores(std::vector<nlohmann::json>& lines) {
   const auto is_of_step = [](const nlohmann::json& line) { return line.contains("loss") || line.contains("data_seconds"); };
-  const auto scores = std::ranges::stable_partition(lines, is_of_step);
-  std::vector<nlohmann::json> taken(scores.begin(), scores.end());
-  lines.erase(scores.begin(), scores.end());
+  const auto scores = std::stable_partition(lines.begin(), lines.end(), is_of_step);
+  std::vector<nlohmann::json> taken(scores, lines.end());
+  lines.erase(scores, lines.end());
   return taken;
 }
 
