@@ -12,6 +12,7 @@
 
 #include "mec/nn/files/weights.h"
 #include "mec/ssl/run/run_directory.h"
+#include "mec/ssl/run/run_line.h"
 #include "mec/tensor/clock.h"
 #include "mec/tensor/io/safetensors.h"
 #include "mec/tensor/text.h"
@@ -34,11 +35,11 @@ std::int64_t best_epoch_in(const std::filesystem::path& metrics, const std::stri
   double best = -1;
   for (std::string line; std::getline(file, line);) {
     if (!line.starts_with("{\"epoch\":")) continue;
-    const auto scores = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!scores.is_object() || !scores.contains(name) || !scores[name].is_number() || scores[name] <= best) continue;
-    if (!scores["epoch"].is_number_integer()) continue;
-    best = scores[name];
-    epoch = scores["epoch"];
+    const auto scores = parse_run_line(line);
+    const double score = scores ? scores->number(name).value_or(best) : best;
+    if (!(score > best)) continue;
+    best = score;
+    epoch = scores->epoch;
   }
   return epoch;
 }
@@ -142,8 +143,7 @@ void Evaluations::on_epoch(std::int64_t epoch, Learner& learner) {
 void Evaluations::tell_missing(const Evaluation& evaluation) {
   const bool misses = std::ranges::any_of(evaluation.scores, [](const auto& score) { return std::isnan(score.second); });
   if (misses && !misses_ && options_.note) {
-    options_.note(concat("after epoch ", evaluation.epoch,
-                         " features of the encoder are not finite, so that it has no score; ",
+    options_.note(concat("after epoch ", evaluation.epoch, " features of the encoder are not finite, so that it has no score; ",
                          "training goes on, but such an encoder is of no use: lower train.lr"));
   }
   misses_ = misses;
