@@ -219,14 +219,13 @@ std::string gnuplot_script(const Curves& curves, const std::string& name) {
 }
 
 bool draw(const std::string& script, const std::filesystem::path& folder, const std::string& name) {
-  AtomicFile file(folder / (name + ".gp"));
-  file.write(script);
-  file.commit();
+  const std::filesystem::path path = folder / (name + ".gp");
+  replace_file(path, script);
   const auto gnuplot = find_program("gnuplot");
   if (!gnuplot) return false;
   // Run in the folder, so that the script holds no path: a path may hold any character.
   const ProcessResult result = run_process(*gnuplot, {name + ".gp"}, folder);
-  check<IoError>(result.status == 0, "gnuplot: status ", result.status, " for ", file.target().string(), ": ",
+  check<IoError>(result.status == 0, "gnuplot: status ", result.status, " for ", path.string(), ": ",
                  result.output.substr(0, result.output.find('\n')));
   return true;
 }

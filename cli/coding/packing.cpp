@@ -30,9 +30,7 @@ void write_figure(const std::string& path, const Tensor& z, double eps2) {
   text.precision(9);
   text << "x,y,radius\n";
   for (std::size_t i = 0; i < radius.size(); ++i) text << values[2 * i] << ',' << values[2 * i + 1] << ',' << radius[i] << '\n';
-  AtomicFile file(path);
-  file.write(text.str());
-  file.commit();
+  replace_file(path, text.str());
 }
 
 nlohmann::ordered_json packing_line(const Packing& at, const UnitOptions& unit) {

@@ -37,9 +37,7 @@ StudyRows::StudyRows(const std::filesystem::path& folder, Json key)
 StudyRows::Json StudyRows::get(const std::string& name, const std::function<Json()>& compute) {
   if (!has(name)) {
     content_["rows"][name] = compute();
-    AtomicFile file(path_);
-    file.write(content_.dump(1) + "\n");
-    file.commit();
+    replace_file(path_, content_.dump(1) + "\n");
   }
   return content_.at("rows").at(name);
 }

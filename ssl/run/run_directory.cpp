@@ -66,12 +66,6 @@ std::string content_of(const std::filesystem::path& path) {
   return {bytes.begin(), bytes.end()};
 }
 
-void replace_file(const std::filesystem::path& path, const std::string& content) {
-  AtomicFile file(path);
-  file.write(content);
-  file.commit();
-}
-
 // The file that a killed run was writing, where this is the name of what it left:
 // FILE.<process>-<attempt>.tmp. Empty: it is no such name.
 std::string file_of_temporary(const std::string& name) {

@@ -138,6 +138,12 @@ void AtomicFile::fail(const char* what) const {
   throw IoError(concat("cannot ", what, " ", target_.string(), ": ", std::generic_category().message(error), hint));
 }
 
+void replace_file(const fs::path& path, std::string_view content) {
+  AtomicFile file(path);
+  file.write(content);
+  file.commit();
+}
+
 void remove_leftovers(const fs::path& target) {
   const fs::path replaced = follow_links(target);
   const std::string beginning = replaced.filename().string() + ".";

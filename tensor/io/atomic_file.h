@@ -42,6 +42,9 @@ class AtomicFile {
   std::FILE* file_ = nullptr;
 };
 
+// The file has this content, or, where that is an IoError, what it had. As AtomicFile.
+void replace_file(const std::filesystem::path& path, std::string_view content);
+
 // Removes the temporary files of processes that were killed while they wrote the target. No other
 // process may be writing it now.
 void remove_leftovers(const std::filesystem::path& target);

@@ -131,10 +131,6 @@ std::string PlanChoices::disagreement(const ConvolutionPolicy& policy) const {
                 text(policy.deterministic, policy.tf32), ": results would have other bits");
 }
 
-void PlanChoices::save(const std::filesystem::path& path) const {
-  AtomicFile file(path);
-  file.write(text());
-  file.commit();
-}
+void PlanChoices::save(const std::filesystem::path& path) const { replace_file(path, text()); }
 
 }  // namespace mec::cuda
