@@ -1,5 +1,7 @@
 #include "mec/data/dataset.h"
 
+#include <algorithm>
+
 #include "mec/tensor/error.h"
 
 namespace mec {
@@ -35,6 +37,13 @@ class Subset : public Dataset {
 DatasetPtr make_subset(DatasetPtr dataset, std::vector<std::int64_t> indices) {
   check<ValueError>(dataset != nullptr, "make_subset: there is no data set");
   return std::make_shared<Subset>(std::move(dataset), std::move(indices));
+}
+
+std::vector<std::int64_t> spread(std::int64_t size, std::int64_t count) {
+  const std::int64_t taken = std::min(size, count);
+  std::vector<std::int64_t> numbers;
+  for (std::int64_t i = 0; i < taken; ++i) numbers.push_back(i * size / taken);
+  return numbers;
 }
 
 Split parse_split(const std::string& name) {

@@ -44,6 +44,9 @@ enum class Split : std::uint8_t { train, test };
 // The images at `indices` of another data set, in that order. ValueError for an index outside it.
 DatasetPtr make_subset(DatasetPtr dataset, std::vector<std::int64_t> indices);
 
+// The numbers of `count` of `size` images, spread evenly; all of them where there are fewer.
+std::vector<std::int64_t> spread(std::int64_t size, std::int64_t count);
+
 // "train" or "test"; ValueError for another word.
 Split parse_split(const std::string& name);
 

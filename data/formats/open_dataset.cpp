@@ -9,13 +9,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Every size/limit-th image: folders are sorted by class, so the first `limit` images would all be
-// of one class.
-DatasetPtr limited(DatasetPtr dataset, std::int64_t limit) {
+// Images spread evenly: folders are sorted by class, so the first `limit` images would all be of
+// one class.
+DatasetPtr limited(const DatasetPtr& dataset, std::int64_t limit) {
   if (limit == 0 || limit >= dataset->size()) return dataset;
-  std::vector<std::int64_t> indices(static_cast<std::size_t>(limit));
-  for (std::int64_t i = 0; i < limit; ++i) indices[static_cast<std::size_t>(i)] = i * dataset->size() / limit;
-  return make_subset(std::move(dataset), std::move(indices));
+  return make_subset(dataset, spread(dataset->size(), limit));
 }
 
 DatasetPtr with_channels(DatasetPtr dataset, int channels) {

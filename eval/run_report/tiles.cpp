@@ -1,7 +1,5 @@
 #include "mec/eval/run_report/tiles.h"
 
-#include <algorithm>
-
 #include "mec/data/augment/view_image.h"
 #include "mec/data/encode_image.h"
 #include "mec/eval/classes.h"
@@ -38,13 +36,6 @@ Tile make_tile(const Dataset& dataset, std::int64_t i, int side) {
   } catch (const IoError&) {  // its name says which
   }
   return tile;
-}
-
-std::vector<std::int64_t> spread(std::int64_t size, std::int64_t count) {
-  const std::int64_t taken = std::min(size, count);
-  std::vector<std::int64_t> numbers;
-  for (std::int64_t i = 0; i < taken; ++i) numbers.push_back(i * size / taken);
-  return numbers;
 }
 
 }  // namespace mec::report

@@ -17,7 +17,4 @@ std::string picture_uri(const Image& image);
 // Image i of the data set, at most `side` pixels on a side. One that cannot be read has no picture.
 Tile make_tile(const Dataset& dataset, std::int64_t i, int side);
 
-// The numbers of `count` of `size` things, spread evenly; all of them where there are fewer.
-std::vector<std::int64_t> spread(std::int64_t size, std::int64_t count);
-
 }  // namespace mec::report
