@@ -87,7 +87,7 @@ void add_embed(Command program) {
   command.add_option("--images", options->images,
                      "Instead of a data set, .npy (N,H,W,C): u8, or f32 that are normalised already");
   command.add_option("--out", options->out, "Features (N,d), f32, .npy").required();
-  command.add_option("--precision", options->precision, "f32 or bf16: of the encoder").one_of({"f32", "bf16"}).show_default();
+  add_precision_option(command, options->precision);
   add_device_options(command, options->device);
   command.run_in_each(
       [options] { run_in_ranks(options->device, [&](const CommunicatorPtr& ranks) { run_embed(*options, ranks); }); });

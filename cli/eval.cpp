@@ -152,7 +152,7 @@ void add_mode(Command eval, const char* name, const char* what, bool knn, bool l
   if (linear) add_linear_options(command, *options);
   command.add_flag("!--no-baselines", options->baselines, "Leave out raw pixels and the random encoder");
   command.add_flag("--json", options->json, "One JSON object instead of a table");
-  command.add_option("--precision", options->precision, "f32 or bf16: of the encoder").one_of({"f32", "bf16"}).show_default();
+  add_precision_option(command, options->precision);
   add_device_options(command, options->device);
   command.run_in_each([options, knn, linear] {
     run_in_ranks(options->device, [&](const CommunicatorPtr& ranks) { run_eval(*options, knn, linear, ranks); });

@@ -64,9 +64,7 @@ void write_sheet(const std::string& path, const Image& query, const Dataset& dat
   std::vector<Image> pictures{thumbnail(query, kTile)};
   pictures.resize(columns, {.width = 1, .height = 1, .channels = 1, .pixels = {255}});
   for (const std::int32_t i : found.index) pictures.push_back(thumbnail(dataset.read(i), kTile));
-  AtomicFile file(path);
-  file.write(encode_png(make_sheet(pictures, {.columns = static_cast<int>(columns), .side = kTile, .gap = 4})));
-  file.commit();
+  replace_file(path, encode_png(make_sheet(pictures, {.columns = static_cast<int>(columns), .side = kTile, .gap = 4})));
 }
 
 void run_neighbours(const NeighboursCommand& options) {
@@ -109,7 +107,7 @@ void add_neighbours(Command program) {
   add_data_options(command, options->data);
   command.add_option("--split", options->split, "train or test: of the data set").one_of({"train", "test"}).show_default();
   command.add_option("-o,--out", options->out, "A picture (PNG): the image, and below it its neighbours");
-  command.add_option("--precision", options->precision, "f32 or bf16: of the encoder").one_of({"f32", "bf16"}).show_default();
+  add_precision_option(command, options->precision);
   add_device_options(command, options->device);
   command.run([options] { run_neighbours(*options); });
 }

@@ -54,6 +54,10 @@ void add_no_graph_option(Command command, bool& no_graph) {
   command.add_flag("--no-graph", no_graph, "On the GPU, start every kernel of every step, rather than replay a recorded step");
 }
 
+void add_precision_option(Command command, std::string& precision) {
+  command.add_option("--precision", precision, "f32 or bf16: of the encoder").one_of({"f32", "bf16"}).show_default();
+}
+
 Dtype parse_precision(const std::string& name, const Device& device) {
   check<ValueError>(name == "f32" || name == "bf16", "precision is f32 or bf16, but is '", name, "'");
   const Dtype dtype = name == "bf16" ? Dtype::bf16 : Dtype::f32;

@@ -37,6 +37,8 @@ Option add_set_option(Command command, std::vector<std::string>& assignments, co
 
 void add_no_graph_option(Command command, bool& no_graph);  // --no-graph
 
+void add_precision_option(Command command, std::string& precision);  // --precision, of an encoder
+
 // "f32" or "bf16"; ValueError for another word or what the device does not compute in.
 Dtype parse_precision(const std::string& name, const Device& device);
 

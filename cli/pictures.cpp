@@ -5,6 +5,7 @@
 
 #include "mec/eval/plot.h"
 #include "mec/tensor/io/atomic_file.h"
+#include "mec/tensor/io/output_path.h"
 #include "mec/tensor/text.h"
 
 namespace mec::cli {
@@ -19,9 +20,9 @@ std::filesystem::path make_output_folder(const std::string& path) {
 void check_keeps(const std::string& out, const std::filesystem::path& input, const std::string& ending) {
   std::error_code ignored;
   const std::filesystem::path to = std::filesystem::weakly_canonical(out, ignored);  // through links
-  check<ValueError>(!std::filesystem::equivalent(to, input, ignored), "-o: ", printable(out),
+  check<ValueError>(!is_same_file(to, input), "-o: ", printable(out),
                     " is what the command reads; give the output another name");
-  const bool inside = std::filesystem::equivalent(to.parent_path(), input, ignored);
+  const bool inside = is_same_file(to.parent_path(), input);
   check<ValueError>(!inside || to.extension() == ending, "-o: ", printable(out),
                     " is in the run's folder, where a name without ", ending,
                     " may be a file of the run; give the output another name");

@@ -24,20 +24,18 @@ struct ReportCommand {
 };
 
 report::LookOptions look_options(const ReportCommand& options, const Device& device) {
-  report::LookOptions looks{
-      .device = device,
-      .dtype = parse_precision(options.precision, device),
-      .stream = options.data.stream(),
-      .open = [&options](const PretrainSettings& settings, Split split,
-                         std::int64_t channels) { return open_data(options.data, settings, split, channels); },
-      .open_trained =
-          [&options](const PretrainSettings& settings) {
-            DataOptions data = options.data;
-            data.limit = settings.data.limit;
-            return open_data(data, settings, parse_split(settings.data.split), settings.data.channels);
-          },
-      .points = options.points};
-  return looks;
+  return {.device = device,
+          .dtype = parse_precision(options.precision, device),
+          .stream = options.data.stream(),
+          .open = [&options](const PretrainSettings& settings, Split split,
+                             std::int64_t channels) { return open_data(options.data, settings, split, channels); },
+          .open_trained =
+              [&options](const PretrainSettings& settings) {
+                DataOptions data = options.data;
+                data.limit = settings.data.limit;
+                return open_data(data, settings, parse_split(settings.data.split), settings.data.channels);
+              },
+          .points = options.points};
 }
 
 void run_report(const ReportCommand& options) {
@@ -55,9 +53,7 @@ void run_report(const ReportCommand& options) {
     for (const std::string& line : all.runs.back().missing) note(printable(concat(names[i], ": left out: ", line)));
   }
   const std::string page = report::make_page(all);
-  AtomicFile file(options.out);
-  file.write(page);
-  file.commit();
+  replace_file(options.out, page);
   if (!report::draws_curves()) {
     note(
         "the curves are tables: this build has no dygraphs, which draws them; install Debian's libjs-dygraphs and build again");
@@ -81,7 +77,7 @@ void add_report(Command program) {
       .between(10, 20000)
       .show_default();
   command.add_flag("!--no-images", options->images, "Leave out all that reads images: seconds instead of minutes");
-  command.add_option("--precision", options->precision, "f32 or bf16: of the encoder").one_of({"f32", "bf16"}).show_default();
+  add_precision_option(command, options->precision);
   add_device_options(command, options->device);
   command.run([options] { run_report(*options); });
 }

@@ -111,7 +111,7 @@ void add_tsne(Command program) {
       .between(250, 1000000)
       .show_default();
   command.add_option("--out", options->out, "Folder for tsne.csv, .gp, .png and .svg").show_default();
-  command.add_option("--precision", options->precision, "f32 or bf16: of the encoder").one_of({"f32", "bf16"}).show_default();
+  add_precision_option(command, options->precision);
   add_device_options(command, options->device);
   command.run([options] { run_tsne(*options); });
 }

@@ -182,7 +182,7 @@ void add_study_noise(Command study) {
   add_data_options(command, options->data);
   command.add_option("--out", options->out, "Folder for noise.csv, .gp, .png, .svg, and rows/, which a later call goes on from")
       .show_default();
-  command.add_option("--precision", options->precision, "f32 or bf16: of the encoder").one_of({"f32", "bf16"}).show_default();
+  add_precision_option(command, options->precision);
   add_device_options(command, options->device);
   command.run([options] { run_noise(*options); });
 }
