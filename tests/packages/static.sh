@@ -79,7 +79,7 @@ for line in "linked statically" "CUDA: missing: no GPU backend" "MPI: missing: r
   grep -q "$line" "$build/info.txt" || { echo "mec info does not say: $line"; exit 1; }
 done
 refused "device cuda: built without CUDA" A=1 pretrain config.toml --device cuda --out run
-refused "but this build cannot join them over MPI: it was made without" OMPI_COMM_WORLD_SIZE=2 pretrain config.toml --out run
+refused "but this build cannot join them over MPI: it was built without" OMPI_COMM_WORLD_SIZE=2 pretrain config.toml --out run
 
 # The same run beside: the same bits.
 in_nothing pretrain config.toml --out run --threads 2
