@@ -34,7 +34,7 @@ PretrainSettings collect_settings(const PretrainOptions& options) {
   apply_assignments(settings, options.assignments);
   if (options.precision) settings.train.precision = *options.precision;
   if (options.seed) settings.train.seed = static_cast<std::uint64_t>(*options.seed);
-  complete_data_path(settings);
+  complete_paths(settings);
   return settings;
 }
 

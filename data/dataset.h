@@ -21,6 +21,8 @@ struct DatasetInfo {
   Normalization normalization;  // for `channels` channels
   // Messages for the user, such as which files were passed over; one line each.
   std::vector<std::string> notes = {};
+
+  std::int64_t classes() const { return static_cast<std::int64_t>(class_names.size()); }
 };
 
 // All members may be called from several threads at once.

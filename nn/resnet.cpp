@@ -50,11 +50,6 @@ std::vector<Conv2dOptions> stem_options(const ResNetConfig& config, const Placem
   return convs;
 }
 
-Variable through(const std::vector<ResidualBlock>& blocks, Variable y, const Pass& pass) {
-  for (const ResidualBlock& block : blocks) y = block.forward(y, pass);
-  return y;
-}
-
 }  // namespace
 
 std::string resnet_archs() {
@@ -147,7 +142,18 @@ ResNet::ResNet(const ResNetConfig& c, const Placement& where)
   }
 }
 
-Variable ResNet::stem(const Variable& x, const Pass& pass) const {
+Pass ResNet::in_part(std::size_t part, const Pass& pass) const {
+  return part < frozen_ || frozen_statistics ? kEvaluation : pass;
+}
+
+Variable ResNet::through(std::size_t stage, Variable x, const Pass& pass) const {
+  const Pass here = in_part(stage + 1, pass);
+  for (const ResidualBlock& block : stages[stage]) x = block.forward(x, here);
+  return x;
+}
+
+Variable ResNet::stem(const Variable& x, const Pass& asked) const {
+  const Pass pass = in_part(0, asked);
   const Conv2d& first = before_conv1.empty() ? conv1 : before_conv1.front().conv;
   const std::int64_t channels = first.weight.value.data().dim(-1);
   check<ShapeError>(x.data().rank() == 4 && x.data().dim(3) == channels, config.arch, ": expects images (N,H,W,", channels,
@@ -162,14 +168,28 @@ Variable ResNet::stem(const Variable& x, const Pass& pass) const {
 std::array<Variable, 4> ResNet::features(const Variable& x, const Pass& pass) const {
   Variable y = stem(x, pass);
   std::array<Variable, 4> outputs;
-  for (std::size_t stage = 0; stage < 4; ++stage) outputs[stage] = y = through(stages[stage], std::move(y), pass);
+  for (std::size_t stage = 0; stage < 4; ++stage) outputs[stage] = y = through(stage, std::move(y), pass);
   return outputs;
 }
 
 Variable ResNet::forward(const Variable& x, const Pass& pass) const {
   Variable y = stem(x, pass);
-  for (const auto& stage : stages) y = through(stage, std::move(y), pass);
+  for (std::size_t stage = 0; stage < 4; ++stage) y = through(stage, std::move(y), pass);
   return global_avg_pool(y);
+}
+
+void ResNet::freeze_parts(std::int64_t count) {
+  check<ValueError>(count >= 0 && count <= 5, config.arch, ": of stem and stages 0 to 5 can be frozen, not ", count);
+  frozen_ = static_cast<std::size_t>(count);
+  const auto is_frozen = [&](const std::string& name) {
+    for (std::size_t stage = 1; stage <= 4; ++stage) {
+      if (name.starts_with(concat("layer", stage, "."))) return stage < frozen_;
+    }
+    return frozen_ > 0;
+  };
+  for (auto& [name, parameter] : parameters_of(*this)) {
+    if (is_frozen(name)) parameter.value.set_requires_grad(false);
+  }
 }
 
 void ResNet::visit(const std::string& prefix, Visitor& visitor) {

@@ -87,14 +87,27 @@ struct ResNet : Module {
   std::array<Variable, 4> features(const Variable& x, const Pass& pass) const;
   Variable stem(const Variable& x, const Pass& pass) const;  // what the first stage sees
   void visit(const std::string& prefix, Visitor& visitor) override;
+  // Of stem, layer1, … layer4 the first `count` are frozen, as detectron2's FREEZE_AT says: from
+  // now on their parameters require no gradient, and every pass goes through them as in evaluation.
+  // If a ParameterTable is made of the network, freeze before. ValueError unless 0 ≤ count ≤ 5.
+  void freeze_parts(std::int64_t count);
   std::int64_t out_features() const { return stage_channels(config)[3]; }
 
   ResNetConfig config;
+  // Every batch norm takes its running statistics, which stay as they are; γ and β still learn.
+  bool frozen_statistics = false;
   std::vector<ConvNorm> before_conv1;  // in the ImageNet stem of ResNet-D
   Conv2d conv1;
   BatchNorm bn1;
   MaxPool2d max_pool;                                // in the ImageNet stem
   std::array<std::vector<ResidualBlock>, 4> stages;  // layer1 … layer4
+
+ private:
+  Variable through(std::size_t stage, Variable x, const Pass& pass) const;
+  // How a pass goes through a part: 0 is the stem, 1 to 4 the stages.
+  Pass in_part(std::size_t part, const Pass& pass) const;
+
+  std::size_t frozen_ = 0;  // so many parts
 };
 
 }  // namespace mec

@@ -33,6 +33,7 @@ class Sequential : public Module {
     return *this;
   }
   std::size_t size() const { return layers_.size(); }
+  const Module& layer(std::size_t i) const { return *layers_.at(i); }
 
   Variable forward(const Variable& x, const Pass& pass) const override;
   void visit(const std::string& prefix, Visitor& visitor) override;

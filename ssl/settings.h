@@ -15,6 +15,10 @@
 namespace mec {
 
 struct ModelSettings {
+  // A run's folder or a weights file (run/run_setup.h) that the encoder starts from; empty:
+  // from random weights.
+  std::string weights = {};
+  std::string weights_prefix = {};  // what stands before the encoder's names there; empty: found
   std::string arch = "resnet50";  // of resnet_archs() (nn/resnet.h)
   std::string stem = "imagenet";  // imagenet: 7x7 stride 2 and max-pool; cifar: 3x3 stride 1
   std::int64_t width = 64;        // channels of the first stage
@@ -76,6 +80,14 @@ struct TrainSettings {
   bool decay_norm_and_bias = true;  // the official recipe decays everything
   double lars_eta = 0.001;
   double beta1 = 0.9, beta2 = 0.999, adam_eps = 1e-8;  // of AdamW
+  // The rate follows its curve once an epoch, instead of at each step.
+  bool lr_by_epoch = false;
+  // Of the encoder: its rate is so many times that of the layers behind it; of its stem and four
+  // stages the first so many do not learn (ResNet::freeze_parts); and whether its batch norms keep
+  // their running statistics and normalise by them.
+  double encoder_lr_factor = 1;
+  std::int64_t frozen_stages = 0;
+  bool frozen_batch_norm = false;
   // The teacher's coefficient goes from this to ema_end along a cosine.
   double ema = 0.996;
   double ema_end = 1;
@@ -99,7 +111,14 @@ struct DataSettings {
   std::string path;
   std::string kind = "auto";  // of data_kinds() (data/formats/open_dataset.h)
   std::string split = "train";
-  std::int64_t limit = 0;     // at most so many images, spread evenly; 0: all
+  std::int64_t limit = 0;  // at most so many images, spread evenly; 0: all
+  // Of these, so many of each class, drawn by train.seed; or those that a file lists
+  // (data/labelled_subset.h).
+  double fraction = 1;
+  std::string list;
+  // Of what is left, so many of each class are held out: the run is scored on them, instead of on
+  // the test split.
+  double validation = 0;
   std::int64_t channels = 0;  // 1 or 3; 0: as in the files
   // Image files stand upright as their cameras noted, instead of as stored.
   bool exif_orientation = false;

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import torch
 
-from golden import augment, coding, evaluation, mec, objectives, optimizers, resnet, steps, tsne
+from golden import augment, coding, evaluation, labels, mec, objectives, optimizers, resnet, steps, tsne
 from golden.common import Golden
 
 MAKERS = {**mec.CASES, **coding.CASES, **objectives.CASES, **resnet.CASES, **steps.CASES, **augment.CASES, **evaluation.CASES,
-          **tsne.CASES, **optimizers.CASES}
+          **tsne.CASES, **optimizers.CASES, **labels.CASES}
 
 
 def main():

@@ -103,7 +103,7 @@ StepTimes time_steps(const BenchOptions& options, const PretrainSettings& settin
   StepTimes times;
   const ImageSize size{static_cast<int>(options.size), static_cast<int>(options.size)};
   RandomStep random_step(
-      settings, {size, size}, options.channels, bench.device,
+      settings, {.views = {size, size}, .channels = options.channels}, bench.device,
       {.capture = !options.no_graph && bench.ranks->capturable(bench.device), .on_part = on_part, .note = note}, bench.ranks);
   const auto step = [&] { times.loss = random_step.run(); };
   for (const double seconds : time_rounds(options.warmup, step)) times.warmup += seconds;

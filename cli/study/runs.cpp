@@ -87,14 +87,13 @@ void add_study_options(Command command, StudyOptions& options, const std::string
   add_device_options(command, options.device);
 }
 
-StudyRuns::StudyRuns(const StudyOptions& options)
-    : options_(options), folder_(options.out), device_(options.device.make()) {}
+StudyRuns::StudyRuns(const StudyOptions& options) : options_(options), folder_(options.out), device_(options.device.make()) {}
 
 PretrainSettings StudyRuns::settings(const std::vector<std::string>& assignments, const std::string& method) const {
   PretrainSettings settings = read_settings(options_.config, method);
   apply_assignments(settings, assignments);
   apply_assignments(settings, options_.assignments);
-  complete_data_path(settings);
+  complete_paths(settings);
   return settings;
 }
 

@@ -15,13 +15,16 @@ struct WeightsInfo {
   std::int64_t image_size = 224;  // side of its images in pixels, up to kMaxImageSize
   // Of each channel, in units where a pixel lies in [0,1]; the network sees (pixel − mean)/std.
   std::vector<double> mean, std;
+  // What the outputs of its classifier mean, in their order; empty: it has none.
+  std::vector<std::string> classes = {};
 };
 
 // Pixels on a side: more is a mistake, and would take gigabytes for each image.
 inline constexpr std::int64_t kMaxImageSize = 16384;
 
 // ValueError, with the value and the rule, unless each channel has a finite mean and a positive std
-// (as f32), and the network and the image size are within their limits.
+// (as f32), the network and the image size are within their limits, and classes have names of their
+// own, in UTF-8.
 void validate(const WeightsInfo& info);
 
 // To and from a safetensors file's metadata. ValueError as validate().

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "mec/ssl/methods/regularized.h"
+#include "mec/ssl/methods/supervised.h"
 #include "mec/tensor/text.h"
 
 namespace mec {
@@ -35,8 +36,11 @@ const std::vector<Method>& methods() {
 const Method& find_method(const std::string& name) {
   const auto found = std::ranges::find(methods(), name, &Method::name);
   if (found != methods().end()) return *found;
+  static const Method supervised = supervised_method();
+  if (name == supervised.name) return supervised;
   std::vector<std::string> known;
   for (const Method& method : methods()) known.push_back(method.name);
+  known.push_back(supervised.name);
   throw ValueError(concat("method is one of ", joined(known), ", but is \"", name, "\""));
 }
 
@@ -48,11 +52,16 @@ double method_setting(const PretrainSettings& settings, const std::string& name)
   return set != settings.method_settings.end() ? set->second : known->value;
 }
 
+bool learns_from_labels(const PretrainSettings& settings) { return !find_method(settings.method).make; }
+
 void choose_method(PretrainSettings& settings, const std::string& name) {
   const Method& method = find_method(name);
+  const bool labels_before = learns_from_labels(settings);
   const ModelSettings kept_model = settings.model;
   const TrainSettings kept_train = settings.train;
-  settings.model = {.arch = kept_model.arch,
+  settings.model = {.weights = kept_model.weights,
+                    .weights_prefix = kept_model.weights_prefix,
+                    .arch = kept_model.arch,
                     .stem = kept_model.stem,
                     .width = kept_model.width,
                     .zero_init_residual = kept_model.zero_init_residual};
@@ -68,6 +77,7 @@ void choose_method(PretrainSettings& settings, const std::string& name) {
   method.defaults(settings.model, settings.train);
   if (settings.method != name) settings.method_settings.clear();
   settings.method = name;
+  if (learns_from_labels(settings) != labels_before) settings.augment = labels_before ? AugmentSettings{} : supervised_views();
   for (const MethodSetting& own : method.settings) settings.method_settings.try_emplace(own.name, own.value);
 }
 
@@ -77,7 +87,9 @@ bool has_averaged_teacher(const PretrainSettings& settings) {
   return method.averaged_teacher && (!may_be_off || method_setting(settings, "ema_teacher") != 0);
 }
 
-std::unique_ptr<PairObjective> make_objective(const PretrainSettings& settings, const Device& device, Dtype dtype) {
+namespace {
+
+void check_own_settings(const PretrainSettings& settings) {
   const Method& method = find_method(settings.method);
   for (const MethodSetting& own : method.settings) {
     const double value = method_setting(settings, own.name);
@@ -88,10 +100,25 @@ std::unique_ptr<PairObjective> make_objective(const PretrainSettings& settings, 
                       " is a whole number, but is ", value);
   }
   for (const auto& [name, value] : settings.method_settings) method_setting(settings, name);  // refuses unknown names
+}
+
+}  // namespace
+
+std::unique_ptr<PairObjective> make_objective(const PretrainSettings& settings, const Device& device, Dtype dtype) {
+  check_own_settings(settings);
+  const Method& method = find_method(settings.method);
+  check<ValueError>(method.make != nullptr, "method ", method.name,
+                    " learns from labels, and has no loss of pairs of embeddings");
   return method.make({.settings = settings, .device = device, .dtype = dtype});
 }
 
 std::unique_ptr<Objective> make_step_objective(const PretrainSettings& settings, const Device& device, Dtype dtype) {
+  if (learns_from_labels(settings)) {
+    check_own_settings(settings);
+    check<ValueError>(settings.mixture_kl.weight == 0, "mixture_kl.weight is ", settings.mixture_kl.weight, ", but method ",
+                      settings.method, " has no embeddings that it could regularise; set it to 0");
+    return std::make_unique<SupervisedObjective>(method_setting(settings, "label_smoothing"));
+  }
   std::unique_ptr<Objective> objective = make_objective(settings, device, dtype);
   if (settings.mixture_kl.weight == 0) return objective;
   const std::int64_t width = settings.model.prototypes ? settings.model.prototypes : settings.model.dim;  // of embeddings

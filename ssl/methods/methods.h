@@ -46,6 +46,8 @@ struct MethodSetup {
   std::int64_t whole(const std::string& name) const { return static_cast<std::int64_t>(number(name)); }
 };
 
+// One that learns from labels (supervised.h) has no pairs: all that says what pair() takes, and
+// make, are empty.
 struct Method {
   std::string name;
   std::string title;
@@ -66,14 +68,20 @@ struct Method {
   std::unique_ptr<PairObjective> (*make)(const MethodSetup& setup) = nullptr;
 };
 
-const std::vector<Method>& methods();
-// ValueError, naming all methods, for an unknown one.
+const std::vector<Method>& methods();                     // those that learn without labels
+inline constexpr const char* kSupervised = "supervised";  // learns from labels
+// One of these, or kSupervised. ValueError, naming all, for an unknown one.
 const Method& find_method(const std::string& name);
 
 // Resets settings to the method's published ones: everything in [model] and [train] that belongs to
 // a method, and also the method's own settings, unless it was chosen already. Encoder, images,
-// length of the run, seed, precision and checkpoints stay.
+// length of the run, seed, precision and checkpoints stay; so do views, unless the method before
+// learned from labels and this one does not, or the other way round.
 void choose_method(PretrainSettings& settings, const std::string& name);
+
+// Whether a run with these settings learns from labels: it has a classifier in place of projector
+// and predictor.
+bool learns_from_labels(const PretrainSettings& settings);
 
 // Whether a run with these settings uses train.ema.
 bool has_averaged_teacher(const PretrainSettings& settings);

@@ -36,6 +36,8 @@ struct StepContext {
   std::function<Tensor(const Tensor&)> predict = {};
   // The rows of all embeddings, where an objective takes a rank's own.
   BatchRows rows = {};
+  // (n) i32 classes of this rank's rows, for an objective that learns_from_labels().
+  Tensor labels = {};
 };
 
 class Objective {
@@ -52,6 +54,9 @@ class Objective {
   // and their activations freed, one at a time with the same result. Only where the teacher is a
   // network of its own.
   virtual bool view_by_view() const = 0;
+
+  // Whether StepContext::labels are needed. Such an objective takes_own_rows().
+  virtual bool learns_from_labels() const { return false; }
 
   // Of a batch that lies on several ranks. true: embeddings are the rank's own rows, each sum over
   // rows is taken with StepContext::rows, and so the metrics are those of the whole batch, on all

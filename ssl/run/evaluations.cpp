@@ -11,8 +11,10 @@
 #include <nlohmann/json.hpp>
 
 #include "mec/nn/files/weights.h"
+#include "mec/ssl/methods/methods.h"
 #include "mec/ssl/run/run_directory.h"
 #include "mec/ssl/run/run_line.h"
+#include "mec/ssl/run/run_network.h"
 #include "mec/tensor/clock.h"
 #include "mec/tensor/io/safetensors.h"
 #include "mec/tensor/text.h"
@@ -26,7 +28,9 @@ constexpr const char* kScoredBy = "scored_by";
 
 std::string digits_that_read_back(double number) { return nlohmann::json(number).dump(); }
 
-const char* name_of_choice(const EvalSettings& eval) { return eval.knn ? "knn" : "probe"; }
+const char* name_of_choice(const PretrainSettings& settings) {
+  return learns_from_labels(settings) ? "top1" : settings.eval.knn ? "knn" : "probe";
+}
 
 // The first with the highest score of the lines; 0 without scores.
 std::int64_t best_epoch_in(const std::filesystem::path& metrics, const std::string& name) {
@@ -46,8 +50,8 @@ std::int64_t best_epoch_in(const std::filesystem::path& metrics, const std::stri
 
 }  // namespace
 
-std::string missing_best(const std::filesystem::path& folder, const EvalSettings& eval) {
-  const std::int64_t best = best_epoch_in(folder / kMetricsFile, name_of_choice(eval));
+std::string missing_best(const std::filesystem::path& folder, const PretrainSettings& settings) {
+  const std::int64_t best = best_epoch_in(folder / kMetricsFile, name_of_choice(settings));
   if (best == 0) return "";
   const std::filesystem::path path = folder / kBestEncoderFile;
   std::string kept = "is not there";
@@ -67,20 +71,21 @@ std::string score_text(const std::string& name, double accuracy) {
   const std::string teacher = "teacher_";
   const bool is_teachers = name.starts_with(teacher);
   const std::string of = is_teachers ? name.substr(teacher.size()) : name;
-  if (std::isnan(accuracy)) return concat("no ", is_teachers ? "teacher's " : "", of == "knn" ? "kNN" : of);
+  const std::string known = of == "knn" ? "kNN" : of == "top1" ? "top-1" : of == "top5" ? "top-5" : of;
+  if (std::isnan(accuracy)) return concat("no ", is_teachers ? "teacher's " : "", known);
   char percent[32];
   std::snprintf(percent, sizeof percent, "%.2f %%", 100 * accuracy);
-  return concat(is_teachers ? "teacher's " : "", of == "knn" ? "kNN" : of, " ", percent);
+  return concat(is_teachers ? "teacher's " : "", known, " ", percent);
 }
 
 std::optional<Metrics> score_encoders(const EncoderScorer& scorer, Learner& learner,
                                       const std::function<bool(TrainPhase next)>& stop_requested) {
   const auto stops = [&] { return stop_requested && stop_requested(TrainPhase::evaluation); };
-  const auto score = [&](ResNet& encoder) {
-    for (const NamedBuffer& statistics : buffers_of(encoder)) learner.ranks->broadcast(statistics.tensor);
-    return scorer.score(encoder, learner.activations, stops);
+  const auto score = [&](Module& network) {
+    for (const NamedBuffer& statistics : buffers_of(network)) learner.ranks->broadcast(statistics.tensor);
+    return scorer.score(network, learner.activations, stops);
   };
-  std::optional<Metrics> scores = score(learner.online.encoder);
+  std::optional<Metrics> scores = score(scored_network(learner));
   if (scores && learner.teacher) {
     const std::optional<Metrics> teacher = score(learner.teacher->network.encoder);
     if (!teacher) return {};
@@ -92,6 +97,7 @@ std::optional<Metrics> score_encoders(const EncoderScorer& scorer, Learner& lear
 Evaluations::Evaluations(const PretrainSettings& settings, std::int64_t steps_per_epoch, std::unique_ptr<EncoderScorer> scorer,
                          WeightsInfo info, EvaluationOptions options)
     : settings_(settings.eval),
+      choice_(name_of_choice(settings)),
       epochs_(settings.train.epochs),
       steps_per_epoch_(steps_per_epoch),
       scorer_(std::move(scorer)),
@@ -107,7 +113,7 @@ std::optional<Evaluations::Best> Evaluations::read_best() const {
   try {
     const std::map<std::string, std::string> metadata = read_safetensors_metadata(path);
     if (metadata.at(kScoredBy) != scorer_->text()) return {};
-    const std::string& score = metadata.at(name_of_choice(settings_));
+    const std::string& score = metadata.at(choice_);
     Best best{.epoch = std::stoll(metadata.at(kEpoch))};
     const auto [end, error] = std::from_chars(score.data(), score.data() + score.size(), best.score);
     if (error != std::errc() || end != score.data() + score.size()) return {};
@@ -162,17 +168,17 @@ void Evaluations::keep(const Evaluation& evaluation, Learner& learner) {
   metadata["step"] = std::to_string(evaluation.step);
   metadata[kScoredBy] = scorer_->text();
   for (const auto& [name, value] : evaluation.scores) metadata[name] = digits_that_read_back(value);
-  write(learner.online.encoder, metadata);
+  const std::unique_ptr<Module> network = network_of(learner);
+  write(*network, metadata);
   if (failure_.empty()) return;
-  unwritten_ = std::make_unique<ResNet>(info_.encoder,
-                                        Placement(learner.parameters.values().device(), learner.parameters.values().dtype()));
-  copy_state(learner.online.encoder, *unwritten_);
+  unwritten_ = make_network(info_, Placement(learner.parameters.values().device(), learner.parameters.values().dtype()));
+  copy_state(*network, *unwritten_);
   unwritten_metadata_ = metadata;
 }
 
-void Evaluations::write(ResNet& encoder, const std::map<std::string, std::string>& metadata) {
+void Evaluations::write(Module& network, const std::map<std::string, std::string>& metadata) {
   try {
-    save_weights(options_.folder / kBestEncoderFile, encoder, metadata);
+    save_weights(options_.folder / kBestEncoderFile, network, metadata);
     failure_.clear();
     unwritten_.reset();
   } catch (const IoError& error) {
@@ -186,7 +192,7 @@ std::string Evaluations::finish() {
   if (unwritten_) write(*unwritten_, unwritten_metadata_);
   check<IoError>(failure_.empty(), "the best encoder, of epoch ", best_ ? best_->epoch : 0, ", is not written: ", failure_);
   if (!best_) return "";
-  return concat("best epoch ", best_->epoch, ", ", score_text(name_of_choice(settings_), best_->score), ": ",
+  return concat("best epoch ", best_->epoch, ", ", score_text(choice_, best_->score), ": ",
                 printable((options_.folder / kBestEncoderFile).string()));
 }
 

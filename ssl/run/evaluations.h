@@ -14,8 +14,9 @@
 
 namespace mec {
 
-// The student's encoder after the epoch with the highest score, of equal ones the first. Its
-// metadata say also epoch, step, the scores, and what they are of.
+// The student's encoder after the epoch with the highest score, of equal ones the first; behind it
+// the classifier, where the method learns from labels. Its metadata say also epoch, step, the
+// scores, and what they are of.
 inline constexpr const char* kBestEncoderFile = "encoder-best.safetensors";
 
 // "kNN 86.92 %", "teacher's probe 88.10 %".
@@ -28,7 +29,7 @@ inline bool is_scored(const EvalSettings& eval, std::int64_t epoch, std::int64_t
 
 // How the folder's best encoder differs from what its lines of metrics say, as after a write that
 // failed to the end; "" where it does not.
-std::string missing_best(const std::filesystem::path& folder, const EvalSettings& eval);
+std::string missing_best(const std::filesystem::path& folder, const PretrainSettings& settings);
 
 struct EvaluationOptions {
   std::filesystem::path folder;
@@ -67,18 +68,19 @@ class Evaluations : public Observer {
     double score = 0;
   };
   std::optional<Best> read_best() const;
-  void write(ResNet& encoder, const std::map<std::string, std::string>& metadata);
+  void write(Module& network, const std::map<std::string, std::string>& metadata);
   void tell_missing(const Evaluation& evaluation);
   void keep(const Evaluation& evaluation, Learner& learner);
 
   EvalSettings settings_;
+  std::string choice_;  // the score that says which is the best
   std::int64_t epochs_, steps_per_epoch_;
   std::unique_ptr<EncoderScorer> scorer_;
   WeightsInfo info_;
   EvaluationOptions options_;
   std::optional<Best> best_;
   std::string failure_;                // of the last write of the best encoder; empty: it succeeded
-  std::unique_ptr<ResNet> unwritten_;  // then a copy of it
+  std::unique_ptr<Module> unwritten_;  // then a copy of it
   std::map<std::string, std::string> unwritten_metadata_;
   bool gave_up_ = false;
   bool misses_ = false;  // a score, the last evaluation

@@ -44,6 +44,11 @@ void check_fed(const PretrainSettings& settings, const FedRunOptions& options) {
   check<ValueError>(!data.mean.empty() && !data.std.empty(),
                     "trainer: data.mean and data.std must be set, of pixels in [0,1] and one for each channel: images from "
                     "memory are of no data set for which they would be known");
+  check<ValueError>(!learns_from_labels(settings), "trainer: method ", settings.method,
+                    " learns from labels, and images from memory have none; mec finetune trains it on files");
+  check<ValueError>(data.fraction == 1 && data.list.empty() && data.validation == 0,
+                    "trainer: data.fraction, data.list and data.validation choose images of a data set, but these come from "
+                    "memory; leave them out");
   check<ValueError>(settings.eval.every_epochs == 0, "trainer: eval.every_epochs is ", settings.eval.every_epochs,
                     ", but images from memory have no labels to score encoders by; set it to 0");
   check<ValueError>(options.folder.empty() || options.checkpoint.empty(),
@@ -98,7 +103,7 @@ struct FedRun::Impl {
                  .ema_teacher = objective->ema_teacher()},
                 device),
         identity(identity_of(settings, plan.steps_per_epoch(), fed.images)),
-        info(describe_encoder(learner.online.encoder, *views, settings.data)) {
+        info(describe_network(learner, *views, settings.data, {})) {
     begin();
   }
 
@@ -106,6 +111,7 @@ struct FedRun::Impl {
     const std::int64_t done = former.step();
     const std::string computed_on = computed_by(options, device);
     const std::string name = printable((fed.folder.empty() ? fed.checkpoint : fed.folder).string());
+    if (!former.checkpoint) take_weights(settings, learner);
     const std::vector<SettingChange> changes =
         take_state(former, identity, learner, *objective, options, computed_on, name, plan.steps());
     std::vector<Observer*> observers;

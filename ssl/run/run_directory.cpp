@@ -9,9 +9,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "mec/nn/files/weights.h"
 #include "mec/ssl/methods/methods.h"
 #include "mec/ssl/run/rank_log.h"
+#include "mec/ssl/run/run_network.h"
 #include "mec/ssl/run/settings_file.h"
 #include "mec/ssl/training/checkpoint_files.h"
 #include "mec/tensor/io/atomic_file.h"
@@ -35,7 +35,9 @@ constexpr std::array kRunFiles{kSettingsFile, kMetricsFile, kTimingsFile, kEncod
 // Settings that may differ when a run goes on: they make no difference to what is trained. (Images
 // and steps that are skipped make one, but without data.on_broken=skip and train.on_nonfinite=skip
 // there would be no run.)
-constexpr std::array<std::string_view, 17> kFree{"data.path",
+constexpr std::array<std::string_view, 19> kFree{"model.weights",
+                                                 "model.weights_prefix",
+                                                 "data.path",
                                                  "data.workers",
                                                  "data.on_broken",
                                                  "data.broken_limit",
@@ -258,7 +260,7 @@ void RunDirectory::on_epoch(std::int64_t epoch, Learner& learner) {
   try {
     sync_lines();
     if (events_ && !events_->begun()) begin_events();  // all lines are in their files now
-    save_weights(path_ / kEncoderFile, learner.online.encoder, to_metadata(info_));
+    save_network(path_ / kEncoderFile, learner, to_metadata(info_));
     tell("", told_of_encoder_);
   } catch (const IoError& error) {
     if (epoch == epochs_) throw;

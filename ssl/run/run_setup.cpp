@@ -2,9 +2,13 @@
 
 #include <utility>
 
+#include "mec/nn/files/weights.h"
 #include "mec/ssl/methods/methods.h"
 #include "mec/ssl/run/run_directory.h"
+#include "mec/ssl/run/saved_encoder.h"
 #include "mec/ssl/training/checkpoint_files.h"
+#include "mec/tensor/io/safetensors.h"
+#include "mec/tensor/text.h"
 
 namespace mec {
 
@@ -17,12 +21,39 @@ std::int64_t image_size_of(const DataSettings& data, const Transform& views) {
   return data.eval_size > 0 ? data.eval_size : views.size(0).width;
 }
 
-WeightsInfo describe_encoder(const ResNet& encoder, const Transform& views, const DataSettings& data) {
+WeightsInfo describe_network(const Learner& learner, const Transform& views, const DataSettings& data,
+                             const std::vector<std::string>& classes) {
   const Normalization& normalization = views.normalization();
-  return {.encoder = encoder.config,
+  return {.encoder = learner.online.encoder.config,
           .image_size = image_size_of(data, views),
           .mean = {normalization.mean.begin(), normalization.mean.end()},
-          .std = {normalization.std.begin(), normalization.std.end()}};
+          .std = {normalization.std.begin(), normalization.std.end()},
+          .classes = learner.classifier ? classes : std::vector<std::string>{}};
+}
+
+void load_start(const ModelSettings& model, ResNet& encoder) {
+  std::filesystem::path file = model.weights;
+  if (std::filesystem::is_directory(file)) file = SavedEncoder(file).weights();
+  const auto metadata = read_safetensors_metadata(file);
+  if (metadata.contains("arch")) {
+    const auto text_of = [](const ResNetConfig& c) {
+      return concat(c.arch, ", width ", c.width, ", stem ", name_of(c.stem), ", ", counted(c.in_channels, "channel"));
+    };
+    const std::string theirs = text_of(to_weights_info(metadata, file.string()).encoder), ours = text_of(encoder.config);
+    check<ValueError>(theirs == ours, "model.weights: ", printable(file.string()), " is of ", theirs,
+                      ", but this run's encoder is ", ours,
+                      "; set model.arch, model.width, model.stem and data.channels to the file's");
+  }
+  LoadOptions options;
+  if (!model.weights_prefix.empty()) options.prefix = model.weights_prefix;
+  load_weights(file, encoder, options);
+}
+
+void take_weights(const PretrainSettings& settings, Learner& learner) {
+  if (settings.model.weights.empty()) return;
+  ResNet& encoder = learner.online.encoder;
+  load_start(settings.model, encoder);
+  if (learner.teacher) copy_state(encoder, learner.teacher->network.encoder);
 }
 
 RunIdentity identity_of(const PretrainSettings& settings, std::int64_t steps_per_epoch, std::int64_t images) {

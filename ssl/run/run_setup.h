@@ -19,7 +19,15 @@ namespace mec {
 Normalization normalization_of(const DataSettings& data, const Normalization& published);
 // Pixels on a side when the encoder is used.
 std::int64_t image_size_of(const DataSettings& data, const Transform& views);
-WeightsInfo describe_encoder(const ResNet& encoder, const Transform& views, const DataSettings& data);
+// classes: of the images; those of a network without classifier are not written.
+WeightsInfo describe_network(const Learner& learner, const Transform& views, const DataSettings& data,
+                             const std::vector<std::string>& classes);
+// The encoder takes the values that model.weights names: of a run's folder, or a weights file.
+// ValueError where the file says that they are of another network or of images with other channels;
+// IoError as load_weights().
+void load_start(const ModelSettings& model, ResNet& encoder);
+// The same for the learner's encoder, and its teacher's, where model.weights is set.
+void take_weights(const PretrainSettings& settings, Learner& learner);
 // images: in the data set; 0: not known.
 RunIdentity identity_of(const PretrainSettings& settings, std::int64_t steps_per_epoch, std::int64_t images = 0);
 // What the run's bits come from.

@@ -69,6 +69,14 @@ ResNet SavedEncoder::load(const Device& device, LoadReport* report) const {
   return encoder;
 }
 
+Classifier SavedEncoder::load_classifier(const Device& device) const {
+  check<IoError>(!info_.classes.empty(), printable(weights_.string()),
+                 " has no classifier: it was trained without labels; mec finetune trains one");
+  Classifier classifier(info_.encoder, static_cast<std::int64_t>(info_.classes.size()), device);
+  load_weights(weights_, classifier, {.prefix = hints_.prefix});
+  return classifier;
+}
+
 ResNet SavedEncoder::random(const Device& device) const {
   ResNet encoder(info_.encoder, device);
   initialize(encoder, settings_ ? settings_->train.seed : 0, "encoder.");

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "mec/data/augment/transform.h"
+#include "mec/nn/classifier.h"
 #include "mec/nn/files/weights.h"
 #include "mec/nn/files/weights_info.h"
 #include "mec/ssl/settings.h"
@@ -33,10 +34,13 @@ class SavedEncoder {
   const WeightsInfo& info() const { return info_; }
   const std::optional<PretrainSettings>& settings() const { return settings_; }  // of a run's folder
   Normalization normalization() const;
+  std::string prefix() const { return hints_.prefix.value_or(""); }  // that was given
 
   // IoError says what does not fit. `report` receives the prefix that was taken off names in the
   // file, and the names that were left out.
   ResNet load(const Device& device, LoadReport* report = nullptr) const;
+  // With the classifier behind it. IoError where the file has none.
+  Classifier load_classifier(const Device& device) const;
   ResNet random(const Device& device) const;  // as the run's encoder was before the first step
 
   TransformPtr view(ImageSize images) const { return eval_view_of(info_, images); }

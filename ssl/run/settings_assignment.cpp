@@ -22,11 +22,12 @@ std::vector<std::string> other_methods_with(const PretrainSettings& settings,
   PretrainSettings theirs = settings;
   if (key == "method" || has_setting(theirs, key)) return {};
   std::vector<std::string> names;
-  for (const Method& method : methods()) {
-    if (method.name == settings.method) continue;
-    choose_method(theirs, method.name);
-    if (key.starts_with(method.name + ".") || has_setting(theirs, key))
-      names.push_back(method.name);
+  std::vector<std::string> all{kSupervised};
+  for (const Method& method : methods()) all.push_back(method.name);
+  for (const std::string& method : all) {
+    if (method == settings.method) continue;
+    choose_method(theirs, method);
+    if (key.starts_with(method + ".") || has_setting(theirs, key)) names.push_back(method);
   }
   return names;
 }

@@ -190,11 +190,17 @@ void apply_assignments(PretrainSettings& settings, const std::vector<std::string
   apply(settings, std::move(parsed), Serves::one_method);
 }
 
-void complete_data_path(PretrainSettings& settings) {
+void complete_paths(PretrainSettings& settings) {
   check<ValueError>(!settings.data.path.empty(), "data.path is missing: it names the folder of the images");
-  settings.data.path = std::filesystem::absolute(settings.data.path).string();
-  check<ValueError>(is_utf8(settings.data.path), "data.path: '", settings.data.path, "' is not UTF-8, which ", kSettingsFile,
-                    " has to be; rename the folder, or reach it by a link of another name");
+  const auto complete = [](const char* key, std::string& path) {
+    if (path.empty()) return;
+    path = std::filesystem::absolute(path).string();
+    check<ValueError>(is_utf8(path), key, ": '", path, "' is not UTF-8, which ", kSettingsFile,
+                      " has to be; rename the folder, or reach it by a link of another name");
+  };
+  complete("data.path", settings.data.path);
+  complete("data.list", settings.data.list);
+  complete("model.weights", settings.model.weights);
 }
 
 std::vector<std::pair<std::string, std::string>> list_settings(const PretrainSettings& settings) {

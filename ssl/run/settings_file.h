@@ -30,9 +30,9 @@ PretrainSettings parse_settings(const std::string& text, const std::string& name
 // "method=…" takes that method's default settings, whatever a file said about them.
 void apply_assignments(PretrainSettings& settings, const std::vector<std::string>& assignments);
 
-// Makes data.path absolute, so that the run is evaluated from anywhere. ValueError where it is
-// missing, or not UTF-8.
-void complete_data_path(PretrainSettings& settings);
+// Makes data.path, data.list and model.weights absolute, so that the run is evaluated from
+// anywhere. ValueError where data.path is missing, or one of them is not UTF-8.
+void complete_paths(PretrainSettings& settings);
 
 // Every setting's name and its value as in TOML, the method first.
 std::vector<std::pair<std::string, std::string>> list_settings(const PretrainSettings& settings);

@@ -142,12 +142,16 @@ class Table {
   std::string prefix_;
 };
 
-std::vector<Setting> bind_model(ModelSettings& model) {
+std::vector<Setting> bind_model(PretrainSettings& settings) {
+  ModelSettings& model = settings.model;
   Table t("model.");
+  t.add("weights", model.weights);
+  t.add("weights_prefix", model.weights_prefix);
   t.add("arch", model.arch);
   t.add("stem", model.stem);
   t.add("width", model.width, {.low = 1, .high = 8192});
   t.add("zero_init_residual", model.zero_init_residual);
+  if (learns_from_labels(settings)) return t.settings;  // a classifier stands behind the encoder
   t.add("dim", model.dim, kWidths);
   t.add("proj_layers", model.proj_layers, {.low = 1, .high = 100});
   t.add("proj_hidden", model.proj_hidden, kWidthsOrNone);
@@ -158,8 +162,10 @@ std::vector<Setting> bind_model(ModelSettings& model) {
   return t.settings;
 }
 
-std::vector<Setting> bind_mixture_kl(KlRegularizerSettings& kl) {
+std::vector<Setting> bind_mixture_kl(PretrainSettings& settings) {
+  KlRegularizerSettings& kl = settings.mixture_kl;
   Table t("mixture_kl.");
+  if (learns_from_labels(settings)) return t.settings;  // there are no embeddings to regularise
   t.add("weight", kl.weight, kFromZero);
   t.add("estimate", kl.estimate, {"variational", "product", "lower", "upper"});
   t.add("bandwidth", kl.bandwidth, kFromZero);
@@ -232,7 +238,11 @@ std::vector<Setting> bind_train(PretrainSettings& settings) {
     t.add("ema", train.ema);
     t.add("ema_end", train.ema_end);
   }
-  t.add("constant_predictor_rate", train.constant_predictor_rate);
+  t.add("lr_by_epoch", train.lr_by_epoch);
+  t.add("encoder_lr_factor", train.encoder_lr_factor, kFromZero);
+  t.add("frozen_stages", train.frozen_stages, {.low = 0, .high = 5});
+  t.add("frozen_batch_norm", train.frozen_batch_norm);
+  if (!learns_from_labels(settings)) t.add("constant_predictor_rate", train.constant_predictor_rate);
   t.add("seed", train.seed, kFromZero);
   t.add("precision", train.precision);
   t.add("on_nonfinite", train.on_nonfinite, {"stop", "skip"});
@@ -251,6 +261,9 @@ std::vector<Setting> bind_data(DataSettings& data) {
   t.add("kind", data.kind);
   t.add("split", data.split);
   t.add("limit", data.limit, kFromZero);
+  t.add("fraction", data.fraction, {.low = 0, .high = 1});
+  t.add("list", data.list);
+  t.add("validation", data.validation, {.low = 0, .high = 1});
   t.add("channels", data.channels, {.low = 0, .high = 3});
   t.add("exif_orientation", data.exif_orientation);
   t.add("mean", data.mean);
@@ -262,11 +275,14 @@ std::vector<Setting> bind_data(DataSettings& data) {
   return t.settings;
 }
 
-std::vector<Setting> bind_eval(EvalSettings& eval) {
+std::vector<Setting> bind_eval(PretrainSettings& settings) {
+  EvalSettings& eval = settings.eval;
   Table t("eval.");
   t.add("every_epochs", eval.every_epochs, kFromZero);
-  t.add("knn", eval.knn);
-  t.add("probe", eval.probe);
+  if (!learns_from_labels(settings)) {  // its classifier is scored
+    t.add("knn", eval.knn);
+    t.add("probe", eval.probe);
+  }
   t.add("limit", eval.limit, kFromZero);
   return t.settings;
 }
@@ -302,12 +318,15 @@ std::vector<Setting> bind_view(ViewSettings& view, const std::string& prefix) {
 
 // "augment.views" is their number; "augment.viewN.size" is one view's, and "augment.size" sets all
 // views at once.
-std::vector<Setting> bind_augment(AugmentSettings& augment) {
+std::vector<Setting> bind_augment(PretrainSettings& settings) {
+  AugmentSettings& augment = settings.augment;
+  const double fewest = learns_from_labels(settings) ? 1 : 2;
   Table t("augment.");
   t.put(
       "views", [&augment] { return SettingValue(static_cast<std::int64_t>(augment.views.size())); },
-      [&augment](const SettingValue& value) {
-        augment.views.resize(number_from<std::size_t>("augment.views", value, {.low = 2, .high = 100}), official_second_view());
+      [&augment, fewest](const SettingValue& value) {
+        const ViewSettings another = fewest == 1 ? augment.views.front() : official_second_view();
+        augment.views.resize(number_from<std::size_t>("augment.views", value, {.low = fewest, .high = 100}), another);
       });
   const auto bind = [&augment](std::size_t view) {
     return bind_view(augment.views[view], concat("augment.view", view + 1, "."));
@@ -341,9 +360,8 @@ std::vector<Setting> bind_settings(PretrainSettings& settings) {
         choose_method(settings, *text);
       });
   std::vector<Setting> all = top.settings;
-  for (const auto& section :
-       {bind_model(settings.model), bind_method(settings), bind_mixture_kl(settings.mixture_kl), bind_train(settings),
-        bind_data(settings.data), bind_augment(settings.augment), bind_eval(settings.eval), bind_log(settings.log)}) {
+  for (const auto& section : {bind_model(settings), bind_method(settings), bind_mixture_kl(settings), bind_train(settings),
+                              bind_data(settings.data), bind_augment(settings), bind_eval(settings), bind_log(settings.log)}) {
     all.insert(all.end(), section.begin(), section.end());
   }
   return all;

@@ -7,16 +7,17 @@
 #include <optional>
 #include <utility>
 
-#include "mec/data/formats/open_dataset.h"
 #include "mec/ssl/methods/methods.h"
 #include "mec/ssl/run/broken_images.h"
 #include "mec/ssl/run/epoch_budget.h"
 #include "mec/ssl/run/rank_log.h"
 #include "mec/ssl/run/run_directory.h"
 #include "mec/ssl/run/run_keeper.h"
+#include "mec/ssl/run/run_network.h"
 #include "mec/ssl/run/run_ranks.h"
 #include "mec/ssl/run/run_setup.h"
 #include "mec/ssl/run/settings_file.h"
+#include "mec/ssl/run/training_images.h"
 #include "mec/ssl/training/checkpoint.h"
 #include "mec/ssl/training/checkpoint_files.h"
 #include "mec/ssl/training/checkpoint_writer.h"
@@ -33,44 +34,35 @@ void tell(const Teller& teller, const std::string& line) {
   if (teller) teller(line);
 }
 
-DatasetPtr open_data(const DataSettings& data, const Teller& note) {
-  DatasetPtr dataset = open_dataset({.path = data.path,
-                                     .kind = data.kind,
-                                     .split = parse_split(data.split),
-                                     .limit = data.limit,
-                                     .channels = static_cast<int>(data.channels),
-                                     .exif_orientation = data.exif_orientation});
-  for (const std::string& text : dataset->info().notes) tell(note, text);
-  return dataset;
-}
-
 std::string start_text(const PretrainSettings& settings, const Dataset& dataset, const TrainPlan& plan) {
-  return concat("pre-training ", settings.model.arch, " (width ", settings.model.width, ") on ", dataset.size(), " images of ",
-                dataset.info().kind, ": ", counted(settings.train.epochs, "epoch"), " of ",
-                counted(plan.steps_per_epoch(), "step"));
+  return concat(learns_from_labels(settings) ? "training " : "pre-training ", settings.model.arch, " (width ",
+                settings.model.width, ") on ", dataset.size(), " images of ", dataset.info().kind, ": ",
+                counted(settings.train.epochs, "epoch"), " of ", counted(plan.steps_per_epoch(), "step"));
 }
 
 std::string minutes_text(double minutes) {
   return minutes < 1 ? "less than a minute" : concat("about ", std::lround(minutes), " min");
 }
 
-std::vector<ImageSize> sizes_of(const Transform& views) {
-  std::vector<ImageSize> sizes;
-  for (int view = 0; view < views.views(); ++view) sizes.push_back(views.size(view));
-  return sizes;
+StepImages step_images(const Transform& views, const Dataset& dataset) {
+  StepImages images{.views = {}, .channels = dataset.info().channels, .classes = dataset.info().classes()};
+  for (int view = 0; view < views.views(); ++view) images.views.push_back(views.size(view));
+  return images;
 }
 
 // Null where no epoch is scored.
-std::unique_ptr<EncoderScorer> make_scorer(const PretrainSettings& settings, const Dataset& dataset, const Transform& views,
-                                           const Device& device, const RunOptions& options, BrokenImages& broken) {
+std::unique_ptr<EncoderScorer> make_scorer(const PretrainSettings& settings, const TrainingImages& images,
+                                           const Transform& views, const Device& device, const RunOptions& options,
+                                           BrokenImages& broken) {
   if (settings.eval.every_epochs == 0) return nullptr;
   check<ValueError>(options.make_scorer != nullptr, "eval.every_epochs is ", settings.eval.every_epochs,
                     ", but this program gives training nothing to score encoders with (RunOptions::make_scorer)");
-  check<ValueError>(settings.eval.knn || settings.eval.probe, "eval.every_epochs is ", settings.eval.every_epochs,
+  check<ValueError>(settings.eval.knn || settings.eval.probe || learns_from_labels(settings), "eval.every_epochs is ",
+                    settings.eval.every_epochs,
                     ", but there is nothing to score: set eval.knn or eval.probe, or eval.every_epochs=0");
   return options.make_scorer(
       settings, {.device = device,
-                 .channels = dataset.info().channels,
+                 .images = images,
                  .image_size = image_size_of(settings.data, views),
                  .normalization = views.normalization(),
                  .ranks = options.ranks,
@@ -82,13 +74,20 @@ std::unique_ptr<EncoderScorer> make_scorer(const PretrainSettings& settings, con
                  .note = options.note});
 }
 
+LearnerOptions learner_options(const PretrainSettings& settings, const DatasetInfo& images, bool ema_teacher) {
+  return {.model = settings.model,
+          .train = settings.train,
+          .in_channels = images.channels,
+          .ema_teacher = ema_teacher,
+          .classifier = classifier_of(settings, images.classes())};
+}
+
 // Scores of an encoder that has seen nothing yet take as long as later ones.
-double time_evaluation(const PretrainSettings& settings, std::int64_t channels, const Device& device,
+double time_evaluation(const PretrainSettings& settings, const DatasetInfo& images, const Device& device,
                        const EncoderScorer& scorer) {
-  const Learner learner({.model = settings.model, .train = settings.train, .in_channels = channels, .ema_teacher = false},
-                        device);
+  Learner learner(learner_options(settings, images, false), device);
   const auto began = std::chrono::steady_clock::now();
-  static_cast<void>(scorer.score(learner.online.encoder, learner.activations, [] { return false; }));
+  static_cast<void>(scorer.score(scored_network(learner), learner.activations, [] { return false; }));
   return seconds_since(began) * (has_averaged_teacher(settings) ? 2 : 1);
 }
 
@@ -97,13 +96,13 @@ PretrainSettings keep_within(PretrainSettings settings, double minutes, const Da
                              const Device& device, const EncoderScorer* scorer, const Teller& log) {
   // Throws for settings out of range.
   const TrainPlan plan(settings, dataset.size() / settings.train.batch);
-  RandomStep step(settings, sizes_of(views), dataset.info().channels, device);
+  RandomStep step(settings, step_images(views, dataset), device);
   time_rounds(2, [&] { step.run(); });
   const double step_seconds = median(time_rounds(5, [&] { step.run(); }));
   const std::int64_t asked = settings.train.epochs;
   double epoch_seconds = step_seconds * static_cast<double>(plan.steps_per_epoch());
   if (scorer) {
-    epoch_seconds += time_evaluation(settings, dataset.info().channels, device, *scorer) /
+    epoch_seconds += time_evaluation(settings, dataset.info(), device, *scorer) /
                      static_cast<double>(std::min(settings.eval.every_epochs, asked));
   }
   const EpochBudget budget = fit_epochs(minutes, epoch_seconds, asked, plan.fewest_epochs());
@@ -121,12 +120,11 @@ PretrainSettings keep_within(PretrainSettings settings, double minutes, const Da
 // After a run that had too little memory. "" where the batch is not the reason, or not known to be.
 std::string what_fits(const PretrainSettings& settings, const Device& device) {
   try {
-    const DatasetPtr dataset = open_data(settings.data, {});
+    const DatasetPtr dataset = open_training_images(settings, {}).train;
     const TransformPtr views =
         make_augmentation(settings.augment, normalization_of(settings.data, dataset->info().normalization));
     const std::int64_t prepared = settings.data.workers > 0 ? LoaderOptions{}.prefetch : 1;
-    const auto fits =
-        largest_batch(settings, sizes_of(*views), dataset->info().channels, device, device->host_readable() ? prepared : 0);
+    const auto fits = largest_batch(settings, step_images(*views, *dataset), device, device->host_readable() ? prepared : 0);
     if (!fits) return "";
     return concat("; train.batch is ", settings.train.batch, ", and about ", fits->images,
                   " fit, estimated from steps of up to ", fits->measured, " images");
@@ -150,7 +148,7 @@ RunEnd ended_already(const RunOptions& options, const std::filesystem::path& out
   tell(options.log,
        concat(printable(out.string()), ": training has ended already, after ", counted(settings.train.epochs, "epoch")));
   if (options.ranks->rank() == 0) {
-    const std::string doubt = missing_best(out, settings.eval);
+    const std::string doubt = missing_best(out, settings);
     if (!doubt.empty()) tell(options.note, doubt);
     try {
       if (settings.log.tensorboard) write_events_of(out, settings.train.batch);
@@ -243,10 +241,11 @@ RunEnd end_run(RunEnd end, RunKeeper* keeper, BrokenImages& broken, const RunOpt
 // From the start, or from a checkpoint.
 RunEnd run(const PretrainSettings& asked, const Device& device, const std::filesystem::path& out, const RunOptions& options,
            Former former, RankLog* log) {
-  const DatasetPtr dataset = open_data(asked.data, options.note);
+  const TrainingImages images = open_training_images(asked, options.note);
+  const DatasetPtr& dataset = images.train;
   const TransformPtr views = make_augmentation(asked.augment, normalization_of(asked.data, dataset->info().normalization));
   BrokenImages broken(out / kBrokenFile, asked.data.broken_limit, options.note, options.ranks);
-  std::unique_ptr<EncoderScorer> scorer = make_scorer(asked, *dataset, *views, device, options, broken);
+  std::unique_ptr<EncoderScorer> scorer = make_scorer(asked, images, *views, device, options, broken);
   const PretrainSettings settings =
       options.within_minutes ? keep_within(asked, *options.within_minutes, *dataset, *views, device, scorer.get(), options.log)
                              : asked;
@@ -257,13 +256,11 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
   const TrainPlan plan(settings, loader.batches_per_epoch());
   const std::string computed_on = computed_by(options, device);
   check_same_run(settings, dataset->size(), computed_on, scorer ? scorer->text() : "", *options.ranks);
-  Learner learner({.model = settings.model,
-                   .train = settings.train,
-                   .in_channels = dataset->info().channels,
-                   .ema_teacher = objective->ema_teacher(),
-                   .ranks = options.ranks},
-                  device);
+  LearnerOptions of_learner = learner_options(settings, dataset->info(), objective->ema_teacher());
+  of_learner.ranks = options.ranks;
+  Learner learner(of_learner, device);
   const RunIdentity identity = identity_of(settings, plan.steps_per_epoch(), dataset->size());
+  if (!former.checkpoint) take_weights(settings, learner);
   const std::vector<SettingChange> changes =
       take_state(former, identity, learner, *objective, options, computed_on, printable(out.string()), plan.steps());
   broadcast_state(learner, *objective);
@@ -277,7 +274,7 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
   if (leads) {
     keeper = make_keeper(settings, *objective, options,
                          {.folder = out,
-                          .info = describe_encoder(learner.online.encoder, *views, settings.data),
+                          .info = describe_network(learner, *views, settings.data, dataset->info().class_names),
                           .identity = identity,
                           .computed_on = computed_on,
                           .steps_done = done,

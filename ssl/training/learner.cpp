@@ -34,22 +34,32 @@ std::vector<GroupRule> group_rules(const TrainSettings& train) {
   if (!train.decay_norm_and_bias) {
     rules.insert(rules.begin(), {.name = "norm_and_bias", .kinds = {ParameterKind::norm, ParameterKind::bias}, .lars = false});
   }
-  if (!train.constant_predictor_rate) return rules;
-  std::vector<GroupRule> predictor = rules;  // the same rules again, for the predictor alone
-  for (GroupRule& rule : predictor) {
-    rule.name = "predictor_" + rule.name;
-    rule.prefix = "predictor.";
-    rule.constant_lr = train.lr;
-  }
-  rules.insert(rules.begin(), predictor.begin(), predictor.end());
+  // The same rules again, for one part of the network alone.
+  const auto apart = [&rules, all = rules](const std::string& part, const auto& change) {
+    std::vector<GroupRule> own = all;
+    for (GroupRule& rule : own) {
+      rule.name = concat(part, "_", rule.name);
+      rule.prefix = part + ".";
+      change(rule);
+    }
+    rules.insert(rules.begin(), own.begin(), own.end());
+  };
+  if (train.constant_predictor_rate) apart("predictor", [&](GroupRule& rule) { rule.constant_lr = train.lr; });
+  if (train.encoder_lr_factor != 1) apart("encoder", [&](GroupRule& rule) { rule.lr_factor = train.encoder_lr_factor; });
   return rules;
+}
+
+void freeze_as(const TrainSettings& train, ResNet& encoder) {
+  encoder.freeze_parts(train.frozen_stages);
+  encoder.frozen_statistics = train.frozen_batch_norm;
 }
 
 // Both networks are initialised before their parameter tables are made. The teacher is also frozen,
 // so that no graph is recorded for it.
 OnlineNetwork make_online(const LearnerOptions& options, const Placement& where) {
-  OnlineNetwork online(options.model, options.in_channels, where);
+  OnlineNetwork online(options.model, options.in_channels, where, options.classifier);
   initialize(online, options.train.seed);
+  freeze_as(options.train, online.encoder);
   return online;
 }
 
@@ -57,6 +67,7 @@ TeacherNetwork make_teacher(const LearnerOptions& options, TeacherNetwork& onlin
   TeacherNetwork teacher(options.model, options.in_channels, where);
   copy_state(online.encoder, teacher.encoder);
   copy_state(online.projector, teacher.projector);
+  freeze_as(options.train, teacher.encoder);
   freeze(teacher);
   return teacher;
 }
@@ -82,6 +93,7 @@ Learner::Learner(const LearnerOptions& options, const Device& device)
       accumulate(options.train.accumulate),
       on_nonfinite(options.train.on_nonfinite),
       ranks(options.ranks),
+      classifier(options.classifier),
       across(make_across(options)),
       online(make_online(options, {device, options.parameters})),
       parameters(online, group_rules(options.train)),

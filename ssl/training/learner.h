@@ -14,9 +14,10 @@ namespace mec {
 
 struct LearnerOptions {
   ModelSettings model;
-  TrainSettings train;           // optimiser, seed, precision
-  std::int64_t in_channels = 3;  // of the images' files
-  bool ema_teacher = true;       // as the objective says; without one there is no second network
+  TrainSettings train;                               // optimiser, seed, precision
+  std::int64_t in_channels = 3;                      // of the images' files
+  bool ema_teacher = true;                           // as the objective says; without one there is no second network
+  std::optional<ClassifierOptions> classifier = {};  // where the objective learns from labels
   Dtype parameters = Dtype::f32;
   CommunicatorPtr ranks = one_process();  // each has a learner of its own, with the same state
 };
@@ -38,11 +39,12 @@ class Learner {
   // in.
   Learner(const LearnerOptions& options, const Device& device);
 
-  Dtype activations;                      // dtype in which images enter the networks
-  std::int64_t accumulate;                // equal parts in which a batch passes through the networks
-  OnNonfinite on_nonfinite;               // a setting of the run
-  CommunicatorPtr ranks;                  // each has an equal part of the rows of every batch
-  std::unique_ptr<SyncBatchNorm> across;  // null where each rank normalises by its own rows
+  Dtype activations;                            // dtype in which images enter the networks
+  std::int64_t accumulate;                      // equal parts in which a batch passes through the networks
+  OnNonfinite on_nonfinite;                     // a setting of the run
+  CommunicatorPtr ranks;                        // each has an equal part of the rows of every batch
+  std::optional<ClassifierOptions> classifier;  // of the online network, in place of projector and predictor
+  std::unique_ptr<SyncBatchNorm> across;        // null where each rank normalises by its own rows
   OnlineNetwork online;
   ParameterTable parameters;         // of online
   std::unique_ptr<Teacher> teacher;  // null where the objective needs none

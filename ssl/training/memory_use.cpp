@@ -31,15 +31,15 @@ struct StepMemory {
   double used = 0, reserved = 0;  // bytes
 };
 
-StepMemory measured(PretrainSettings settings, std::int64_t images, const std::vector<ImageSize>& views, std::int64_t channels,
-                    const Device& device, const StepRunnerOptions& options) {
-  settings.train.batch = images;
+StepMemory measured(PretrainSettings settings, std::int64_t batch, const StepImages& images, const Device& device,
+                    const StepRunnerOptions& options) {
+  settings.train.batch = batch;
   CachingAllocator& allocator = device->allocator();
   allocator.trim();
   allocator.reset_high_water();
   const AllocatorStats before = allocator.stats();
   const int steps = options.capture && device->make_capture() ? kStepsUntilReplay : 1;
-  RandomStep step(settings, views, channels, device, options);
+  RandomStep step(settings, images, device, options);
   for (int i = 0; i < steps && !step.replays(); ++i) step.run();
   const AllocatorStats after = allocator.stats();
   return {.used = static_cast<double>(after.high_water - before.in_use),
@@ -84,18 +84,16 @@ std::string memory_by_part(const OutOfMemory& error, Learner& learner, const Obj
                 large.empty() ? "" : concat(" (", joined(large, ", "), ")"));
 }
 
-std::optional<LargestBatch> largest_batch(const PretrainSettings& settings, const std::vector<ImageSize>& views,
-                                          std::int64_t channels, const Device& device, std::int64_t copies) {
+std::optional<LargestBatch> largest_batch(const PretrainSettings& settings, const StepImages& images, const Device& device,
+                                          std::int64_t copies) {
   const std::int64_t parts = settings.train.accumulate;  // of every batch
   // The batch divided by a power of two: a method's queue may want that.
   const auto part_of_batch = [&](double most) {
-    std::int64_t images = settings.train.batch / 2;
-    while (images > 1 && static_cast<double>(images) > most) images /= 2;
-    return images;
+    std::int64_t part = settings.train.batch / 2;
+    while (part > 1 && static_cast<double>(part) > most) part /= 2;
+    return part;
   };
-  const auto used_by = [&](std::int64_t images) {
-    return measured(settings, images, views, channels, device, {.capture = false}).used;
-  };
+  const auto used_by = [&](std::int64_t batch) { return measured(settings, batch, images, device, {.capture = false}).used; };
   try {
     CachingAllocator& allocator = device->allocator();
     allocator.trim();
@@ -106,16 +104,16 @@ std::optional<LargestBatch> largest_batch(const PretrainSettings& settings, cons
     const double an_image = by_half / static_cast<double>(few - few / 2), no_image = used - an_image * static_cast<double>(few);
 
     const std::int64_t many = std::max(few, part_of_batch((room - no_image) / an_image * kMeasuredShare));
-    const double reserved = measured(settings, many, views, channels, device, {}).reserved;
+    const double reserved = measured(settings, many, images, device, {}).reserved;
     double an_image_with_gaps = (reserved - no_image) / static_cast<double>(many);
-    for (const ImageSize& size : views) {
+    for (const ImageSize& size : images.views) {
       an_image_with_gaps +=
-          static_cast<double>(copies * size.height * size.width * device->image_channels(channels)) * sizeof(float);
+          static_cast<double>(copies * size.height * size.width * device->image_channels(images.channels)) * sizeof(float);
     }
     const double fit = kShare * (room - no_image) / an_image_with_gaps;
     if (!(fit < static_cast<double>(settings.train.batch))) return {};
-    const std::int64_t images = static_cast<std::int64_t>(fit) / parts * parts;
-    return LargestBatch{.images = std::max(few, images), .measured = many};
+    const std::int64_t largest = static_cast<std::int64_t>(fit) / parts * parts;
+    return LargestBatch{.images = std::max(few, largest), .measured = many};
   } catch (const std::exception&) {
     return {};
   }

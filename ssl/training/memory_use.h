@@ -9,6 +9,7 @@
 #include "mec/data/image.h"
 #include "mec/ssl/methods/objective.h"
 #include "mec/ssl/training/learner.h"
+#include "mec/ssl/training/random_step.h"
 #include "mec/tensor/allocator.h"
 
 namespace mec {
@@ -33,7 +34,7 @@ struct LargestBatch {
 // Call it where nothing else uses the device; its cached memory goes back to the system. `copies`:
 // how often the loader holds a batch in the same memory. None where no such number can be had: a
 // step of few images fails, or the batch of the settings should have fitted.
-std::optional<LargestBatch> largest_batch(const PretrainSettings& settings, const std::vector<ImageSize>& views,
-                                          std::int64_t channels, const Device& device, std::int64_t copies);
+std::optional<LargestBatch> largest_batch(const PretrainSettings& settings, const StepImages& images, const Device& device,
+                                          std::int64_t copies);
 
 }  // namespace mec

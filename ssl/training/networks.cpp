@@ -3,6 +3,7 @@
 #include "mec/nn/batch_norm.h"
 #include "mec/nn/linear.h"
 #include "mec/nn/prototypes.h"
+#include "mec/ssl/methods/methods.h"
 
 namespace mec {
 
@@ -48,15 +49,33 @@ Sequential make_predictor(const ModelSettings& settings, const Placement& where)
   return layers;
 }
 
-TeacherNetwork::TeacherNetwork(const ModelSettings& settings, std::int64_t in_channels, const Placement& where)
-    : encoder(encoder_config(settings, in_channels), where),
-      projector(make_projector({.in = encoder.out_features(),
-                                .hidden = settings.proj_hidden ? settings.proj_hidden : encoder.out_features(),
-                                .dim = settings.dim,
-                                .layers = settings.proj_layers,
-                                .norm = settings.proj_norm,
-                                .output_norm = settings.proj_output_norm},
-                               where)) {}
+Sequential make_classifier(std::int64_t in, const ClassifierOptions& options, const Placement& where) {
+  Sequential layers;
+  if (options.norm) layers.add(BatchNorm({.channels = in, .affine = false, .eps = 1e-6}, where));
+  Linear linear({.in = in, .out = options.classes}, where);
+  linear.weight.init = {Initializer::Kind::normal, 0.01};
+  linear.bias.init = {Initializer::Kind::constant, 0.0};
+  layers.add(std::move(linear));
+  return layers;
+}
+
+std::optional<ClassifierOptions> classifier_of(const PretrainSettings& settings, std::int64_t classes) {
+  if (!learns_from_labels(settings)) return {};
+  return ClassifierOptions{.classes = classes, .norm = method_setting(settings, "head_norm") != 0};
+}
+
+TeacherNetwork::TeacherNetwork(const ModelSettings& settings, std::int64_t in_channels, const Placement& where,
+                               bool has_projector)
+    : encoder(encoder_config(settings, in_channels), where) {
+  if (!has_projector) return;
+  projector = make_projector({.in = encoder.out_features(),
+                              .hidden = settings.proj_hidden ? settings.proj_hidden : encoder.out_features(),
+                              .dim = settings.dim,
+                              .layers = settings.proj_layers,
+                              .norm = settings.proj_norm,
+                              .output_norm = settings.proj_output_norm},
+                             where);
+}
 
 Variable TeacherNetwork::forward(const Variable& x, const Pass& pass) const {
   return projector.forward(encoder.forward(x, pass), pass);
@@ -67,8 +86,10 @@ void TeacherNetwork::visit(const std::string& prefix, Visitor& visitor) {
   projector.visit(prefix + "projector.", visitor);
 }
 
-OnlineNetwork::OnlineNetwork(const ModelSettings& settings, std::int64_t in_channels, const Placement& where)
-    : TeacherNetwork(settings, in_channels, where), predictor(make_predictor(settings, where)) {}
+OnlineNetwork::OnlineNetwork(const ModelSettings& settings, std::int64_t in_channels, const Placement& where,
+                             const std::optional<ClassifierOptions>& classifier)
+    : TeacherNetwork(settings, in_channels, where, !classifier),
+      predictor(classifier ? make_classifier(encoder.out_features(), *classifier, where) : make_predictor(settings, where)) {}
 
 Variable OnlineNetwork::forward(const Variable& x, const Pass& pass) const { return predictor.forward(project(x, pass), pass); }
 

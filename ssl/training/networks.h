@@ -2,6 +2,8 @@
 // encoder, projector.
 #pragma once
 
+#include <optional>
+
 #include "mec/nn/resnet.h"
 #include "mec/nn/sequential.h"
 #include "mec/ssl/settings.h"
@@ -20,9 +22,22 @@ Sequential make_projector(const ProjectorOptions& options, const Placement& wher
 // Linear(d,h)-BN-ReLU, Linear(h,d) with bias; or cosines with prototypes; or nothing.
 Sequential make_predictor(const ModelSettings& settings, const Placement& where);
 
+// What stands behind the encoder where it learns from labels, in place of projector and predictor.
+struct ClassifierOptions {
+  std::int64_t classes = 0;
+  bool norm = false;  // a batch norm without γ and β before the linear layer
+};
+// [BN (ε = 1e-6),] Linear(in, classes), which starts from N(0, 0.01²) with biases of 0: the head of
+// MEC's linear evaluation (github.com/xinliu20/MEC, benchmarks/linearprob/main_lincls.py).
+Sequential make_classifier(std::int64_t in, const ClassifierOptions& options, const Placement& where);
+
+// That of a run; none where its method learns without labels.
+std::optional<ClassifierOptions> classifier_of(const PretrainSettings& settings, std::int64_t classes);
+
+// Where there is a classifier, the projector is empty: projections are the encoder's features.
 class TeacherNetwork : public Module {
  public:
-  TeacherNetwork(const ModelSettings& settings, std::int64_t in_channels, const Placement& where);
+  TeacherNetwork(const ModelSettings& settings, std::int64_t in_channels, const Placement& where, bool has_projector = true);
 
   Variable forward(const Variable& x, const Pass& pass) const override;  // (N,H,W,C) -> (N,d)
   void visit(const std::string& prefix, Visitor& visitor) override;      // "encoder.…", "projector.…"
@@ -31,13 +46,14 @@ class TeacherNetwork : public Module {
   Sequential projector;
 };
 
-// The predictor is visited last: the teacher's parameters are then the first of the online
-// network's, as Ema requires.
+// The predictor, or the classifier in its place, is visited last: the teacher's parameters are then
+// the first of the online network's, as Ema requires.
 class OnlineNetwork : public TeacherNetwork {
  public:
-  OnlineNetwork(const ModelSettings& settings, std::int64_t in_channels, const Placement& where);
+  OnlineNetwork(const ModelSettings& settings, std::int64_t in_channels, const Placement& where,
+                const std::optional<ClassifierOptions>& classifier = {});
 
-  // (N,H,W,C) -> (N,d), or (N,K) with prototypes.
+  // (N,H,W,C) -> (N,d), or (N,K) with K prototypes or classes.
   Variable forward(const Variable& x, const Pass& pass) const override;
   Variable project(const Variable& x, const Pass& pass) const { return TeacherNetwork::forward(x, pass); }
   void visit(const std::string& prefix, Visitor& visitor) override;  // …, "predictor.…"

@@ -9,11 +9,17 @@
 
 namespace mec {
 
+struct StepImages {
+  std::vector<ImageSize> views;
+  std::int64_t channels = 3;
+  std::int64_t classes = 2;  // where the method learns from labels
+};
+
 class RandomStep {
  public:
-  // Networks and objective of the settings, on batches of settings.train.batch images in views of
-  // these sizes; each rank has its part of them.
-  RandomStep(const PretrainSettings& settings, const std::vector<ImageSize>& views, std::int64_t channels, const Device& device,
+  // Networks and objective of the settings, on batches of settings.train.batch such images; each
+  // rank has its part of them.
+  RandomStep(const PretrainSettings& settings, const StepImages& images, const Device& device,
              const StepRunnerOptions& options = {}, const CommunicatorPtr& ranks = one_process());
 
   double run();  // one step; waits for the device, and returns the loss
@@ -22,7 +28,7 @@ class RandomStep {
  private:
   std::unique_ptr<Objective> objective_;
   Learner learner_;
-  std::vector<Tensor> views_;  // (N,H,W,C) each
+  StepInput input_;
   StepScalars scalars_;
   StepRunner runner_;
 };

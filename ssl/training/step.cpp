@@ -185,12 +185,16 @@ void update(Learner& learner, const StepScalars& scalars, const Tensor& when) {
   if (learner.teacher) learner.teacher->ema.update(scalars.ema(), when);
 }
 
-StepOutput training_step(Learner& learner, Objective& objective, const std::vector<Tensor>& views, const StepScalars& scalars,
+StepOutput training_step(Learner& learner, Objective& objective, const StepInput& input, const StepScalars& scalars,
                          const OnPart& on_part) {
+  const std::vector<Tensor>& views = input.views;
   check<ValueError>(objective.ema_teacher() == static_cast<bool>(learner.teacher), "training_step: ", objective.name(),
                     objective.ema_teacher() ? " needs" : " has no use for",
                     " an averaged teacher; set LearnerOptions::ema_teacher "
                     "to what the objective says");
+  check<ValueError>(objective.learns_from_labels() == static_cast<bool>(input.labels), "training_step: ", objective.name(),
+                    objective.learns_from_labels() ? " learns from labels, but the batch has none"
+                                                   : " learns without labels, but the batch has some");
   for (const Tensor& view : views) {
     check<ShapeError>(view.dim(0) % learner.accumulate == 0, "training_step: a batch of ", view.dim(0), " images has no ",
                       learner.accumulate, " equal parts (train.accumulate)");
@@ -204,7 +208,8 @@ StepOutput training_step(Learner& learner, Objective& objective, const std::vect
   }
   learner.parameters.clear_grads();
   if (learner.sums) learner.sums->forget();
-  const StepContext context{.predict = [&](const Tensor& projections) { return predict(learner, projections); }};
+  const StepContext context{.predict = [&](const Tensor& projections) { return predict(learner, projections); },
+                            .labels = input.labels};
   const Gradients gradients{learner, objective, views, context, on_part};
   StepOutput out = learner.accumulate > 1 ? gradients.in_parts(teachers) : gradients.at_once(teachers);
   on_part("update");

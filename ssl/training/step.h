@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <utility>
+#include <vector>
 
 #include "mec/ssl/methods/objective.h"
 #include "mec/ssl/training/learner.h"
@@ -16,6 +18,15 @@ struct StepOutput {
   // (1), f32: 1 when every gradient is finite and, where steps may be skipped
   // (train.on_nonfinite), every number of the metrics and running statistics, too; else 0.
   Tensor finite;
+};
+
+// What a step is given: of several ranks, this one's rows.
+struct StepInput {
+  // Implicit: most methods learn from views alone.
+  StepInput(std::vector<Tensor> views_in, Tensor labels_in = {}) : views(std::move(views_in)), labels(std::move(labels_in)) {}
+
+  std::vector<Tensor> views;  // (N,H,W,C) each, in the parameters' dtype or the activations'
+  Tensor labels;              // (N) i32, on the views' device, where the objective learns from them
 };
 
 // Teacher embeddings of every view, in f32, nothing saved for backward. Only with an averaged
@@ -35,10 +46,10 @@ void update(Learner& learner, const StepScalars& scalars, const Tensor& when = {
 // backward, update.
 using OnPart = std::function<void(const char*)>;
 
-// embed, objective, backward, update. views: (N,H,W,C) each, in the parameters' dtype or the
-// activations'. No host read-back: recordable. Where the learner skips steps that are not finite,
-// such a step leaves learner and objective as they were, to the bit. ValueError where the learner
-// has no teacher and the objective needs one, or the other way round.
+// embed, objective, backward, update. No host read-back: recordable. Where the learner skips steps
+// that are not finite, such a step leaves learner and objective as they were, to the bit.
+// ValueError where the learner has no teacher and the objective needs one, or the other way round,
+// and the same for labels of the input.
 //
 // With learner.accumulate = k, the loss is that of the whole batch, and so is its gradient: the k
 // parts are embedded without keeping activations, the objective is taken of all of them, and then
@@ -47,11 +58,11 @@ using OnPart = std::function<void(const char*)>;
 // Batch norm normalises each part by its own statistics, as over k devices. ShapeError where k does
 // not divide N.
 //
-// On several ranks, views are this rank's rows of the batch. The objective is that of the rows of
-// all ranks (Objective::takes_own_rows), and its gradient's own rows go backward; the parameters'
-// gradients are the sum over ranks: those of one process with the whole batch.
+// On several ranks, the objective is that of the rows of all ranks (Objective::takes_own_rows), and
+// its gradient's own rows go backward; the parameters' gradients are the sum over ranks: those of
+// one process with the whole batch.
 StepOutput training_step(
-    Learner& learner, Objective& objective, const std::vector<Tensor>& views, const StepScalars& scalars,
+    Learner& learner, Objective& objective, const StepInput& input, const StepScalars& scalars,
     const OnPart& on_part = [](const char*) {});
 
 }  // namespace mec

@@ -65,26 +65,27 @@ StepRunner::StepRunner(Learner& learner, Objective& objective, const StepScalars
 
 StepRunner::~StepRunner() = default;
 
-StepOutput StepRunner::eager(const std::vector<Tensor>& views) {
+StepOutput StepRunner::eager(const StepInput& input) {
   projection_ = {};  // its memory serves the step
   try {
-    StepOutput output = training_step(learner_, objective_, views, scalars_, options_.on_part);
+    StepOutput output = training_step(learner_, objective_, input, scalars_, options_.on_part);
     projection_ = output.projection;
     return output;
   } catch (const OutOfMemory& error) {
-    throw MemoryError(memory_by_part(error, learner_, objective_, views));
+    throw MemoryError(memory_by_part(error, learner_, objective_, input.views));
   }
 }
 
-ReadMetrics StepRunner::run(const std::vector<Tensor>& views) {
+ReadMetrics StepRunner::run(const StepInput& input) {
   if (!queues_) {
-    return [output = eager(views)] { return read_now(output); };
+    return [output = eager(input)] { return read_now(output); };
   }
-  if (!capture_ || !takes(views)) return read_later(eager(views));
-  for (std::size_t v = 0; v < views.size(); ++v) inputs_[v].copy_from(views[v]);
+  if (!capture_ || !takes(input)) return read_later(eager(input));
+  for (std::size_t v = 0; v < input.views.size(); ++v) fixed_.views[v].copy_from(input.views[v]);
+  if (input.labels) fixed_.labels.copy_from(input.labels);
   if (!recorded_ && (eager_steps_ < kWarmUpSteps || !record())) {
     ++eager_steps_;
-    return read_later(eager(inputs_));
+    return read_later(eager(fixed_));
   }
   capture_->replay();
   learner_.ranks->after_replay();
@@ -92,14 +93,18 @@ ReadMetrics StepRunner::run(const std::vector<Tensor>& views) {
   return read_later(output_);
 }
 
-// Whether the views fit the fixed tensors, whose shapes are those of the first batch.
-bool StepRunner::takes(const std::vector<Tensor>& views) {
-  if (inputs_.empty()) {
-    for (const Tensor& view : views) inputs_.emplace_back(view.shape(), view.dtype(), view.device());
+// Whether the input fits the fixed tensors, whose shapes are those of the first batch.
+bool StepRunner::takes(const StepInput& input) {
+  const auto like = [](const Tensor& t) { return t ? Tensor(t.shape(), t.dtype(), t.device()) : Tensor(); };
+  if (fixed_.views.empty()) {
+    for (const Tensor& view : input.views) fixed_.views.push_back(like(view));
+    fixed_.labels = like(input.labels);
   }
-  return std::ranges::equal(views, inputs_, [](const Tensor& view, const Tensor& input) {
-    return view.shape() == input.shape() && view.dtype() == input.dtype();
-  });
+  const auto fits = [](const Tensor& given, const Tensor& fixed) {
+    if (!given || !fixed) return !given && !fixed;
+    return given.shape() == fixed.shape() && given.dtype() == fixed.dtype();
+  };
+  return std::ranges::equal(input.views, fixed_.views, fits) && fits(input.labels, fixed_.labels);
 }
 
 // False where the step asks for more memory than the eager steps before it left in the allocator:
@@ -112,7 +117,7 @@ bool StepRunner::record() {
   Backend& device = learner_.parameters.values().backend();
   try {
     capture_->begin();
-    output_ = eager(inputs_);
+    output_ = eager(fixed_);
     capture_->end();
   } catch (const MemoryError&) {
     if (eager_steps_ >= kMostEagerSteps) throw;

@@ -27,10 +27,10 @@ struct StepRunnerOptions {
 };
 
 // Where the device offers a Capture: two eager steps allocate memory, plans and workspaces, the
-// third is recorded, and it and all later ones are replayed. Views are copied into tensors at fixed
-// addresses, and metrics leave before the next step overwrites them. Scalars, and what the
-// objective changes on a schedule, lie in tensors of their own anyway. Any other device runs each
-// step on the given views, and its metrics stay where they were made until they are read.
+// third is recorded, and it and all later ones are replayed. Views and labels are copied into
+// tensors at fixed addresses, and metrics leave before the next step overwrites them. Scalars, and
+// what the objective changes on a schedule, lie in tensors of their own anyway. Any other device
+// runs each step on the given input, and its metrics stay where they were made until they are read.
 //
 // A step that does not fit into memory is a MemoryError that says what is held, by part.
 //
@@ -42,15 +42,15 @@ class StepRunner {
   StepRunner(Learner& learner, Objective& objective, const StepScalars& scalars, const StepRunnerOptions& options = {});
   ~StepRunner();
 
-  ReadMetrics run(const std::vector<Tensor>& views);
+  ReadMetrics run(const StepInput& input);
   // The first view's in the last step, this rank's rows; the next one may write over it.
   const Tensor& projection() const { return projection_; }
   bool replays() const { return recorded_; }
   bool queues() const { return queues_; }  // the device runs asynchronously, behind the host
 
  private:
-  StepOutput eager(const std::vector<Tensor>& views);
-  bool takes(const std::vector<Tensor>& views);
+  StepOutput eager(const StepInput& input);
+  bool takes(const StepInput& input);
   bool record();
 
   Learner& learner_;
@@ -58,8 +58,8 @@ class StepRunner {
   const StepScalars& scalars_;
   const StepRunnerOptions options_;
   int eager_steps_ = 0;
-  std::vector<Tensor> inputs_;
-  StepOutput output_;  // of the recorded step
+  StepInput fixed_{{}};  // what a recorded step reads
+  StepOutput output_;    // of the recorded step
   Tensor projection_;
   // null: every step is eager. Declared after the tensors above so that it is destroyed first: the
   // recorded step still writes into them.

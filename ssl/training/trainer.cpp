@@ -53,10 +53,20 @@ void check_settings(const PretrainSettings& settings, std::int64_t steps_per_epo
                     train.lr);
   check<ValueError>(train.weight_decay == 0 || fits_f32(train.weight_decay),
                     "train.weight_decay is a finite number from 0, as f32 holds it, but is ", train.weight_decay);
+  check<ValueError>(train.encoder_lr_factor == 0 || fits_f32(train.encoder_lr_factor),
+                    "train.encoder_lr_factor is a finite number from 0, as f32 holds it, but is ", train.encoder_lr_factor);
   check<ValueError>(train.ema >= 0 && train.ema <= 1, "train.ema lies in [0, 1], but is ", train.ema);
   check<ValueError>(train.ema_end >= 0 && train.ema_end <= 1, "train.ema_end lies in [0, 1], but is ", train.ema_end);
   const std::int64_t steps = train.epochs * steps_per_epoch;
   for (const Warmup& warmup : warmups_of(settings)) check_warmup(warmup, train, steps);
+}
+
+// On the learner's device, where the objective learns from them.
+Tensor labels_of(const Batch& batch, const Learner& learner, const Objective& objective) {
+  if (!objective.learns_from_labels()) return {};
+  check<ValueError>(!batch.labels.empty(), "training: method ", objective.name(),
+                    " learns from labels, but the images have none");
+  return Tensor::from(batch.labels, {static_cast<std::int64_t>(batch.labels.size())}, learner.parameters.values().device());
 }
 
 }  // namespace
@@ -75,7 +85,8 @@ std::int64_t TrainPlan::fewest_epochs() const {
 
 StepValues TrainPlan::at(std::int64_t step) const {
   const TrainSettings& train = settings_.train;
-  return {.lr = warmup_cosine(step, train.lr, {.total = steps_, .warmup = train.warmup.in_steps(steps_per_epoch_)}),
+  const std::int64_t counted = train.lr_by_epoch ? step - step % steps_per_epoch_ : step;
+  return {.lr = warmup_cosine(counted, train.lr, {.total = steps_, .warmup = train.warmup.in_steps(steps_per_epoch_)}),
           .ema = ema_coefficient(step, train.ema, steps_, train.ema_end)};
 }
 
@@ -122,7 +133,7 @@ std::int64_t train(Learner& learner, Objective& objective, Loader& loader, const
     const std::int64_t given = batch->epoch * plan.steps_per_epoch() + batch->index;
     check<ValueError>(given == step, "training: step ", step, " got the batch of step ", given,
                       " (from 0); begin the loader where the run goes on");
-    loop.step(batch->views, seconds_since(wait));
+    loop.step({batch->views, labels_of(*batch, learner, objective)}, seconds_since(wait));
   }
   loop.finish();
   return loop.steps_done();

@@ -108,12 +108,12 @@ struct TrainingLoop::Impl {
         reports(objective, std::move(observers), learner, NonfiniteSteps(settings.train, options.skipped, options.note)),
         done(options.steps_done) {}
 
-  void step(const std::vector<Tensor>& views, double data_seconds, std::size_t unread) {
+  void step(const StepInput& batch, double data_seconds, std::size_t unread) {
     check<ValueError>(done < plan.steps(), "training: all ", plan.steps(), " steps of the run are done");
     StepReport report{.step = done + 1,
                       .steps = plan.steps(),
                       .epoch = done / plan.steps_per_epoch() + 1,
-                      .images = views.front().dim(0) * learner.ranks->size(),
+                      .images = batch.views.front().dim(0) * learner.ranks->size(),
                       .values = plan.at(done),
                       .scheduled = {},
                       .metrics = {},
@@ -122,7 +122,7 @@ struct TrainingLoop::Impl {
     scalars.set(report.values);
     objective.before_step(done, plan.steps_per_epoch());
     report.scheduled = objective.scheduled();
-    ReadMetrics metrics = runner.run(views);
+    ReadMetrics metrics = runner.run(batch);
     const Tensor projection = plan.measures(report.step) ? learner.ranks->all_gather(runner.projection()) : Tensor();
     const std::int64_t epoch = report.step % plan.steps_per_epoch() == 0 ? report.epoch : 0;
     reports.add(std::move(report), std::move(metrics), projection);
@@ -149,13 +149,13 @@ TrainingLoop::~TrainingLoop() = default;
 
 std::int64_t TrainingLoop::steps_done() const { return impl_->done; }
 
-void TrainingLoop::step(const std::vector<Tensor>& views, double data_seconds) {
-  impl_->step(views, data_seconds, impl_->runner.queues() ? kMetricDelay : 0);
+void TrainingLoop::step(const StepInput& batch, double data_seconds) {
+  impl_->step(batch, data_seconds, impl_->runner.queues() ? kMetricDelay : 0);
 }
 
-StepReport TrainingLoop::step_now(const std::vector<Tensor>& views, std::chrono::steady_clock::time_point began) {
+StepReport TrainingLoop::step_now(const StepInput& batch, std::chrono::steady_clock::time_point began) {
   impl_->reports.count_from(began);
-  impl_->step(views, 0, 0);
+  impl_->step(batch, 0, 0);
   return impl_->reports.last();
 }
 

@@ -22,12 +22,12 @@ class TrainingLoop {
   ~TrainingLoop();
 
   std::int64_t steps_done() const;
-  // The next step, on views of the plan's batch, which were waited for so many seconds. ValueError
-  // after the last one; NumericalError as of train().
-  void step(const std::vector<Tensor>& views, double data_seconds);
+  // The next step, on the plan's batch, which was waited for so many seconds. ValueError after the
+  // last one; NumericalError as of train().
+  void step(const StepInput& batch, double data_seconds);
   // The same for a caller who has work of its own between two steps: the step's time counts from
   // `began`, and its report is read at once.
-  StepReport step_now(const std::vector<Tensor>& views, std::chrono::steady_clock::time_point began);
+  StepReport step_now(const StepInput& batch, std::chrono::steady_clock::time_point began);
   // Training ends here: the last reports are read, and observers write what they have. Not to be
   // followed by a step.
   void finish();

@@ -47,7 +47,7 @@ TEST_CASE("mec bench step runs the step of its options") {
   settings.train.batch = 6;
   settings.train.accumulate = 3;
   settings.train.precision = "bf16";
-  RandomStep step(settings, {{40, 40}, {40, 40}}, 1, make_cpu_device({.threads = 1}));
+  RandomStep step(settings, {.views = {{40, 40}, {40, 40}}, .channels = 1}, make_cpu_device({.threads = 1}));
   double loss = 0;
   for (int i = 0; i < 1 + 2; ++i) loss = step.run();
   CHECK(out.at("loss") == loss);

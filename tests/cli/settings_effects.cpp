@@ -10,9 +10,11 @@
 
 #include "data/fixtures.h"
 #include "mec/data/formats/open_dataset.h"
+#include "mec/data/labelled_subset.h"
 #include "mec/eval/encoder_scorer.h"
 #include "mec/nn/files/weights.h"
 #include "mec/nn/files/weights_info.h"
+#include "mec/nn/initialize.h"
 #include "mec/ssl/methods/methods.h"
 #include "mec/ssl/run/evaluations.h"
 #include "mec/ssl/run/run_directory.h"
@@ -21,6 +23,7 @@
 #include "mec/ssl/run/train_run.h"
 #include "mec/tensor/devices.h"
 #include "mec/tensor/io/safetensors.h"
+#include "mec/tensor/ops.h"
 #include "support/program.h"
 #include "support/setting_effects.h"
 
@@ -58,6 +61,18 @@ struct Images {
       }
       write_bytes(folder / concat(name, "/test_batch.bin"), cifar_records(26, seed + 700));
     }
+    write_bytes(folder / "list.txt", "3\n7\n1\n2\n4\n5\n6\n25\n24\n20\n21\n");
+    ResNet encoder({.arch = "resnet10", .width = 8, .stem = Stem::cifar}, device);
+    initialize(encoder, 99);
+    save_weights(folder / "encoder.safetensors", encoder,
+                 to_metadata({.encoder = encoder.config, .mean = {0.5, 0.5, 0.5}, .std = {0.5, 0.5, 0.5}}));
+    // Two encoders in one file, of which a prefix says which.
+    SafetensorsFile both;
+    for (const NamedTensor& t : read_safetensors(folder / "encoder.safetensors", device).tensors) {
+      both.tensors.push_back({"a." + t.name, t.tensor});
+      both.tensors.push_back({"b." + t.name, scale(t.tensor.to(Dtype::f32), 0.5)});
+    }
+    write_safetensors(folder / "two.safetensors", both);
   }
   std::string path(const std::string& name) const { return (folder / name).string(); }
 
@@ -80,12 +95,18 @@ PlainRun plain_run_on(const PretrainSettings& settings, const Images& images, bo
                     .limit = data.limit,
                     .channels = static_cast<int>(data.channels),
                     .exif_orientation = data.exif_orientation});
+  const DatasetPtr chosen =
+      !data.list.empty() ? make_subset(dataset, listed_images(*dataset, data.list))
+                         : make_subset(dataset, draw_of_each_class(*dataset, data.fraction, settings.train.seed));
+  const DatasetPtr rest =
+      data.validation > 0 ? make_subset(chosen, hold_out_of_each_class(*chosen, data.validation, settings.train.seed).rest)
+                          : chosen;
   Normalization normalization = dataset->info().normalization;
   if (!data.mean.empty()) {
     normalization.mean.assign(data.mean.begin(), data.mean.end());
     normalization.std.assign(data.std.begin(), data.std.end());
   }
-  return plain_run(settings, dataset, normalization, images.device, nudged);
+  return plain_run(settings, rest, normalization, images.device, nudged);
 }
 
 std::vector<nlohmann::json> lines_of(const std::filesystem::path& path) {
@@ -207,7 +228,15 @@ std::vector<SettingRow> folder_rows(const Images& images) {
   };
   const Change kind{"data.kind=folder", [](PretrainSettings& s) { s.data.kind = "folder"; }};
   const Change skip{"data.on_broken=skip", [](PretrainSettings& s) { s.data.on_broken = OnBroken::skip; }};
+  const std::string list = images.path("list.txt"), weights = images.path("encoder.safetensors"),
+                    two = images.path("two.safetensors");
+  const Change two_weights{"model.weights=" + two, [=](PretrainSettings& s) { s.model.weights = two; }};
   return {{.change = path("other")},
+          {.change = {"data.list=" + list, [=](PretrainSettings& s) { s.data.list = list; }}},
+          {.change = {"model.weights=" + weights, [=](PretrainSettings& s) { s.model.weights = weights; }}},
+          {.change = {"model.weights_prefix=b.", [](PretrainSettings& s) { s.model.weights_prefix = "b."; }},
+           .beside = {two_weights},
+           .changes_training = false},  // without it, the run would not begin
           {.change = {"data.exif_orientation=true", [](PretrainSettings& s) { s.data.exif_orientation = true; }},
            .beside = {path("noted"), kind}},
           // (Without it, the run would stop.)

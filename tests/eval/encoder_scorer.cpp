@@ -20,6 +20,7 @@ TEST_CASE("an encoder whose features are not finite has no score, on one process
   PretrainSettings settings = tiny_settings();
   settings.data.path = (folder / "data").string();
   settings.eval.probe = true;
+  const TrainingImages images = open_training_images(settings, {});
   for (const int count : {1, 3}) {
     CAPTURE(count);
     run_ranks(count, [&](const CommunicatorPtr& ranks) {
@@ -27,7 +28,7 @@ TEST_CASE("an encoder whose features are not finite has no score, on one process
       options.ranks = ranks;
       Learner learner(options, make_cpu_device({.threads = 1}));
       const auto scorer = make_encoder_scorer(settings, {.device = learner.parameters.values().device(),
-                                                         .channels = 1,
+                                                         .images = images,
                                                          .image_size = 10,
                                                          .normalization = {.mean = {0.5F}, .std = {0.25F}},
                                                          .ranks = ranks});

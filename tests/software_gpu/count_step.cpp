@@ -68,7 +68,7 @@ int main() {
   settings.train.precision = "bf16";
   const auto device = std::make_shared<CountingDevice>(make_cuda_device());
   const ImageSize size{kSmallSide, kSmallSide};
-  RandomStep step(settings, {size, size}, 3, device, {.capture = false});
+  RandomStep step(settings, {.views = {size, size}}, device, {.capture = false});
   step.run();
   device->counts.clear();
   step.run();

@@ -229,7 +229,7 @@ TEST_CASE_FIXTURE(Fixture, "an encoder without a score is told once, and is neve
 
 TEST_CASE_FIXTURE(Fixture, "a folder whose best encoder is not that of its best score says so") {
   std::filesystem::create_directory(out());
-  const auto missing = [&] { return missing_best(out(), settings.eval); };
+  const auto missing = [&] { return missing_best(out(), settings); };
   CHECK(missing().empty());  // nothing was scored
   const auto lines = [&](const std::vector<double>& scores) {
     std::string text = "{\"step\":1,\"epoch\":1,\"loss\":-0.5}\n";

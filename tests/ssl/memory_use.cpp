@@ -45,7 +45,7 @@ class SmallDevice : public ForwardingBackend {
   CachingAllocator memory_;
 };
 
-const std::vector<ImageSize> kViews{{16, 16}, {16, 16}};
+const StepImages kImages{.views = {{16, 16}, {16, 16}}, .channels = 1};
 constexpr std::int64_t kTooMany = 4096;
 
 PretrainSettings settings_of(const std::string& method, const std::string& arch, std::int64_t batch) {
@@ -66,7 +66,7 @@ Device make_small(std::size_t bytes, bool records = false) {
 // Why a step does not fit into so much memory; "" where it does.
 std::string failure(const PretrainSettings& settings, std::size_t bytes, bool records = false) {
   try {
-    RandomStep step(settings, kViews, 1, make_small(bytes, records));
+    RandomStep step(settings, kImages, make_small(bytes, records));
     for (int i = 0; i < (records ? 5 : 2); ++i) step.run();
     CHECK(step.replays() == records);
     return "";
@@ -128,7 +128,7 @@ TEST_CASE("workspaces are named apart from activations, and parts below one MiB 
 
 TEST_CASE("where the networks alone are too large, no batch is named; nor where the batch fits") {
   const auto fits = [](std::int64_t batch, std::size_t bytes) {
-    return largest_batch(settings_of("mec", "resnet18", batch), kViews, 1, make_small(bytes), 0);
+    return largest_batch(settings_of("mec", "resnet18", batch), kImages, make_small(bytes), 0);
   };
   CHECK_FALSE(fits(kTooMany, 2 * kMiB).has_value());
   CHECK_FALSE(fits(8, 200 * kMiB).has_value());
@@ -157,7 +157,7 @@ TEST_CASE("the largest batch that is named fits, and twice as many images do not
     const auto fails = [&](std::int64_t batch) { return !failure(settings(batch), bytes, records).empty(); };
     const std::int64_t too_many = kTooMany * accumulate;
     REQUIRE(fails(too_many));
-    const auto fits = largest_batch(settings(too_many), kViews, 1, make_small(bytes, records), 0);
+    const auto fits = largest_batch(settings(too_many), kImages, make_small(bytes, records), 0);
     REQUIRE(fits.has_value());
     CAPTURE(fits->images);
     CHECK(8 * fits->measured <= std::max<std::int64_t>(2 * fits->images, 128 * accumulate));

@@ -134,8 +134,8 @@ TEST_CASE("MEC of order 1 without an averaged teacher trains as SimSiam does") {
     scalars.set({.lr = 0.1, .ema = 1});
     for (std::uint64_t step = 0; step < 3; ++step) {
       training_step(learner, *objective,
-                    {random({8, 10, 10, 1}, Dtype::f64, device, {.seed = 2 * step}),
-                     random({8, 10, 10, 1}, Dtype::f64, device, {.seed = 2 * step + 1})},
+                    {{random({8, 10, 10, 1}, Dtype::f64, device, {.seed = 2 * step}),
+                      random({8, 10, 10, 1}, Dtype::f64, device, {.seed = 2 * step + 1})}},
                     scalars);
     }
     ends.push_back(snapshot(learner));
@@ -157,7 +157,7 @@ TEST_CASE("simsiam's predictor keeps its learning rate while the others' falls")
   for (const auto& entry : learner.parameters.entries()) before.push_back(entry.variable.data().to_vector<double>());
   training_step(
       learner, *objective,
-      {random({8, 10, 10, 1}, Dtype::f64, device, {.seed = 1}), random({8, 10, 10, 1}, Dtype::f64, device, {.seed = 2})},
+      {{random({8, 10, 10, 1}, Dtype::f64, device, {.seed = 1}), random({8, 10, 10, 1}, Dtype::f64, device, {.seed = 2})}},
       scalars);
   std::size_t i = 0;
   for (const auto& entry : learner.parameters.entries()) {
@@ -202,7 +202,7 @@ TEST_CASE("without an averaged teacher, teachers are the students' projections, 
   const StepScalars scalars(Dtype::f64, device);
   training_step(
       learner, objective,
-      {random({8, 10, 10, 1}, Dtype::f64, device, {.seed = 1}), random({8, 10, 10, 1}, Dtype::f64, device, {.seed = 2})},
+      {{random({8, 10, 10, 1}, Dtype::f64, device, {.seed = 1}), random({8, 10, 10, 1}, Dtype::f64, device, {.seed = 2})}},
       scalars);
 }
 

@@ -58,7 +58,7 @@ TEST_CASE("settings that were written are read back the same") {
     const SettingValue value = setting.get();
     if (const auto* flag = std::get_if<bool>(&value)) setting.set(!*flag);
     else if (const auto* whole = std::get_if<std::int64_t>(&value)) setting.set(*whole == 0 ? 2 : *whole + 1);
-    else if (const auto* number = std::get_if<double>(&value)) setting.set(*number + 0.0625);
+    else if (const auto* number = std::get_if<double>(&value)) setting.set(*number == 1 ? 0.5 : *number + 0.0625);
     else if (std::holds_alternative<std::vector<double>>(value)) setting.set(std::vector<double>{0.25, 1.0});
   }
   settings.data.path = "a \"quoted\" \\ path";
@@ -184,8 +184,8 @@ TEST_CASE("every character that UTF-8 has comes back from settings.toml") {
 TEST_CASE("a data path that is not UTF-8 is refused when it is completed") {
   PretrainSettings settings;
   settings.data.path = "/images\xff";
-  CHECK_THROWS_WITH_AS(complete_data_path(settings), doctest::Contains("is not UTF-8"), ValueError);
+  CHECK_THROWS_WITH_AS(complete_paths(settings), doctest::Contains("is not UTF-8"), ValueError);
   settings.data.path = "/images\n";
-  complete_data_path(settings);
+  complete_paths(settings);
   CHECK(settings.data.path == "/images\n");
 }

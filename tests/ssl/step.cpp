@@ -121,7 +121,7 @@ TEST_CASE("the teacher moves by the average alone, and its statistics are its ow
   scalars.set({.lr = 0.1, .ema = 0.75});
   const auto before = learner.teacher->parameters.values().to_vector<double>();
   MecObjective objective(mec_settings(tiny_settings()));
-  training_step(learner, objective, {images(1, device, Dtype::f64), images(2, device, Dtype::f64)}, scalars);
+  training_step(learner, objective, {{images(1, device, Dtype::f64), images(2, device, Dtype::f64)}}, scalars);
   const auto after = learner.teacher->parameters.values().to_vector<double>();
   // The teacher's entries come first.
   const auto online = learner.parameters.values().to_vector<double>();

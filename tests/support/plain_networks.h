@@ -38,9 +38,16 @@ struct Networks : Module {
     predictor.add(ReLU());
     predictor.add(Linear({.in = m.pred_hidden, .out = m.dim, .bias = true}, device));
   }
-  Variable project(const Variable& x) const {
-    return projector.forward(encoder.forward(x, kTraining), kTraining);
+  // Stem and stages, of which the first `frozen` are as in evaluation.
+  Variable encode(const Variable& x) const {
+    const auto pass = [&](std::int64_t part) { return part < frozen || frozen_statistics ? kEvaluation : kTraining; };
+    Variable y = encoder.stem(x, pass(0));
+    for (std::int64_t stage = 0; stage < 4; ++stage) {
+      for (const ResidualBlock& block : encoder.stages[static_cast<std::size_t>(stage)]) y = block.forward(y, pass(stage + 1));
+    }
+    return global_avg_pool(y);
   }
+  Variable project(const Variable& x) const { return projector.forward(encode(x), kTraining); }
   Variable forward(const Variable& x, const Pass&) const override { return project(x); }
   void visit(const std::string& prefix, Visitor& visitor) override {
     encoder.visit(prefix + "encoder.", visitor);
@@ -50,6 +57,8 @@ struct Networks : Module {
 
   ResNet encoder;
   Sequential projector, predictor;
+  std::int64_t frozen = 0;
+  bool frozen_statistics = false;
 };
 
 // f of each of the equal parts of a batch, each of its results joined. The running statistics are

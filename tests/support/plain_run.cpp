@@ -8,6 +8,7 @@
 #include "mec/autograd/ops.h"
 #include "mec/data/augment/transform.h"
 #include "mec/data/loader/loader.h"
+#include "mec/nn/files/weights.h"
 #include "mec/nn/initialize.h"
 #include "mec/ssl/methods/mec.h"
 #include "mec/ssl/methods/mec_mixture.h"
@@ -82,7 +83,8 @@ PlainStep scheduled(const PretrainSettings& s, std::int64_t step, std::int64_t s
                              : std::llround(warmup.epochs * static_cast<double>(steps_per_epoch));
   };
   const std::int64_t steps = t.epochs * steps_per_epoch, W = length(t.warmup);
-  PlainStep plain{.lr = step < W ? line(step, W, 0, t.lr) : t.lr * falling_cosine(step - W, steps - W),
+  const std::int64_t at = t.lr_by_epoch ? step / steps_per_epoch * steps_per_epoch : step;
+  PlainStep plain{.lr = at < W ? line(at, W, 0, t.lr) : t.lr * falling_cosine(at - W, steps - W),
                   .ema = t.ema_end + (t.ema - t.ema_end) * falling_cosine(step, steps),
                   .scheduled = {},
                   .metrics = {}};
@@ -101,7 +103,8 @@ PlainStep scheduled(const PretrainSettings& s, std::int64_t step, std::int64_t s
 struct Slot {
   Parameter parameter;
   std::vector<double> w, v, second;
-  bool decayed = true, constant_lr = false;
+  bool decayed = true, constant_lr = false, frozen = false;
+  double lr_factor = 1;
 };
 
 double norm(const std::vector<double>& values) {
@@ -118,9 +121,10 @@ void assign(Slot& slot) {
 }
 
 void update(Slot& slot, const TrainSettings& t, double scheduled_lr, std::int64_t step) {
+  if (slot.frozen) return;
   const Tensor grad = slot.parameter.value.grad();
   const std::vector<double> g = grad ? host(grad) : std::vector<double>(slot.w.size(), 0.0);
-  const double decay = slot.decayed ? t.weight_decay : 0, lr = slot.constant_lr ? t.lr : scheduled_lr;
+  const double decay = slot.decayed ? t.weight_decay : 0, lr = slot.constant_lr ? t.lr : slot.lr_factor * scheduled_lr;
   double trust = 1;
   if (t.optimizer == "lars" && slot.decayed) {
     const double w_norm = norm(slot.w), g_norm = norm(g);
@@ -148,6 +152,13 @@ void nudge(Slot& slot) {
   assign(slot);
 }
 
+// Of stem and stages of the encoder the first `count`.
+bool is_frozen(const std::string& name, std::int64_t count) {
+  if (!name.starts_with("encoder.")) return false;
+  const std::size_t stage = name.find("layer");
+  return (stage == std::string::npos ? 0 : name[stage + 5] - '0') < count;
+}
+
 std::vector<Slot> make_slots(Networks& networks, const TrainSettings& train) {
   std::vector<Slot> slots;
   for (const auto& [name, parameter] : parameters_of(networks)) {
@@ -159,7 +170,9 @@ std::vector<Slot> make_slots(Networks& networks, const TrainSettings& train) {
          .second = zeros,
          .decayed = train.decay_norm_and_bias ||
                     parameter.value.shape().rank() > 1,  // norms and biases are vectors
-         .constant_lr = train.constant_predictor_rate && name.starts_with("predictor.")});
+         .constant_lr = train.constant_predictor_rate && name.starts_with("predictor."),
+         .frozen = is_frozen(name, train.frozen_stages),
+         .lr_factor = name.starts_with("encoder.") ? train.encoder_lr_factor : 1});
   }
   return slots;
 }
@@ -300,7 +313,16 @@ PlainRun plain_run(const PretrainSettings& settings, const DatasetPtr& dataset,
                      per_epoch = dataset->size() / settings.train.batch;
   const Dtype activations = settings.train.precision == "bf16" ? Dtype::bf16 : Dtype::f32;
   Networks online(settings.model, channels, device), teacher(settings.model, channels, device);
+  for (Networks* networks : {&online, &teacher}) {
+    networks->frozen = settings.train.frozen_stages;
+    networks->frozen_statistics = settings.train.frozen_batch_norm;
+  }
   initialize(online, settings.train.seed);
+  if (!settings.model.weights.empty()) {
+    LoadOptions how;
+    if (!settings.model.weights_prefix.empty()) how.prefix = settings.model.weights_prefix;
+    load_weights(settings.model.weights, online.encoder, how);
+  }
   copy_state(online, teacher);
   freeze(teacher);
   auto objective = make_plain_objective(settings, 1, device);
