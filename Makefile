@@ -18,7 +18,7 @@ MAKEFLAGS += --no-print-directory
 PREFIX ?= /usr/local
 SECONDS ?= 60
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
-ROOMS = tensor autograd distributed nn data ssl eval capi cli
+ROOMS = tensor autograd distributed nn data ssl eval transfer capi cli
 # Fashion-MNIST, where `tools/setup.sh --prefix .deps` unpacked it.
 DATA = .deps/usr/share/datasets/fashion-mnist
 

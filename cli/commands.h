@@ -25,5 +25,7 @@ void add_import(Command program);
 void add_info(Command program);
 void add_neighbours(Command program);
 void add_report(Command program);
+void add_finetune(Command program);
+void add_predict(Command program);
 
 }  // namespace mec::cli

@@ -26,8 +26,9 @@ void tell(const std::string& file, const LoadReport& report) {
 
 }  // namespace
 
-void add_encoder_options(Command command, EncoderOptions& options) {
-  command.add_option("source", options.source, "Folder of a run, or a weights file (.safetensors)").required();
+void add_encoder_options(Command command, EncoderOptions& options, bool required) {
+  Option source = command.add_option("source", options.source, "Folder of a run, or a weights file (.safetensors)");
+  if (required) source.required();
   command.add_option("--arch", options.hints.arch, resnet_archs() + "; for files that do not say it")
       .group("Weights without metadata");
   command.add_option("--stem", options.hints.stem, "imagenet or cifar").group("Weights without metadata");

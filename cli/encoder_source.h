@@ -16,8 +16,9 @@ struct EncoderOptions {
   std::string source;
   EncoderHints hints = {};
 };
-// DIR|WEIGHTS, --arch, --stem, --width, --channels, …
-void add_encoder_options(Command command, EncoderOptions& options);
+// DIR|WEIGHTS, which may be left out where it is not required, --arch, --stem, --width, --channels,
+// …
+void add_encoder_options(Command command, EncoderOptions& options, bool required = true);
 
 // "mean 0.485,0.456,0.406, std 0.229,0.224,0.225".
 std::string describe_normalization(const WeightsInfo& info);
@@ -37,6 +38,8 @@ class EncoderSource {
   // The first rank's, on all of them. ValueError where they are of another architecture, or `facts`
   // about what is embedded differ from the first one's.
   ResNet load(const Device& device, const std::vector<std::string>& facts, Communicator& ranks) const;
+  // With the classifier behind it. IoError where the file has none.
+  Classifier load_classifier(const Device& device) const { return saved_.load_classifier(device); }
   ResNet random(const Device& device) const { return saved_.random(device); }
 
   // A split of the data set, or both splits for accuracies (data_source.h), with the channels that

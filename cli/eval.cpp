@@ -6,9 +6,12 @@
 
 #include "mec/cli/commands.h"
 #include "mec/cli/encoder_source.h"
+#include "mec/cli/program.h"
 #include "mec/cli/ranks.h"
+#include "mec/cli/transfer/transfer.h"
 #include "mec/distributed/agreement.h"
 #include "mec/eval/report.h"
+#include "mec/transfer/protocol.h"
 
 namespace mec::cli {
 
@@ -23,7 +26,9 @@ struct EvalOptions {
   LinearProbeOptions linear;
   bool baselines = true;
   bool json = false;
+  TransferOptions transfer;
 };
+constexpr const char* kSgd = "sgd";  // the protocol that is built in
 
 struct Evaluation {
   std::int64_t train_images = 0, test_images = 0;
@@ -143,6 +148,36 @@ void add_linear_options(Command command, EvalOptions& options) {
       .show_default();
 }
 
+// A classifier trained as papers do, in place of the converged probe.
+void add_protocol(Command command, EvalOptions& options) {
+  add_transfer_options(command, options.transfer,
+                       {.help = concat("Trains the classifier on augmented images instead: ", kSgd,
+                                       ", as MEC's authors did, or settings (TOML); examples/transfer has some"),
+                        .alone = false});
+  command.add_option("--out", options.transfer.out, "Folder for the run; default: linear in the run's").group(kWithProtocol);
+}
+
+void run_protocol(const EvalOptions& options) {
+  TransferOptions transfer = options.transfer;
+  transfer.beside = options.baselines;
+  transfer.json = options.json;
+  if (transfer.protocol == kSgd) transfer.protocol.clear();
+  const SavedEncoder encoder(options.encoder.source, options.encoder.hints);
+  if (transfer.out.empty()) {
+    if (!encoder.settings()) throw UsageError("--out is needed: a weights file has no folder for the run of the protocol");
+    transfer.out = (std::filesystem::path(options.encoder.source) / "linear").string();
+  }
+  PretrainSettings settings = protocol_settings(transfer, linear_protocol());
+  begin_from(settings, encoder);
+  take_images(settings, encoder.settings(), options.data.path, options.data.kind);
+  settings.data.limit = settings.eval.limit = options.data.limit;
+  settings.data.workers = options.data.workers;
+  settings.data.exif_orientation = settings.data.exif_orientation || options.data.exif_orientation;
+  settings.train.precision = options.precision;
+  apply(transfer, settings);
+  run_transfer(transfer, settings, "linear, trained", options.device, false);
+}
+
 void add_mode(Command eval, const char* name, const char* what, bool knn, bool linear) {
   const auto options = std::make_shared<EvalOptions>();
   Command command = eval.add_subcommand(name, what);
@@ -150,11 +185,13 @@ void add_mode(Command eval, const char* name, const char* what, bool knn, bool l
   add_data_options(command, options->data);
   if (knn) add_knn_options(command, *options);
   if (linear) add_linear_options(command, *options);
+  if (linear && !knn) add_protocol(command, *options);
   command.add_flag("!--no-baselines", options->baselines, "Leave out raw pixels and the random encoder");
   command.add_flag("--json", options->json, "One JSON object instead of a table");
   add_precision_option(command, options->precision);
   add_device_options(command, options->device);
   command.run_in_each([options, knn, linear] {
+    if (!options->transfer.protocol.empty()) return run_alone([&] { run_protocol(*options); });
     run_in_ranks(options->device, [&](const CommunicatorPtr& ranks) { run_eval(*options, knn, linear, ranks); });
   });
 }

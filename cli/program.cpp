@@ -27,8 +27,8 @@ int run(int argc, const char* const* argv) {
                      "mec " MEC_VERSION);
     Command program = line.program();
     program.require_subcommand();
-    for (const auto add : {add_pretrain, add_eval, add_embed, add_neighbours, add_report, add_loss, add_coding, add_tsne,
-                           add_study, add_bench, add_export, add_import, add_info}) {
+    for (const auto add : {add_pretrain, add_finetune, add_predict, add_eval, add_embed, add_neighbours, add_report, add_loss,
+                           add_coding, add_tsne, add_study, add_bench, add_export, add_import, add_info}) {
       add(program);
     }
     std::cout << line.parse(argc, argv);

@@ -168,8 +168,7 @@ std::string gnuplot_script(const Scatter& scatter, const std::string& name) {
     std::string plots;
     for (const auto& [block, label] : write_blocks(panel, p, data)) {
       if (!unlabelled) seen.insert(label);
-      plots += concat(plots.empty() ? "plot " : kNext, block,
-                      " with points pointtype 7 pointsize 0.4 linecolor ",
+      plots += concat(plots.empty() ? "plot " : kNext, block, " with points pointtype 7 pointsize 0.4 linecolor ",
                       unlabelled ? kUnlabelled : color_of(label, classes), " notitle");
     }
     const bool last = p + 1 == scatter.panels.size();
@@ -216,6 +215,32 @@ std::string gnuplot_script(const Curves& curves, const std::string& name) {
   }
   const Grid grid(curves.size());
   return assemble(data, grid.multiplot("", drawing), name, 640 * grid.columns, 480 * grid.rows);
+}
+
+std::string gnuplot_script(const Heatmap& heatmap, const std::string& name) {
+  const auto& [title, row_label, column_label, rows, columns, values] = heatmap;
+  check<ValueError>(!rows.empty() && !columns.empty() && values.size() == rows.size() &&
+                        std::ranges::all_of(values, [&](const auto& row) { return row.size() == columns.size(); }),
+                    "heatmap: ", rows.size(), " rows of ", columns.size(), " names have as many values");
+  constexpr std::size_t kMostNames = 40;
+  std::string data = "$shares << EOD\n";
+  for (const std::vector<double>& row : values) {
+    for (const double value : row) data += number(value) + " ";
+    data += "\n";
+  }
+  data += "EOD\n";
+  const auto tics = [](const char* axis, const std::vector<std::string>& names) {
+    std::string list;
+    for (std::size_t i = 0; i < names.size() && names.size() <= kMostNames; ++i)
+      list += concat(list.empty() ? "" : ", ", quoted(names[i]), " ", i);
+    return concat("set ", axis, "tics ", axis[0] == 'x' ? "rotate by 45 right " : "", "(", list, ")\n");
+  };
+  const std::string drawing =
+      concat("set title ", quoted(title), "\nset xlabel ", quoted(column_label), "\nset ylabel ", quoted(row_label), "\n",
+             tics("x", columns), tics("y", rows), "set xrange [-0.5:", columns.size(), "-0.5]\nset yrange [", rows.size(),
+             "-0.5:-0.5]\nset cbrange [0:1]\nset palette defined (0 'white', 0.5 '#6baed6', 1 '#08306b')\nunset key\n",
+             "plot $shares matrix with image\n");
+  return assemble(data, drawing, name, 760, 700);
 }
 
 bool draw(const std::string& script, const std::filesystem::path& folder, const std::string& name) {

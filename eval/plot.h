@@ -42,11 +42,21 @@ struct CurvePanel {
 };
 using Curves = std::vector<CurvePanel>;
 
+// A matrix of shares in [0, 1] as shades, its first row at the top. Names of rows and columns are
+// left out above forty.
+struct Heatmap {
+  std::string title = {}, row_label = {}, column_label = {};
+  std::vector<std::string> rows, columns;
+  std::vector<std::vector<double>> values;  // [row][column]
+};
+
 // The gnuplot script that draws NAME.png and NAME.svg in the folder it is run in; it holds the
 // numbers itself. ShapeError for points that are not (N,2) or labels that are not N, ValueError for
-// a panel without points or what a logarithmic axis cannot show.
+// a panel without points, what a logarithmic axis cannot show, or a matrix without elements or with
+// rows that its names do not fit.
 std::string gnuplot_script(const Scatter& scatter, const std::string& name);
 std::string gnuplot_script(const Curves& curves, const std::string& name);
+std::string gnuplot_script(const Heatmap& heatmap, const std::string& name);
 
 // Writes FOLDER/NAME.gp and runs gnuplot on it where there is one on the PATH. True: the pictures
 // are there; false: no gnuplot. IoError when gnuplot fails, with the first line of its output.

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "tools" / "mutants.txt"
 COPY = ROOT / "build" / "mutants" / "tree"
 BUILD = ROOT / "build" / "mutants" / "build"
-ROOMS = ("tensor", "autograd", "distributed", "nn", "data", "ssl", "eval", "capi", "cli", "chaos", "dist")
+ROOMS = ("tensor", "autograd", "distributed", "nn", "data", "ssl", "eval", "transfer", "capi", "cli", "chaos", "dist")
 LIMIT_S = 600  # for one run of a room's tests; a bug that makes them hang is noticed too
 ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "passive"}  # threads that wait leave the processor to others
 

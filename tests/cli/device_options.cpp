@@ -25,6 +25,7 @@ struct Fixture : RunFixture {
       write_npy(folder / concat(seed, ".npy"), x);
     }
     run({"pretrain", config, "--threads", "1", "--out", at("trained")});
+    run({"finetune", at("trained"), "--epochs", "1", "--no-baselines", "--threads", "1", "--out", at("finetuned")});
     write_bytes(folder / "q.png", encode_png({.width = 8, .height = 8, .channels = 1, .pixels = std::vector<std::uint8_t>(64)}));
   }
   // Enough work for three threads; NEW stands for a folder that is not there yet.
@@ -41,6 +42,8 @@ struct Fixture : RunFixture {
 #if MEC_HAVE_ZLIB
           {"coding", "simplicity", "--z", z},
 #endif
+          {"finetune", run, "--epochs", "1", "--no-baselines", "--out", "NEW"},
+          {"predict", at("finetuned"), "--out", at("p.csv")},
           {"tsne", run, "--n", "20", "--perplexity", "5", "--iterations", "250", "--out", "NEW"},
           {"report", run, "-o", at("report.html")},
           {"neighbours", run, "--image", at("q.png"), "-k", "1"},

@@ -317,6 +317,11 @@ TEST_CASE_FIXTURE(Fixture, "mec eval scores what the library scores with each op
       rows.insert(rows.end(), own.begin(), own.end());
       for (const Row& row : own) tested.insert(row.option);
     }
+    // Those of --protocol are tested in options_of_transfer.cpp.
+    if (mode == "linear") {
+      tested = and_also(tested, {"--protocol", "--fraction", "--list", "--validation", "--epochs", "--train-batch", "--seeds",
+                                 "--set", "--resume", "--out"});
+    }
     check_rows({"eval", mode}, tested);
     Choices base;
     base.with_knn = mode != "linear";
