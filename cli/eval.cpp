@@ -170,12 +170,18 @@ void run_protocol(const EvalOptions& options) {
   PretrainSettings settings = protocol_settings(transfer, linear_protocol());
   begin_from(settings, encoder);
   take_images(settings, encoder.settings(), options.data.path, options.data.kind);
-  settings.data.limit = settings.eval.limit = options.data.limit;
-  settings.data.workers = options.data.workers;
+  // What is not said is the protocol's.
+  if (options.data.limit > 0) settings.data.limit = settings.eval.limit = options.data.limit;
+  if (options.data.workers != DataOptions{}.workers) settings.data.workers = options.data.workers;
+  if (options.precision != EvalOptions{}.precision) settings.train.precision = options.precision;
   settings.data.exif_orientation = settings.data.exif_orientation || options.data.exif_orientation;
-  settings.train.precision = options.precision;
-  apply(transfer, settings);
-  run_transfer(transfer, settings, "linear, trained", options.device, false);
+  const std::string said = apply(transfer, settings);
+  run_transfer(transfer, settings,
+               {.name = "linear, trained",
+                .device = options.device,
+                .probe = options.linear,
+                .batch = options.data.batch,
+                .note = said});
 }
 
 void add_mode(Command eval, const char* name, const char* what, bool knn, bool linear) {

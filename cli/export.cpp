@@ -19,7 +19,7 @@ struct ExportCommand {
   EncoderOptions encoder;
   std::optional<std::string> onnx, torchvision;
   OnnxOptions graph;
-  std::int64_t classes = 1000;
+  std::optional<std::int64_t> classes;  // of a classifier of zeros; none: the source's own, or 1000
 };
 
 std::string text_of(const OnnxValue& value) {
@@ -56,10 +56,17 @@ std::string python_path(const std::string& path) {
   return shown ? concat("'", text, "'") : concat("os.fsdecode(b'", text, "')");
 }
 
-void print_torchvision(const ExportCommand& options, const std::string& code) {
+// The classifier of the exported network.
+struct Head {
+  std::int64_t classes = 0;
+  bool own = false;  // of the source; else zeros
+};
+
+void print_torchvision(const ExportCommand& options, const Head& head, const std::string& code) {
   const std::string file = python_path(*options.torchvision);
   std::cout << "wrote " << printable(*options.torchvision) << ": num_batches_tracked is 0";
-  if (options.classes > 0) std::cout << ", the classifier fc is zeros for " << options.classes << " classes";
+  if (head.own) std::cout << ", the classifier fc is the source's, of " << head.classes << " classes";
+  else if (head.classes > 0) std::cout << ", the classifier fc is zeros for " << head.classes << " classes";
   else std::cout << ", there is no classifier";
   std::cout << "\n"
             << (file.starts_with("os.") ? "import os\n" : "") << code << "\nnet.load_state_dict(safetensors.torch.load_file("
@@ -77,8 +84,12 @@ void run_export(const ExportCommand& options) {
   if (onnx) check_output("export", source.weights(), *onnx, "encoder.onnx");
   if (torchvision) check_output("export", source.weights(), *torchvision, "encoder-torchvision.safetensors");
   ResNet encoder = source.load(make_cpu_device());
-  const WeightsInfo& info = source.info();
-  const std::string code = torchvision ? torchvision_code(encoder.config, options.classes) : "";
+  const std::vector<std::string>& own_classes = source.info().classes;
+  WeightsInfo info = source.info();
+  info.classes.clear();  // what is made of the encoder has no outputs that they name
+  Head head{.classes = options.classes.value_or(1000)};
+  if (!options.classes && !own_classes.empty()) head = {.classes = static_cast<std::int64_t>(own_classes.size()), .own = true};
+  const std::string code = torchvision ? torchvision_code(encoder.config, head.classes) : "";
   OnnxGraph graph;
   std::optional<AtomicFile> onnx_file;
   if (onnx) {
@@ -87,10 +98,15 @@ void run_export(const ExportCommand& options) {
     onnx_file.emplace(*onnx);
     onnx_file->write(bytes);
   }
-  if (torchvision) save_torchvision(*torchvision, encoder, info, options.classes);
+  if (torchvision && head.own) {
+    Classifier classifier = source.load_classifier(make_cpu_device());
+    save_weights(*torchvision, classifier, to_metadata(source.info()));
+  } else if (torchvision) {
+    save_torchvision(*torchvision, encoder, info, head.classes);
+  }
   if (onnx) onnx_file->commit();
   if (onnx) print_onnx(options, graph, info);
-  if (torchvision) print_torchvision(options, code);
+  if (torchvision) print_torchvision(options, head, code);
 }
 
 }  // namespace
@@ -113,10 +129,9 @@ void add_export(Command program) {
       .needs(onnx);
   const Option torchvision =
       command.add_option("--torchvision", options->torchvision, "Weights (.safetensors) for torchvision's network, strictly");
-  command.add_option("--classes", options->classes, "Of its classifier fc, which is zeros; 0: none")
+  command.add_option("--classes", options->classes, "Of a classifier fc of zeros; 0: none. Default: the source's own, or 1000")
       .between(0, 1000000)
-      .needs(torchvision)
-      .show_default();
+      .needs(torchvision);
   command.run([options] { run_export(*options); });
 }
 

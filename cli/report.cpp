@@ -6,6 +6,7 @@
 #include "mec/cli/note.h"
 #include "mec/cli/pictures.h"
 #include "mec/eval/run_report/run_report.h"
+#include "mec/ssl/run/training_images.h"
 #include "mec/tensor/io/atomic_file.h"
 #include "mec/tensor/text.h"
 
@@ -30,10 +31,12 @@ report::LookOptions look_options(const ReportCommand& options, const Device& dev
           .open = [&options](const PretrainSettings& settings, Split split,
                              std::int64_t channels) { return open_data(options.data, settings, split, channels); },
           .open_trained =
-              [&options](const PretrainSettings& settings) {
-                DataOptions data = options.data;
-                data.limit = settings.data.limit;
-                return open_data(data, settings, parse_split(settings.data.split), settings.data.channels);
+              [&options](PretrainSettings settings) {
+                DataSettings& data = settings.data;
+                data.kind = options.data.kind.value_or(options.data.path ? "auto" : data.kind);
+                data.path = options.data.path.value_or(data.path);
+                data.exif_orientation = data.exif_orientation || options.data.exif_orientation;
+                return open_training_images(settings, note_once).train;
               },
           .points = options.points};
 }

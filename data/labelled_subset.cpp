@@ -1,6 +1,7 @@
 #include "mec/data/labelled_subset.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <set>
@@ -119,7 +120,9 @@ std::vector<std::int64_t> listed_images(const Dataset& dataset, const std::files
   const std::string where = printable(list.string());
   check<ValueError>(file.size() <= kLongestList, where, ": it has ", file.size(), " bytes, but a list of images has at most ",
                     kLongestList, ": is it another file?");
-  const std::vector<std::uint8_t> bytes = file.read(file.size(), "the list");
+  std::vector<std::uint8_t> bytes = file.read(file.size(), "the list");
+  constexpr std::array<std::uint8_t, 3> kMark{0xef, 0xbb, 0xbf};  // that some editors begin UTF-8 with
+  if (bytes.size() >= 3 && std::equal(kMark.begin(), kMark.end(), bytes.begin())) bytes.erase(bytes.begin(), bytes.begin() + 3);
   const Names names(dataset);
   std::map<std::int64_t, std::int64_t> lines;  // of each image
   std::int64_t number = 0;

@@ -39,11 +39,15 @@ Images hold_out(const DatasetPtr& dataset) {
 // are scored by those that it trains on.
 Images open_images(const PretrainSettings& settings, const ScorerOptions& options) {
   const std::int64_t limit = settings.eval.limit;
+  const bool labels = learns_from_labels(settings);
   const auto limited = [&](const DatasetPtr& images) {
     return limit == 0 || images->size() <= limit ? images : make_subset(images, spread(images->size(), limit));
   };
-  if (options.images.held_out)
-    return {.train = limited(options.images.train), .test = limited(options.images.held_out), .name = "held-out training"};
+  if (options.images.held_out) {
+    return {.train = labels ? options.images.train : limited(options.images.train),
+            .test = limited(options.images.held_out),
+            .name = "held-out training"};
+  }
   const auto open = [&](Split split) {
     return open_dataset({.path = settings.data.path,
                          .kind = settings.data.kind,
@@ -52,7 +56,9 @@ Images open_images(const PretrainSettings& settings, const ScorerOptions& option
                          .channels = options.images.train->info().channels,
                          .exif_orientation = settings.data.exif_orientation});
   };
-  if (learns_from_labels(settings)) return {.train = options.images.train, .test = open(Split::test), .name = "test"};
+  check<ValueError>(!labels || settings.data.split == "train", "eval.every_epochs: the run trains on the split ",
+                    settings.data.split, ", so that it cannot be scored on it; set data.split=train");
+  if (labels) return {.train = options.images.train, .test = open(Split::test), .name = "test"};
   const DatasetPtr train = open(Split::train);
   try {
     return {.train = train, .test = open(Split::test), .name = "test"};

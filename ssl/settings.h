@@ -80,7 +80,7 @@ struct TrainSettings {
   bool decay_norm_and_bias = true;  // the official recipe decays everything
   double lars_eta = 0.001;
   double beta1 = 0.9, beta2 = 0.999, adam_eps = 1e-8;  // of AdamW
-  // The rate follows its curve once an epoch, instead of at each step.
+  // After the warm-up the rate follows its curve once an epoch, instead of at each step.
   bool lr_by_epoch = false;
   // Of the encoder: its rate is so many times that of the layers behind it; of its stem and four
   // stages the first so many do not learn (ResNet::freeze_parts); and whether its batch norms keep

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mec/eval/classification.h"
+#include "mec/eval/linear_probe.h"
 #include "mec/ssl/run/train_run.h"
 
 namespace mec {
@@ -26,9 +27,12 @@ struct ComparisonOptions {
   // Also a network trained from scratch for as many steps, the converged probe, and a random
   // encoder with it.
   bool beside = true;
+  LinearProbeOptions probe = {};
+  std::int64_t batch = kEmbedBatch;  // of images that are scored
   Device device;
   TrainRun train;
-  std::function<void(const std::string&)> log = {};  // what comes next
+  std::function<void(const std::string&)> log = {};   // what comes next
+  std::function<void(const std::string&)> note = {};  // of images that were skipped
 };
 
 // A way to learn from the same labelled images, with a score of each seed on the same test images.
@@ -36,12 +40,15 @@ struct ComparisonRow {
   std::string name;
   std::vector<double> top1;
   std::vector<double> top5 = {};  // where a network gives logits of more than five classes
+  bool converged = true;          // of a probe: for every seed
 };
 
 struct Comparison {
   std::string trained_on, scored_on;
-  // The epoch whose network the first row is of: the last, or the best on the held-out images.
+  // The epoch whose network the first row is of: the last, or the best on the held-out images; and
+  // its file, of the first seed.
   std::string chosen;
+  std::filesystem::path network;
   std::vector<ComparisonRow> rows;
   // The runs' best epochs by the test images, where data.validation is 0 and each is scored: chosen
   // by what they are scored on, as published protocols do, and so too good.
@@ -49,12 +56,12 @@ struct Comparison {
   Classification classification;  // of the first seed's run
 };
 
-// Trains and scores all of it. None where a run was asked to stop: `stopped` is then its end.
-// MissingSplit where there are no images to score on; ValueError, IoError as of train_run().
 struct ComparisonEnd {
-  std::optional<Comparison> comparison;
-  RunEnd stopped = {};
+  std::optional<Comparison> comparison;  // none where a run was asked to stop:
+  RunEnd stopped = {};                   // this one
 };
+// Trains and scores all of it, on the test split, which no run may train on. MissingSplit where
+// there is none; ValueError, IoError as of train_run().
 ComparisonEnd compare_transfer(const ComparisonOptions& options);
 
 }  // namespace mec

@@ -1,6 +1,8 @@
 #include "mec/transfer/predictions.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -16,7 +18,11 @@ namespace mec {
 
 namespace {
 
-std::string digits(float probability) { return nlohmann::json(probability).dump(); }
+// The fewest that read back as the same f32.
+std::string digits(float probability) {
+  std::array<char, 32> text{};
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), probability).ptr};
+}
 
 void write_table(const std::filesystem::path& path, const Predictions& predictions) {
   std::vector<std::string> header{"image", "class", "probability"};

@@ -27,9 +27,14 @@ PretrainSettings supervised(std::int64_t epochs, double rate_of_256) {
 
 }  // namespace
 
-PretrainSettings finetuning_protocol() {
+PretrainSettings finetuning_protocol(std::int64_t image_size) {
+  constexpr std::int64_t kSmall = 64;
   PretrainSettings settings = supervised(20, 0.5);
   settings.train.encoder_lr_factor = 0.004;  // 0.002 of 0.5
+  if (image_size > kSmall) return settings;
+  settings.train.encoder_lr_factor = 0.1;
+  settings.method_settings["head_norm"] = 1;
+  settings.augment.views[0].scale_min = 0.8F;
   return settings;
 }
 
@@ -54,6 +59,22 @@ void begin_from(PretrainSettings& settings, const SavedEncoder& encoder) {
   settings.data.std = info.std;
   settings.data.eval_size = info.image_size;
   for (ViewSettings& view : settings.augment.views) view.size = static_cast<int>(info.image_size);
+}
+
+std::int64_t image_size_of(const PretrainSettings& run) {
+  return run.data.eval_size > 0 ? run.data.eval_size : run.augment.views.front().size;
+}
+
+void begin_like(PretrainSettings& settings, const PretrainSettings& run) {
+  settings.model.arch = run.model.arch;
+  settings.model.width = run.model.width;
+  settings.model.stem = run.model.stem;
+  settings.model.zero_init_residual = run.model.zero_init_residual;
+  settings.data.channels = run.data.channels;
+  settings.data.mean = run.data.mean;
+  settings.data.std = run.data.std;
+  settings.data.eval_size = image_size_of(run);
+  for (ViewSettings& view : settings.augment.views) view.size = static_cast<int>(settings.data.eval_size);
 }
 
 PretrainSettings from_scratch(PretrainSettings settings) {

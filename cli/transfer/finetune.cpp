@@ -17,50 +17,42 @@ struct FinetuneOptions {
   std::optional<std::string> data, kind;
   TransferOptions transfer;
   std::optional<std::string> precision;
-  std::optional<std::int64_t> seed;
+  std::optional<std::int64_t> seed, workers;
   DeviceOptions device;
   bool no_graph = false;
 };
 
-// The network of a pre-training run's settings, with random weights, which sees images as that
-// run's.
-PretrainSettings scratch_settings(const PretrainSettings& protocol, const PretrainSettings& of_run) {
-  PretrainSettings settings = from_scratch(protocol);
-  settings.model.arch = of_run.model.arch;
-  settings.model.width = of_run.model.width;
-  settings.model.stem = of_run.model.stem;
-  settings.model.zero_init_residual = of_run.model.zero_init_residual;
-  settings.data.channels = of_run.data.channels;
-  settings.data.mean = of_run.data.mean;
-  settings.data.std = of_run.data.std;
-  settings.data.eval_size = of_run.data.eval_size;
-  for (ViewSettings& view : settings.augment.views) view.size = of_run.augment.views.front().size;
-  return settings;
-}
-
-PretrainSettings collect_settings(const FinetuneOptions& options) {
-  PretrainSettings settings = protocol_settings(options.transfer, finetuning_protocol());
+// And a line for the user, or "".
+std::pair<PretrainSettings, std::string> collect_settings(const FinetuneOptions& options) {
+  PretrainSettings settings;
   std::optional<PretrainSettings> run;
   if (!options.scratch.empty()) {
     run = read_settings(options.scratch);
-    settings = scratch_settings(settings, *run);
+    settings = protocol_settings(options.transfer, from_scratch(finetuning_protocol(image_size_of(*run))));
+    begin_like(settings, *run);
   } else {
     const SavedEncoder encoder(options.encoder.source, options.encoder.hints);
+    settings = protocol_settings(options.transfer, finetuning_protocol(encoder.info().image_size));
     begin_from(settings, encoder);
     run = encoder.settings();
   }
   take_images(settings, run, options.data, options.kind);
   if (options.precision) settings.train.precision = *options.precision;
   if (options.seed) settings.train.seed = static_cast<std::uint64_t>(*options.seed);
-  apply(options.transfer, settings);
-  return settings;
+  if (options.workers) settings.data.workers = *options.workers;
+  std::string said = apply(options.transfer, settings);
+  return {settings, std::move(said)};
 }
 
 void run_finetune(const FinetuneOptions& options) {
   if (options.encoder.source.empty() == options.scratch.empty())
     throw UsageError("finetune takes a run or a weights file, or --scratch CONFIG");
-  run_transfer(options.transfer, collect_settings(options), options.scratch.empty() ? "finetuned" : "from scratch",
-               options.device, options.no_graph);
+  const auto [settings, said] = collect_settings(options);
+  run_transfer(options.transfer, settings,
+               {.name = options.scratch.empty() ? "finetuned" : "from scratch",
+                .device = options.device,
+                .no_graph = options.no_graph,
+                .note = said});
 }
 
 }  // namespace
@@ -73,6 +65,7 @@ void add_finetune(Command program) {
                      "Instead of an encoder: the network of these settings, from random weights");
   command.add_option("--data", options->data, "Folder of the data set; default: the one that the run trained on");
   command.add_option("--kind", options->kind, data_kinds());
+  command.add_option("--workers", options->workers, "Threads that read images").between(0, 1024);
   add_transfer_options(command, options->transfer, {.help = "Settings (TOML); examples/transfer has published ones"});
   command.add_option("--out", options->transfer.out, "Folder for the run, results.json and confusion.csv").required();
   command.add_flag("!--no-baselines", options->transfer.beside, "Leave out the run from scratch and the probes");

@@ -6,6 +6,8 @@
 #include "mec/cli/pictures.h"
 #include "mec/cli/program.h"
 #include "mec/data/formats/open_dataset.h"
+#include "mec/ssl/run/evaluations.h"
+#include "mec/ssl/run/settings_file.h"
 #include "mec/tensor/text.h"
 #include "mec/transfer/predictions.h"
 
@@ -16,7 +18,7 @@ namespace {
 struct PredictOptions {
   EncoderOptions encoder;
   DataOptions data;
-  std::string split = "test";
+  std::optional<std::string> split;
   std::string images;
   std::string out;
   DeviceOptions device;
@@ -37,10 +39,37 @@ std::vector<std::string> numbers(std::int64_t count) {
   return names;
 }
 
+// Of a folder that has one split alone, as plain images make it, that one.
+DatasetPtr open_images(const PredictOptions& options, const EncoderSource& source) {
+  if (options.images.empty() && !source.settings())
+    throw UsageError("--images is needed: a weights file does not say which images to look at");
+  check<IoError>(options.images.empty() || std::filesystem::is_directory(options.images), printable(options.images),
+                 ": images are a folder, or an .npy file");
+  DataOptions data = options.data;
+  if (!options.images.empty()) data.path = options.images;
+  if (options.split) return source.open_data(data, parse_split(*options.split));
+  try {
+    return source.open_data(data, Split::test);
+  } catch (const MissingSplit&) {
+    if (options.images.empty()) throw;
+    return source.open_data(data, Split::train);
+  }
+}
+
+// A run's network whose score was told: that of its best epoch on held-out images, where it has
+// some.
+EncoderOptions of_told_score(EncoderOptions options) {
+  const std::filesystem::path folder = options.source;
+  if (!std::filesystem::is_directory(folder)) return options;
+  const std::filesystem::path best = folder / kBestEncoderFile;
+  if (read_run_settings(folder).data.validation > 0 && std::filesystem::exists(best)) options.source = best.string();
+  return options;
+}
+
 void run_predict(const PredictOptions& options) {
   check_predictions_path(options.out);
   check_writable(options.out);
-  const EncoderSource source(options.encoder);
+  const EncoderSource run(options.encoder), source(of_told_score(options.encoder));
   const Device device = options.device.make();
   const Dtype dtype = parse_precision(options.precision, device);
   const Classifier classifier = source.load_classifier(device);
@@ -54,15 +83,13 @@ void run_predict(const PredictOptions& options) {
     images = stream_file(file, source, options.images, device, how);
     names = numbers(images.size);
   } else {
-    DataOptions data = options.data;
-    if (!options.images.empty()) data.path = options.images;
-    const DatasetPtr dataset = source.open_data(data, parse_split(options.split));
+    const DatasetPtr dataset = open_images(options, run);
     images = source.stream(dataset, device, how);
     names = names_of(*dataset);
   }
   write_predictions(options.out, predict(classifier, source.info().classes, images, std::move(names), dtype));
   std::cout << "wrote " << printable(options.out) << ": " << counted(images.size, "image") << ", "
-            << source.info().classes.size() << " classes\n";
+            << source.info().classes.size() << " classes, by " << printable(source.weights().string()) << "\n";
 }
 
 }  // namespace
@@ -75,7 +102,8 @@ void add_predict(Command program) {
   command.add_option(
       "--images", options->images,
       "Folder of a data set, or .npy (N,H,W,C): u8, or f32 that are normalised already; default: the run's data set");
-  command.add_option("--split", options->split, "Of a data set: train or test").one_of({"train", "test"}).show_default();
+  command.add_option("--split", options->split, "Of a data set: train or test. Default: test, or what there is")
+      .one_of({"train", "test"});
   command.add_option("--out", options->out, "A file that ends in .csv, .json or .npy").required();
   command.add_option("--kind", options->data.kind, data_kinds());
   command.add_option("--limit", options->data.limit, "At most so many images, spread evenly; 0: all").not_negative();

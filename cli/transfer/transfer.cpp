@@ -5,27 +5,22 @@
 #include <iostream>
 #include <numeric>
 
-#include <nlohmann/json.hpp>
-
 #include "mec/cli/note.h"
 #include "mec/cli/pictures.h"
 #include "mec/cli/program.h"
 #include "mec/cli/signals.h"
 #include "mec/cli/told_run.h"
-#include "mec/eval/plot.h"
 #include "mec/ssl/methods/methods.h"
 #include "mec/ssl/run/settings_file.h"
 #include "mec/ssl/run/training_images.h"
-#include "mec/tensor/io/atomic_file.h"
 #include "mec/tensor/text.h"
 #include "mec/transfer/protocol.h"
+#include "mec/transfer/results.h"
 
 namespace mec::cli {
 
 namespace {
 
-constexpr const char* kResultsFile = "results.json";
-constexpr const char* kConfusion = "confusion";
 constexpr std::size_t kClassesShown = 20;
 
 std::string percent(double share) {
@@ -34,27 +29,29 @@ std::string percent(double share) {
   return text;
 }
 
-double mean_of(const std::vector<double>& values) {
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+// The text in so many columns of a terminal, cut or filled with blanks.
+std::string in_columns(const std::string& text, std::size_t columns) {
+  std::string cell = first_columns(printable(text), columns);
+  std::size_t used = 0;
+  for (std::size_t i = 0; i < cell.size(); i += std::max<std::size_t>(1, utf8_length(std::string_view(cell).substr(i)))) ++used;
+  return cell + std::string(columns - std::min(used, columns), ' ');
 }
 
-// "83.20 %", and of several seeds "82.9 to 83.6" behind it.
+void print_line(std::ostream& out, const std::string& text) { out << text.substr(0, text.find_last_not_of(' ') + 1) << "\n"; }
+
+// "83.20 %", and of several seeds their range behind it.
 std::string with_range(const std::vector<double>& scores) {
   if (scores.empty()) return "";
   if (scores.size() == 1) return percent(scores.front());
   const auto [low, high] = std::ranges::minmax(scores);
   char range[64];
   std::snprintf(range, sizeof range, "  %.2f to %.2f", 100 * low, 100 * high);
-  return percent(mean_of(scores)) + range;
+  return percent(std::accumulate(scores.begin(), scores.end(), 0.0) / static_cast<double>(scores.size())) + range;
 }
 
 void print_row(std::ostream& out, const ComparisonRow& row) {
-  char line[256];
-  std::snprintf(line, sizeof line, "%-30s %-24s %s", row.name.c_str(), with_range(row.top1).c_str(),
-                with_range(row.top5).c_str());
-  std::string text = line;
-  text.erase(text.find_last_not_of(' ') + 1);
-  out << text << "\n";
+  print_line(out, concat(in_columns(row.name, 31), in_columns(with_range(row.top1) + (row.converged ? "" : " *"), 25),
+                         with_range(row.top5)));
 }
 
 // What a class was most often taken for beside itself.
@@ -64,84 +61,38 @@ std::string mistaken_for(const Classification& scores, std::size_t label) {
   others[label] = 0;
   const auto most = std::ranges::max_element(others);
   if (*most == 0) return "";
-  return concat(printable(scores.classes[static_cast<std::size_t>(most - others.begin())]), " ",
-                percent(static_cast<double>(*most) / static_cast<double>(all)));
+  const std::string share = percent(static_cast<double>(*most) / static_cast<double>(all));
+  return concat(share, "  ", first_columns(printable(scores.classes[static_cast<std::size_t>(most - others.begin())]), 27));
 }
 
-void print_classes(std::ostream& out, const Classification& scores) {
+// The worst first; of several seeds' runs the first.
+void print_classes(std::ostream& out, const Classification& scores, bool several) {
   std::vector<std::size_t> labels(scores.classes.size());
   std::iota(labels.begin(), labels.end(), std::size_t{0});
   std::ranges::stable_sort(labels, {}, [&](std::size_t label) { return scores.of_class(label).value_or(2); });
-  out << "\nclass                            right  most often taken for\n";
+  out << "\n";
+  print_line(out,
+             concat(in_columns(several ? "class (first seed)" : "class", 31), in_columns("right", 11), "most often taken for"));
   for (std::size_t i = 0; i < std::min(labels.size(), kClassesShown); ++i) {
     const std::optional<double> right = scores.of_class(labels[i]);
-    char line[512];
-    std::snprintf(line, sizeof line, "%-28.28s %9s  %.40s", printable(scores.classes[labels[i]]).c_str(),
-                  right ? percent(*right).c_str() : "-", mistaken_for(scores, labels[i]).c_str());
-    out << line << "\n";
+    print_line(out, concat(in_columns(scores.classes[labels[i]], 30), " ",
+                           in_columns(right ? percent(*right) : "no images", 11), mistaken_for(scores, labels[i])));
   }
   if (labels.size() > kClassesShown) out << "and " << labels.size() - kClassesShown << " others, better than these\n";
-}
-
-nlohmann::ordered_json to_json(const Comparison& comparison) {
-  using Json = nlohmann::ordered_json;
-  const auto row_of = [](const ComparisonRow& row) {
-    Json json{{"name", row.name}, {"top1", row.top1}};
-    if (!row.top5.empty()) json["top5"] = row.top5;
-    return json;
-  };
-  Json rows = Json::array();
-  for (const ComparisonRow& row : comparison.rows) rows.push_back(row_of(row));
-  const Classification& scores = comparison.classification;
-  Json classes = Json::array();
-  for (std::size_t label = 0; label < scores.classes.size(); ++label) {
-    const std::optional<double> right = scores.of_class(label);
-    classes.push_back({{"class", scores.classes[label]},
-                       {"accuracy", right ? Json(*right) : Json()},
-                       {"taken_for", scores.confusion[label]}});
-  }
-  Json all{{"trained_on", comparison.trained_on},
-           {"scored_on", comparison.scored_on},
-           {"network_of", comparison.chosen},
-           {"rows", rows}};
-  if (comparison.best) all["best_on_test_images"] = row_of(*comparison.best);
-  all["classes"] = classes;
-  return all;
-}
-
-void write_files(const std::filesystem::path& folder, const Comparison& comparison, bool tell) {
-  replace_file(folder / kResultsFile, to_json(comparison).dump(1) + "\n");
-  const Classification& scores = comparison.classification;
-  std::vector<std::vector<std::string>> table{{"class"}};
-  Heatmap picture{.title = "share of a class's images",
-                  .row_label = "class",
-                  .column_label = "taken for",
-                  .rows = scores.classes,
-                  .columns = scores.classes,
-                  .values = {}};
-  table[0].insert(table[0].end(), scores.classes.begin(), scores.classes.end());
-  for (std::size_t label = 0; label < scores.classes.size(); ++label) {
-    const std::vector<std::int64_t>& counts = scores.confusion[label];
-    const double all =
-        static_cast<double>(std::max<std::int64_t>(1, std::accumulate(counts.begin(), counts.end(), std::int64_t{0})));
-    std::vector<std::string> row{scores.classes[label]};
-    picture.values.emplace_back();
-    for (const std::int64_t count : counts) {
-      row.push_back(std::to_string(count));
-      picture.values.back().push_back(static_cast<double>(count) / all);
-    }
-    table.push_back(std::move(row));
-  }
-  write_csv(folder / concat(kConfusion, ".csv"), table);
-  const std::string script = gnuplot_script(picture, kConfusion);
-  if (tell) draw_pictures(script, folder, kConfusion);
-  else draw(script, folder, kConfusion);
 }
 
 std::vector<std::uint64_t> seeds_of(const TransferOptions& options, const PretrainSettings& settings) {
   std::vector<std::uint64_t> seeds;
   for (int i = 0; i < options.seeds; ++i) seeds.push_back(settings.train.seed + static_cast<std::uint64_t>(i));
   return seeds;
+}
+
+// Whether the length of the run is the user's choice.
+bool chooses_length(const TransferOptions& options) {
+  const bool sets = std::ranges::any_of(options.assignments, [](const std::string& assignment) {
+    return assignment.starts_with("train.epochs=") || assignment.starts_with("train.batch=");
+  });
+  return sets || !options.protocol.empty() || options.epochs || options.batch;
 }
 
 }  // namespace
@@ -181,7 +132,7 @@ void take_images(PretrainSettings& settings, const std::optional<PretrainSetting
   settings.data.exif_orientation = run && run->data.exif_orientation;
 }
 
-void apply(const TransferOptions& options, PretrainSettings& settings) {
+std::string apply(const TransferOptions& options, PretrainSettings& settings) {
   if (options.fraction) settings.data.fraction = *options.fraction;
   if (options.validation) settings.data.validation = *options.validation;
   if (!options.list.empty()) settings.data.list = options.list;
@@ -191,54 +142,59 @@ void apply(const TransferOptions& options, PretrainSettings& settings) {
   check<ValueError>(settings.method == kSupervised, "method is \"", settings.method,
                     "\", but this command learns from labels: \"", kSupervised, "\"");
   complete_paths(settings);
+  const std::int64_t images = open_training_images(settings, note_once).train->size();
+  return chooses_length(options) ? fit_batch(settings, images) : fit_to_images(settings, images);
 }
 
 void print_comparison(std::ostream& out, const Comparison& comparison) {
   out << comparison.trained_on << "\nscored on " << comparison.scored_on << ", with the network of " << comparison.chosen
       << "\n\n";
-  char header[128];
-  std::snprintf(header, sizeof header, "%-30s %-24s %s", "", "top-1", "top-5");
-  out << header << "\n";
+  const bool has_top5 = !comparison.rows.front().top5.empty();
+  print_line(out, concat(in_columns("", 31), in_columns("top-1", 25), has_top5 ? "top-5" : ""));
   for (const ComparisonRow& row : comparison.rows) print_row(out, row);
   if (comparison.best) {
     print_row(out, *comparison.best);
     out << "(best epoch: chosen by the images that it is scored on, so too good)\n";
   }
-  print_classes(out, comparison.classification);
+  if (!std::ranges::all_of(comparison.rows, &ComparisonRow::converged)) out << "* the probe has not converged\n";
+  print_classes(out, comparison.classification, comparison.rows.front().top1.size() > 1);
 }
 
-void run_transfer(const TransferOptions& options, const PretrainSettings& asked, const std::string& name,
-                  const DeviceOptions& device, bool no_graph) {
-  PretrainSettings settings = asked;
-  const std::int64_t images = open_training_images(settings, note_once).train->size();
-  const bool as_asked = !options.protocol.empty() || options.epochs || options.batch;
-  const std::string fitted = as_asked ? fit_batch(settings, images) : fit_to_images(settings, images);
-  if (!fitted.empty()) note(fitted);
+void run_transfer(const TransferOptions& options, const PretrainSettings& settings, const TransferHow& how) {
   std::ostream& log = options.json ? std::cerr : std::cout;
-  const Device on = device.make();
+  const Device device = how.device.make();
   const auto train = [&](const PretrainSettings& run, const std::filesystem::path& folder) {
-    return train_told(run, on, folder, log,
-                      {.capture = !no_graph,
+    if (!how.note.empty()) note_once(how.note);
+    return train_told(run, device, folder, log,
+                      {.capture = !how.no_graph,
                        .resume = options.resume ? Resume::same_settings : Resume::never,
                        .stop_requested = stop_requested,
-                       .computed_on = device.arithmetic(),
+                       .computed_on = how.device.arithmetic(),
                        .note = note_once});
   };
   const ComparisonEnd end = compare_transfer({.settings = settings,
                                               .folder = options.out,
-                                              .name = name,
+                                              .name = how.name,
                                               .seeds = seeds_of(options, settings),
                                               .beside = options.beside,
-                                              .device = on,
+                                              .probe = how.probe,
+                                              .batch = how.batch,
+                                              .device = device,
                                               .train = train,
-                                              .log = [&](const std::string& line) { log << line << std::endl; }});
+                                              .log = [&](const std::string& line) { log << line << std::endl; },
+                                              .note = note_once});
   if (!end.comparison) throw_stopped(concat(" after step ", end.stopped.steps, "; the same command with --resume goes on"));
-  if (options.json) std::cout << to_json(*end.comparison).dump() << std::endl;
-  else {
-    std::cout << "\n";
-    print_comparison(std::cout, *end.comparison);
+  write_results(options.out, *end.comparison);
+  const std::string picture = gnuplot_script(confusion_picture(end.comparison->classification), kConfusionName);
+  if (options.json) {
+    std::cout << results_json(*end.comparison) << std::endl;
+    draw(picture, options.out, kConfusionName);
+    return;
   }
-  write_files(options.out, *end.comparison, !options.json);
+  std::cout << "\n";
+  print_comparison(std::cout, *end.comparison);
+  std::cout << "\nthe first row's network: " << printable(end.comparison->network.string()) << "\n";
+  draw_pictures(picture, options.out, kConfusionName);
 }
 
 }  // namespace mec::cli

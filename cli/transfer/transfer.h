@@ -1,11 +1,13 @@
 // Commands that train on labels: mec finetune, and mec eval linear --protocol.
 #pragma once
 
+#include <iosfwd>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "mec/cli/options.h"
+#include "mec/eval/linear_probe.h"
 #include "mec/ssl/settings.h"
 #include "mec/transfer/comparison.h"
 
@@ -35,14 +37,22 @@ PretrainSettings protocol_settings(const TransferOptions& options, const Pretrai
 // The images to learn from: those at `path`, or the run's. UsageError where neither is there.
 void take_images(PretrainSettings& settings, const std::optional<PretrainSettings>& run, const std::optional<std::string>& path,
                  const std::optional<std::string>& kind);
+// Applies the options to the settings, whose encoder and images are chosen, and fits them to the
+// number of images: the command's own protocol also its epochs, where none are asked for.
+// ValueError as of the settings.
+std::string apply(const TransferOptions& options, PretrainSettings& settings);
 
-// Applies them to the settings, whose encoder and images are chosen. ValueError as of the settings.
-void apply(const TransferOptions& options, PretrainSettings& settings);
-
-// Trains, scores and prints it all: a table, in the folder results.json, confusion.csv and a
-// picture.
-void run_transfer(const TransferOptions& options, const PretrainSettings& settings, const std::string& name,
-                  const DeviceOptions& device, bool no_graph);
+// How the comparison is run and scored.
+struct TransferHow {
+  std::string name;  // of the runs' row
+  DeviceOptions device;
+  bool no_graph = false;
+  LinearProbeOptions probe = {};
+  std::int64_t batch = kEmbedBatch;
+  std::string note = {};  // before the first step
+};
+// Trains and scores, and prints a table; in the folder results.json, confusion.csv and a picture.
+void run_transfer(const TransferOptions& options, const PretrainSettings& settings, const TransferHow& how);
 
 // The table, in 80 columns where names are short.
 void print_comparison(std::ostream& out, const Comparison& comparison);

@@ -21,11 +21,12 @@ RowLosses smoothed(const CrossEntropy& entropy, const Tensor& logits, double s) 
           .dlogits = entropy.dlogits * (1 - s) + all.softmax * s - s / static_cast<double>(logits.dim(1))};
 }
 
-// (n): 1 where the label's logit is the largest, else 0. A row's loss is then that of its largest
-// logit, to the bit, and otherwise greater by far more than 1e-30.
-Tensor is_right(const CrossEntropy& entropy, const Tensor& logits) {
-  const Tensor least = cross_entropy(logits, max(logits, 1).indices).loss;
-  return relu(1.0 - (entropy.loss - least) * 1e30);
+// How many rows have their largest logit at the label; of equal logits the first counts as larger.
+Tensor count_right(const Tensor& logits, const Tensor& labels) {
+  const auto ones_at = [&](const Tensor& places) {
+    return max_grad(places, Tensor::full(places.shape(), 1.0, logits.dtype(), logits.device()), logits.shape(), 1);
+  };
+  return sum(mul(ones_at(labels), ones_at(max(logits, 1).indices)));
 }
 
 }  // namespace
@@ -42,7 +43,7 @@ ObjectiveResult SupervisedObjective::operator()(const std::vector<StudentView>& 
     const CrossEntropy entropy = cross_entropy(logits, step.labels);
     const RowLosses losses = smoothed(entropy, logits, smoothing_);
     out.gradients.push_back(scale(losses.dlogits, per_row));
-    sums.push_back(join({scale(sum(losses.loss), per_row), scale(sum(is_right(entropy, logits)), per_row)}));
+    sums.push_back(join({scale(sum(losses.loss), per_row), scale(count_right(logits, step.labels), per_row)}));
   }
   for (std::size_t view = 1; view < sums.size(); ++view) add_into(sums[view], sums[0]);
   out.metrics = {step.rows.sum(sums[0])};

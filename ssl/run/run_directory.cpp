@@ -35,9 +35,7 @@ constexpr std::array kRunFiles{kSettingsFile, kMetricsFile, kTimingsFile, kEncod
 // Settings that may differ when a run goes on: they make no difference to what is trained. (Images
 // and steps that are skipped make one, but without data.on_broken=skip and train.on_nonfinite=skip
 // there would be no run.)
-constexpr std::array<std::string_view, 19> kFree{"model.weights",
-                                                 "model.weights_prefix",
-                                                 "data.path",
+constexpr std::array<std::string_view, 17> kFree{"data.path",
                                                  "data.workers",
                                                  "data.on_broken",
                                                  "data.broken_limit",

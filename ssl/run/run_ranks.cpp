@@ -30,12 +30,13 @@ void check_several(const PretrainSettings& settings, const RunOptions& options) 
                     "; choose train.epochs");
 }
 
-void check_same_run(const PretrainSettings& settings, std::int64_t images, const std::string& computed_on,
+void check_same_run(const PretrainSettings& settings, const Dataset& images, const std::string& computed_on,
                     const std::string& scores, Communicator& ranks) {
-  std::vector<std::string> own{concat("images = ", images), concat("arithmetic = ", computed_on)};
+  std::vector<std::string> own{concat("images = ", images.size()), concat("classes = ", joined(images.info().class_names)),
+                               concat("arithmetic = ", computed_on)};
   for (const auto& [name, value] : list_settings(settings)) {
-    if (name != "data.path" && name != "data.workers" && !name.starts_with("train.checkpoint"))
-      own.push_back(concat(name, " = ", value));
+    const bool is_path = name == "data.path" || name == "data.list" || name == "model.weights";
+    if (!is_path && name != "data.workers" && !name.starts_with("train.checkpoint")) own.push_back(concat(name, " = ", value));
   }
   own.push_back(concat("scores of ", scores.empty() ? "nothing" : scores));
   check_same(own, "train one run", ranks);

@@ -15,7 +15,7 @@ void check_several(const PretrainSettings& settings, const RunOptions& options);
 // images or arithmetic than the first: it would make other calls of the ranks, and all would wait.
 // Where the data are, how they are read, and when checkpoints are written is each one's own.
 // scores: what encoders are scored by; "" where they are not.
-void check_same_run(const PretrainSettings& settings, std::int64_t images, const std::string& computed_on,
+void check_same_run(const PretrainSettings& settings, const Dataset& images, const std::string& computed_on,
                     const std::string& scores, Communicator& ranks);
 
 // Begins the log with where this rank runs, and returns the run's notes: they go there, the first

@@ -74,12 +74,14 @@ std::unique_ptr<EncoderScorer> make_scorer(const PretrainSettings& settings, con
                  .note = options.note});
 }
 
-LearnerOptions learner_options(const PretrainSettings& settings, const DatasetInfo& images, bool ema_teacher) {
+LearnerOptions learner_options(const PretrainSettings& settings, const DatasetInfo& images, bool ema_teacher,
+                               const CommunicatorPtr& ranks = one_process()) {
   return {.model = settings.model,
           .train = settings.train,
           .in_channels = images.channels,
           .ema_teacher = ema_teacher,
-          .classifier = classifier_of(settings, images.classes())};
+          .classifier = classifier_of(settings, images.classes()),
+          .ranks = ranks};
 }
 
 // Scores of an encoder that has seen nothing yet take as long as later ones.
@@ -255,26 +257,26 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
   // Throws for wrong settings before anything is written.
   const TrainPlan plan(settings, loader.batches_per_epoch());
   const std::string computed_on = computed_by(options, device);
-  check_same_run(settings, dataset->size(), computed_on, scorer ? scorer->text() : "", *options.ranks);
-  LearnerOptions of_learner = learner_options(settings, dataset->info(), objective->ema_teacher());
-  of_learner.ranks = options.ranks;
-  Learner learner(of_learner, device);
+  check_same_run(settings, *dataset, computed_on, scorer ? scorer->text() : "", *options.ranks);
+  Learner learner(learner_options(settings, dataset->info(), objective->ema_teacher(), options.ranks), device);
   const RunIdentity identity = identity_of(settings, plan.steps_per_epoch(), dataset->size());
-  if (!former.checkpoint) take_weights(settings, learner);
+  const bool leads = options.ranks->rank() == 0;
+  if (leads && done == 0) take_weights(settings, learner);  // the others have its state in a moment
   const std::vector<SettingChange> changes =
       take_state(former, identity, learner, *objective, options, computed_on, printable(out.string()), plan.steps());
   broadcast_state(learner, *objective);
-  const bool leads = options.ranks->rank() == 0;
   const bool scored =
       options.ranks->broadcast(leads && has_its_scores(out, settings, done, plan.steps_per_epoch()) ? 1 : 0) > 0;
   if (done >= plan.steps() && scored) return ended_already(options, out, done, settings);
 
+  const WeightsInfo info = describe_network(learner, *views, settings.data, dataset->info().class_names);
+  validate(info);  // before an epoch is trained
   std::unique_ptr<RunKeeper> keeper;
   std::unique_ptr<EvaluationPart> evaluations;  // of another rank
   if (leads) {
     keeper = make_keeper(settings, *objective, options,
                          {.folder = out,
-                          .info = describe_network(learner, *views, settings.data, dataset->info().class_names),
+                          .info = info,
                           .identity = identity,
                           .computed_on = computed_on,
                           .steps_done = done,

@@ -22,6 +22,7 @@ struct StepOutput {
 
 // What a step is given: of several ranks, this one's rows.
 struct StepInput {
+  StepInput() = default;
   // Implicit: most methods learn from views alone.
   StepInput(std::vector<Tensor> views_in, Tensor labels_in = {}) : views(std::move(views_in)), labels(std::move(labels_in)) {}
 

@@ -58,7 +58,7 @@ class StepRunner {
   const StepScalars& scalars_;
   const StepRunnerOptions options_;
   int eager_steps_ = 0;
-  StepInput fixed_{{}};  // what a recorded step reads
+  StepInput fixed_;  // what a recorded step reads
   StepOutput output_;    // of the recorded step
   Tensor projection_;
   // null: every step is eager. Declared after the tensors above so that it is destroyed first: the

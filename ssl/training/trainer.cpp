@@ -85,8 +85,9 @@ std::int64_t TrainPlan::fewest_epochs() const {
 
 StepValues TrainPlan::at(std::int64_t step) const {
   const TrainSettings& train = settings_.train;
-  const std::int64_t counted = train.lr_by_epoch ? step - step % steps_per_epoch_ : step;
-  return {.lr = warmup_cosine(counted, train.lr, {.total = steps_, .warmup = train.warmup.in_steps(steps_per_epoch_)}),
+  const std::int64_t warmup = train.warmup.in_steps(steps_per_epoch_), epoch_began = step - step % steps_per_epoch_;
+  const bool waits = train.lr_by_epoch && step >= warmup;
+  return {.lr = warmup_cosine(waits ? std::max(epoch_began, warmup) : step, train.lr, {.total = steps_, .warmup = warmup}),
           .ema = ema_coefficient(step, train.ema, steps_, train.ema_end)};
 }
 

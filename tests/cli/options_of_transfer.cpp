@@ -39,7 +39,7 @@ struct Fixture : RunFixture {
     run({"pretrain", config, "--out", at("run")});
     write_images(folder / "other", 44, 12);
     write_bytes(folder / "list.txt", "0\n1\n2\n3\n4\n5\n6\n7\n12\n13\n14\n15\n");
-    PretrainSettings protocol = finetuning_protocol();
+    PretrainSettings protocol = finetuning_protocol(8);
     protocol.train.momentum = 0.5;
     protocol.augment.views[0].flip_probability = 0;
     write_bytes(folder / "protocol.toml", write_settings(protocol));
@@ -91,6 +91,7 @@ TEST_CASE_FIXTURE(Fixture, "mec finetune trains with the settings that its optio
       {"--set", {"--set", "train.momentum=0.1"}, [](PretrainSettings& s) { s.train.momentum = 0.1; }},
       {"--precision", {"--precision", "bf16"}, [](PretrainSettings& s) { s.train.precision = "bf16"; }},
       {"--seed", {"--seed", "7"}, [](PretrainSettings& s) { s.train.seed = 7; }},
+      {"--workers", {"--workers", "3"}, [](PretrainSettings& s) { s.data.workers = 3; }},
       {"--no-graph", {"--no-graph"}, [](PretrainSettings&) {}},
   };
   std::set<std::string> tested{"--scratch", "--json", "--no-baselines"};
@@ -100,7 +101,7 @@ TEST_CASE_FIXTURE(Fixture, "mec finetune trains with the settings that its optio
     Words words = row.words;
     if (row.option != "--epochs") words = joined({"--epochs", "1"}, words);
     CHECK(kept({"finetune", at("run"), "--no-baselines"}, words) ==
-          write_settings(settings(finetuning_protocol(), row.choose)));
+          write_settings(settings(finetuning_protocol(8), row.choose)));
   }
   CHECK(kept({"finetune", at("run"), "--no-baselines"}, {"--epochs", "1", "--protocol", protocol}) ==
         write_settings(settings(read_settings(protocol), [](PretrainSettings&) {})));
@@ -138,13 +139,13 @@ TEST_CASE_FIXTURE(Fixture, "--seeds trains a run for each, --no-baselines nothin
 }
 
 TEST_CASE_FIXTURE(Fixture, "--scratch has the network and the images' scaling of its settings, and all of it learns") {
-  PretrainSettings expected = from_scratch(finetuning_protocol());
+  PretrainSettings expected = from_scratch(finetuning_protocol(8));
   const PretrainSettings of_run = read_settings(config);
   expected.model.arch = of_run.model.arch;
   expected.model.stem = of_run.model.stem;
   expected.model.width = of_run.model.width;
   expected.data.path = of_run.data.path;
-  expected.augment.views[0].size = 8;
+  expected.data.eval_size = expected.augment.views[0].size = 8;
   expected.train.epochs = 1;
   fit_batch(expected, 40);
   CHECK(kept({"finetune", "--scratch", config}, {"--epochs", "1", "--no-baselines"}) == write_settings(expected));

@@ -61,7 +61,7 @@ TEST_CASE_FIXTURE(Fixture, "mec finetune prints, writes and compares, and mec pr
   for (const char* text :
        {"20 images of mnist, 50 % of each class", "scored on 20 test images, with the network of the last epoch", "finetuned  ",
         "from scratch  ", "linear probe, converged", "the same of a random encoder",
-        "best epoch: chosen by the images that it is scored on", "class  ", "confusion.csv"}) {
+        "best epoch: chosen by the images that it is scored on", "class (first seed)", "confusion.csv"}) {
     CHECK_MESSAGE(said.out.find(text) != std::string::npos, text, said.out);
   }
   const Json results = json("ft");
@@ -150,6 +150,25 @@ TEST_CASE_FIXTURE(Fixture,
   CHECK(names_in(json("scratch").at("rows")) == Words{"from scratch"});
 }
 
+TEST_CASE_FIXTURE(Fixture, "mec predict takes a folder of pictures without splits or classes") {
+  for (const char* name : {"a.pgm", "b.pgm"}) write_bytes(folder / "plain" / name, "P5 8 8 255\n" + std::string(64, 'x'));
+  run(finetune("ft", {"--no-baselines"}));
+  run({"predict", at("ft"), "--images", at("plain"), "--out", at("p.csv")});
+  const std::vector<std::string> table = lines("p.csv");
+  REQUIRE(table.size() == 3);
+  CHECK(table[1].find("plain/a.pgm,") != std::string::npos);
+  check_fails(folder, 1, "method supervised learns from labels, but the images of", finetune("no", {"--data", at("plain")}));
+  check_fails(folder, 2, "--images is needed", {"predict", at("ft/encoder.safetensors"), "--out", at("p.csv")});
+}
+
+TEST_CASE_FIXTURE(Fixture, "a run does not go on from another encoder than it began with") {
+  run({"pretrain", config, "--out", at("other"), "--seed", "5"});
+  run(finetune("ft", {"--no-baselines"}));
+  check_fails(
+      folder, 1, "model.weights",
+      {"finetune", at("other"), "--out", at("ft"), "--epochs", "3", "--train-batch", "8", "--no-baselines", "--resume"});
+}
+
 TEST_CASE_FIXTURE(Fixture, "wrong requests are one line, and leave nothing behind") {
   const auto fails = [&](const std::string& why, const Words& more) { check_fails(folder, 1, why, finetune("no", more)); };
   fails("data.fraction is 0.01, which leaves class '0' of 10 images without any; 0.05 is the least", {"--fraction", "0.01"});
@@ -158,6 +177,10 @@ TEST_CASE_FIXTURE(Fixture, "wrong requests are one line, and leave nothing behin
   fails("list.txt:3: '77' is none of the 40 images", {"--list", at("list.txt")});
   write_bytes(folder / "list.txt", "0\n1\n2\n");
   fails("has no image of class '3'", {"--list", at("list.txt")});
+  fails("data.split is test, but the test split is what the network is scored on", {"--set", "data.split=test"});
+  for (const char* name : {"ant/1.pgm", "ant/2.pgm", "bee/1.pgm", "bee/2.pgm"})
+    write_bytes(folder / "train only/train" / name, "P5 8 8 255\n" + std::string(64, 'x'));
+  fails("put the images to score on into a folder test/ beside train/", {"--data", at("train only")});
   fails("train.frozen_stages is at most 5, but is 6", {"--set", "train.frozen_stages=6"});
   check_fails(folder, 1, "has no classifier: it was trained without labels; mec finetune trains one",
               {"predict", at("run"), "--out", at("p.csv")});

@@ -10,14 +10,16 @@ if(Python3_FOUND AND NOT MEC_SANITIZE)
   add_test(NAME python/wheel COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/python/wheel.py"
     "${PROJECT_BINARY_DIR}" "${script}" $<TARGET_FILE:mec_cli>)
   set_tests_properties(python/wheel PROPERTIES SKIP_RETURN_CODE 77 ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1")
-  # Encoders that go to other libraries and come from them. The first needs ONNX Runtime,
-  # the last PyTorch.
+  # Encoders that go to other libraries and come from them, and networks with a classifier. The
+  # first needs ONNX Runtime, the second torchvision, the last PyTorch.
   add_test(NAME python/exchange COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/python/exchange.py"
+    $<TARGET_FILE:mec_cli>)
+  add_test(NAME python/classifier COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/python/classifier.py"
     $<TARGET_FILE:mec_cli>)
   add_test(NAME python/detectron2_names COMMAND Python3::Interpreter
     "${CMAKE_CURRENT_SOURCE_DIR}/python/detectron2_names.py" $<TARGET_FILE:mec_cli>)
   add_test(NAME python/pth_script COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/python/pth_script.py")
-  set_tests_properties(python/exchange python/detectron2_names python/pth_script PROPERTIES SKIP_RETURN_CODE 77
+  set_tests_properties(python/exchange python/classifier python/detectron2_names python/pth_script PROPERTIES SKIP_RETURN_CODE 77
     ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1")
   add_test(NAME "python/exchange (slow)" COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/python/exchange.py"
     $<TARGET_FILE:mec_cli> --all)

@@ -18,7 +18,7 @@ void check_two(const std::string& assignment, const std::string& scores = "kNN o
     PretrainSettings settings = tiny_settings();
     const bool other = ranks->rank() == 1;
     if (other && !assignment.empty()) apply_assignments(settings, {assignment});
-    check_same_run(settings, 24, "a CPU", other ? scores : "kNN of 4 images", *ranks);
+    check_same_run(settings, GeneratedImages(24, 10), "a CPU", other ? scores : "kNN of 4 images", *ranks);
   });
 }
 

@@ -83,7 +83,7 @@ PlainStep scheduled(const PretrainSettings& s, std::int64_t step, std::int64_t s
                              : std::llround(warmup.epochs * static_cast<double>(steps_per_epoch));
   };
   const std::int64_t steps = t.epochs * steps_per_epoch, W = length(t.warmup);
-  const std::int64_t at = t.lr_by_epoch ? step / steps_per_epoch * steps_per_epoch : step;
+  const std::int64_t at = t.lr_by_epoch && step >= W ? std::max(step / steps_per_epoch * steps_per_epoch, W) : step;
   PlainStep plain{.lr = at < W ? line(at, W, 0, t.lr) : t.lr * falling_cosine(at - W, steps - W),
                   .ema = t.ema_end + (t.ema - t.ema_end) * falling_cosine(step, steps),
                   .scheduled = {},
