@@ -40,7 +40,6 @@ void GradientSums::begin() {
   missing_.assign(static_cast<std::size_t>((gradients_.numel() + length_ - 1) / length_), 0);
   for (std::size_t e = 0; e < parameters_.entries().size(); ++e)
     visit_pieces(e, [](std::int64_t& missing, std::int64_t) { ++missing; });
-  std::ranges::replace(missing_, std::int64_t{0}, kBegun);  // of frozen parameters alone: zeros on all ranks
   begun_ = true;
 }
 

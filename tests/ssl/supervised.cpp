@@ -92,7 +92,7 @@ Taken plain(const std::vector<double>& logits, const std::vector<std::int32_t>& 
       out.loss -= q * std::log(p) / static_cast<double>(n);
       out.gradient.push_back((p - q) / static_cast<double>(n));
     }
-    out.accuracy += *std::max_element(x, x + k) == x[labels[i]] ? 1.0 / static_cast<double>(n) : 0;
+    out.accuracy += std::max_element(x, x + k) - x == labels[i] ? 1.0 / static_cast<double>(n) : 0;  // the first of equals
   }
   return out;
 }
