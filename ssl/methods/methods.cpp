@@ -77,7 +77,11 @@ void choose_method(PretrainSettings& settings, const std::string& name) {
   method.defaults(settings.model, settings.train);
   if (settings.method != name) settings.method_settings.clear();
   settings.method = name;
-  if (learns_from_labels(settings) != labels_before) settings.augment = labels_before ? AugmentSettings{} : supervised_views();
+  if (learns_from_labels(settings) != labels_before) {
+    const int size = settings.augment.views.front().size;
+    settings.augment = labels_before ? AugmentSettings{} : supervised_views();
+    for (ViewSettings& view : settings.augment.views) view.size = size;
+  }
   for (const MethodSetting& own : method.settings) settings.method_settings.try_emplace(own.name, own.value);
 }
 

@@ -76,7 +76,7 @@ const Method& find_method(const std::string& name);
 // Resets settings to the method's published ones: everything in [model] and [train] that belongs to
 // a method, and also the method's own settings, unless it was chosen already. Encoder, images,
 // length of the run, seed, precision and checkpoints stay; so do views, unless the method before
-// learned from labels and this one does not, or the other way round.
+// learned from labels and this one does not, or the other way round: then their first one's size.
 void choose_method(PretrainSettings& settings, const std::string& name);
 
 // Whether a run with these settings learns from labels: it has a classifier in place of projector

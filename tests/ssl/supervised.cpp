@@ -258,12 +258,15 @@ TEST_CASE("labels belong to a method that learns from them, and to no other") {
 
 TEST_CASE("a method that learns from labels has its own views and settings, and they go with it") {
   PretrainSettings settings;
+  settings.augment.views[0].size = 28;
   choose_method(settings, kSupervised);
   CHECK(learns_from_labels(settings));
+  CHECK(settings.augment.views[0].size == 28);
   REQUIRE(settings.augment.views.size() == 1);
   CHECK(settings.augment.views[0].jitter_probability == 0);
   CHECK(settings.augment.views[0].scale_min == 0.08F);
   choose_method(settings, "mec");
   CHECK(settings.augment.views.size() == 2);
+  CHECK(settings.augment.views[1].size == 28);
   CHECK(settings.augment.views[0].blur_probability == 1);
 }
