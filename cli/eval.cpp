@@ -150,11 +150,13 @@ void add_linear_options(Command command, EvalOptions& options) {
 
 // A classifier trained as papers do, in place of the converged probe.
 void add_protocol(Command command, EvalOptions& options) {
-  add_transfer_options(command, options.transfer,
-                       {.help = concat("Trains the classifier on augmented images instead: ", kSgd,
-                                       ", as MEC's authors did, or settings (TOML); examples/transfer has some"),
-                        .alone = false});
-  command.add_option("--out", options.transfer.out, "Folder for the run; default: linear in the run's").group(kWithProtocol);
+  const Option protocol =
+      add_transfer_options(command, options.transfer,
+                           {.help = concat("Trains the classifier on augmented images instead: ", kSgd,
+                                           ", as MEC's authors did, or settings (TOML); examples/transfer has some"),
+                            .alone = false});
+  command.add_option("--out", options.transfer.out, "Folder for the run.needs(protocol); default: linear in the run's")
+      .group(kWithProtocol);
 }
 
 void run_protocol(const EvalOptions& options) {

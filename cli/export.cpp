@@ -83,17 +83,18 @@ void run_export(const ExportCommand& options) {
   const EncoderSource source(options.encoder);
   if (onnx) check_output("export", source.weights(), *onnx, "encoder.onnx");
   if (torchvision) check_output("export", source.weights(), *torchvision, "encoder-torchvision.safetensors");
-  ResNet encoder = source.load(make_cpu_device());
   const std::vector<std::string>& own_classes = source.info().classes;
   WeightsInfo info = source.info();
   info.classes.clear();  // what is made of the encoder has no outputs that they name
   Head head{.classes = options.classes.value_or(1000)};
   if (!options.classes && !own_classes.empty()) head = {.classes = static_cast<std::int64_t>(own_classes.size()), .own = true};
-  const std::string code = torchvision ? torchvision_code(encoder.config, head.classes) : "";
+  const std::string code = torchvision ? torchvision_code(info.encoder, head.classes) : "";
+  std::optional<ResNet> encoder;
+  if (onnx || !head.own) encoder = source.load(make_cpu_device());
   OnnxGraph graph;
   std::optional<AtomicFile> onnx_file;
   if (onnx) {
-    graph = to_onnx_graph(encoder, info, options.graph);
+    graph = to_onnx_graph(*encoder, info, options.graph);
     const std::string bytes = to_onnx_file(graph);
     onnx_file.emplace(*onnx);
     onnx_file->write(bytes);
@@ -102,7 +103,7 @@ void run_export(const ExportCommand& options) {
     Classifier classifier = source.load_classifier(make_cpu_device());
     save_weights(*torchvision, classifier, to_metadata(source.info()));
   } else if (torchvision) {
-    save_torchvision(*torchvision, encoder, info, head.classes);
+    save_torchvision(*torchvision, *encoder, info, head.classes);
   }
   if (onnx) onnx_file->commit();
   if (onnx) print_onnx(options, graph, info);

@@ -6,8 +6,6 @@
 #include "mec/cli/pictures.h"
 #include "mec/cli/program.h"
 #include "mec/data/formats/open_dataset.h"
-#include "mec/ssl/run/evaluations.h"
-#include "mec/ssl/run/settings_file.h"
 #include "mec/tensor/text.h"
 #include "mec/transfer/predictions.h"
 
@@ -43,6 +41,8 @@ std::vector<std::string> numbers(std::int64_t count) {
 DatasetPtr open_images(const PredictOptions& options, const EncoderSource& source) {
   if (options.images.empty() && !source.settings())
     throw UsageError("--images is needed: a weights file does not say which images to look at");
+  check<IoError>(options.images.empty() || std::filesystem::exists(options.images), printable(options.images),
+                 ": there is no such folder or file");
   check<IoError>(options.images.empty() || std::filesystem::is_directory(options.images), printable(options.images),
                  ": images are a folder, or an .npy file");
   DataOptions data = options.data;
@@ -56,20 +56,10 @@ DatasetPtr open_images(const PredictOptions& options, const EncoderSource& sourc
   }
 }
 
-// A run's network whose score was told: that of its best epoch on held-out images, where it has
-// some.
-EncoderOptions of_told_score(EncoderOptions options) {
-  const std::filesystem::path folder = options.source;
-  if (!std::filesystem::is_directory(folder)) return options;
-  const std::filesystem::path best = folder / kBestEncoderFile;
-  if (read_run_settings(folder).data.validation > 0 && std::filesystem::exists(best)) options.source = best.string();
-  return options;
-}
-
 void run_predict(const PredictOptions& options) {
   check_predictions_path(options.out);
   check_writable(options.out);
-  const EncoderSource run(options.encoder), source(of_told_score(options.encoder));
+  const EncoderSource source(options.encoder);
   const Device device = options.device.make();
   const Dtype dtype = parse_precision(options.precision, device);
   const Classifier classifier = source.load_classifier(device);
@@ -83,7 +73,7 @@ void run_predict(const PredictOptions& options) {
     images = stream_file(file, source, options.images, device, how);
     names = numbers(images.size);
   } else {
-    const DatasetPtr dataset = open_images(options, run);
+    const DatasetPtr dataset = open_images(options, source);
     images = source.stream(dataset, device, how);
     names = names_of(*dataset);
   }

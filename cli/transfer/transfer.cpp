@@ -97,7 +97,7 @@ bool chooses_length(const TransferOptions& options) {
 
 }  // namespace
 
-void add_transfer_options(Command command, TransferOptions& options, const ProtocolOption& protocol) {
+Option add_transfer_options(Command command, TransferOptions& options, const ProtocolOption& protocol) {
   Option asked = command.add_option("--protocol", options.protocol, protocol.help);
   Option fraction =
       command.add_option("--fraction", options.fraction, "Of the training images, of each class alike: 0.01, 0.1, ...");
@@ -114,10 +114,11 @@ void add_transfer_options(Command command, TransferOptions& options, const Proto
                      .show_default();
   Option set = add_set_option(command, options.assignments, "section.key=value: change a setting; may be repeated");
   Option resume = command.add_flag("--resume", options.resume, "Go on from the last checkpoints in the folder");
-  if (protocol.alone) return;
+  if (protocol.alone) return asked;
   asked.group(kWithProtocol);
   for (Option* own : {&fraction, &list, &validation, &epochs, &batch, &seeds, &set, &resume})
     own->group(kWithProtocol).needs(asked);
+  return asked;
 }
 
 PretrainSettings protocol_settings(const TransferOptions& options, const PretrainSettings& own) {
@@ -193,7 +194,10 @@ void run_transfer(const TransferOptions& options, const PretrainSettings& settin
   }
   std::cout << "\n";
   print_comparison(std::cout, *end.comparison);
-  std::cout << "\nthe first row's network: " << printable(end.comparison->network.string()) << "\n";
+  const char* const whose = options.seeds > 1 ? "the first seed's network: " : "the network: ";
+  std::cout << "\n"
+            << whose << printable(end.comparison->network.string()) << "\nwrote "
+            << printable((std::filesystem::path(options.out) / kResultsFile).string()) << "\n";
   draw_pictures(picture, options.out, kConfusionName);
 }
 

@@ -30,7 +30,7 @@ struct ProtocolOption {
 };
 inline constexpr const char* kWithProtocol = "With --protocol";  // heading of its options then
 // --protocol, --fraction, --list, --validation, --epochs, --train-batch, --seeds, --set, --resume.
-void add_transfer_options(Command command, TransferOptions& options, const ProtocolOption& protocol);
+Option add_transfer_options(Command command, TransferOptions& options, const ProtocolOption& protocol);
 
 // Those of the protocol's file, or the command's own.
 PretrainSettings protocol_settings(const TransferOptions& options, const PretrainSettings& own);

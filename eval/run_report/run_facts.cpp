@@ -79,7 +79,9 @@ std::string progress_text(const std::filesystem::path& run, const PretrainSettin
 
 std::string network_text(const PretrainSettings& settings) {
   const ModelSettings& model = settings.model;
-  return concat(model.arch, ", width ", model.width, ", ", model.stem, " stem; embeddings of ", model.dim, " numbers");
+  const std::string encoder = concat(model.arch, ", width ", model.width, ", ", model.stem, " stem; ");
+  return learns_from_labels(settings) ? encoder + "a classifier behind it"
+                                      : concat(encoder, "embeddings of ", model.dim, " numbers");
 }
 
 std::string data_text(const DataSettings& data, const Metadata& metadata) {

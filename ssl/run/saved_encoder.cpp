@@ -4,6 +4,7 @@
 
 #include "mec/data/formats/open_dataset.h"
 #include "mec/nn/initialize.h"
+#include "mec/ssl/methods/methods.h"
 #include "mec/ssl/run/run_directory.h"
 #include "mec/ssl/run/settings_file.h"
 #include "mec/tensor/io/safetensors.h"
@@ -53,7 +54,9 @@ SavedEncoder::SavedEncoder(const std::filesystem::path& source, EncoderHints hin
     : weights_(source), hints_(std::move(hints)) {
   if (std::filesystem::is_directory(weights_)) {
     settings_ = read_run_settings(weights_);
-    weights_ /= kEncoderFile;
+    const bool chosen = learns_from_labels(*settings_) && settings_->data.validation > 0 &&
+                        std::filesystem::exists(weights_ / kBestEncoderFile);
+    weights_ /= chosen ? kBestEncoderFile : kEncoderFile;
     check<IoError>(std::filesystem::exists(weights_), printable(source.string()), " has no ", kEncoderFile,
                    " yet: no epoch of this run has ended; go on with mec pretrain --resume ", printable(source.string()));
   }

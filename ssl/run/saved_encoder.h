@@ -26,7 +26,8 @@ TransformPtr eval_view_of(const WeightsInfo& info, ImageSize images);
 
 class SavedEncoder {
  public:
-  // A run's folder, or a weights file. IoError when there is neither, or when neither metadata nor
+  // A run's folder, or a weights file. Of a run that chose an epoch on held-out images, that
+  // epoch's network; else the last. IoError when there is neither, or when neither metadata nor
   // hints give the architecture.
   explicit SavedEncoder(const std::filesystem::path& source, EncoderHints hints = {});
 

@@ -139,6 +139,7 @@ std::string what_fits(const PretrainSettings& settings, const Device& device) {
 // so where they are gone. IoError where it is of other settings, and these are not wanted.
 bool is_complete(const Former& former, const PretrainSettings& settings, Resume resume, const std::filesystem::path& out) {
   if (!former.checkpoint || resume == Resume::other_settings) return false;
+  if (!settings.data.list.empty()) return false;  // whether it lists the same images, its data say
   const std::int64_t steps_per_epoch = former.checkpoint->steps_per_epoch();
   former.checkpoint->check_same(identity_of(settings, steps_per_epoch));
   return former.step() / steps_per_epoch >= settings.train.epochs &&
@@ -259,7 +260,8 @@ RunEnd run(const PretrainSettings& asked, const Device& device, const std::files
   const std::string computed_on = computed_by(options, device);
   check_same_run(settings, *dataset, computed_on, scorer ? scorer->text() : "", *options.ranks);
   Learner learner(learner_options(settings, dataset->info(), objective->ema_teacher(), options.ranks), device);
-  const RunIdentity identity = identity_of(settings, plan.steps_per_epoch(), dataset->size());
+  RunIdentity identity = identity_of(settings, plan.steps_per_epoch(), dataset->size());
+  if (!images.listed.empty()) identity.settings.emplace_back("digest of data.list's images", images.listed);
   const bool leads = options.ranks->rank() == 0;
   if (leads && done == 0) take_weights(settings, learner);  // the others have its state in a moment
   const std::vector<SettingChange> changes =

@@ -12,17 +12,29 @@ namespace mec {
 
 namespace {
 
-DatasetPtr chosen(const DatasetPtr& all, const PretrainSettings& settings) {
+// FNV-1a of the numbers.
+std::string digest_of(const std::vector<std::int64_t>& numbers) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const std::int64_t number : numbers) {
+    for (int byte = 0; byte < 8; ++byte)
+      hash = (hash ^ (static_cast<std::uint64_t>(number) >> (8 * byte) & 0xffU)) * 0x100000001b3;
+  }
+  return std::to_string(hash);
+}
+
+TrainingImages chosen(const DatasetPtr& all, const PretrainSettings& settings) {
   const DataSettings& data = settings.data;
   check<ValueError>(data.fraction == 1 || data.list.empty(), "data.list names the images, so that data.fraction, which is ",
                     data.fraction, ", has none to choose; leave one of them out");
   if (!data.list.empty()) {
     const std::vector<std::int64_t> listed = listed_images(*all, data.list);
     if (learns_from_labels(settings)) check_every_class(*all, listed, concat("data.list, ", printable(data.list), ","));
-    return make_subset(all, listed);
+    return {.train = make_subset(all, listed), .held_out = {}, .listed = digest_of(listed)};
   }
-  if (data.fraction != 1) return make_subset(all, draw_of_each_class(*all, data.fraction, settings.train.seed));
-  return all;
+  const bool whole = data.fraction == 1;
+  return {.train = whole ? all : make_subset(all, draw_of_each_class(*all, data.fraction, settings.train.seed)),
+          .held_out = {},
+          .listed = {}};
 }
 
 // Before any are chosen.
@@ -47,7 +59,7 @@ TrainingImages open_training_images(const PretrainSettings& settings, const std:
     for (const std::string& text : all->info().notes) note(text);
   }
   if (learns_from_labels(settings)) check_labels(*all, settings);
-  TrainingImages images{.train = chosen(all, settings), .held_out = {}};
+  TrainingImages images = chosen(all, settings);
   if (data.validation != 0) {
     HeldOut parts = hold_out_of_each_class(*images.train, data.validation, settings.train.seed);
     images.held_out = make_subset(images.train, std::move(parts.held_out));

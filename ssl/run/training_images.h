@@ -12,6 +12,7 @@ namespace mec {
 struct TrainingImages {
   DatasetPtr train;
   DatasetPtr held_out;  // null where data.validation is 0
+  std::string listed;   // a digest of what data.list names; "" without one
 };
 
 // What settings.data describes: of the split data.limit images, of these data.fraction or those of

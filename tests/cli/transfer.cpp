@@ -114,6 +114,9 @@ TEST_CASE_FIXTURE(Fixture, "held-out images choose the epoch, and are not traine
   CHECK(said.out.find("with the network of the best epoch on held-out training images") != std::string::npos);
   CHECK(said.out.find("top-1 and top-5 of 8 held-out training images") != std::string::npos);
   CHECK_FALSE(json("ft").contains("best_on_test_images"));
+  run({"predict", at("ft"), "--out", at("p.npy")});
+  run({"predict", at("ft/encoder-best.safetensors"), "--images", at("data"), "--out", at("q.npy")});
+  CHECK(read_bytes(folder / "p.npy") == read_bytes(folder / "q.npy"));
   CHECK(names_in(json("ft").at("rows")) == Words{"finetuned"});
 }
 
@@ -159,6 +162,17 @@ TEST_CASE_FIXTURE(Fixture, "mec predict takes a folder of pictures without split
   CHECK(table[1].find("plain/a.pgm,") != std::string::npos);
   check_fails(folder, 1, "method supervised learns from labels, but the images of", finetune("no", {"--data", at("plain")}));
   check_fails(folder, 2, "--images is needed", {"predict", at("ft/encoder.safetensors"), "--out", at("p.csv")});
+}
+
+TEST_CASE_FIXTURE(Fixture, "a run does not go on with another list of images of the same length") {
+  const auto list = [&](const std::string& text) { write_bytes(folder / "list.txt", text); };
+  const Words command = finetune("ft", {"--no-baselines", "--list", at("list.txt")});
+  list("0\n1\n2\n3\n4\n5\n6\n7\n");
+  run(command);
+  list("0\n1\n2\n3\n4\n5\n6\n11\n");
+  check_fails(folder, 1, "digest of data.list's images", command + Words{"--resume"});
+  list("7\n6\n5\n4\n3\n2\n1\n0\n");
+  run(command + Words{"--resume"});
 }
 
 TEST_CASE_FIXTURE(Fixture, "a run does not go on from another encoder than it began with") {
