@@ -114,6 +114,7 @@ TEST_CASE_FIXTURE(Fixture, "held-out images choose the epoch, and are not traine
   CHECK(said.out.find("with the network of the best epoch on held-out training images") != std::string::npos);
   CHECK(said.out.find("top-1 and top-5 of 8 held-out training images") != std::string::npos);
   CHECK_FALSE(json("ft").contains("best_on_test_images"));
+  CHECK(said.out.find("the network: " + at("ft/encoder-best.safetensors")) != std::string::npos);
   run({"predict", at("ft"), "--out", at("p.npy")});
   run({"predict", at("ft/encoder-best.safetensors"), "--images", at("data"), "--out", at("q.npy")});
   CHECK(read_bytes(folder / "p.npy") == read_bytes(folder / "q.npy"));
