@@ -136,6 +136,7 @@ TEST_CASE("a list names files as published splits do, with folders where names r
   };
   fails("cat_1.pgm\nbird_1.pgm\n", file + ":2: 'bird_1.pgm' is none of the 5 images of folder");
   fails("at_1.pgm\n", ":1: 'at_1.pgm' is none");
+  fails("at/cat_1.pgm\n", ":1: 'at/cat_1.pgm' is none");
   fails("bird/cat_1.pgm\n", ":1: 'bird/cat_1.pgm' is none");
   fails("x.pgm\n", ":1: 'x.pgm' is the name of 2 images");
   fails("cat_1.pgm\n\ncat/cat_1.pgm\n", ":3: 'cat/cat_1.pgm' is the image of line 1 again");
