@@ -155,8 +155,9 @@ void add_protocol(Command command, EvalOptions& options) {
                            {.help = concat("Trains the classifier on augmented images instead: ", kSgd,
                                            ", as MEC's authors did, or settings (TOML); examples/transfer has some"),
                             .alone = false});
-  command.add_option("--out", options.transfer.out, "Folder for the run.needs(protocol); default: linear in the run's")
-      .group(kWithProtocol);
+  command.add_option("--out", options.transfer.out, "Folder for the run; default: linear in the run's")
+      .group(kWithProtocol)
+      .needs(protocol);
 }
 
 void run_protocol(const EvalOptions& options) {

@@ -100,14 +100,14 @@ TEST_CASE_FIXTURE(Fixture, "a checkpoint that could not be read back is not made
 }
 
 TEST_CASE_FIXTURE(Fixture, "minutes count from the checkpoint before") {
-  settings.train.checkpoint_minutes = 0.2 / 60;
+  settings.train.checkpoint_minutes = 1.0 / 60;  // a busy disk may take half a second for a file
   CheckpointWriter w = writer();
   CHECK_FALSE(end_step(w, 1));
-  std::this_thread::sleep_for(std::chrono::milliseconds(210));
+  std::this_thread::sleep_for(std::chrono::milliseconds(1010));
   CHECK(end_step(w, 2));
   w.finish();
   CHECK_FALSE(end_step(w, 3));
-  std::this_thread::sleep_for(std::chrono::milliseconds(210));
+  std::this_thread::sleep_for(std::chrono::milliseconds(1010));
   CHECK(end_step(w, 4));
 }
 
