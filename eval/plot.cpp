@@ -220,7 +220,7 @@ std::string gnuplot_script(const Curves& curves, const std::string& name) {
 std::string gnuplot_script(const Heatmap& heatmap, const std::string& name) {
   const auto& [title, row_label, column_label, rows, columns, values] = heatmap;
   check<ValueError>(!rows.empty() && !columns.empty() && values.size() == rows.size() &&
-                        std::ranges::all_of(values, [&](const auto& row) { return row.size() == columns.size(); }),
+                        std::ranges::all_of(values, [&](const auto& row) { return row.size() == heatmap.columns.size(); }),
                     "heatmap: ", rows.size(), " rows of ", columns.size(), " names have as many values");
   constexpr std::size_t kMostNames = 40;
   std::string data = "$shares << EOD\n";

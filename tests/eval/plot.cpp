@@ -56,13 +56,10 @@ TEST_CASE("a scatter plot has one block of points for each class, and text canno
   CHECK(has(script, "set output 'out.svg'"));
 }
 
-TEST_CASE(
-    "points without labels have the colour and the name of no class, beside others that have") {
+TEST_CASE("points without labels have the colour and the name of no class, beside others that have") {
   const std::string script = gnuplot_script(kTwoPanels, "out");
-  CHECK(
-      has(script, "$panel1_class0 with points pointtype 7 pointsize 0.4 linecolor rgb '#cccccc'"));
-  const Scatter swapped{.panels = {{.points = points_of({7, 8}), .labels = {}},
-                                   {.points = points_of({1, 2}), .labels = {1}}},
+  CHECK(has(script, "$panel1_class0 with points pointtype 7 pointsize 0.4 linecolor rgb '#cccccc'"));
+  const Scatter swapped{.panels = {{.points = points_of({7, 8}), .labels = {}}, {.points = points_of({1, 2}), .labels = {1}}},
                         .classes = {"a", "b"}};
   CHECK(has(gnuplot_script(swapped, "out"), "title 'b'"));
   CHECK_FALSE(has(gnuplot_script(swapped, "out"), "title 'a'"));
@@ -107,6 +104,22 @@ TEST_CASE("gnuplot draws both kinds of plot, in a folder with an odd name") {
   CHECK(has(svg, "a_b"));  // taken as it is: no subscript
   CHECK_FALSE(has(svg, "unused"));
   CHECK_THROWS_WITH_AS(draw("plot nonsense(\n", odd, "broken"), doctest::Contains("broken.gp"), IoError);
+}
+
+TEST_CASE("a matrix of shares has its first row at the top, and names that fit it") {
+  const Heatmap heatmap{.title = "shares",
+                        .row_label = "class",
+                        .column_label = "taken for",
+                        .rows = {"ant", "it's"},
+                        .columns = {"ant", "it's"},
+                        .values = {{1, 0}, {0.25, 0.75}}};
+  const std::string script = gnuplot_script(heatmap, "name");
+  for (const char* text : {"1 0 \n0.25 0.75 \n", "set ylabel 'class'", "'it''s' 1", "set yrange [2-0.5:-0.5]", "with image"})
+    CHECK_MESSAGE(script.find(text) != std::string::npos, text);
+  Heatmap ragged = heatmap;
+  ragged.values[1].pop_back();
+  CHECK_THROWS_AS(gnuplot_script(ragged, "name"), ValueError);
+  CHECK_THROWS_AS(gnuplot_script(Heatmap{}, "name"), ValueError);
 }
 
 TEST_CASE("without gnuplot there is the script, and a gnuplot that fails is an error with its words") {

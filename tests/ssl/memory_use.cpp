@@ -136,14 +136,17 @@ TEST_CASE("where the networks alone are too large, no batch is named; nor where 
 
 // In the row before the last, 16 images do not fit.
 TEST_CASE("the largest batch that is named fits, and twice as many images do not") {
-  for (const auto& [method, arch, memory, records, accumulate] : {std::tuple{"mec", "resnet10", 64, false, 1},
-                                                                  {"mec", "resnet10", 64, true, 1},
-                                                                  {"simclr", "resnet10", 64, true, 1},
-                                                                  {"moco-v2", "resnet18", 96, false, 1},
-                                                                  {"moco-v2", "resnet18", 96, true, 1},
-                                                                  {"vicreg", "resnet50", 160, false, 1},
-                                                                  {"vicreg", "resnet50", 24, false, 1},
-                                                                  {"mec", "resnet10", 48, false, 8}}) {
+  for (const auto& row : {std::tuple{"mec", "resnet10", 64, false, 1},
+                          {"mec", "resnet10", 64, true, 1},
+                          {"simclr", "resnet10", 64, true, 1},
+                          {"moco-v2", "resnet18", 96, false, 1},
+                          {"moco-v2", "resnet18", 96, true, 1},
+                          {"vicreg", "resnet50", 160, false, 1},
+                          {"vicreg", "resnet50", 24, false, 1},
+                          {"mec", "resnet10", 48, false, 8}}) {
+    const std::string method = std::get<0>(row), arch = std::get<1>(row);
+    const int memory = std::get<2>(row), accumulate = std::get<4>(row);
+    const bool records = std::get<3>(row);
     CAPTURE(method);
     CAPTURE(arch);
     CAPTURE(records);

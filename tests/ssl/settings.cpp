@@ -112,7 +112,8 @@ TEST_CASE("batch norm is synchronised by all processes, by none, or in groups of
   const auto read = [](const std::string& value) { return read_text("[train]\nsync_batch_norm = " + value + "\n"); };
   for (const auto& [value, held, written] :
        {std::tuple("true", 1, "true"), {"false", 0, "false"}, {"1", 0, "false"}, {"2", 2, "2"}, {"64", 64, "64"}}) {
-    CAPTURE(value);
+    const std::string tried = value;
+    CAPTURE(tried);
     const PretrainSettings settings = read(value);
     CHECK(settings.train.sync_batch_norm == held);
     CHECK(write_settings(settings).find(concat("sync_batch_norm = ", written, "\n")) != std::string::npos);

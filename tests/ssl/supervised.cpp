@@ -142,7 +142,9 @@ TEST_CASE("frozen parts keep parameters and statistics, and all others learn") {
     const auto before = state_of_network(learner);
     step(learner, settings, 1);
     std::int64_t seen = 0;
-    for (const auto& [name, values] : state_of_network(learner)) {
+    for (const auto& entry : state_of_network(learner)) {
+      const std::string& name = entry.first;
+      const std::vector<double>& values = entry.second;
       CAPTURE(name);
       const std::size_t stage = name.find("layer");
       const std::int64_t part = name.starts_with("predictor.") ? 5 : stage == std::string::npos ? 0 : name[stage + 5] - '0';
@@ -159,7 +161,9 @@ TEST_CASE("frozen statistics stay as they are, while weights learn through them"
   const auto before = state_of_network(learner);
   step(learner, settings, 1);
   std::size_t i = 0;
-  for (const auto& [name, values] : state_of_network(learner)) {
+  for (const auto& entry : state_of_network(learner)) {
+    const std::string& name = entry.first;
+    const std::vector<double>& values = entry.second;
     CAPTURE(name);
     const bool same = values == before[i++].second;
     if (name.find("running_") != std::string::npos) CHECK(same);
