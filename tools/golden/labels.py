@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from golden.common import single
-from golden.resnet import FLAVOURS, WORST, crosses_a_kink, randomize, retry, thin_resnet, watch_kinks
+from golden.resnet import FLAVOURS, randomize, retry, thin_resnet, together, watch_kinks
 
 STEPS, STEPS_PER_EPOCH, CLASSES = 10, 2, 5
 TRUST = 0.001
@@ -113,18 +113,7 @@ def attempt(golden, rng, recipe):
     golden.result("lr", rates)
     exact = Run(network, recipe, torch.float64)
     near = [Run(network, recipe, torch.float32, layout) for _, layout in FLAVOURS]
-    for step in range(STEPS):
-        now = images[step], labels[step], float(rates[step])
-        exact.step(*now)
-        for run, (onednn, _) in zip(near, FLAVOURS):
-            with torch.backends.mkldnn.flags(enabled=onednn):
-                run.step(*now)
-            if crosses_a_kink(exact.kinks, run.kinks, margin=1):
-                return False
-    singles = [run.results() for run in near]
-    for name, value in exact.results().items():
-        golden.result(name, value, *(results[name] for results in singles))
-    return max(golden.distances.values()) < WORST
+    return together(golden, exact, near, ((images[step], labels[step], float(rates[step])) for step in range(STEPS)))
 
 
 CASES = {f"labels_{name}": retry(functools.partial(attempt, recipe=recipe)) for name, recipe in RECIPES.items()}

@@ -133,6 +133,21 @@ def attempt(golden, rng, arch, stem, channels):
     return max(golden.distances.values()) < WORST
 
 
+def together(golden, exact, near, steps):
+    """Takes the arguments of each step in f64 and in every f32, and adds the results; whether they are worth keeping."""
+    for now in steps:
+        exact.step(*now)
+        for run, (onednn, _) in zip(near, FLAVOURS):
+            with torch.backends.mkldnn.flags(enabled=onednn):
+                run.step(*now)
+            if crosses_a_kink(exact.kinks, run.kinks, margin=1):
+                return False
+    singles = [run.results() for run in near]
+    for name, value in exact.results().items():
+        golden.result(name, value, *(results[name] for results in singles))
+    return max(golden.distances.values()) < WORST
+
+
 def retry(attempt):
     """The maker that draws until `attempt(golden, rng)` accepts."""
     def make(golden):

@@ -12,7 +12,7 @@ from torch import nn
 
 from golden.common import single
 from golden.mec import coding
-from golden.resnet import FLAVOURS, WORST, crosses_a_kink, randomize, retry, thin_resnet, watch_kinks
+from golden.resnet import FLAVOURS, randomize, retry, thin_resnet, together, watch_kinks
 
 STEPS, WARMUP, ORDER = 10, 4, 4
 LR, EMA = 0.002, 0.9  # at higher rates ten steps of so small a batch are chaotic in f32
@@ -118,18 +118,8 @@ def attempt(golden, rng):
 
     exact = Run(student, weight_decay, torch.float64)
     near = [Run(student, weight_decay, torch.float32, layout) for _, layout in FLAVOURS]
-    for step in range(STEPS):
-        now = [schedule[name][step] for name in ("lr", "lambda", "ema")]
-        exact.step(views[step], *now)
-        for run, (onednn, _) in zip(near, FLAVOURS):
-            with torch.backends.mkldnn.flags(enabled=onednn):
-                run.step(views[step], *now)
-            if crosses_a_kink(exact.kinks, run.kinks, margin=1):
-                return False
-    singles = [run.results() for run in near]
-    for name, value in exact.results().items():
-        golden.result(name, value, *(results[name] for results in singles))
-    return max(golden.distances.values()) < WORST
+    rates = zip(*(schedule[name] for name in ("lr", "lambda", "ema")))
+    return together(golden, exact, near, ((step_views, *now) for step_views, now in zip(views, rates)))
 
 
 CASES = {"ten_steps": retry(attempt)}
