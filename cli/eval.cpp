@@ -6,6 +6,7 @@
 
 #include "mec/cli/commands.h"
 #include "mec/cli/encoder_source.h"
+#include "mec/cli/pictures.h"
 #include "mec/cli/program.h"
 #include "mec/cli/ranks.h"
 #include "mec/cli/transfer/transfer.h"
@@ -69,12 +70,6 @@ Evaluation evaluate(const EvalOptions& options, const ReportOptions& scores, con
   const auto& settings = source.settings();
   add_encoder(!settings ? "encoder" : settings->method == "mec" ? "MEC encoder" : "trained encoder", encoder);
   return out;
-}
-
-std::string percent(double share) {
-  char text[16];
-  std::snprintf(text, sizeof text, "%.2f %%", 100 * share);
-  return text;
 }
 
 void print_table(const Evaluation& evaluation) {

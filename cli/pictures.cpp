@@ -1,6 +1,7 @@
 #include "mec/cli/pictures.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <iostream>
 
 #include "mec/eval/plot.h"
@@ -38,6 +39,12 @@ void check_writable(const std::string& path) {
 std::ostream& messages_beside(const std::string& path) {
   std::error_code ignored;
   return std::filesystem::equivalent(path, "/dev/stdout", ignored) ? std::cerr : std::cout;
+}
+
+std::string percent(double share) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f %%", 100 * share);
+  return text;
 }
 
 void draw_pictures(const std::string& script, const std::filesystem::path& folder, const std::string& name) {

@@ -23,6 +23,9 @@ void check_keeps(const std::string& out, const std::filesystem::path& input, con
 // stderr.
 std::ostream& messages_beside(const std::string& path);
 
+// A share as tables have it: "83.20 %".
+std::string percent(double share);
+
 // Draws with gnuplot and prints one line: which files there are, or how to draw them elsewhere.
 void draw_pictures(const std::string& script, const std::filesystem::path& folder, const std::string& name);
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "mec/nn/layout.h"
+#include "mec/tensor/fnv1a.h"
 #include "mec/tensor/ops/elementwise.h"
 #include "mec/tensor/philox.h"
 
@@ -10,19 +11,12 @@ namespace mec {
 
 namespace {
 
-// FNV-1a, 64 bits. The hash of a parameter's name selects its random stream.
-std::uint64_t hash_of(const std::string& name) {
-  std::uint64_t hash = 0xcbf29ce484222325U;
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-  return hash;
-}
-
 Tensor draw(const Parameter& parameter, std::uint64_t seed, const std::string& name) {
   const Tensor& data = parameter.value.data();
   const double value = parameter.init.value;
   if (parameter.init.kind == Initializer::Kind::constant) return Tensor::full(data.shape(), value, data.dtype(), data.device());
 
-  const std::uint64_t hash = hash_of(name);
+  const std::uint64_t hash = fnv1a(name);  // selects the parameter's random stream
   RandomArgs args{.seed = seed,
                   .stream = {static_cast<std::uint32_t>(hash), static_cast<std::uint32_t>(hash >> 32),
                              static_cast<std::uint32_t>(Purpose::init) << 16}};

@@ -1,19 +1,17 @@
 #include "mec/cli/study/rows.h"
 
-#include <cstdint>
 #include <cstdio>
 
 #include "mec/tensor/error.h"
+#include "mec/tensor/fnv1a.h"
 #include "mec/tensor/io/atomic_file.h"
 #include "mec/tensor/io/input_file.h"
 
 namespace mec::cli {
 
 std::string fingerprint(const std::string& bytes) {
-  std::uint64_t hash = 0xcbf29ce484222325U;
-  for (const char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
   char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(fnv1a(bytes)));
   return text;
 }
 

@@ -23,12 +23,6 @@ namespace {
 
 constexpr std::size_t kClassesShown = 20;
 
-std::string percent(double share) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f %%", 100 * share);
-  return text;
-}
-
 // The text in so many columns of a terminal, cut or filled with blanks.
 std::string in_columns(const std::string& text, std::size_t columns) {
   std::string cell = first_columns(printable(text), columns);
@@ -43,10 +37,10 @@ void print_line(std::ostream& out, const std::string& text) { out << text.substr
 std::string with_range(const std::vector<double>& scores) {
   if (scores.empty()) return "";
   if (scores.size() == 1) return percent(scores.front());
-  const auto [low, high] = std::ranges::minmax(scores);
+  const CurvePoint all = summarize(0, scores);
   char range[64];
-  std::snprintf(range, sizeof range, "  %.2f to %.2f", 100 * low, 100 * high);
-  return percent(std::accumulate(scores.begin(), scores.end(), 0.0) / static_cast<double>(scores.size())) + range;
+  std::snprintf(range, sizeof range, "  %.2f to %.2f", 100 * all.low, 100 * all.high);
+  return percent(all.mean) + range;
 }
 
 void print_row(std::ostream& out, const ComparisonRow& row) {

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "mec/nn/files/weights.h"
 #include "mec/ssl/methods/methods.h"
 #include "mec/ssl/run/rank_log.h"
 #include "mec/ssl/run/run_network.h"
@@ -258,7 +259,7 @@ void RunDirectory::on_epoch(std::int64_t epoch, Learner& learner) {
   try {
     sync_lines();
     if (events_ && !events_->begun()) begin_events();  // all lines are in their files now
-    save_network(path_ / kEncoderFile, learner, to_metadata(info_));
+    save_weights(path_ / kEncoderFile, *network_of(learner), to_metadata(info_));
     tell("", told_of_encoder_);
   } catch (const IoError& error) {
     if (epoch == epochs_) throw;

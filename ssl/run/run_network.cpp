@@ -1,7 +1,5 @@
 #include "mec/ssl/run/run_network.h"
 
-#include "mec/nn/files/weights.h"
-
 namespace mec {
 
 Module& scored_network(Learner& learner) {
@@ -21,10 +19,6 @@ std::unique_ptr<Module> network_of(Learner& learner) {
 std::unique_ptr<Module> make_network(const WeightsInfo& info, const Placement& where) {
   if (info.classes.empty()) return std::make_unique<ResNet>(info.encoder, where);
   return std::make_unique<Classifier>(info.encoder, static_cast<std::int64_t>(info.classes.size()), where);
-}
-
-void save_network(const std::filesystem::path& path, Learner& learner, const std::map<std::string, std::string>& metadata) {
-  save_weights(path, *network_of(learner), metadata);
 }
 
 }  // namespace mec

@@ -2,10 +2,7 @@
 // encoder and classifier.
 #pragma once
 
-#include <filesystem>
-#include <map>
 #include <memory>
-#include <string>
 
 #include "mec/nn/classifier.h"
 #include "mec/nn/files/weights_info.h"
@@ -21,8 +18,5 @@ Module& scored_network(Learner& learner);
 std::unique_ptr<Module> network_of(Learner& learner);
 // One of the same kind without values, for copy_state() and load_weights().
 std::unique_ptr<Module> make_network(const WeightsInfo& info, const Placement& where);
-
-// Writes network_of() the learner. IoError as save_weights().
-void save_network(const std::filesystem::path& path, Learner& learner, const std::map<std::string, std::string>& metadata);
 
 }  // namespace mec

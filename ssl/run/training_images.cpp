@@ -6,20 +6,15 @@
 #include "mec/data/formats/open_dataset.h"
 #include "mec/data/labelled_subset.h"
 #include "mec/ssl/methods/methods.h"
+#include "mec/tensor/fnv1a.h"
 #include "mec/tensor/text.h"
 
 namespace mec {
 
 namespace {
 
-// FNV-1a of the numbers.
 std::string digest_of(const std::vector<std::int64_t>& numbers) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const std::int64_t number : numbers) {
-    for (int byte = 0; byte < 8; ++byte)
-      hash = (hash ^ (static_cast<std::uint64_t>(number) >> (8 * byte) & 0xffU)) * 0x100000001b3;
-  }
-  return std::to_string(hash);
+  return std::to_string(fnv1a({reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(std::int64_t)}));
 }
 
 TrainingImages chosen(const DatasetPtr& all, const PretrainSettings& settings) {
